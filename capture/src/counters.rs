@@ -1,0 +1,63 @@
+//! What was seen, dropped, undecodable, evicted: every loss has a number.
+
+/// Declares the counters once, with the name and meaning that the output shows.
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Counts of packets and streams; each shard has its own, and they add up.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counters {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Counters {
+            /// Adds another shard's counts to these.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)+
+            }
+
+            /// Calls `f` with the name and value of each, in order of declaration.
+            pub fn each(&self, f: &mut dyn FnMut(&'static str, u64)) {
+                $(f(stringify!($name), self.$name);)+
+            }
+        }
+    };
+}
+
+counters! {
+    /// Packets that were read, before the filter.
+    packets,
+    /// Their bytes on the wire.
+    bytes,
+    /// Packets that the filter left out.
+    filtered,
+    /// Packets whose end the capture cut off.
+    cut,
+    /// Packets of a link type that is not read.
+    unknown_link_type,
+    /// Packets that carry no IP.
+    not_ip,
+    /// IP packets that carry neither TCP nor UDP.
+    not_tcp_or_udp,
+    /// Packets cut or damaged within a header.
+    bad_header,
+    /// IP fragments.
+    fragments,
+    /// Fragmented datagrams of which a part never came, or that overran a limit.
+    fragments_lost,
+    /// TCP connections and UDP flows.
+    flows,
+    /// Flows that were given up early since the flow table was full.
+    flows_evicted,
+    /// Packets that were captured twice at the same place.
+    copies,
+    /// Segments whose bytes had been seen before in another packet.
+    retransmissions,
+    /// Segments that came before ones that precede them.
+    out_of_order,
+    /// Gaps in streams.
+    gaps,
+    /// Bytes lost in them.
+    gap_bytes,
+    /// Gaps that were declared early since too many bytes waited.
+    gaps_forced,
+}

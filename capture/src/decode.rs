@@ -1,0 +1,491 @@
+//! A packet's headers: from the link layer to the payload of TCP or UDP, lax where the capture cut
+//! the packet. Comes in: a packet. Goes out: a [`Segment`], or a count of why not.
+
+use crate::counters::Counters;
+use crate::fragment::{FragmentKey, Fragments};
+use crate::packet::{InterfaceId, LinkType, PacketHead, Timestamp};
+use crate::stream::{PointId, Seen};
+use etherparse::{IpFragOffset, Ipv6ExtensionSlice, LaxIpSlice, TcpOptionElement, TcpSlice, UdpSlice};
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+use std::net::{IpAddr, Ipv6Addr};
+use std::ops::Range;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// An interface, or a VLAN or cooked-mode interface on it, in order of first appearance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TapId(pub u16);
+
+/// One address space, in order of first appearance. Equal addresses in two networks are two hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetworkId(pub u16);
+
+/// VLAN ids from the outermost to the innermost.
+pub type Vlans = SmallVec<[u16; 4]>;
+
+/// What a tap is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tap {
+    /// The interface of the capture.
+    pub interface: InterfaceId,
+    /// The interface index within a cooked capture of all interfaces (SLL2), 0 otherwise.
+    pub index: u32,
+    /// The VLANs around the packets.
+    pub vlans: Vlans,
+}
+
+/// What a network is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Network {
+    /// The VLANs that it lies in.
+    pub vlans: Vlans,
+    /// Loopback addresses are each tap's own.
+    pub loopback_of: Option<TapId>,
+}
+
+/// An address, with IPv4 mapped into IPv6, and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// The address.
+    pub ip: Ipv6Addr,
+    /// The port.
+    pub port: u16,
+}
+
+/// The payload of a TCP or UDP packet with the flow that it belongs to.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// The packet's number over the whole input.
+    pub order: u64,
+    /// The latest packet time so far: a clock that never goes back.
+    pub now: Timestamp,
+    /// The packet.
+    pub seen: Seen,
+    /// The address space.
+    pub network: NetworkId,
+    /// Who sent it.
+    pub source: Endpoint,
+    /// Who gets it.
+    pub destination: Endpoint,
+    /// The transport's header.
+    pub header: Header,
+    /// The bytes above.
+    pub payload: Payload,
+    /// How many bytes of the payload the capture cut off.
+    pub cut: u32,
+    /// Equal for two captures of one packet at one place, and hardly ever else.
+    pub signature: u64,
+    /// The same for both directions of a flow, whatever tap saw it.
+    pub hash: u64,
+}
+
+impl Segment {
+    /// The bytes of the payload, given those of the batch that it was decoded from.
+    pub fn payload<'b>(&'b self, buffer: &'b [u8]) -> &'b [u8] {
+        match &self.payload {
+            Payload::InBatch(range) => {
+                buffer.get(range.start as usize..range.end as usize).unwrap_or_default()
+            }
+            Payload::Whole(bytes) => bytes,
+        }
+    }
+}
+
+/// Where the bytes of a payload are.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// In the batch's buffer.
+    InBatch(Range<u32>),
+    /// Put together from IP fragments.
+    Whole(Box<[u8]>),
+}
+
+/// What is needed of the transport's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Header {
+    /// TCP, with the acknowledgement number in [`Seen`].
+    Tcp {
+        /// Sequence number.
+        seq: u32,
+        /// Whether the acknowledgement number counts.
+        ack: bool,
+        /// First packet of a direction.
+        syn: bool,
+        /// Last byte of a direction.
+        fin: bool,
+        /// The connection is broken off.
+        rst: bool,
+    },
+    /// UDP.
+    Udp,
+}
+
+/// Decodes packets in their order; learns taps and networks, and holds fragments.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    taps: Table<Tap>,
+    networks: Table<Network>,
+    last_tap: Option<(Tap, TapId, NetworkId)>,
+    fragments: Fragments,
+    now: Timestamp,
+    order: u64,
+    /// What was read, and why packets gave no segment.
+    pub counters: Counters,
+}
+
+/// Numbers things in order of their first appearance.
+#[derive(Debug)]
+struct Table<T> {
+    all: Vec<T>,
+    numbers: HashMap<T, u16>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), numbers: HashMap::new() }
+    }
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Table<T> {
+    /// The number of a thing; past the limit all are the last one.
+    fn number(&mut self, thing: &T) -> u16 {
+        if let Some(number) = self.numbers.get(thing) {
+            return *number;
+        }
+        let Ok(number) = u16::try_from(self.all.len()) else { return u16::MAX };
+        self.all.push(thing.clone());
+        self.numbers.insert(thing.clone(), number);
+        number
+    }
+}
+
+/// A packet from its IP header on.
+struct Ip<'b> {
+    tap: TapId,
+    network: NetworkId,
+    hop: u64,
+    /// All bytes from the IP header on, without link-layer padding where that is known.
+    bytes: &'b [u8],
+    /// Bytes that the capture cut off the packet's end.
+    cut: u32,
+}
+
+impl Decoder {
+    /// Decodes one packet whose bytes are `buffer[head.bytes]`.
+    pub fn decode(&mut self, buffer: &[u8], head: &PacketHead) -> Option<Segment> {
+        let bytes = buffer.get(head.bytes.clone())?;
+        self.counters.packets += 1;
+        self.counters.bytes += u64::from(head.wire_len);
+        self.counters.cut += u64::from(bytes.len() < head.wire_len as usize);
+        self.order += 1;
+        self.now = self.now.max(head.at);
+        let Some((index, vlans, hop, network_bytes)) = self.link(head.link, bytes) else {
+            return None;
+        };
+        let (tap, network) = self.place(head.interface, index, vlans);
+        let cut = head.wire_len.saturating_sub(bytes.len() as u32);
+        let ip = Ip { tap, network, hop, bytes: network_bytes, cut };
+        self.ip(head, &ip, buffer)
+    }
+
+    /// Moves packet time on without a packet.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    /// The latest packet time so far.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// All taps so far; a [`TapId`] is an index.
+    pub fn taps(&self) -> &[Tap] {
+        &self.taps.all
+    }
+
+    /// All networks so far; a [`NetworkId`] is an index.
+    pub fn networks(&self) -> &[Network] {
+        &self.networks.all
+    }
+
+    /// Counts the datagrams that are still incomplete as lost.
+    pub fn finish(&mut self) {
+        self.counters.fragments_lost += self.fragments.waiting();
+        self.fragments = Fragments::default();
+    }
+
+    /// Strips the link layer: interface index, VLANs, a hash of the hop's addresses, and the rest.
+    fn link<'b>(&mut self, link: LinkType, bytes: &'b [u8]) -> Option<(u32, Vlans, u64, &'b [u8])> {
+        let cooked = |at: usize, header: usize| {
+            let ether_type = u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?);
+            Some((ether_type, bytes.get(header..)?))
+        };
+        let (index, hop, found) = match link {
+            LinkType::ETHERNET => {
+                (0, bytes.get(..12).map_or(0, |macs| xxh3_64_with_seed(macs, 0)), cooked(12, 14))
+            }
+            LinkType::LINUX_SLL => (0, 0, cooked(14, 16)),
+            LinkType::LINUX_SLL2 => {
+                let index = bytes.get(4..8).and_then(|index| index.try_into().ok());
+                (index.map_or(0, u32::from_be_bytes), 0, cooked(0, 20))
+            }
+            LinkType::NULL | LinkType::LOOP => (0, 0, bytes.get(4..).map(|ip| (ANY_IP, ip))),
+            LinkType::RAW
+            | LinkType::RAW_BSD
+            | LinkType::RAW_OPENBSD
+            | LinkType::IPV4
+            | LinkType::IPV6 => (0, 0, Some((ANY_IP, bytes))),
+            _ => {
+                self.counters.unknown_link_type += 1;
+                return None;
+            }
+        };
+        let Some((mut ether_type, mut rest)) = found else {
+            self.counters.bad_header += 1;
+            return None;
+        };
+        let mut vlans = Vlans::new();
+        while matches!(ether_type, VLAN | QINQ | QINQ_OLD | QINQ_OLD_2) {
+            let Some((tag, inner)) = rest.split_first_chunk::<4>() else {
+                self.counters.bad_header += 1;
+                return None;
+            };
+            let [high, low, type_high, type_low] = *tag;
+            vlans.push(u16::from_be_bytes([high & 0x0f, low]));
+            ether_type = u16::from_be_bytes([type_high, type_low]);
+            rest = inner;
+        }
+        // A capture of the loopback device may carry an address family that is not IP.
+        let is_ip = match (ether_type, rest.first().map(|byte| byte >> 4)) {
+            (IPV4 | ANY_IP, Some(4)) | (IPV6 | ANY_IP, Some(6)) => true,
+            (IPV4 | IPV6, _) => {
+                self.counters.bad_header += 1;
+                return None;
+            }
+            _ => false,
+        };
+        if !is_ip {
+            self.counters.not_ip += 1;
+            return None;
+        }
+        Some((index, vlans, hop, rest))
+    }
+
+    fn place(&mut self, interface: InterfaceId, index: u32, vlans: Vlans) -> (TapId, NetworkId) {
+        let tap = Tap { interface, index, vlans };
+        if let Some((last, id, network)) = &self.last_tap
+            && *last == tap
+        {
+            return (*id, *network);
+        }
+        let id = TapId(self.taps.number(&tap));
+        let network = Network { vlans: tap.vlans.clone(), loopback_of: None };
+        let network = NetworkId(self.networks.number(&network));
+        self.last_tap = Some((tap, id, network));
+        (id, network)
+    }
+
+    fn ip(&mut self, head: &PacketHead, ip: &Ip<'_>, buffer: &[u8]) -> Option<Segment> {
+        let Ok((slice, _)) = LaxIpSlice::from_slice(ip.bytes) else {
+            self.counters.bad_header += 1;
+            return None;
+        };
+        let (source, destination, ip_id, ttl, header_len, total_len) = match &slice {
+            LaxIpSlice::Ipv4(v4) => {
+                let header = v4.header();
+                (
+                    header.source_addr().to_ipv6_mapped(),
+                    header.destination_addr().to_ipv6_mapped(),
+                    header.identification(),
+                    header.ttl(),
+                    header.slice().len(),
+                    usize::from(header.total_len()),
+                )
+            }
+            LaxIpSlice::Ipv6(v6) => {
+                let header = v6.header();
+                let payload = usize::from(header.payload_length());
+                let total_len = if payload == 0 { 0 } else { payload + 40 };
+                (header.source_addr(), header.destination_addr(), 0, header.hop_limit(), 40, total_len)
+            }
+        };
+        let carried = slice.payload();
+        // With a length of zero (segmentation offload) the packet is as long as it was captured.
+        let cut = match total_len {
+            0 => ip.cut,
+            _ => total_len.saturating_sub(ip.bytes.len()) as u32,
+        };
+        let mut network = ip.network;
+        if source.to_canonical().is_loopback() || destination.to_canonical().is_loopback() {
+            let vlans = self.networks.all.get(usize::from(network.0))?.vlans.clone();
+            let own = Network { vlans, loopback_of: Some(ip.tap) };
+            network = NetworkId(self.networks.number(&own));
+        }
+        let seen = Seen {
+            at: head.at,
+            tap: ip.tap,
+            frame: head.frame,
+            ack: 0,
+            tsval: 0,
+            ip_id,
+            ttl,
+            task: None,
+        };
+        let mut segment = Segment {
+            order: self.order,
+            now: self.now,
+            seen,
+            network,
+            source: Endpoint { ip: source, port: 0 },
+            destination: Endpoint { ip: destination, port: 0 },
+            header: Header::Udp,
+            payload: Payload::InBatch(0..0),
+            cut,
+            signature: ip.hop ^ (u64::from(ttl) << 32 | u64::from(ip_id) << 16),
+            hash: 0,
+        };
+        let protocol = carried.ip_number.0;
+        if carried.fragmented {
+            self.counters.fragments += 1;
+            let (identification, offset, more) = fragment(&slice)?;
+            let key = FragmentKey {
+                tap: ip.tap,
+                source: IpAddr::V6(source),
+                destination: IpAddr::V6(destination),
+                identification,
+                protocol,
+            };
+            let (whole, lost) =
+                self.fragments.add(key, offset, more, carried.payload, self.now);
+            self.counters.fragments_lost += lost;
+            let whole = whole?;
+            segment.cut = 0;
+            let inner = self.transport(&mut segment, protocol, &whole)?;
+            let bytes = whole.get(inner)?.into();
+            segment.payload = Payload::Whole(bytes);
+        } else {
+            let inner = self.transport(&mut segment, protocol, carried.payload)?;
+            let payload = carried.payload.get(inner)?;
+            let start = (payload.as_ptr() as usize).wrapping_sub(buffer.as_ptr() as usize) as u32;
+            segment.payload = Payload::InBatch(start..start.wrapping_add(payload.len() as u32));
+        }
+        // Without an IP id only the bytes themselves tell a copy from a packet sent again.
+        if ip_id == 0 {
+            let packet = ip.bytes.get(header_len - header_len.min(40)..).unwrap_or_default();
+            segment.signature = xxh3_64_with_seed(packet, ip.hop);
+        }
+        Some(segment)
+    }
+
+    /// Reads the transport's header into the segment; gives where the payload lies in `bytes`.
+    fn transport(
+        &mut self,
+        segment: &mut Segment,
+        protocol: u8,
+        bytes: &[u8],
+    ) -> Option<Range<usize>> {
+        let inner = match protocol {
+            TCP => {
+                let Ok(tcp) = TcpSlice::from_slice(bytes) else {
+                    self.counters.bad_header += 1;
+                    return None;
+                };
+                segment.source.port = tcp.source_port();
+                segment.destination.port = tcp.destination_port();
+                segment.seen.ack = tcp.acknowledgment_number();
+                segment.seen.tsval = timestamp_value(&tcp);
+                segment.header = Header::Tcp {
+                    seq: tcp.sequence_number(),
+                    ack: tcp.ack(),
+                    syn: tcp.syn(),
+                    fin: tcp.fin(),
+                    rst: tcp.rst(),
+                };
+                let numbers = u64::from(tcp.sequence_number()) << 32
+                    | u64::from(tcp.acknowledgment_number());
+                segment.signature =
+                    mix(segment.signature ^ numbers, bytes.len() as u64 ^ u64::from(tcp.psh()));
+                tcp.header_slice().len()..bytes.len()
+            }
+            UDP => {
+                let Ok(udp) = UdpSlice::from_slice_lax(bytes) else {
+                    self.counters.bad_header += 1;
+                    return None;
+                };
+                segment.source.port = udp.source_port();
+                segment.destination.port = udp.destination_port();
+                segment.signature =
+                    mix(segment.signature, bytes.len() as u64 ^ u64::from(udp.checksum()) << 32);
+                8..8 + udp.payload().len()
+            }
+            _ => {
+                self.counters.not_tcp_or_udp += 1;
+                return None;
+            }
+        };
+        segment.hash = end_hash(&segment.source, protocol)
+            .wrapping_add(end_hash(&segment.destination, protocol));
+        Some(inner)
+    }
+}
+
+/// Identification, offset and "more follow" of a fragment.
+fn fragment(slice: &LaxIpSlice<'_>) -> Option<(u32, IpFragOffset, bool)> {
+    match slice {
+        LaxIpSlice::Ipv4(v4) => {
+            let header = v4.header();
+            let identification = u32::from(header.identification());
+            Some((identification, header.fragments_offset(), header.more_fragments()))
+        }
+        LaxIpSlice::Ipv6(v6) => {
+            v6.extensions().clone().into_iter().find_map(|extension| match extension {
+                Ipv6ExtensionSlice::Fragment(fragment) => {
+                    let header = fragment.to_header();
+                    Some((header.identification, header.fragment_offset, header.more_fragments))
+                }
+                _ => None,
+            })
+        }
+    }
+}
+
+/// The sender's clock in the timestamp option, 0 without (RFC 7323, section 3.2).
+fn timestamp_value(tcp: &TcpSlice<'_>) -> u32 {
+    // Nearly every stack writes two no-ops before the option, which keeps it aligned.
+    if let [1, 1, 8, 10, a, b, c, d, ..] = *tcp.options() {
+        return u32::from_be_bytes([a, b, c, d]);
+    }
+    tcp.options_iterator()
+        .map_while(Result::ok)
+        .find_map(|option| match option {
+            TcpOptionElement::Timestamp(value, _) => Some(value),
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+fn end_hash(end: &Endpoint, protocol: u8) -> u64 {
+    let ip = u128::from(end.ip);
+    mix((ip as u64) ^ (u64::from(end.port) << 48), (ip >> 64) as u64 ^ u64::from(protocol))
+}
+
+fn mix(a: u64, b: u64) -> u64 {
+    let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xd1b5_4a32_d192_ed03);
+    (product as u64) ^ (product >> 64) as u64
+}
+
+/// The point of a tap: as yet every tap is a point of its own.
+pub fn point(tap: TapId) -> PointId {
+    PointId(tap.0)
+}
+
+/// Stands for an ether type where the link layer does not say which IP it carries.
+const ANY_IP: u16 = 0;
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+const VLAN: u16 = 0x8100;
+const QINQ: u16 = 0x88a8;
+const QINQ_OLD: u16 = 0x9100;
+const QINQ_OLD_2: u16 = 0x9200;
+const TCP: u8 = 6;
+const UDP: u8 = 17;

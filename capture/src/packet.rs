@@ -1,0 +1,117 @@
+//! A captured frame and where it was seen: what a source gives, and what decoding takes.
+
+use std::fmt;
+use std::ops::Range;
+
+/// A moment of packet time: nanoseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The moment so many nanoseconds later.
+    pub fn plus(self, nanoseconds: i64) -> Self {
+        Self(self.0.saturating_add(nanoseconds))
+    }
+}
+
+/// A link type as capture files number it, see <https://www.tcpdump.org/linktypes.html>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkType(pub u16);
+
+impl LinkType {
+    /// BSD loopback, the address family in the byte order of the host that captured.
+    pub const NULL: Self = Self(0);
+    /// Ethernet.
+    pub const ETHERNET: Self = Self(1);
+    /// Raw IP as some old files number it.
+    pub const RAW_BSD: Self = Self(12);
+    /// Raw IP as OpenBSD numbers it.
+    pub const RAW_OPENBSD: Self = Self(14);
+    /// Raw IP, version 4 or 6 by its first nibble.
+    pub const RAW: Self = Self(101);
+    /// OpenBSD loopback, the address family in network byte order.
+    pub const LOOP: Self = Self(108);
+    /// Linux cooked capture, version 1.
+    pub const LINUX_SLL: Self = Self(113);
+    /// Raw IPv4.
+    pub const IPV4: Self = Self(228);
+    /// Raw IPv6.
+    pub const IPV6: Self = Self(229);
+    /// Linux cooked capture, version 2.
+    pub const LINUX_SLL2: Self = Self(276);
+}
+
+impl fmt::Display for LinkType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match *self {
+            Self::NULL => "BSD loopback",
+            Self::ETHERNET => "Ethernet",
+            Self::RAW_BSD | Self::RAW_OPENBSD | Self::RAW => "raw IP",
+            Self::LOOP => "OpenBSD loopback",
+            Self::LINUX_SLL => "Linux cooked",
+            Self::IPV4 => "raw IPv4",
+            Self::IPV6 => "raw IPv6",
+            Self::LINUX_SLL2 => "Linux cooked v2",
+            Self(number) => return write!(f, "link type {number}"),
+        };
+        f.write_str(name)
+    }
+}
+
+/// An interface of a capture as the source numbers it, in order of first appearance.
+///
+/// A rotated series keeps one number; a VLAN on it becomes a tap of its own in decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InterfaceId(pub u16);
+
+/// A file of the input, in order of the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u16);
+
+/// Where a packet stands in its file: the number that Wireshark shows, counted from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Frame {
+    /// The file.
+    pub file: FileId,
+    /// The number within it.
+    pub number: u64,
+}
+
+/// What is known of one packet before its bytes are looked at.
+#[derive(Clone, Debug)]
+pub struct PacketHead {
+    /// When it was captured.
+    pub at: Timestamp,
+    /// The interface that saw it.
+    pub interface: InterfaceId,
+    /// How its first byte is to be read.
+    pub link: LinkType,
+    /// Its place in its file.
+    pub frame: Frame,
+    /// Its length on the wire in bytes; more than what was kept if the capture cut it.
+    pub wire_len: u32,
+    /// Where its bytes lie in the batch's buffer.
+    pub bytes: Range<usize>,
+}
+
+/// Many packets whose bytes lie in one buffer that is used again.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The bytes of all packets, and whatever stands between them in the file.
+    pub buffer: Vec<u8>,
+    /// The packets, in the order of the capture.
+    pub packets: Vec<PacketHead>,
+}
+
+impl Batch {
+    /// The bytes of one packet; empty if its range lies outside the buffer.
+    pub fn bytes(&self, packet: &PacketHead) -> &[u8] {
+        self.buffer.get(packet.bytes.clone()).unwrap_or_default()
+    }
+
+    /// Forgets all packets and bytes, keeping the memory.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+        self.packets.clear();
+    }
+}

@@ -1,0 +1,343 @@
+//! One direction of a TCP connection: segments in, ordered bytes and gaps out.
+//!
+//! Bytes that come in order go through without being copied. Others wait here:
+//!
+//! ```text
+//!  delivered           hole            waiting                 waiting, for what it acknowledges
+//! ───────────────┬ · · · · · · · ┬───────────────┬ · · · ┬─────────────────────────┐
+//!                next            pieces[0]               pieces[1]                 fin
+//! ```
+//!
+//! Offsets count from the first known byte of the direction; sequence numbers wrap around, offsets
+//! do not. Where pieces overlap, the one that begins first wins, and what was delivered stays.
+
+use crate::packet::Timestamp;
+use crate::stream::Seen;
+use std::num::NonZeroU64;
+
+/// One direction of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Direction {
+    /// Where the stream starts, once that is known.
+    start: Option<Start>,
+    /// Offset of the next byte to deliver.
+    next: u64,
+    /// Segments that wait, by offset; before the start is known, by distance to the first one.
+    pieces: Vec<Piece>,
+    /// Bytes in `pieces`.
+    pub(crate) waiting: usize,
+    /// The highest offset that the other side acknowledged beyond `next`, and since when.
+    acknowledged: Option<(u64, Timestamp)>,
+    /// Offset just past the last byte, once a FIN or RST told it.
+    last: Option<u64>,
+    /// The same as a sequence number, while the start is not known.
+    last_seq: Option<u32>,
+    /// That offset was reached and told.
+    closed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    seq: u32,
+}
+
+/// A segment that waits.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    seq: u32,
+    offset: u64,
+    bytes: Box<[u8]>,
+    cut: u32,
+    seen: Seen,
+    arrived: Timestamp,
+}
+
+/// What [`Direction::next`] gives.
+pub(crate) enum Ready {
+    /// A piece whose bytes from `skip` on are next, at `offset`.
+    Piece { offset: u64, skip: usize, piece: Piece },
+    /// Bytes that will never come.
+    Gap { offset: u64, lost: NonZeroU64 },
+    /// All bytes of this direction were delivered.
+    Closed,
+    /// Nothing can be delivered now.
+    Nothing,
+}
+
+/// What became of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// Its bytes from `skip` on are the next ones of the stream and may be delivered.
+    InOrder { offset: u64, skip: usize },
+    /// Nothing in it is new.
+    Old,
+    /// It must wait.
+    Early,
+}
+
+impl Direction {
+    /// Fixes where the stream starts: at the byte with this sequence number.
+    pub(crate) fn start_at(&mut self, seq: u32) {
+        if self.start.is_some() {
+            return;
+        }
+        self.start = Some(Start { seq });
+        for piece in &mut self.pieces {
+            piece.offset = u64::try_from(distance(seq, piece.seq)).unwrap_or_default();
+            // What lies before the start is cut off its front on delivery.
+            if distance(seq, piece.seq) < 0 {
+                let before = (-distance(seq, piece.seq)) as usize;
+                let kept = piece.bytes.get(before..).unwrap_or_default().into();
+                self.waiting -= piece.bytes.len();
+                piece.bytes = kept;
+                self.waiting += piece.bytes.len();
+                piece.seq = seq;
+            }
+        }
+        self.pieces.sort_by_key(|piece| piece.offset);
+        if let Some(last) = self.last_seq.take() {
+            self.ends_at(last);
+        }
+    }
+
+    /// Whether it is known where the stream starts.
+    pub(crate) fn started(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// The sequence number of the first byte, once known.
+    pub(crate) fn first_seq(&self) -> Option<u32> {
+        self.start.map(|start| start.seq)
+    }
+
+    /// The sequence number of the next byte to deliver, once known.
+    pub(crate) fn next_seq(&self) -> Option<u32> {
+        self.start.map(|start| start.seq.wrapping_add(self.next as u32))
+    }
+
+    /// The lowest sequence number that waits for the start to become known.
+    pub(crate) fn lowest_waiting(&self) -> Option<u32> {
+        let first = self.pieces.first()?.seq;
+        self.pieces.iter().map(|piece| piece.seq).min_by_key(|seq| distance(first, *seq))
+    }
+
+    /// How far `seq` lies ahead of the next byte; negative behind it.
+    pub(crate) fn ahead(&self, seq: u32) -> Option<i32> {
+        self.next_seq().map(|next| distance(next, seq))
+    }
+
+    /// Where a segment stands; in order only if nothing waits before it.
+    pub(crate) fn arrive(&self, seq: u32, len: usize) -> Arrival {
+        let Some(ahead) = self.ahead(seq) else { return Arrival::Early };
+        if ahead > 0 {
+            return Arrival::Early;
+        }
+        let behind = ahead.unsigned_abs() as usize;
+        if behind >= len {
+            return Arrival::Old;
+        }
+        match self.pieces.first() {
+            Some(piece) if piece.offset <= self.next => Arrival::Early,
+            _ => Arrival::InOrder { offset: self.next, skip: behind },
+        }
+    }
+
+    /// The bytes up to here were delivered, and `cut` bytes behind them are known to be missing.
+    pub(crate) fn delivered(&mut self, offset: u64) {
+        self.next = self.next.max(offset);
+        if self.acknowledged.is_some_and(|(up_to, _)| up_to <= self.next) {
+            self.acknowledged = None;
+        }
+    }
+
+    /// Keeps a segment until it can be delivered; false if it is there already.
+    pub(crate) fn wait(&mut self, seq: u32, bytes: &[u8], cut: u32, seen: Seen, now: Timestamp) -> bool {
+        let offset = match self.ahead(seq) {
+            Some(ahead) => self.next.saturating_add_signed(i64::from(ahead)),
+            None => 0,
+        };
+        let (seq, bytes, offset) = match self.ahead(seq) {
+            Some(ahead) if ahead < 0 => {
+                let behind = ahead.unsigned_abs() as usize;
+                let Some(rest) = bytes.get(behind..) else { return false };
+                (seq.wrapping_add(behind as u32), rest, self.next)
+            }
+            _ => (seq, bytes, offset),
+        };
+        let known = self.pieces.iter().any(|piece| {
+            let front = distance(piece.seq, seq);
+            front >= 0 && front as usize + bytes.len() <= piece.bytes.len()
+        });
+        if known || bytes.is_empty() {
+            return false;
+        }
+        let place = self.pieces.partition_point(|piece| piece.offset <= offset);
+        self.waiting += bytes.len();
+        let piece = Piece { seq, offset, bytes: bytes.into(), cut, seen, arrived: now };
+        self.pieces.insert(place, piece);
+        true
+    }
+
+    /// The other side acknowledged all bytes before `seq`.
+    pub(crate) fn acknowledge(&mut self, seq: u32, now: Timestamp) {
+        let Some(ahead) = self.ahead(seq) else { return };
+        if !(1..=BELIEVABLE).contains(&ahead) {
+            return;
+        }
+        let mut up_to = self.next.saturating_add_signed(i64::from(ahead));
+        // The acknowledgement of a FIN counts one more than there are bytes.
+        if let Some(last) = self.last {
+            up_to = up_to.min(last);
+        }
+        if up_to <= self.next {
+            return;
+        }
+        match &mut self.acknowledged {
+            Some((old, _)) => *old = up_to.max(*old),
+            None => self.acknowledged = Some((up_to, now)),
+        }
+    }
+
+    /// The direction ends before `seq`, as its FIN or RST says.
+    pub(crate) fn ends_at(&mut self, seq: u32) {
+        match self.ahead(seq) {
+            Some(ahead) if ahead >= 0 && self.last.is_none() => {
+                let last = self.next.saturating_add_signed(i64::from(ahead));
+                self.last = Some(last);
+                if let Some((up_to, _)) = &mut self.acknowledged {
+                    *up_to = (*up_to).min(last);
+                    if *up_to <= self.next {
+                        self.acknowledged = None;
+                    }
+                }
+            }
+            Some(_) => {}
+            None => self.last_seq = self.last_seq.or(Some(seq)),
+        }
+    }
+
+    /// The bytes before the end never came: it ends here.
+    pub(crate) fn give_up_end(&mut self) -> bool {
+        let missing = self.last.is_some_and(|last| last > self.next);
+        if missing {
+            self.last = Some(self.next);
+        }
+        missing
+    }
+
+    /// Whether all was delivered up to where the direction is known to end.
+    pub(crate) fn closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether it is known where the direction ends.
+    pub(crate) fn ending(&self) -> bool {
+        self.last.is_some() || self.last_seq.is_some()
+    }
+
+    /// Whether bytes wait, or are known to be missing.
+    pub(crate) fn blocked(&self) -> bool {
+        !self.pieces.is_empty()
+            || self.acknowledged.is_some()
+            || (self.started() && self.last.is_some_and(|last| last > self.next))
+    }
+
+    /// Whether the next byte is missing, and later ones are known to exist.
+    pub(crate) fn hole(&self) -> bool {
+        match (self.pieces.first(), self.acknowledged) {
+            (Some(piece), _) => !self.started() || piece.offset > self.next,
+            (None, acknowledged) => acknowledged.is_some(),
+        }
+    }
+
+    /// When what blocks this direction is given up, if anything does.
+    pub(crate) fn patience(&self, waits: &Waits) -> Option<Timestamp> {
+        let piece = self.pieces.iter().map(|piece| piece.arrived).min();
+        match (self.started(), piece, self.acknowledged) {
+            (_, None, None) => None,
+            (false, Some(arrived), _) => Some(arrived.plus(waits.reorder)),
+            (true, Some(arrived), _) if !self.hole() => Some(arrived.plus(waits.hole)),
+            (_, piece, Some((_, since))) => {
+                let since = piece.map_or(since, |arrived| arrived.max(since));
+                Some(since.plus(waits.reorder))
+            }
+            (true, Some(arrived), None) => Some(arrived.plus(waits.hole)),
+        }
+    }
+
+    /// The next thing that can be delivered. `may` says whether a packet with this
+    /// acknowledgement may be delivered yet; `force` gives up one hole.
+    pub(crate) fn next(&mut self, may: impl Fn(&Seen) -> bool, force: bool) -> Ready {
+        if !self.started() {
+            return Ready::Nothing;
+        }
+        while let Some(piece) = self.pieces.first() {
+            let end = piece.offset + piece.bytes.len() as u64;
+            if end <= self.next {
+                let piece = self.pieces.remove(0);
+                self.waiting -= piece.bytes.len();
+                continue;
+            }
+            if piece.offset > self.next {
+                break;
+            }
+            if !may(&piece.seen) && !force {
+                return Ready::Nothing;
+            }
+            let piece = self.pieces.remove(0);
+            self.waiting -= piece.bytes.len();
+            let skip = (self.next - piece.offset) as usize;
+            return Ready::Piece { offset: self.next, skip, piece };
+        }
+        let known = match (self.pieces.first(), self.acknowledged) {
+            (Some(piece), _) => Some(piece.offset),
+            (None, Some((up_to, _))) => Some(up_to),
+            (None, None) => None,
+        };
+        if let (true, Some(up_to)) = (force, known)
+            && let Some(lost) = NonZeroU64::new(up_to.saturating_sub(self.next))
+        {
+            return Ready::Gap { offset: self.next, lost };
+        }
+        if self.pieces.is_empty() && self.last.is_some_and(|last| last <= self.next) && !self.closed {
+            self.closed = true;
+            return Ready::Closed;
+        }
+        Ready::Nothing
+    }
+}
+
+impl Piece {
+    /// The bytes from `skip` on.
+    pub(crate) fn bytes(&self, skip: usize) -> &[u8] {
+        self.bytes.get(skip..).unwrap_or_default()
+    }
+
+    /// What brought it, and how many bytes behind it the capture cut off.
+    pub(crate) fn seen(&self) -> (&Seen, u32) {
+        (&self.seen, self.cut)
+    }
+}
+
+/// How long a direction waits, in nanoseconds of packet time.
+#[derive(Clone, Copy, Debug)]
+pub struct Waits {
+    /// For bytes that the other side has acknowledged: they were sent, and come late or never.
+    pub reorder: i64,
+    /// For bytes that nobody acknowledged: they may be sent again.
+    pub hole: i64,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self { reorder: 100_000_000, hole: 3_000_000_000 }
+    }
+}
+
+/// How far `to` lies ahead of `from`, across the wrap-around (RFC 9293, section 3.4).
+pub(crate) fn distance(from: u32, to: u32) -> i32 {
+    to.wrapping_sub(from) as i32
+}
+
+/// A larger jump in an acknowledgement is no evidence of lost bytes.
+const BELIEVABLE: i32 = 1 << 28;

@@ -1,0 +1,318 @@
+//! One capture file or pipe in, batches of packets out, whatever its format and compression.
+//!
+//! ```text
+//! batch.buffer   │ rest of the last │ what one read gave                       │
+//!                │ read             │                                          │
+//! packets        │ ├─ head ─┤├─ bytes ─┤├─ head ─┤├─ bytes ─┤├─ head ─┤├─ byt… │
+//!                                                              └── kept as rest ─┘
+//! ```
+
+use crate::packet::{Batch, FileId, InterfaceId, PacketHead};
+use crate::source::interfaces::{Interface, Interfaces};
+use crate::source::open::{self, HEAD, OpenError};
+use crate::source::pcap::{FILE_HEADER, FileHeader, Records};
+use crate::source::pcapng::{self, Blocks};
+use crate::source::report::{Damage, Format, Layout, Progress, SourceReport};
+use crate::source::{Fill, PacketSource};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The packets of one file, in the order of the file.
+pub struct FileSource {
+    reader: Box<dyn Read + Send>,
+    walk: Walk,
+    interfaces: Interfaces,
+    report: SourceReport,
+    progress: Progress,
+    /// The incomplete record at the end of the last batch.
+    rest: Vec<u8>,
+    /// Where `rest` begins in the uncompressed file.
+    offset: u64,
+    /// How many bytes from there on are needed before there is a whole record.
+    wants: usize,
+    /// How much is read at once.
+    chunk: usize,
+    /// What an interface without a name of its own is called.
+    label: String,
+    regular: bool,
+    ended: bool,
+}
+
+enum Walk {
+    Pcap(Records),
+    Pcapng(Blocks),
+}
+
+impl FileSource {
+    /// Opens a file by its path, or the standard input by the path `-`.
+    ///
+    /// # Errors
+    /// Why it is not a capture that can be read.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_with(path, Progress::new(open::length(path)))
+    }
+
+    /// Opens a file that is one of several, which may share what counts their progress.
+    pub(super) fn open_with(path: &Path, progress: Progress) -> Result<Self, OpenError> {
+        let opened = open::open(path, &progress)?;
+        let name = open::display_name(path);
+        let (layout, walk, used) = recognise(&opened.head, &name)?;
+        let label = label(path);
+        let mut rest = opened.head;
+        rest.drain(..used);
+        Ok(Self {
+            reader: opened.reader,
+            walk,
+            interfaces: Interfaces::default(),
+            report: SourceReport {
+                name,
+                format: Format { layout, compression: opened.compression },
+                ..SourceReport::default()
+            },
+            progress,
+            rest,
+            offset: used as u64,
+            wants: 0,
+            chunk: CHUNK,
+            label,
+            regular: opened.regular,
+            ended: false,
+        })
+    }
+
+    /// Sets which file of the command line this is; 0 without.
+    #[must_use]
+    pub fn numbered(mut self, file: FileId) -> Self {
+        self.report.file = file;
+        self
+    }
+
+    /// Sets how many bytes are read at once; the packets are the same whatever it is.
+    #[must_use]
+    pub fn reading(mut self, bytes: usize) -> Self {
+        self.chunk = bytes.max(1);
+        self
+    }
+
+    /// Sets what an interface without a name of its own is called; the file's name without.
+    #[must_use]
+    pub(super) fn labelled(mut self, label: &str) -> Self {
+        label.clone_into(&mut self.label);
+        self
+    }
+
+    /// What the file held, as far as it has been read.
+    pub fn report(&self) -> &SourceReport {
+        &self.report
+    }
+
+    /// How far reading has come.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Whether it is a regular file, which can be opened again and never waits.
+    pub fn is_regular(&self) -> bool {
+        self.regular
+    }
+
+    /// Reads until there are `wants` bytes; up to `target` if that needs no waiting.
+    fn read(&mut self, buffer: &mut [u8], mut filled: usize, wants: usize) -> usize {
+        while let Some(space) = buffer.get_mut(filled..).filter(|space| !space.is_empty()) {
+            match self.reader.read(space) {
+                Ok(0) => {
+                    self.ended = true;
+                    break;
+                }
+                Ok(read) => {
+                    filled += read;
+                    if filled >= wants && !self.regular {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.report.hurt(Damage::Unreadable {
+                        offset: self.offset + filled as u64,
+                        reason: error.to_string(),
+                    });
+                    self.ended = true;
+                    break;
+                }
+            }
+        }
+        filled
+    }
+
+    fn walk(&mut self, bytes: &[u8], packets: &mut Vec<PacketHead>) -> Walked {
+        let mut context = Context {
+            packets,
+            report: &mut self.report,
+            interfaces: &mut self.interfaces,
+            label: &self.label,
+            offset: self.offset,
+            ended: self.ended,
+        };
+        match &mut self.walk {
+            Walk::Pcap(records) => records.walk(bytes, &mut context),
+            Walk::Pcapng(blocks) => blocks.walk(bytes, &mut context),
+        }
+    }
+}
+
+impl PacketSource for FileSource {
+    fn fill(&mut self, batch: &mut Batch) -> io::Result<Fill> {
+        batch.packets.clear();
+        if self.ended {
+            batch.buffer.clear();
+            return Ok(Fill::End);
+        }
+        let mut filled = self.rest.len();
+        loop {
+            // The buffer keeps its length from batch to batch, so that it is zeroed only once.
+            let target = self.chunk.max(self.wants).max(filled + 1);
+            if batch.buffer.len() < target {
+                batch.buffer.resize(target, 0);
+            }
+            if let Some(start) = batch.buffer.get_mut(..self.rest.len()) {
+                start.copy_from_slice(&self.rest);
+                self.rest.clear();
+            }
+            let space = batch.buffer.get_mut(..target).unwrap_or_default();
+            filled = self.read(space, filled, self.wants);
+            let bytes = batch.buffer.get(..filled).unwrap_or_default();
+            let walked = self.walk(bytes, &mut batch.packets);
+            if walked.wants == Walked::STOP {
+                self.ended = true;
+            }
+            self.wants = walked.wants;
+            self.offset += walked.used as u64;
+            if self.ended || !batch.packets.is_empty() {
+                self.rest.extend_from_slice(bytes.get(walked.used..).unwrap_or_default());
+                break;
+            }
+            batch.buffer.copy_within(walked.used..filled, 0);
+            filled -= walked.used;
+        }
+        if self.report.file != FileId(0) {
+            for packet in &mut batch.packets {
+                packet.frame.file = self.report.file;
+            }
+        }
+        self.report.count(batch);
+        Ok(if self.ended { Fill::End } else { Fill::More })
+    }
+
+    fn interfaces(&self) -> &Interfaces {
+        &self.interfaces
+    }
+}
+
+/// What walking over the bytes of a read came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walked {
+    /// How many bytes are done with.
+    pub(super) used: usize,
+    /// How many bytes are needed from there on.
+    pub(super) wants: usize,
+}
+
+impl Walked {
+    /// As `wants`: there is no more to be had from this file.
+    pub(super) const STOP: usize = usize::MAX;
+}
+
+/// What a walk over bytes adds to.
+pub(super) struct Context<'a> {
+    pub(super) packets: &'a mut Vec<PacketHead>,
+    report: &'a mut SourceReport,
+    interfaces: &'a mut Interfaces,
+    label: &'a str,
+    offset: u64,
+    /// Whether the bytes at hand are the file's last ones.
+    pub(super) ended: bool,
+}
+
+impl Context<'_> {
+    /// Notes damage at that place of the bytes at hand.
+    pub(super) fn hurt(&mut self, at: usize, damage: impl FnOnce(u64) -> Damage) {
+        self.report.hurt(damage(self.offset + at as u64));
+    }
+
+    pub(super) fn cut_tail(&mut self, at: usize, bytes: usize) {
+        self.hurt(at, |offset| Damage::CutTail { offset, bytes: bytes as u64 });
+    }
+
+    pub(super) fn dropped(&mut self, packets: u64) {
+        self.report.dropped = self.report.dropped.saturating_add(packets);
+    }
+
+    /// Adds an interface, fills in its file, and names it if it has no name.
+    pub(super) fn add_interface(&mut self, mut interface: Interface) -> Option<InterfaceId> {
+        interface.file = self.report.file;
+        interface.name = match &interface.given {
+            Some(name) => name.clone(),
+            None if self.interfaces.is_empty() => self.label.to_owned(),
+            None => format!("{}#{}", self.label, self.interfaces.len()),
+        };
+        let id = self.interfaces.add(interface)?;
+        self.report.interfaces.push(id);
+        Some(id)
+    }
+}
+
+/// The format by the first bytes, and how many of them are the file's header.
+fn recognise(head: &[u8], name: &str) -> Result<(Layout, Walk, usize), OpenError> {
+    let file = || name.to_owned();
+    if head.len() >= HEAD && pcapng::is_section_header(head) {
+        return Ok((Layout::Pcapng, Walk::Pcapng(Blocks::default()), 0));
+    }
+    let cut = || OpenError::CutHeader { file: file(), bytes: head.len() };
+    match FileHeader::parse(head) {
+        Some(Ok(header)) => Ok((header.layout, Walk::Pcap(Records::new(header)), FILE_HEADER)),
+        Some(Err((major, minor))) => {
+            Err(OpenError::Version { file: file(), format: "pcap", major, minor })
+        }
+        None if head.len() < HEAD && is_cut_header(head) => Err(cut()),
+        None => Err(OpenError::NotACapture { file: file(), looks: open::looks_like(head) }),
+    }
+}
+
+/// Whether these few bytes begin as a capture does.
+fn is_cut_header(head: &[u8]) -> bool {
+    STARTS.iter().any(|magic| {
+        head.starts_with(magic) || magic.starts_with(head)
+    })
+}
+
+/// A short name: that of the file without folder, and without the endings of its format.
+pub(super) fn label(path: &Path) -> String {
+    if open::is_stdin(path) {
+        return "stdin".to_owned();
+    }
+    let mut short = path.file_name().unwrap_or(path.as_os_str());
+    for _ in 0..2 {
+        let stem = Path::new(short).file_stem().unwrap_or(short);
+        if Path::new(short).extension().is_some_and(|ending| {
+            ENDINGS.iter().any(|known| ending.to_string_lossy().starts_with(known))
+        }) {
+            short = stem;
+        }
+    }
+    short.to_string_lossy().into_owned()
+}
+
+/// How much is read at once: small enough to stay in a core's second-level cache.
+pub const CHUNK: usize = 256 * 1024;
+
+const ENDINGS: &[&str] = &["gz", "zst", "pcap", "cap", "dmp", "dump", "trc", "ntar"];
+
+const STARTS: &[[u8; 4]] = &[
+    [0x0a, 0x0d, 0x0d, 0x0a],
+    [0xa1, 0xb2, 0xc3, 0xd4],
+    [0xd4, 0xc3, 0xb2, 0xa1],
+    [0xa1, 0xb2, 0x3c, 0x4d],
+    [0x4d, 0x3c, 0xb2, 0xa1],
+    [0xa1, 0xb2, 0xcd, 0x34],
+    [0x34, 0xcd, 0xb2, 0xa1],
+];

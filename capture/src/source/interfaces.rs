@@ -1,0 +1,68 @@
+//! The interfaces that a source has met: what the [`InterfaceId`] of a packet stands for.
+
+use crate::packet::{FileId, InterfaceId, LinkType};
+use std::fmt;
+
+/// One interface of a capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// What to call it in output: its own name, or that of its file.
+    pub name: String,
+    /// How the packets on it begin.
+    pub link: LinkType,
+    /// The file that named it first.
+    pub file: FileId,
+    /// The section of that file, counted from 0; always 0 in a classic capture file.
+    pub section: u32,
+    /// Its number within the section.
+    pub index: u32,
+    /// The name that the capture gives it, such as `eth0`.
+    pub given: Option<String>,
+}
+
+/// All interfaces of a source, in order of first appearance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    list: Vec<Interface>,
+}
+
+impl Interfaces {
+    /// Adds one, unless [`Interfaces::LIMIT`] is reached.
+    pub fn add(&mut self, interface: Interface) -> Option<InterfaceId> {
+        let id = InterfaceId(u16::try_from(self.list.len()).ok()?);
+        if self.list.len() >= Self::LIMIT {
+            return None;
+        }
+        self.list.push(interface);
+        Some(id)
+    }
+
+    /// The interface of that number.
+    pub fn get(&self, id: InterfaceId) -> Option<&Interface> {
+        self.list.get(usize::from(id.0))
+    }
+
+    /// All of them with their numbers, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (InterfaceId, &Interface)> {
+        (0..=u16::MAX).map(InterfaceId).zip(&self.list)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many are told apart; packets on further ones are counted as damage.
+    pub const LIMIT: usize = 65_535;
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

@@ -1,0 +1,121 @@
+//! Nanoseconds per exchange, request and response parsed; what is printed is the best of several
+//! runs: `cargo bench -p wirespan-parsers`.
+#![expect(clippy::print_stdout, reason = "a benchmark's data go to stdout")]
+
+use std::hint::black_box;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
+use wirespan_parsers::message::{Attribute, Message, Status};
+use wirespan_parsers::protocol::{
+    FlowInfo, Inner, Key, Out, Protocol, Side, Step, Timestamp, Transport,
+};
+use wirespan_parsers::registry::PROTOCOLS;
+use wirespan_parsers::trace_context::TraceContext;
+
+fn main() {
+    for case in CASES {
+        let made = PROTOCOLS.iter().map(|make| make()).find(|made| made.name() == case.protocol);
+        let Some(mut protocol) = made else {
+            println!("{:8} {:28} skipped: not registered", case.protocol, case.what);
+            continue;
+        };
+        let best =
+            (0..RUNS).map(|_| nanoseconds(protocol.as_mut(), case)).fold(f64::INFINITY, f64::min);
+        println!("{:8} {:28} {best:8.1} ns", case.protocol, case.what);
+    }
+}
+
+struct Case {
+    protocol: &'static str,
+    transport: Transport,
+    what: &'static str,
+    request: &'static [u8],
+    response: &'static [u8],
+}
+
+fn nanoseconds(protocol: &mut dyn Protocol, case: &Case) -> f64 {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let flow = FlowInfo { transport: case.transport, addresses: [address, address], opener: None };
+    let conn = protocol.open(&flow, Side::A);
+    let mut sink = Sink::default();
+    let start = Instant::now();
+    for _ in 0..EXCHANGES_PER_RUN {
+        for (from, mut bytes) in [(Side::A, case.request), (Side::B, case.response)] {
+            while !bytes.is_empty() {
+                let step = protocol.parse(conn, from, Timestamp(0), black_box(bytes), &mut sink);
+                let Ok(Step::Used(used)) = step else { return f64::NAN };
+                bytes = bytes.get(used.get()..).unwrap_or_default();
+            }
+        }
+    }
+    let taken = start.elapsed();
+    protocol.forget(conn);
+    black_box(sink.opened);
+    taken.as_nanos() as f64 / f64::from(EXCHANGES_PER_RUN)
+}
+
+/// Takes everything and keeps nothing.
+#[derive(Default)]
+struct Sink {
+    opened: u64,
+}
+
+impl Out for Sink {
+    fn open(&mut self, message: Message<'_>) -> Key {
+        black_box(&message);
+        self.opened += 1;
+        Key(self.opened)
+    }
+
+    fn wants(&self, _key: Key) -> usize {
+        0
+    }
+
+    fn add(&mut self, _key: Key, attribute: Attribute<'_>) {
+        black_box(&attribute);
+    }
+
+    fn context(&mut self, _key: Key, _context: &TraceContext<'_>) {}
+
+    fn status(&mut self, _key: Key, _status: Status<'_>) {}
+
+    fn body(&mut self, _key: Key, _bytes: &[u8]) {}
+
+    fn extend(&mut self, _key: Key, _end: usize) {}
+
+    fn close(&mut self, _key: Key, _end: usize) {}
+
+    fn inner(&mut self, _lane: u64, _from: Side, _event: Inner<'_>) {}
+
+    fn lost(&mut self, _what: &'static str) {}
+}
+
+const RUNS: usize = 5;
+const EXCHANGES_PER_RUN: u32 = 500_000;
+
+const CASES: &[Case] = &[
+    Case {
+        protocol: "redis",
+        transport: Transport::Tcp,
+        what: "GET and its value",
+        request: b"*2\r\n$3\r\nGET\r\n$6\r\nuser:1\r\n",
+        response: b"$5\r\nalice\r\n",
+    },
+    Case {
+        protocol: "redis",
+        transport: Transport::Tcp,
+        what: "SET and its OK",
+        request: b"*3\r\n$3\r\nSET\r\n$6\r\nuser:1\r\n$5\r\nalice\r\n",
+        response: b"+OK\r\n",
+    },
+    Case {
+        protocol: "dns",
+        transport: Transport::Udp,
+        what: "A and one address",
+        request: b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\
+            \x03www\x07example\x03com\x00\x00\x01\x00\x01",
+        response: b"\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\
+            \x03www\x07example\x03com\x00\x00\x01\x00\x01\
+            \xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x01",
+    },
+];

@@ -1,0 +1,663 @@
+//! The bodies of the fuzz targets, callable from tests, and what drives a protocol without a
+//! decoder.
+//!
+//! In: events of one flow, from a fuzzer's bytes or from a vector file of
+//! `testdata/vectors/<protocol>/`. Out: a [`Recording`] of the messages, with what broke the rules
+//! of [`crate::protocol`].
+
+use crate::message::{Attribute, Id, Kind, Message, Outcome, Pairing, Status, Value};
+use crate::protocol::{
+    AfterGap, Conn, FlowInfo, Inner, Key, Malformed, Out, Probe, Protocol, Side, Step, Timestamp,
+    Transport,
+};
+use crate::registry::PROTOCOLS;
+use crate::trace_context::TraceContext;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
+
+/// Feeds every protocol with bytes, gaps and ends as the fuzzer's bytes say, and checks what it
+/// does with them: offsets lie in the input, and where the bytes are split changes nothing.
+///
+/// Each event is a control byte, a length, and so many bytes. Control bits: 0x01 the side, 0x02
+/// a gap, 0x04 an end; the first byte's lowest bit chooses the transport, its next the client.
+///
+/// # Panics
+/// If a protocol breaks a rule.
+pub fn protocol(data: &[u8]) {
+    let Some((choice, mut rest)) = data.split_first() else { return };
+    let transport = if choice & 1 == 0 { Transport::Tcp } else { Transport::Udp };
+    let client = if choice & 2 == 0 { Side::A } else { Side::B };
+    let mut events = Vec::new();
+    while let [control, length, after @ ..] = rest {
+        let (bytes, after) = after.split_at(after.len().min(usize::from(*length)));
+        rest = after;
+        let from = if control & 1 == 0 { Side::A } else { Side::B };
+        events.push(match NonZeroU64::new(u64::from(*length)) {
+            Some(lost) if control & 2 != 0 => Event::Gap { from, lost },
+            _ if control & 4 != 0 => Event::End { from },
+            _ => Event::Bytes { from, bytes: bytes.to_vec() },
+        });
+    }
+    for make in PROTOCOLS {
+        let mut protocol = make();
+        if !protocol.runs_over(transport) {
+            continue;
+        }
+        check(protocol.as_mut(), transport, client, &events);
+    }
+}
+
+/// Shows every probe ever more of the fuzzer's bytes: what cannot be a protocol stays so, and what
+/// surely is one stays so.
+///
+/// # Panics
+/// If a probe goes back on its word.
+pub fn detection(data: &[u8]) {
+    let flow = flow(Transport::Tcp, 40_000, 50_000);
+    for make in PROTOCOLS {
+        let mut protocol = make();
+        if !protocol.runs_over(Transport::Tcp) {
+            continue;
+        }
+        let mut last = Probe::Unsure { client: Side::A };
+        for end in 1..=data.len() {
+            let (head, _) = data.split_at(end);
+            let probe = protocol.probe(&flow, Side::A, head);
+            let decided = !matches!(last, Probe::Unsure { .. });
+            assert!(
+                !decided || probe == last,
+                "{}: {last:?}, then {probe:?} at {end} of {}",
+                protocol.name(),
+                data.escape_ascii()
+            );
+            last = probe;
+        }
+    }
+}
+
+/// Runs the events through a protocol in several splits and checks what it does.
+///
+/// # Panics
+/// If the protocol breaks a rule.
+pub fn check(protocol: &mut dyn Protocol, transport: Transport, client: Side, events: &[Event]) {
+    let flow = flow(transport, 40_000, 50_000);
+    for event in events {
+        if let Event::Bytes { from, bytes } = event
+            && !bytes.is_empty()
+        {
+            protocol.probe(&flow, *from, bytes);
+        }
+    }
+    let whole = drive(protocol, &flow, client, events, Split::Whole);
+    assert_eq!(whole.broken, Vec::<String>::new(), "{} on {events:?}", protocol.name());
+    if transport == Transport::Udp {
+        return;
+    }
+    for split in [Split::Bytes, Split::Patient] {
+        let other = drive(protocol, &flow, client, events, split);
+        assert_eq!(other.broken, Vec::<String>::new(), "{} on {events:?}", protocol.name());
+        let lossless = events.iter().all(|event| matches!(event, Event::Bytes { .. }));
+        // Who is asked later also says later that bytes are malformed.
+        let comparable = split == Split::Bytes || whole.malformed.is_empty();
+        if lossless && comparable {
+            assert_eq!(whole.settled(), other.settled(), "{} on {events:?}", protocol.name());
+        }
+    }
+}
+
+/// A flow between two ports of the loopback, of which side A has the first.
+#[must_use]
+pub fn flow(transport: Transport, a: u16, b: u16) -> FlowInfo {
+    let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    FlowInfo { transport, addresses: [address(a), address(b)], opener: None }
+}
+
+/// What one side of a flow does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It sends bytes: a part of a stream, or one datagram.
+    Bytes {
+        /// The sender.
+        from: Side,
+        /// What it sends.
+        bytes: Vec<u8>,
+    },
+    /// Bytes that it sent were not captured.
+    Gap {
+        /// The sender.
+        from: Side,
+        /// How many.
+        lost: NonZeroU64,
+    },
+    /// It sends nothing more.
+    End {
+        /// The sender.
+        from: Side,
+    },
+}
+
+/// In which pieces a protocol gets the bytes of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// In one.
+    Whole,
+    /// One by one, each shown at once.
+    Bytes,
+    /// One by one, and shown no sooner than [`Step::Incomplete`] asks for.
+    Patient,
+    /// In two, cut after so many bytes.
+    At(usize),
+}
+
+/// Drives a protocol over one flow as a decoder would.
+pub fn drive(
+    protocol: &mut dyn Protocol,
+    flow: &FlowInfo,
+    client: Side,
+    events: &[Event],
+    split: Split,
+) -> Recording {
+    let conn = protocol.open(flow, client);
+    let mut driver = Driver {
+        protocol,
+        conn,
+        transport: flow.transport,
+        patient: split == Split::Patient,
+        lanes: [Lane::default(), Lane::default()],
+        recording: Recording::default(),
+    };
+    for (at, event) in (0..).map(Timestamp).zip(events) {
+        match event {
+            Event::Gap { from, lost } => driver.gap(*from, at, *lost),
+            Event::End { from } => driver.end(*from),
+            Event::Bytes { from, bytes } if flow.transport == Transport::Udp => {
+                driver.datagram(*from, at, bytes);
+            }
+            Event::Bytes { from, bytes } => match split {
+                Split::Whole => driver.bytes(*from, at, bytes),
+                Split::Bytes | Split::Patient => {
+                    bytes.chunks(1).for_each(|byte| driver.bytes(*from, at, byte));
+                }
+                Split::At(place) => {
+                    let (head, tail) = bytes.split_at(place.min(bytes.len()));
+                    driver.bytes(*from, at, head);
+                    driver.bytes(*from, at, tail);
+                }
+            },
+        }
+    }
+    driver.protocol.forget(conn);
+    driver.recording
+}
+
+/// What a protocol wrote, owned; offsets count from the first byte of the sender's side.
+#[derive(Clone, Debug, Default)]
+pub struct Recording {
+    /// The messages, in the order in which they were opened.
+    pub messages: Vec<Recorded>,
+    /// The names of losses.
+    pub lost: Vec<&'static str>,
+    /// What came of flows carried inside, one line each.
+    pub inner: Vec<String>,
+    /// Fields at which bytes were malformed.
+    pub malformed: Vec<&'static str>,
+    /// What the flow became.
+    pub became: Option<String>,
+    /// Rules that were broken.
+    pub broken: Vec<String>,
+    /// How many body bytes are asked for.
+    pub wants: usize,
+    /// The present call's side, the offset of its input, and its length.
+    from: Option<Side>,
+    start: u64,
+    length: usize,
+    /// The offset that 0 stands for, outside of `parse`.
+    seen: Option<u64>,
+    /// The messages that it closed.
+    closed: Vec<usize>,
+}
+
+/// One message as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The sender.
+    pub from: Side,
+    /// What part it plays.
+    pub kind: Kind,
+    /// Its pairing, printed.
+    pub pairing: String,
+    /// Its operation.
+    pub operation: String,
+    /// Its resource.
+    pub resource: String,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// The code of its status.
+    pub code: u32,
+    /// The text of its status.
+    pub text: String,
+    /// Its attributes, in order.
+    pub attributes: Vec<(String, String)>,
+    /// The identifiers that it carries, printed.
+    pub contexts: Vec<String>,
+    /// The body bytes that were asked for.
+    pub body: Vec<u8>,
+    /// Where it begins.
+    pub start: u64,
+    /// Where it ends, once closed.
+    pub end: Option<u64>,
+    /// Whether its end was lost before it was opened.
+    pub cut: bool,
+    /// Whether malformed bytes ended it, or came before its end.
+    pub broken: bool,
+}
+
+impl Recording {
+    /// The messages that no split may change: those that were closed before malformed bytes came.
+    #[must_use]
+    pub fn settled(&self) -> Vec<&Recorded> {
+        let is_settled = |message: &&Recorded| message.end.is_some() && !message.broken;
+        self.messages.iter().filter(is_settled).collect()
+    }
+
+    /// Notes which side and bytes the next call of the protocol is about.
+    fn call(&mut self, from: Side, start: u64, length: usize, seen: Option<u64>) {
+        self.from = Some(from);
+        self.start = start;
+        self.length = length;
+        self.seen = seen;
+        self.closed.clear();
+    }
+
+    /// Notes that malformed bytes came in the present call, which ended what it closed.
+    fn note_malformed(&mut self, field: &'static str) {
+        self.malformed.push(field);
+        for place in self.closed.drain(..) {
+            if let Some(message) = self.messages.get_mut(place) {
+                message.broken = true;
+            }
+        }
+    }
+
+    fn offset(&mut self, end: usize, what: &str) -> u64 {
+        if let Some(seen) = self.seen {
+            if end != 0 {
+                self.broken.push(format!("{what}: offset {end} outside of parse"));
+            }
+            return seen;
+        }
+        if end > self.length {
+            self.broken.push(format!("{what}: offset {end} in {} bytes", self.length));
+        }
+        self.start + end as u64
+    }
+
+    fn message(&mut self, key: Key, what: &str) -> Option<&mut Recorded> {
+        let place = usize::try_from(key.0).ok();
+        let message = place.and_then(|place| self.messages.get_mut(place));
+        match message {
+            Some(message) if message.end.is_none() => Some(message),
+            _ => {
+                self.broken.push(format!("{what}: {key:?} is not open"));
+                None
+            }
+        }
+    }
+}
+
+impl Out for Recording {
+    fn open(&mut self, message: Message<'_>) -> Key {
+        if message.bytes.start > message.bytes.end || message.bytes.end > self.length {
+            self.broken.push(format!("open: {:?} in {} bytes", message.bytes, self.length));
+        }
+        self.messages.push(Recorded {
+            from: self.from.unwrap_or(Side::A),
+            kind: message.kind,
+            pairing: match message.pairing {
+                Pairing::InOrder { lane } => format!("in order, lane {lane}"),
+                Pairing::Id { by, id: Id::Number(id) } => format!("id {id:#x} by {by:?}"),
+                Pairing::Id { by, id: Id::Bytes(id) } => format!("id {} by {by:?}", text(id)),
+                Pairing::OneWay => "none".into(),
+            },
+            operation: text(message.operation),
+            resource: text(message.resource),
+            outcome: message.status.outcome,
+            code: message.status.code,
+            text: text(message.status.text),
+            attributes: Vec::new(),
+            contexts: Vec::new(),
+            body: Vec::new(),
+            start: self.start + message.bytes.start as u64,
+            end: None,
+            cut: message.cut,
+            broken: false,
+        });
+        Key(self.messages.len() as u64 - 1)
+    }
+
+    fn wants(&self, key: Key) -> usize {
+        let message = usize::try_from(key.0).ok().and_then(|place| self.messages.get(place));
+        message.map_or(0, |message| self.wants.saturating_sub(message.body.len()))
+    }
+
+    fn add(&mut self, key: Key, attribute: Attribute<'_>) {
+        let value = match attribute.value {
+            Value::Text(value) => text(value),
+            Value::Int(value) => value.to_string(),
+        };
+        if let Some(message) = self.message(key, "add") {
+            message.attributes.push((attribute.name.into(), value));
+        }
+    }
+
+    fn context(&mut self, key: Key, context: &TraceContext<'_>) {
+        let context = format!("{context:?}");
+        if let Some(message) = self.message(key, "context") {
+            message.contexts.push(context);
+        }
+    }
+
+    fn status(&mut self, key: Key, status: Status<'_>) {
+        if let Some(message) = self.message(key, "status") {
+            message.outcome = status.outcome;
+            message.code = status.code;
+            message.text = text(status.text);
+        }
+    }
+
+    fn body(&mut self, key: Key, bytes: &[u8]) {
+        if bytes.len() > self.wants(key) {
+            self.broken.push(format!("body: {} bytes more than wanted", bytes.len()));
+        }
+        if let Some(message) = self.message(key, "body") {
+            message.body.extend_from_slice(bytes);
+        }
+    }
+
+    fn extend(&mut self, key: Key, end: usize) {
+        self.offset(end, "extend");
+        self.message(key, "extend");
+    }
+
+    fn close(&mut self, key: Key, end: usize) {
+        let end = self.offset(end, "close");
+        let from = self.from;
+        let late = !self.malformed.is_empty();
+        let Some(message) = self.message(key, "close") else { return };
+        message.end = Some(end);
+        message.broken = late;
+        let backwards = message.start > end;
+        let side = message.from;
+        self.closed.extend(usize::try_from(key.0));
+        // What is closed from the other side's bytes ends where its own side had come to.
+        if backwards && Some(side) == from {
+            self.broken.push(format!("close: at {end}, before its start"));
+        }
+    }
+
+    fn inner(&mut self, lane: u64, from: Side, event: Inner<'_>) {
+        self.inner.push(format!("{lane} {from:?} {event:?}"));
+    }
+
+    fn lost(&mut self, what: &'static str) {
+        self.lost.push(what);
+    }
+}
+
+/// Plays the decoder's part for one flow.
+struct Driver<'p> {
+    protocol: &'p mut dyn Protocol,
+    conn: Conn,
+    transport: Transport,
+    patient: bool,
+    lanes: [Lane; 2],
+    recording: Recording,
+}
+
+/// What the driver knows of one side.
+#[derive(Default)]
+struct Lane {
+    unused: Vec<u8>,
+    /// The offset of the first unused byte.
+    offset: u64,
+    skip: u64,
+    /// So many bytes must be there before it is asked again.
+    awaited: usize,
+    resyncing: bool,
+    stopped: bool,
+}
+
+impl Driver<'_> {
+    fn bytes(&mut self, from: Side, at: Timestamp, bytes: &[u8]) {
+        let lane = lane_of(&mut self.lanes, from);
+        if lane.stopped || bytes.is_empty() || self.recording.became.is_some() {
+            return;
+        }
+        if lane.resyncing {
+            if !self.protocol.resume(self.conn, from, bytes) {
+                lane.offset += bytes.len() as u64;
+                return;
+            }
+            lane.resyncing = false;
+        }
+        lane.unused.extend_from_slice(bytes);
+        loop {
+            let lane = lane_of(&mut self.lanes, from);
+            if lane.skip > 0 {
+                let skipped =
+                    lane.unused.len().min(usize::try_from(lane.skip).unwrap_or(usize::MAX));
+                lane.take(skipped);
+                if lane.skip != u64::MAX {
+                    lane.skip -= skipped as u64;
+                }
+                if lane.skip > 0 {
+                    return;
+                }
+                self.recording.call(from, lane.offset, 0, Some(lane.offset));
+                self.protocol.skipped(self.conn, from, at, &mut self.recording);
+            }
+            let lane = lane_of(&mut self.lanes, from);
+            if lane.unused.is_empty() || (self.patient && lane.unused.len() < lane.awaited) {
+                return;
+            }
+            let length = lane.unused.len();
+            self.recording.call(from, lane.offset, length, None);
+            let step = self.protocol.parse(self.conn, from, at, &lane.unused, &mut self.recording);
+            match step {
+                Ok(Step::Used(used)) => self.take(from, used.get()),
+                Ok(Step::Skip { used, skip }) => {
+                    self.take(from, used);
+                    lane_of(&mut self.lanes, from).skip = skip.get();
+                }
+                Ok(Step::Incomplete(more)) => {
+                    lane.awaited = length.saturating_add(more.get());
+                    return;
+                }
+                Ok(Step::Become { used, next }) => {
+                    self.take(from, used);
+                    self.recording.became = Some(format!("{next:?}"));
+                    return;
+                }
+                Err(Malformed(field)) => {
+                    self.recording.note_malformed(field);
+                    let lane = lane_of(&mut self.lanes, from);
+                    lane.take(length);
+                    lane.resyncing = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn datagram(&mut self, from: Side, at: Timestamp, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let lane = lane_of(&mut self.lanes, from);
+        self.recording.call(from, lane.offset, bytes.len(), None);
+        match self.protocol.parse(self.conn, from, at, bytes, &mut self.recording) {
+            Ok(Step::Used(used)) if used.get() == bytes.len() => {}
+            Err(Malformed(field)) => self.recording.malformed.push(field),
+            Ok(step) => self.recording.broken.push(format!("{step:?} for a datagram")),
+        }
+        lane.offset += bytes.len() as u64;
+    }
+
+    fn gap(&mut self, from: Side, at: Timestamp, lost: NonZeroU64) {
+        let lane = lane_of(&mut self.lanes, from);
+        if lane.stopped || self.transport == Transport::Udp || self.recording.became.is_some() {
+            return;
+        }
+        let mut lost = lost.get();
+        if lane.skip > 0 {
+            let skipped = lost.min(lane.skip);
+            lane.offset += skipped;
+            if lane.skip != u64::MAX {
+                lane.skip -= skipped;
+            }
+            lost -= skipped;
+            if lane.skip == 0 {
+                self.recording.call(from, lane.offset, 0, Some(lane.offset));
+                self.protocol.skipped(self.conn, from, at, &mut self.recording);
+            }
+        }
+        let Some(lost) = NonZeroU64::new(lost) else { return };
+        let head = std::mem::take(&mut lane.unused);
+        let seen = lane.offset + head.len() as u64;
+        self.recording.call(from, lane.offset, head.len(), Some(seen));
+        lane.offset = seen + lost.get();
+        lane.awaited = 0;
+        match self.protocol.gap(self.conn, from, &head, lost, &mut self.recording) {
+            AfterGap::Resync => lane.resyncing = true,
+            AfterGap::Continue => {}
+            AfterGap::Stop => lane.stopped = true,
+        }
+    }
+
+    fn end(&mut self, from: Side) {
+        let lane = lane_of(&mut self.lanes, from);
+        if lane.stopped || self.recording.became.is_some() {
+            return;
+        }
+        lane.stopped = true;
+        let head = std::mem::take(&mut lane.unused);
+        let seen = lane.offset + head.len() as u64;
+        self.recording.call(from, lane.offset, head.len(), Some(seen));
+        self.protocol.end(self.conn, from, &head, &mut self.recording);
+    }
+
+    fn take(&mut self, from: Side, used: usize) {
+        let lane = lane_of(&mut self.lanes, from);
+        if used > lane.unused.len() {
+            self.recording.broken.push(format!("{used} of {} bytes used", lane.unused.len()));
+        }
+        lane.take(used);
+    }
+}
+
+impl Lane {
+    fn take(&mut self, used: usize) {
+        let used = used.min(self.unused.len());
+        self.unused.drain(..used);
+        self.offset += used as u64;
+        self.awaited = 0;
+    }
+}
+
+fn lane_of(lanes: &mut [Lane; 2], side: Side) -> &mut Lane {
+    let [a, b] = lanes;
+    match side {
+        Side::A => a,
+        Side::B => b,
+    }
+}
+
+/// A vector: what two sides of one flow say in turn, written by hand. The client is side A.
+///
+/// ```text
+/// # A comment.
+/// transport: udp
+/// > what the client sends, with \r \n \t \\ and \xNN
+/// < what the server sends
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vector {
+    /// TCP unless a line says otherwise.
+    pub transport: Transport,
+    /// Its lines; with UDP each is a datagram.
+    pub events: Vec<Event>,
+}
+
+impl Vector {
+    /// Reads the text of a vector file.
+    ///
+    /// # Errors
+    /// The first line that is none of a vector's.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut vector = Self { transport: Transport::Tcp, events: Vec::new() };
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let (from, escaped) = match line.split_once(' ') {
+                Some((">", escaped)) => (Side::A, escaped),
+                Some(("<", escaped)) => (Side::B, escaped),
+                Some(("transport:", "udp")) => {
+                    vector.transport = Transport::Udp;
+                    continue;
+                }
+                _ => return Err(format!("not a line of a vector: {line}")),
+            };
+            let bytes = unescape(escaped).ok_or_else(|| format!("not an escape: {line}"))?;
+            vector.events.push(Event::Bytes { from, bytes });
+        }
+        Ok(vector)
+    }
+}
+
+fn unescape(escaped: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(escaped.len());
+    let mut rest = escaped.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        bytes.push(match rest.next()? {
+            b'r' => b'\r',
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'\\' => b'\\',
+            b'x' => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                u8::try_from(digit(rest.next()?)? * 16 + digit(rest.next()?)?).ok()?
+            }
+            _ => return None,
+        });
+    }
+    Some(bytes)
+}
+
+fn text(bytes: &[u8]) -> String {
+    match str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => bytes.escape_ascii().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vector_lines_become_events_in_order() {
+        let vector = Vector::parse("# Two.\n> a\\r\\n\\x00\n\n< \\\\b\n").unwrap();
+        let bytes = |from, bytes: &[u8]| Event::Bytes { from, bytes: bytes.to_vec() };
+        assert_eq!(vector.transport, Transport::Tcp);
+        assert_eq!(vector.events, [bytes(Side::A, b"a\r\n\0"), bytes(Side::B, b"\\b")]);
+    }
+
+    #[test]
+    fn vector_with_an_unknown_line_is_refused() {
+        assert!(Vector::parse("> a\nb\n").is_err());
+        assert!(Vector::parse("> \\q\n").is_err());
+        assert!(Vector::parse("> \\x1\n").is_err());
+    }
+}

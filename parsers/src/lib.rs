@@ -1,0 +1,14 @@
+//! Bytes of one flow in, messages out.
+//!
+//! This crate does no I/O, reads no clock, logs nothing, spawns nothing, and never panics on any
+//! bytes.
+#![deny(clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods)]
+
+pub mod message;
+pub mod protocol;
+pub mod reader;
+pub mod trace_context;
+pub mod protocols;
+pub mod registry;
+pub mod detect;
+pub mod fuzzing;

@@ -1,0 +1,267 @@
+//! The seam between a flow's bytes and the protocols that understand them.
+//!
+//! A [`Protocol`] reads the bytes of both directions and writes [`Message`]s to an [`Out`]. It
+//! does no I/O, reads no clock and never panics. It is one shard's own and keeps the state of that
+//! shard's connections itself, so that it needs no lock.
+
+use crate::message::{Attribute, Message, Status};
+use crate::trace_context::TraceContext;
+use std::net::SocketAddr;
+use std::num::{NonZeroU64, NonZeroUsize};
+
+/// A moment of packet time: nanoseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+/// One of the two ends of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The one that sent the first packet that was seen.
+    A,
+    /// The other one.
+    B,
+}
+
+impl Side {
+    /// The end on the other side.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    /// 0 for A, 1 for B.
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::A => 0,
+            Self::B => 1,
+        }
+    }
+}
+
+/// The transport below a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// A stream of bytes.
+    Tcp,
+    /// Datagrams: each call of [`Protocol::parse`] gets one, whole, and uses all of it.
+    Udp,
+}
+
+/// What a protocol may know of the flow that it reads.
+#[derive(Clone, Debug)]
+pub struct FlowInfo {
+    /// The transport.
+    pub transport: Transport,
+    /// Address and port of side A and of side B.
+    pub addresses: [SocketAddr; 2],
+    /// The side that opened the connection, where that was seen.
+    pub opener: Option<Side>,
+}
+
+impl FlowInfo {
+    /// The port of one side.
+    #[must_use]
+    pub fn port(&self, side: Side) -> u16 {
+        let [a, b] = self.addresses;
+        match side {
+            Side::A => a.port(),
+            Side::B => b.port(),
+        }
+    }
+}
+
+/// What the first bytes of one side say about a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// These bytes are this protocol's and no other's.
+    Certain {
+        /// The side that sends the requests.
+        client: Side,
+    },
+    /// These bytes cannot be the start of a message of this protocol.
+    No,
+    /// They may be; more bytes, or the port, decide.
+    Unsure {
+        /// The side that would send the requests.
+        client: Side,
+    },
+}
+
+/// A connection of one protocol: an index into the protocol's own table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Conn(pub u32);
+
+/// A message that was opened; good until it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key(pub u64);
+
+/// What a call of [`Protocol::parse`] came to. That no progress was made cannot be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// So many bytes from the start of the input are done with.
+    Used(NonZeroUsize),
+    /// The first `used` bytes are done with, and the `skip` bytes after them need not be shown;
+    /// [`Protocol::skipped`] is called when the last of them was seen. `u64::MAX` skips all that
+    /// this side will ever send.
+    Skip {
+        /// Bytes of this input that are done with, 0 allowed.
+        used: usize,
+        /// Bytes after those that are skipped, also past the end of the input.
+        skip: NonZeroU64,
+    },
+    /// Nothing can be done before at least so many more bytes have arrived; the same input comes
+    /// again with more at its end.
+    Incomplete(NonZeroUsize),
+    /// The flow becomes something else after the first `used` bytes.
+    Become {
+        /// Bytes of this input that are done with, 0 allowed.
+        used: usize,
+        /// What it becomes.
+        next: Handoff,
+    },
+}
+
+/// Who reads a flow from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handoff {
+    /// Whoever recognises the next bytes, as on a new flow (CONNECT, Upgrade).
+    Detect,
+    /// The protocol with this name.
+    To(&'static str),
+    /// The protocol with this name reads the bytes and gives what it carries through
+    /// [`Out::inner`]; the present parser goes on with that, its state kept (STARTTLS).
+    Beneath(&'static str),
+}
+
+/// What a protocol wants after a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterGap {
+    /// It can go on: bytes are shown to [`Protocol::resume`] until that says yes.
+    Resync,
+    /// It goes on as if nothing were missing (the lost bytes did not matter).
+    Continue,
+    /// It cannot understand this side any more.
+    Stop,
+}
+
+/// Bytes that no longer input could make valid; names the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed(pub &'static str);
+
+/// An event of a flow that is carried inside another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inner<'b> {
+    /// The next bytes.
+    Bytes(&'b [u8]),
+    /// So many bytes are lost.
+    Gap(NonZeroU64),
+    /// This side of the inner flow has ended.
+    End,
+}
+
+/// Where a protocol writes what it finds.
+///
+/// Ranges and offsets count from the start of the input of the present call.
+pub trait Out {
+    /// A message begins; its fields may lie in the input or elsewhere.
+    fn open(&mut self, message: Message<'_>) -> Key;
+    /// How many bytes of the message's body somebody asked for; 0 means that it can be skipped.
+    fn wants(&self, key: Key) -> usize;
+    /// Something more is known of an open message.
+    fn add(&mut self, key: Key, attribute: Attribute<'_>);
+    /// An open message carries this identifier.
+    fn context(&mut self, key: Key, context: &TraceContext<'_>);
+    /// The status of an open message is this, whatever was said before.
+    fn status(&mut self, key: Key, status: Status<'_>);
+    /// Body bytes, in order, at most as many as were wanted.
+    fn body(&mut self, key: Key, bytes: &[u8]);
+    /// The message goes on up to `end`, an offset in the input (0 outside of `parse`: the last
+    /// byte that was seen of this side).
+    fn extend(&mut self, key: Key, end: usize);
+    /// The message is complete; its last byte stands just before `end`, as in [`Out::extend`].
+    fn close(&mut self, key: Key, end: usize);
+    /// Bytes of a flow that is carried inside this one; `lane` tells several apart.
+    fn inner(&mut self, lane: u64, from: Side, event: Inner<'_>);
+    /// A number for the losses at the end, such as a message that could not be understood.
+    fn lost(&mut self, what: &'static str);
+}
+
+/// One application protocol.
+pub trait Protocol: Send {
+    /// Its name in the output, lower case, such as `http`.
+    fn name(&self) -> &str;
+
+    /// Whether its default ports include this one; a tie-break only, never proof.
+    fn port(&self, port: u16) -> bool;
+
+    /// Whether it runs over this transport.
+    fn runs_over(&self, transport: Transport) -> bool;
+
+    /// What the first bytes of one side, or the first after a gap, say. `head` is not empty.
+    fn probe(&mut self, flow: &FlowInfo, from: Side, head: &[u8]) -> Probe;
+
+    /// A flow is this protocol's from here on.
+    fn open(&mut self, flow: &FlowInfo, client: Side) -> Conn;
+
+    /// Reads from the start of `input`, which is not empty.
+    ///
+    /// # Errors
+    /// [`Malformed`] if no longer input could be valid; this side is then resynchronised.
+    fn parse(
+        &mut self,
+        conn: Conn,
+        from: Side,
+        at: Timestamp,
+        input: &[u8],
+        out: &mut dyn Out,
+    ) -> Result<Step, Malformed>;
+
+    /// The last byte of a [`Step::Skip`] was seen at this time.
+    fn skipped(&mut self, conn: Conn, from: Side, at: Timestamp, out: &mut dyn Out);
+
+    /// `lost` bytes will never be seen; `head` are those before them that were not used yet.
+    /// A gap within a skip is counted against the skip and not told.
+    fn gap(
+        &mut self,
+        conn: Conn,
+        from: Side,
+        head: &[u8],
+        lost: NonZeroU64,
+        out: &mut dyn Out,
+    ) -> AfterGap;
+
+    /// After a gap or malformed bytes: whether a message surely starts at the start of `input`.
+    fn resume(&mut self, conn: Conn, from: Side, input: &[u8]) -> bool;
+
+    /// This side sends nothing more; `head` are bytes that were not used.
+    fn end(&mut self, conn: Conn, from: Side, head: &[u8], out: &mut dyn Out);
+
+    /// The connection is gone.
+    fn forget(&mut self, conn: Conn);
+}
+
+/// Sees each message that a protocol decodes, and may add to it (a plugin's way in).
+pub trait Hook: Send {
+    /// How many bytes of each body it wants; 0 lets bodies be skipped untouched.
+    fn wants(&self) -> usize {
+        0
+    }
+
+    /// Body bytes of a message, in order.
+    fn body(&mut self, _key: Key, _bytes: &[u8], _out: &mut dyn Out) {}
+
+    /// One message as it opens; `raw` are its bytes as far as they lie in one piece.
+    fn message(
+        &mut self,
+        flow: &FlowInfo,
+        at: Timestamp,
+        key: Key,
+        message: &Message<'_>,
+        raw: &[u8],
+        out: &mut dyn Out,
+    );
+}

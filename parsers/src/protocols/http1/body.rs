@@ -1,0 +1,210 @@
+//! Body bytes in, the end of their message out, and of the bytes only those that somebody wants.
+//! <https://www.rfc-editor.org/rfc/rfc9112#section-7>
+
+use super::fields::add_size;
+use super::framing::chunk_size;
+use super::{Connection, HEAD_LIMIT, Reading};
+use crate::protocol::{AfterGap, Key, Malformed, Out, Side, Step};
+use memchr::memchr;
+use std::num::{NonZeroU64, NonZeroUsize};
+
+/// A message whose body is being read.
+#[derive(Clone, Copy)]
+pub(super) struct Body {
+    pub(super) key: Key,
+    pub(super) framing: BodyFraming,
+    /// Bytes that somebody still wants.
+    pub(super) wanted: usize,
+    /// Bytes of the chunks so far.
+    pub(super) chunks: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyFraming {
+    Sized,
+    Chunked,
+    UntilEnd,
+}
+
+impl Connection {
+    /// Goes on with the bytes of a body or chunk, of which the first stand at `used` of the input.
+    pub(super) fn data(
+        &mut self,
+        from: Side,
+        body: Body,
+        left: u64,
+        line_end: u64,
+        used: usize,
+    ) -> Step {
+        match NonZeroUsize::new(used) {
+            Some(used) if body.wanted > 0 => {
+                self.set_reading(from, Reading::Shown { body, left, line_end });
+                Step::Used(used)
+            }
+            _ => self.skip(from, body, left.saturating_add(line_end), used),
+        }
+    }
+
+    fn skip(&mut self, from: Side, body: Body, skip: u64, used: usize) -> Step {
+        self.set_reading(from, Reading::Skipped { body });
+        Step::Skip { used, skip: NonZeroU64::new(skip).unwrap_or(NonZeroU64::MIN) }
+    }
+
+    pub(super) fn shown(
+        &mut self,
+        from: Side,
+        mut body: Body,
+        left: u64,
+        line_end: u64,
+        input: &[u8],
+        out: &mut dyn Out,
+    ) -> Step {
+        let room = body.wanted.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let (bytes, _) = input.split_at_checked(room).unwrap_or((input, &[]));
+        let mut rest = left;
+        if !bytes.is_empty() {
+            out.body(body.key, bytes);
+            out.extend(body.key, bytes.len());
+            body.wanted -= bytes.len();
+            if body.framing != BodyFraming::UntilEnd {
+                rest = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            }
+        }
+        match rest.saturating_add(line_end) {
+            0 => {
+                self.seen(from, body, bytes.len(), out);
+                used(bytes.len())
+            }
+            _ if body.wanted > 0 && rest > 0 => {
+                self.set_reading(from, Reading::Shown { body, left: rest, line_end });
+                used(bytes.len())
+            }
+            skip => self.skip(from, body, skip, bytes.len()),
+        }
+    }
+
+    /// A body or chunk is over, just before `end`.
+    pub(super) fn seen(&mut self, from: Side, body: Body, end: usize, out: &mut dyn Out) {
+        match body.framing {
+            BodyFraming::Sized | BodyFraming::UntilEnd => out.close(body.key, end),
+            BodyFraming::Chunked => {
+                self.set_reading(from, Reading::ChunkSize { body, scanned: 0 });
+            }
+        }
+    }
+
+    /// RFC 9112 section 7.1.
+    pub(super) fn chunk_size(
+        &mut self,
+        from: Side,
+        mut body: Body,
+        scanned: usize,
+        input: &[u8],
+        out: &mut dyn Out,
+    ) -> Result<Step, Malformed> {
+        let Some(newline) = newline(input, scanned) else {
+            if input.len() < CHUNK_LINE_LIMIT {
+                self.set_reading(from, Reading::ChunkSize { body, scanned: input.len() });
+                return Ok(Step::Incomplete(NonZeroUsize::MIN));
+            }
+            out.close(body.key, 0);
+            return Err(Malformed("chunk size"));
+        };
+        let line = input.get(..newline).unwrap_or_default();
+        let len = newline + 1;
+        match chunk_size(line).filter(|_| len <= CHUNK_LINE_LIMIT) {
+            None => {
+                out.close(body.key, 0);
+                Err(Malformed("chunk size"))
+            }
+            Some(0) => {
+                self.set_reading(from, Reading::Trailers { body, scanned: 0, read: 0 });
+                Ok(used(len))
+            }
+            Some(size) => {
+                body.chunks = body.chunks.saturating_add(size);
+                // Who ends this line with a bare newline also ends the data so.
+                let line_end = if line.ends_with(b"\r") { 2 } else { 1 };
+                Ok(self.data(from, body, size, line_end, len))
+            }
+        }
+    }
+
+    /// RFC 9112 section 7.1.2: lines up to an empty one.
+    pub(super) fn trailers(
+        &mut self,
+        from: Side,
+        body: Body,
+        mut scanned: usize,
+        mut read: usize,
+        input: &[u8],
+        out: &mut dyn Out,
+    ) -> Result<Step, Malformed> {
+        let mut start = 0;
+        while let Some(newline) = newline(input, scanned) {
+            let line = input.get(start..newline).unwrap_or_default();
+            let len = newline + 1 - start;
+            if read + len > HEAD_LIMIT {
+                out.close(body.key, start);
+                return Err(Malformed("trailer length"));
+            }
+            if matches!(line, [] | [b'\r']) {
+                add_size(out, body.key, self.role(from), body.chunks);
+                out.close(body.key, newline + 1);
+                return Ok(used(newline + 1));
+            }
+            read += len;
+            start = newline + 1;
+            scanned = start;
+        }
+        let unread = input.len() - start;
+        if read + unread >= HEAD_LIMIT {
+            out.close(body.key, start);
+            return Err(Malformed("trailer length"));
+        }
+        self.set_reading(from, Reading::Trailers { body, scanned: unread, read });
+        Ok(used(start))
+    }
+
+    pub(super) fn gap_in_body(
+        &mut self,
+        from: Side,
+        mut body: Body,
+        left: u64,
+        line_end: u64,
+        lost: u64,
+        out: &mut dyn Out,
+    ) -> AfterGap {
+        // Only an unbroken prefix is of use.
+        body.wanted = 0;
+        if body.framing == BodyFraming::UntilEnd {
+            self.set_reading(from, Reading::Shown { body, left, line_end });
+            return AfterGap::Continue;
+        }
+        match left.saturating_add(line_end).checked_sub(lost) {
+            None => {
+                out.close(body.key, 0);
+                return AfterGap::Resync;
+            }
+            Some(0) => self.seen(from, body, 0, out),
+            Some(rest) => {
+                let line_end = line_end.min(rest);
+                let left = rest - line_end;
+                self.set_reading(from, Reading::Shown { body, left, line_end });
+            }
+        }
+        AfterGap::Continue
+    }
+}
+
+pub(super) fn used(bytes: usize) -> Step {
+    NonZeroUsize::new(bytes).map_or(Step::Incomplete(NonZeroUsize::MIN), Step::Used)
+}
+
+/// The first newline that stands at `scanned` or after it.
+fn newline(input: &[u8], scanned: usize) -> Option<usize> {
+    Some(scanned + memchr(b'\n', input.get(scanned..)?)?)
+}
+
+/// The longest line before a chunk's data, in bytes.
+pub(super) const CHUNK_LINE_LIMIT: usize = 4 << 10;

@@ -1,0 +1,570 @@
+//! HTTP/1.0 and HTTP/1.1: the bytes of a connection in, requests and responses out.
+//! <https://www.rfc-editor.org/rfc/rfc9112>
+//!
+//! ```text
+//!             ┌──────────── no body ───────────┐
+//!             ▼                                │
+//!          ┌──────┐   sized, until the end   ┌─┴───────────────┐  wanted bytes seen  ┌─────────┐
+//!  bytes ─▶│ Head │─────────────────────────▶│ Shown           │────────────────────▶│ Skipped │
+//!          └──────┘                          └─────────────────┘                     └────┬────┘
+//!             ▲ │ chunked    ┌───────────┐  size > 0  ▲                                   │
+//!             │ └───────────▶│ ChunkSize │────────────┘ ◀──────────── chunk seen ──────────┤
+//!             │              └─────┬─────┘                                                │
+//!             │                    ▼ size 0                                               │
+//!             │◀──────────── Trailers                                                     │
+//!             └────────────────────────────────── sized body seen ────────────────────────┘
+//! ```
+//!
+//! 101 and the good answer to CONNECT lead out of this: the flow becomes another protocol.
+
+mod head;
+
+mod target;
+
+mod fields;
+
+mod framing;
+
+mod body;
+
+use crate::message::{Kind, Message, Pairing, Status, Value};
+use crate::protocol::{
+    AfterGap, Conn, FlowInfo, Handoff, Key, Malformed, Out, Probe, Protocol, Side, Step, Timestamp,
+    Transport,
+};
+use body::{Body, BodyFraming, used};
+use fields::{Fields, add, add_size, is_interim, status, text};
+use framing::{Asked, Framing};
+use head::{FirstLine, Head, Likeness, Role, Scan, Slots, likeness, newlines};
+use slab::Slab;
+use std::collections::VecDeque;
+use std::mem::{MaybeUninit, take};
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::Range;
+use target::{Target, without_secrets};
+
+/// Makes one shard's instance.
+#[must_use]
+pub fn protocol() -> Box<dyn Protocol> {
+    Box::new(Http1::default())
+}
+
+#[derive(Default)]
+struct Http1 {
+    connections: Slab<Connection>,
+    heads: head::Reader,
+    /// Reused for texts that must differ from the bytes on the wire.
+    scratch: Vec<u8>,
+}
+
+impl Protocol for Http1 {
+    fn name(&self) -> &str {
+        "http"
+    }
+
+    fn port(&self, port: u16) -> bool {
+        PORTS.contains(&port)
+    }
+
+    fn runs_over(&self, transport: Transport) -> bool {
+        transport == Transport::Tcp
+    }
+
+    fn probe(&mut self, _flow: &FlowInfo, from: Side, head: &[u8]) -> Probe {
+        match likeness(head) {
+            Likeness::Sure(Role::Client) => Probe::Certain { client: from },
+            Likeness::Sure(Role::Server) => Probe::Certain { client: from.other() },
+            Likeness::Unsure(Role::Client) => Probe::Unsure { client: from },
+            Likeness::Unsure(Role::Server) => Probe::Unsure { client: from.other() },
+            Likeness::No => Probe::No,
+        }
+    }
+
+    fn open(&mut self, _flow: &FlowInfo, client: Side) -> Conn {
+        let place = self.connections.insert(Connection::new(client));
+        Conn(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    fn parse(
+        &mut self,
+        conn: Conn,
+        from: Side,
+        _at: Timestamp,
+        input: &[u8],
+        out: &mut dyn Out,
+    ) -> Result<Step, Malformed> {
+        let connection = connection(&mut self.connections, conn).ok_or(Malformed("connection"))?;
+        match connection.take_reading(from) {
+            Reading::Head(scan) => {
+                connection.head(from, scan, input, &self.heads, &mut self.scratch, out)
+            }
+            Reading::Expected { body, size, refused: true } => match likeness(input) {
+                Likeness::Sure(Role::Client) => {
+                    out.close(body.key, 0);
+                    connection.head(
+                        from,
+                        Scan::default(),
+                        input,
+                        &self.heads,
+                        &mut self.scratch,
+                        out,
+                    )
+                }
+                Likeness::Unsure(Role::Client) => {
+                    connection.set_reading(from, Reading::Expected { body, size, refused: true });
+                    Ok(Step::Incomplete(NonZeroUsize::MIN))
+                }
+                _ => Ok(connection.shown(from, body, size, 0, input, out)),
+            },
+            Reading::Expected { body, size, refused: false } => {
+                Ok(connection.shown(from, body, size, 0, input, out))
+            }
+            Reading::Shown { body, left, line_end } => {
+                Ok(connection.shown(from, body, left, line_end, input, out))
+            }
+            // The decoder shows nothing before the skip is over.
+            Reading::Skipped { .. } => Err(Malformed("body")),
+            Reading::ChunkSize { body, scanned } => {
+                connection.chunk_size(from, body, scanned, input, out)
+            }
+            Reading::Trailers { body, scanned, read } => {
+                connection.trailers(from, body, scanned, read, input, out)
+            }
+            Reading::HandedOver => {
+                connection.set_reading(from, Reading::HandedOver);
+                Ok(Step::Become { used: 0, next: Handoff::Detect })
+            }
+        }
+    }
+
+    fn skipped(&mut self, conn: Conn, from: Side, _at: Timestamp, out: &mut dyn Out) {
+        let Some(connection) = connection(&mut self.connections, conn) else { return };
+        match connection.take_reading(from) {
+            Reading::Skipped { body } => connection.seen(from, body, 0, out),
+            reading => connection.set_reading(from, reading),
+        }
+    }
+
+    fn gap(
+        &mut self,
+        conn: Conn,
+        from: Side,
+        head: &[u8],
+        lost: NonZeroU64,
+        out: &mut dyn Out,
+    ) -> AfterGap {
+        let Some(connection) = connection(&mut self.connections, conn) else {
+            return AfterGap::Stop;
+        };
+        let answered = connection.answered;
+        let after = match connection.take_reading(from) {
+            Reading::Head(_) => connection.cut(from, head, &mut self.scratch, out),
+            Reading::Expected { body, size, .. } => {
+                connection.gap_in_body(from, body, size, 0, lost.get(), out)
+            }
+            Reading::Shown { body, left, line_end } => {
+                connection.gap_in_body(from, body, left, line_end, lost.get(), out)
+            }
+            Reading::Skipped { body }
+            | Reading::ChunkSize { body, .. }
+            | Reading::Trailers { body, .. } => {
+                out.close(body.key, 0);
+                AfterGap::Resync
+            }
+            Reading::HandedOver => {
+                connection.set_reading(from, Reading::HandedOver);
+                AfterGap::Continue
+            }
+        };
+        // Pairing gives up the open requests in the same case, so that both stay aligned.
+        let is_lost = after == AfterGap::Resync && connection.answered == answered;
+        if is_lost && connection.role(from) == Role::Server {
+            connection.forget_asked();
+        }
+        after
+    }
+
+    fn resume(&mut self, conn: Conn, from: Side, input: &[u8]) -> bool {
+        let Some(connection) = connection(&mut self.connections, conn) else { return false };
+        likeness(input) == Likeness::Sure(connection.role(from))
+    }
+
+    fn end(&mut self, conn: Conn, from: Side, head: &[u8], out: &mut dyn Out) {
+        let Some(connection) = connection(&mut self.connections, conn) else {
+            return;
+        };
+        match connection.take_reading(from) {
+            Reading::Head(_) => {
+                connection.cut(from, head, &mut self.scratch, out);
+            }
+            Reading::Expected { body, refused: true, .. } => out.close(body.key, 0),
+            Reading::Expected { body, .. }
+            | Reading::Shown { body, .. }
+            | Reading::Skipped { body }
+            | Reading::ChunkSize { body, .. }
+            | Reading::Trailers { body, .. } => {
+                if body.framing != BodyFraming::UntilEnd {
+                    add(out, body.key, "wirespan.body.truncated", Value::Int(1));
+                }
+                out.close(body.key, 0);
+            }
+            Reading::HandedOver => {}
+        }
+    }
+
+    fn forget(&mut self, conn: Conn) {
+        if let Ok(place) = usize::try_from(conn.0) {
+            self.connections.try_remove(place);
+        }
+    }
+}
+
+fn connection(connections: &mut Slab<Connection>, conn: Conn) -> Option<&mut Connection> {
+    connections.get_mut(usize::try_from(conn.0).ok()?)
+}
+
+struct Connection {
+    client: Side,
+    /// What is being read of side A and of side B.
+    reading: [Reading; 2],
+    /// Requests that were seen so far.
+    asked: u64,
+    /// How many of those were answered, or never will be.
+    answered: u64,
+    /// Unanswered requests of an unusual method, by their number.
+    unusual: VecDeque<(u64, Asked)>,
+}
+
+/// What the next bytes of one side are.
+enum Reading {
+    Head(Scan),
+    /// A body that is sent only if the server asks for it (RFC 9110 section 10.1.1).
+    Expected {
+        body: Body,
+        size: u64,
+        refused: bool,
+    },
+    /// Body bytes that are shown to the parser: `left` of the body or chunk, then its line end.
+    Shown {
+        body: Body,
+        left: u64,
+        line_end: u64,
+    },
+    Skipped {
+        body: Body,
+    },
+    ChunkSize {
+        body: Body,
+        scanned: usize,
+    },
+    Trailers {
+        body: Body,
+        scanned: usize,
+        read: usize,
+    },
+    HandedOver,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self::Head(Scan::default())
+    }
+}
+
+impl Connection {
+    fn new(client: Side) -> Self {
+        Self {
+            client,
+            reading: Default::default(),
+            asked: 0,
+            answered: 0,
+            unusual: VecDeque::new(),
+        }
+    }
+
+    fn head(
+        &mut self,
+        from: Side,
+        mut scan: Scan,
+        input: &[u8],
+        heads: &head::Reader,
+        scratch: &mut Vec<u8>,
+        out: &mut dyn Out,
+    ) -> Result<Step, Malformed> {
+        // RFC 9112 section 2.2: empty lines before a message are ignored.
+        if let Some(newlines) = NonZeroUsize::new(newlines(input)) {
+            return Ok(Step::Used(newlines));
+        }
+        let role = self.role(from);
+        let mut slots: Slots<'_> = [const { MaybeUninit::uninit() }; _];
+        // Most heads come in one piece, for which no end need be looked for.
+        if scan.at == 0
+            && let Some(head) = heads.strict(role, input, &mut slots)
+        {
+            return self.message(from, head, scratch, out);
+        }
+        let Ok(end) = scan.end(role, input) else {
+            if role == Role::Client && self.may_tunnel() {
+                if input.len() < EARLY_LIMIT {
+                    return Ok(Step::Incomplete(NonZeroUsize::MIN));
+                }
+                self.hand_over();
+                return Ok(Step::Become { used: 0, next: Handoff::Detect });
+            }
+            return Err(Malformed(match role {
+                Role::Client => "request line",
+                Role::Server => "status line",
+            }));
+        };
+        let Some(end) = end else {
+            if input.len() >= HEAD_LIMIT {
+                return Err(Malformed("head length"));
+            }
+            self.set_reading(from, Reading::Head(scan));
+            return Ok(Step::Incomplete(NonZeroUsize::MIN));
+        };
+        let block = input.get(..end).unwrap_or_default();
+        let head = match heads.strict(role, block, &mut slots) {
+            Some(head) => head,
+            None => Head::lenient(role, block).ok_or(Malformed("head"))?,
+        };
+        self.message(from, head, scratch, out)
+    }
+
+    /// Opens the message of a whole head, and closes it where there is no body.
+    fn message(
+        &mut self,
+        from: Side,
+        head: Head<'_, '_>,
+        scratch: &mut Vec<u8>,
+        out: &mut dyn Out,
+    ) -> Result<Step, Malformed> {
+        let len = head.len;
+        if len > HEAD_LIMIT {
+            return Err(Malformed("head length"));
+        }
+        let Opened { key, framing, expects } = self.open(head, 0..len, scratch, out);
+        let wanted = out.wants(key);
+        let body = |framing| Body { key, framing, wanted, chunks: 0 };
+        match framing {
+            Framing::Empty | Framing::Faulty => {
+                out.close(key, len);
+                Ok(used(len))
+            }
+            Framing::Sized(size) if expects => {
+                let body = body(BodyFraming::Sized);
+                self.set_reading(from, Reading::Expected { body, size, refused: false });
+                Ok(used(len))
+            }
+            Framing::Sized(size) => Ok(self.data(from, body(BodyFraming::Sized), size, 0, len)),
+            Framing::UntilEnd => Ok(self.data(from, body(BodyFraming::UntilEnd), u64::MAX, 0, len)),
+            Framing::Chunked => {
+                let body = body(BodyFraming::Chunked);
+                self.set_reading(from, Reading::ChunkSize { body, scanned: 0 });
+                Ok(used(len))
+            }
+            Framing::Tunnel => {
+                out.close(key, len);
+                if let Some(body) = self.hand_over() {
+                    out.close(body.key, len);
+                }
+                Ok(Step::Become { used: len, next: Handoff::Detect })
+            }
+        }
+    }
+
+    /// Makes the message that a head is, with all that its headers tell.
+    fn open(
+        &mut self,
+        head: Head<'_, '_>,
+        bytes: Range<usize>,
+        scratch: &mut Vec<u8>,
+        out: &mut dyn Out,
+    ) -> Opened {
+        let Head { first, minor, headers, cut, .. } = head;
+        let mut message = Message {
+            kind: Kind::Request,
+            pairing: Pairing::InOrder { lane: 0 },
+            bytes,
+            operation: &[],
+            resource: &[],
+            status: Status::default(),
+            cut,
+        };
+        let fields = Fields::of(headers);
+        let (key, framing) = match first {
+            FirstLine::Request { method, target } => {
+                let target = Target::of(method, target);
+                message.operation = method;
+                message.resource = target.path;
+                let key = out.open(message);
+                if let Some(query) = target.query {
+                    let query = without_secrets(query, scratch);
+                    add(out, key, "url.query", Value::Text(query));
+                }
+                // RFC 9112 section 3.2.2: the target's host replaces that of the header.
+                let host = if method == b"CONNECT" { None } else { target.authority };
+                text(out, key, "server.address", host.or(fields.host), scratch);
+                text(out, key, "user_agent.original", fields.user_agent, scratch);
+                let name = "http.request.header.content-type";
+                text(out, key, name, fields.content_type, scratch);
+                let asked = Asked::by(method);
+                self.note(asked, out);
+                (key, fields.lengths.of_request(asked))
+            }
+            FirstLine::Response { code } => {
+                message.status = status(code);
+                let asked = if is_interim(code) {
+                    message.kind = Kind::Interim;
+                    None
+                } else {
+                    message.kind = Kind::Response;
+                    self.answer(code)
+                };
+                let key = out.open(message);
+                let name = "http.response.header.content-type";
+                text(out, key, name, fields.content_type, scratch);
+                (key, fields.lengths.of_response(code, asked))
+            }
+        };
+        if let Framing::Sized(size) = framing {
+            add_size(out, key, first.role(), size);
+        }
+        if let Some(flaw) = fields.lengths.flaw() {
+            add(out, key, "wirespan.http.framing", Value::Text(flaw.as_bytes()));
+        }
+        if minor != 1 {
+            let version = [b'1', b'.', b'0'.saturating_add(minor)];
+            add(out, key, "network.protocol.version", Value::Text(&version));
+        }
+        fields.contexts.finish(&mut |context| out.context(key, context));
+        Opened { key, framing, expects: fields.expects }
+    }
+
+    /// Makes a message of a head whose end is lost, if its first line is whole.
+    fn cut(
+        &mut self,
+        from: Side,
+        input: &[u8],
+        scratch: &mut Vec<u8>,
+        out: &mut dyn Out,
+    ) -> AfterGap {
+        let start = newlines(input);
+        let Some(head) = input.get(start..).and_then(|rest| Head::cut(self.role(from), rest))
+        else {
+            return AfterGap::Resync;
+        };
+        let Opened { key, framing, .. } = self.open(head, start..input.len(), scratch, out);
+        out.close(key, 0);
+        // How much of a body is lost with the end of the head cannot be told, nor can it be skipped.
+        if framing != Framing::Tunnel {
+            return AfterGap::Resync;
+        }
+        if let Some(body) = self.hand_over() {
+            out.close(body.key, 0);
+        }
+        AfterGap::Continue
+    }
+
+    /// A request was seen.
+    fn note(&mut self, asked: Option<Asked>, out: &mut dyn Out) {
+        if let Some(asked) = asked {
+            if self.unusual.len() >= UNUSUAL_LIMIT {
+                self.unusual.pop_front();
+                out.lost("http methods that await their answer");
+            }
+            self.unusual.push_back((self.asked, asked));
+        }
+        self.asked += 1;
+    }
+
+    /// A final response was seen; what it answers, if that is unusual.
+    fn answer(&mut self, code: u16) -> Option<Asked> {
+        if let Reading::Expected { refused, .. } = self.reading_mut(self.client)
+            && code >= 300
+        {
+            *refused = true;
+        }
+        // A response without request is none of those that are awaited.
+        if self.answered == self.asked {
+            return None;
+        }
+        let number = self.answered;
+        self.answered += 1;
+        match self.unusual.front() {
+            Some((unusual, asked)) if *unusual == number => {
+                let asked = *asked;
+                self.unusual.pop_front();
+                Some(asked)
+            }
+            _ => None,
+        }
+    }
+
+    /// Answers were lost, and with them which request the next one belongs to.
+    fn forget_asked(&mut self) {
+        self.answered = self.asked;
+        self.unusual.clear();
+    }
+
+    /// Ends HTTP on both sides; the body of a request that is still being sent.
+    fn hand_over(&mut self) -> Option<Body> {
+        self.set_reading(self.client.other(), Reading::HandedOver);
+        match std::mem::replace(self.reading_mut(self.client), Reading::HandedOver) {
+            Reading::Head(_) | Reading::HandedOver => None,
+            Reading::Expected { body, .. }
+            | Reading::Shown { body, .. }
+            | Reading::Skipped { body }
+            | Reading::ChunkSize { body, .. }
+            | Reading::Trailers { body, .. } => Some(body),
+        }
+    }
+
+    /// Whether the last request is a CONNECT that may still be granted: a client need not wait for
+    /// that with its next bytes.
+    fn may_tunnel(&self) -> bool {
+        let last = self.unusual.back();
+        last.is_some_and(|(number, asked)| *asked == Asked::Connect && number + 1 == self.asked)
+    }
+
+    fn take_reading(&mut self, from: Side) -> Reading {
+        take(self.reading_mut(from))
+    }
+
+    fn set_reading(&mut self, from: Side, reading: Reading) {
+        *self.reading_mut(from) = reading;
+    }
+
+    fn reading_mut(&mut self, from: Side) -> &mut Reading {
+        let [a, b] = &mut self.reading;
+        match from {
+            Side::A => a,
+            Side::B => b,
+        }
+    }
+
+    fn role(&self, from: Side) -> Role {
+        if from == self.client { Role::Client } else { Role::Server }
+    }
+}
+
+struct Opened {
+    key: Key,
+    framing: Framing,
+    /// Whether the body is sent only if the server asks for it.
+    expects: bool,
+}
+
+const PORTS: [u16; 6] = [80, 3128, 8000, 8008, 8080, 8888];
+
+/// The longest head, and the longest trailer section, in bytes.
+const HEAD_LIMIT: usize = 64 << 10;
+
+/// Bytes for a tunnel that wait for the answer to CONNECT; with more there will be none.
+const EARLY_LIMIT: usize = 16 << 10;
+
+/// Unanswered HEAD and CONNECT requests that are remembered, on one connection.
+const UNUSUAL_LIMIT: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! One file per protocol.
+
+pub mod http1;
+pub mod redis;

@@ -1,0 +1,257 @@
+//! One command as it arrives: what it is, what it is applied to, and what is shown of it.
+
+use super::names::{NAME_LIMIT, Shape, known_shape};
+use super::resp::{BULK_LIMIT, Stop, WHOLE_LIMIT, length, line_end, short, split};
+use crate::protocol::{Key, Out, Step};
+use std::num::{NonZeroU64, NonZeroUsize};
+
+/// The command that the client is sending.
+#[derive(Default)]
+pub(super) struct Command {
+    /// Arguments still to come.
+    pub(super) left: u64,
+    /// Arguments read.
+    pub(super) read: usize,
+    /// Where the next one starts in the bytes that are not used yet.
+    pub(super) at: usize,
+    /// Whether the line end of a skipped argument comes next.
+    pub(super) tail: bool,
+    /// Set once it was opened; until then none of its bytes are used.
+    pub(super) key: Option<Key>,
+    pub(super) shape: Shape,
+    /// So many arguments say what it is and what it is applied to.
+    pub(super) need: usize,
+    pub(super) operation: Vec<u8>,
+    pub(super) resource: Vec<u8>,
+    pub(super) text: Vec<u8>,
+    /// Whether `text` is at its limit.
+    full: bool,
+    /// Whether some of its arguments are secrets.
+    secret: bool,
+    /// So many of the next arguments are secrets.
+    masked: usize,
+    /// The last word of `CLIENT REPLY`.
+    pub(super) switch: Option<Answers>,
+}
+
+impl Command {
+    /// One argument, from `at` on; how much of it is to be skipped where it is long.
+    pub(super) fn read_argument(&mut self, input: &[u8]) -> Result<Option<NonZeroU64>, Stop> {
+        let rest = input.get(self.at..).unwrap_or_default();
+        if self.tail {
+            line_end(rest)?;
+            self.at += 2;
+            self.tail = false;
+            return Ok(None);
+        }
+        let [b'$', digits @ ..] = rest else {
+            return Err(if rest.is_empty() { short(1) } else { Stop::Bad("argument") });
+        };
+        let (value, size) = length(digits)?;
+        let size = match usize::try_from(size) {
+            Ok(size) if size <= BULK_LIMIT => size,
+            _ => return Err(Stop::Bad("bulk length")),
+        };
+        if size <= WHOLE_LIMIT {
+            let (value, rest) = split(value, size)?;
+            line_end(rest)?;
+            self.take(value, size)?;
+            self.at = input.len() - rest.len() + 2;
+            self.left -= 1;
+            return Ok(None);
+        }
+        let (shown, _) = split(value, SHOWN_VALUE_LIMIT)?;
+        self.take(shown, size)?;
+        self.at = input.len() - value.len();
+        self.left -= 1;
+        self.tail = true;
+        Ok(NonZeroU64::new(size as u64))
+    }
+
+    /// Stores what is shown of the next argument, of which the first bytes are given.
+    pub(super) fn take(&mut self, value: &[u8], size: usize) -> Result<(), Stop> {
+        let place = self.read;
+        self.read += 1;
+        if place == 0 {
+            if size > NAME_LIMIT || size == 0 || !value.iter().all(u8::is_ascii_graphic) {
+                return Err(Stop::Bad("command name"));
+            }
+            self.operation.extend(value.iter().map(u8::to_ascii_uppercase));
+            // Commands of modules, which have a dot, have their key or index first.
+            self.shape = match known_shape(&self.operation) {
+                Some(shape) => shape,
+                None if self.operation.contains(&b'.') => Shape::Key(1),
+                None => Shape::Bare,
+            };
+            self.need = self.shape.need();
+            self.secret = SECRET.iter().any(|name| name.as_bytes() == self.operation);
+            self.text.extend_from_slice(value);
+            return Ok(());
+        }
+        match self.shape {
+            Shape::Sub(_) if place == 1 => {
+                let plain = |b: &u8| b.is_ascii_alphabetic() || *b == b'-';
+                if size <= NAME_LIMIT && value.iter().all(plain) {
+                    self.operation.push(b' ');
+                    self.operation.extend(value.iter().map(u8::to_ascii_uppercase));
+                }
+                if self.operation == b"CLIENT REPLY" {
+                    self.need = 3;
+                }
+            }
+            Shape::Sub(_) if place == 2 && self.operation == b"CLIENT REPLY" => {
+                self.switch = SWITCHES
+                    .iter()
+                    .find(|(name, _)| value.eq_ignore_ascii_case(name.as_bytes()))
+                    .map(|(_, switch)| *switch);
+            }
+            // No key follows a count of none.
+            Shape::Counted(key) if place + 1 == key && value == b"0" => self.shape = Shape::Bare,
+            Shape::Streams if self.read < STREAMS_LIMIT => {
+                self.need = self.read + 1;
+                if value.eq_ignore_ascii_case(b"STREAMS") {
+                    self.shape = Shape::Key(self.read);
+                }
+            }
+            _ => {}
+        }
+        if self.shape.key() == Some(place) {
+            let shown = value.get(..SHOWN_VALUE_LIMIT).unwrap_or(value);
+            self.resource.extend_from_slice(shown);
+        }
+        if self.secret && self.is_secret(value) {
+            self.show(b"?", 1);
+        } else {
+            self.show(value, size);
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, value: &[u8], size: usize) {
+        if self.full {
+            if !self.text.ends_with(CUT.as_bytes()) {
+                self.text.extend_from_slice(CUT.as_bytes());
+            }
+            return;
+        }
+        // Room for a space, for the mark of a cut value, and for that of cut arguments.
+        let room = SHOWN_LIMIT.saturating_sub(self.text.len() + 1 + 2 * CUT.len());
+        let shown = value.get(..room.min(SHOWN_VALUE_LIMIT)).unwrap_or(value);
+        self.text.push(b' ');
+        self.text.extend_from_slice(shown);
+        if shown.len() < size {
+            self.text.extend_from_slice(CUT.as_bytes());
+        }
+        self.full = self.text.len() + 1 + 2 * CUT.len() >= SHOWN_LIMIT;
+    }
+
+    fn is_secret(&mut self, value: &[u8]) -> bool {
+        if self.masked > 0 {
+            self.masked -= 1;
+            return true;
+        }
+        match self.operation.as_slice() {
+            b"AUTH" => return true,
+            b"ACL SETUSER" => return matches!(value, [b'>' | b'<' | b'#' | b'!', ..]),
+            b"HELLO" if value.eq_ignore_ascii_case(b"AUTH") => self.masked = 2,
+            b"MIGRATE" if value.eq_ignore_ascii_case(b"AUTH") => self.masked = 1,
+            b"MIGRATE" if value.eq_ignore_ascii_case(b"AUTH2") => self.masked = 2,
+            b"CONFIG SET" | b"SENTINEL SET" | b"SENTINEL CONFIG"
+                if SECRET_SETTINGS
+                    .iter()
+                    .any(|name| value.eq_ignore_ascii_case(name.as_bytes())) =>
+            {
+                self.masked = 1;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// Hands over what was read of an open command; an unopened one waits with all its bytes.
+    pub(super) fn pause(&mut self, more: NonZeroUsize, out: &mut dyn Out) -> Result<Step, Stop> {
+        match (self.key, NonZeroUsize::new(self.at)) {
+            (Some(key), Some(at)) => {
+                out.extend(key, at.get());
+                self.at = 0;
+                Ok(Step::Used(at))
+            }
+            _ => Err(Stop::Short(more)),
+        }
+    }
+
+    /// Makes ready for the next command, buffers kept; where this one ended.
+    pub(super) fn restart(&mut self) -> usize {
+        self.operation.clear();
+        self.resource.clear();
+        self.text.clear();
+        let end = self.at;
+        *self = Self {
+            operation: std::mem::take(&mut self.operation),
+            resource: std::mem::take(&mut self.resource),
+            text: std::mem::take(&mut self.text),
+            ..Self::default()
+        };
+        end
+    }
+}
+
+/// The words of an inline command; quotes hold one together.
+pub(super) struct Words<'b>(pub(super) &'b [u8]);
+
+impl<'b> Iterator for Words<'b> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
+        let text = self.0.trim_ascii_start();
+        let quote = *text.first()?;
+        if quote == b'"' || quote == b'\'' {
+            let text = text.get(1..)?;
+            let mut end = 0;
+            while let Some(byte) = text.get(end) {
+                match *byte {
+                    b'\\' => end += 2,
+                    byte if byte == quote => break,
+                    _ => end += 1,
+                }
+            }
+            self.0 = text.get(end + 1..).unwrap_or_default();
+            return Some(text.get(..end).unwrap_or(text));
+        }
+        let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+        let (word, rest) = text.split_at_checked(end)?;
+        self.0 = rest;
+        Some(word)
+    }
+}
+
+/// Whether the server answers (`CLIENT REPLY`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answers {
+    On,
+    Off,
+    SkipNext,
+}
+
+/// Bytes of a command that are shown, and of each of its arguments.
+pub(super) const SHOWN_LIMIT: usize = 256;
+pub(super) const SHOWN_VALUE_LIMIT: usize = 128;
+/// `STREAMS` stands among so many first arguments.
+const STREAMS_LIMIT: usize = 16;
+pub(super) const CUT: &str = "…";
+
+const SWITCHES: &[(&str, Answers)] =
+    &[("ON", Answers::On), ("OFF", Answers::Off), ("SKIP", Answers::SkipNext)];
+
+/// Commands that may carry secrets.
+const SECRET: &[&str] = &["ACL", "AUTH", "CONFIG", "HELLO", "MIGRATE", "SENTINEL"];
+
+const SECRET_SETTINGS: &[&str] = &[
+    "requirepass",
+    "masterauth",
+    "primaryauth",
+    "auth-pass",
+    "sentinel-pass",
+    "tls-key-file-pass",
+    "tls-client-key-file-pass",
+];

@@ -1,0 +1,268 @@
+//! The list of all protocols, and the tests that hold for each entry.
+
+use crate::protocol::Protocol;
+use crate::protocols;
+
+/// Makes one shard's instance of a protocol.
+pub type Factory = fn() -> Box<dyn Protocol>;
+
+/// Every protocol, in the order in which they are asked.
+#[rustfmt::skip]
+pub const PROTOCOLS: &[Factory] = &[
+    protocols::http1::protocol,
+    protocols::redis::protocol,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzzing::{self, Event, Recording, Split, Vector, check, drive, flow};
+    use crate::protocol::{Probe, Side, Transport};
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::num::NonZeroU64;
+    use std::path::{Path, PathBuf};
+
+    #[test]
+    fn every_protocol_is_registered_once_under_its_own_name() {
+        let names: Vec<String> = PROTOCOLS.iter().map(|make| make().name().to_owned()).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
+        for name in names {
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            assert!(!name.is_empty() && name.bytes().all(plain), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_protocol_has_vectors_which_it_understands() {
+        for make in PROTOCOLS {
+            let mut protocol = make();
+            let vectors = vectors(protocol.name());
+            assert!(!vectors.is_empty(), "no testdata/vectors/{}/*.txt", protocol.name());
+            for (path, vector) in vectors {
+                assert!(protocol.runs_over(vector.transport), "{}", path.display());
+                let recording = run(make, &vector, Split::Whole);
+                assert_eq!(recording.broken, Vec::<String>::new(), "{}", path.display());
+                assert_eq!(recording.malformed, Vec::<&str>::new(), "{}", path.display());
+                assert!(!recording.messages.is_empty(), "{}", path.display());
+                for (from, head) in heads(&vector) {
+                    let probe = protocol.probe(&flow(vector.transport, 1, 2), from, &head);
+                    assert_ne!(probe, Probe::No, "{} from {from:?}", path.display());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_split_changes_the_messages_of_a_vector() {
+        for make in PROTOCOLS {
+            for (path, vector) in vectors(make().name()) {
+                if vector.transport == Transport::Udp {
+                    continue;
+                }
+                let whole = run(make, &vector, Split::Whole);
+                let longest = vector.events.iter().map(|event| match event {
+                    Event::Bytes { bytes, .. } => bytes.len(),
+                    _ => 0,
+                });
+                let cuts = (1..longest.max().unwrap_or(0)).map(Split::At);
+                for split in cuts.chain([Split::Bytes, Split::Patient]) {
+                    let other = run(make, &vector, split);
+                    let place = || format!("{}, {split:?}", path.display());
+                    assert_eq!(other.broken, Vec::<String>::new(), "{}", place());
+                    assert_eq!(whole.messages, other.messages, "{}", place());
+                    assert_eq!(whole.lost, other.lost, "{}", place());
+                    assert_eq!(whole.became, other.became, "{}", place());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_probe_is_certain_of_another_protocols_vectors() {
+        for make in PROTOCOLS {
+            let mut protocol = make();
+            for (path, vector) in all_vectors() {
+                let of = path.parent().and_then(Path::file_name).unwrap();
+                if of == protocol.name() || !protocol.runs_over(vector.transport) {
+                    continue;
+                }
+                for (from, head) in heads(&vector) {
+                    let probe = protocol.probe(&flow(vector.transport, 1, 2), from, &head);
+                    let certain = matches!(probe, Probe::Certain { .. });
+                    assert!(!certain, "{} of {}", protocol.name(), path.display());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn probe_does_not_go_back_on_its_word() {
+        for (_, vector) in all_vectors() {
+            if vector.transport == Transport::Tcp {
+                heads(&vector).iter().for_each(|(_, head)| fuzzing::detection(head));
+            }
+        }
+    }
+
+    #[test]
+    fn mutated_vectors_break_no_rule() {
+        println!("seed {SEED:#x}");
+        let mut random = Random(SEED);
+        for make in PROTOCOLS {
+            for (_, vector) in all_vectors() {
+                let mut protocol = make();
+                if !protocol.runs_over(vector.transport) {
+                    continue;
+                }
+                for _ in 0..MUTATIONS {
+                    let events = mutated(&vector.events, &mut random);
+                    check(protocol.as_mut(), vector.transport, Side::A, &events);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_of_capture_files_break_no_rule() {
+        let root = project().join("../shared/captures");
+        let mut files = Vec::new();
+        collect(&root, &mut files);
+        if files.is_empty() {
+            println!("skipped: {} is absent or empty", root.display());
+            return;
+        }
+        println!("{} files of {}", files.len(), root.display());
+        for path in files {
+            let bytes = fs::read(&path).unwrap();
+            let bytes = &bytes[..bytes.len().min(CAPTURE_LIMIT)];
+            bytes.chunks(PIECE).for_each(fuzzing::protocol);
+            fuzzing::detection(&bytes[..bytes.len().min(PIECE)]);
+            for make in PROTOCOLS {
+                let mut protocol = make();
+                for transport in [Transport::Tcp, Transport::Udp] {
+                    if !protocol.runs_over(transport) {
+                        continue;
+                    }
+                    let pieces = bytes.chunks(PIECE);
+                    let events: Vec<Event> = pieces
+                        .zip([Side::A, Side::B].into_iter().cycle())
+                        .map(|(piece, from)| Event::Bytes { from, bytes: piece.to_vec() })
+                        .collect();
+                    let flow = flow(transport, 1, 2);
+                    let recording = drive(protocol.as_mut(), &flow, Side::A, &events, Split::Whole);
+                    assert_eq!(recording.broken, Vec::<String>::new(), "{}", path.display());
+                }
+            }
+        }
+    }
+
+    fn project() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    }
+
+    fn vectors(protocol: &str) -> Vec<(PathBuf, Vector)> {
+        all_vectors()
+            .into_iter()
+            .filter(|(path, _)| path.parent().unwrap().ends_with(protocol))
+            .collect()
+    }
+
+    fn all_vectors() -> Vec<(PathBuf, Vector)> {
+        let mut files = Vec::new();
+        collect(&project().join("testdata/vectors"), &mut files);
+        let texts =
+            files.into_iter().filter(|path| path.extension().is_some_and(|end| end == "txt"));
+        texts
+            .map(|path| match Vector::parse(&fs::read_to_string(&path).unwrap()) {
+                Ok(vector) => (path, vector),
+                Err(line) => panic!("{}: {line}", path.display()),
+            })
+            .collect()
+    }
+
+    /// All files below a folder, sorted; none if it is absent.
+    fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        let mut entries: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        entries.sort();
+        for entry in entries {
+            if entry.is_dir() { collect(&entry, files) } else { files.push(entry) }
+        }
+    }
+
+    /// The first bytes of each side.
+    fn heads(vector: &Vector) -> Vec<(Side, Vec<u8>)> {
+        let mut heads: Vec<(Side, Vec<u8>)> = Vec::new();
+        for event in &vector.events {
+            if let Event::Bytes { from, bytes } = event
+                && heads.iter().all(|(side, _)| side != from)
+            {
+                heads.push((*from, bytes.clone()));
+            }
+        }
+        heads
+    }
+
+    fn run(make: &Factory, vector: &Vector, split: Split) -> Recording {
+        let flow = flow(vector.transport, 1, 2);
+        drive(make().as_mut(), &flow, Side::A, &vector.events, split)
+    }
+
+    fn mutated(events: &[Event], random: &mut Random) -> Vec<Event> {
+        let mut events = events.to_vec();
+        for _ in 0..=random.below(3) {
+            let place = random.below(events.len());
+            let Event::Bytes { from, bytes } = &mut events[place] else { continue };
+            let (from, at) = (*from, random.below(bytes.len()));
+            match random.below(8) {
+                0 => bytes[at] ^= 1 << random.below(8),
+                1 => bytes[at] = random.next() as u8,
+                2 => bytes.truncate(at + 1),
+                3 => drop(bytes.drain(..at)),
+                4 => {
+                    let copy = bytes[at..].to_vec();
+                    bytes.extend(copy);
+                }
+                5 => bytes.insert(at, b"0159\r\n\0\xff$*"[random.below(10)]),
+                6 => {
+                    let lost = NonZeroU64::new(1 + random.next() % 5000).unwrap();
+                    events.insert(place, Event::Gap { from, lost });
+                }
+                _ => {
+                    let tail = bytes.split_off(at);
+                    let other = random.below(events.len() + 1);
+                    if !tail.is_empty() {
+                        events.insert(other, Event::Bytes { from, bytes: tail });
+                    }
+                }
+            }
+            events.retain(|event| !matches!(event, Event::Bytes { bytes, .. } if bytes.is_empty()));
+            if events.is_empty() {
+                break;
+            }
+        }
+        events
+    }
+
+    /// SplitMix64, <https://prng.di.unimi.it/splitmix64.c>.
+    struct Random(u64);
+
+    impl Random {
+        fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ (z >> 31)
+        }
+
+        fn below(&mut self, limit: usize) -> usize {
+            (self.next() % limit as u64) as usize
+        }
+    }
+
+    const SEED: u64 = 0x77_69_72_65;
+    const MUTATIONS: usize = 100;
+    const PIECE: usize = 1448;
+    const CAPTURE_LIMIT: usize = 256 << 10;
+}

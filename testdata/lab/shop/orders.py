@@ -1,0 +1,174 @@
+"""The orders service: for an incoming call it asks DNS, Redis and stock, and writes down what it did."""
+import http.client
+import itertools
+import json
+import random
+import socket
+import struct
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from truth import Row
+
+DNS, REDIS, STOCK, CLOSED = ("10.90.0.5", 53), ("10.90.0.6", 6379), ("10.90.0.4", 8082), ("10.90.0.4", 9090)
+RANDOM = random.Random(90)
+LOCK = threading.Lock()
+
+
+def random_hex(digits):
+    with LOCK:
+        return f"{RANDOM.getrandbits(digits * 4) | 1:0{digits}x}"
+
+
+class Redis:
+    """A connection for one thread. RESP is small enough to be written here."""
+
+    def __init__(self):
+        self.socket = socket.create_connection(REDIS)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.replies = self.socket.makefile("rb")
+        self.count = 0
+
+    def call(self, request, *commands):
+        """All commands in one write: more than one is a pipeline."""
+        rows = [Row(request, f"redis{self.count + k + 1}", "orders", "redis") for k in range(len(commands))]
+        self.socket.sendall(b"".join(self.encode(c) for c in commands))
+        replies = []
+        for row, command in zip(rows, commands):
+            replies.append(self.reply())
+            self.count += 1
+            row.done(self.socket.getsockname(), REDIS, self.count, command[0], "ok")
+        return replies
+
+    def encode(self, words):
+        words = [str(w).encode() for w in words]
+        return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in words)
+
+    def reply(self):
+        line = self.replies.readline()
+        if line[:1] != b"$":
+            return line[1:-2]
+        size = int(line[1:])
+        return None if size < 0 else self.replies.read(size + 2)[:-2]
+
+
+class Orders(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def setup(self):
+        super().setup()
+        self.redis, self.calls, self.answered = Redis(), {}, 0
+        self.stock = http.client.HTTPConnection(*STOCK)
+
+    def finish(self):
+        super().finish()
+        self.redis.socket.close()
+        self.stock.close()
+
+    def do_GET(self):
+        self.request_id = self.headers["X-Request-ID"]
+        self.steps = itertools.count(1)
+        row = Row(self.request_id, "orders", "client", "http")
+        status = self.serve()
+        self.answered += 1
+        row.done(self.client_address, self.connection.getsockname(), self.answered,
+                 f"{self.command} {self.path}", status)
+
+    do_HEAD = do_POST = do_GET
+
+    def serve(self):
+        path, _, query = self.path.partition("?")
+        words = path.strip("/").split("/")
+        if self.command == "POST":
+            return self.store()
+        if words == ["orders"]:
+            return self.answer_in_chunks()
+        if words == ["catalogue"]:
+            draw = random.Random(60)
+            rows = [{"item": k, "sku": f"A-{draw.randrange(10**6)}", "note": "in the back, on the left"} for k in range(830)]
+            return self.answer(200, rows)
+        if words[-1] == "invoice":
+            self.look_up("printer.shop.example")
+            return self.answer(502, {"error": self.call_closed_port()})
+        return self.order(words[1], quiet=query == "quiet", kind="legacy" if words[0] == "legacy" else "items")
+
+    def order(self, number, quiet, kind):
+        """From the cache, else from stock. A quiet one passes no identifier on."""
+        cached, = self.redis.call(self.request_id, ("GET", f"{kind}:{number}"))
+        if cached:
+            return self.answer(200, {"order": number, "stock": cached.decode()})
+        self.look_up("stock.shop.example")
+        status, body = self.call_stock(f"/{kind}/{number}", quiet)
+        if status == 200:
+            self.redis.call(self.request_id, ("SET", f"{kind}:{number}", body),
+                            ("EXPIRE", f"{kind}:{number}", 60), ("INCR", "orders:misses"))
+        return self.answer(status, {"order": number, "stock": body})
+
+    def store(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        number, = self.redis.call(self.request_id, ("INCR", "orders:last"))
+        self.redis.call(self.request_id, ("SET", f"order:{int(number)}", body.decode()))
+        return self.answer(201, {"order": int(number)})
+
+    def look_up(self, name):
+        row = Row(self.request_id, f"dns{next(self.steps)}", "orders", "dns")
+        question = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0\0\1\0\1"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.settimeout(2)
+            udp.connect(DNS)
+            udp.send(struct.pack(">6H", int(random_hex(4), 16), 0x0100, 1, 0, 0, 0) + question)
+            code = udp.recv(512)[3] & 15
+            row.done(udp.getsockname(), DNS, 1, f"A {name}", {0: "NOERROR", 3: "NXDOMAIN"}[code])
+
+    def call_stock(self, path, quiet):
+        row = Row(self.request_id, f"stock{next(self.steps)}", "orders", "http")
+        headers = {}
+        if not quiet:
+            headers["X-Request-ID"] = self.request_id
+            if "traceparent" in self.headers:
+                version, trace, _, flags = self.headers["traceparent"].split("-")
+                headers["traceparent"] = f"{version}-{trace}-{random_hex(16)}-{flags}"
+        self.stock.request("GET", path, headers=headers)
+        own = self.stock.sock.getsockname()
+        self.calls[own] = self.calls.get(own, 0) + 1
+        response = self.stock.getresponse()
+        body = response.read().decode()
+        row.done(own, STOCK, self.calls[own], f"GET {path}", response.status)
+        return response.status, body
+
+    def call_closed_port(self):
+        row = Row(self.request_id, f"printer{next(self.steps)}", "orders", "tcp")
+        with socket.socket() as tcp:
+            tcp.bind(("10.90.0.3", 0))
+            own = tcp.getsockname()
+            try:
+                tcp.connect(CLOSED)
+            except ConnectionRefusedError:
+                row.done(own, CLOSED, 1, "connect", "refused")
+                return "the printer refused the connection"
+
+    def answer(self, status, body):
+        body = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        return status
+
+    def answer_in_chunks(self):
+        self.redis.call(self.request_id, ("GET", "orders:last"))
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for part in (b"[1, 2,", b" 3, 4,", b" 5]\n", b""):
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+        return 200
+
+    def log_message(self, *_):
+        pass
+
+
+ThreadingHTTPServer(("10.90.0.3", 8081), Orders).serve_forever()

@@ -1,0 +1,46 @@
+//! What a run needs to know, and the default of every limit.
+
+use crate::join::window::WindowLimits;
+use wirespan_capture::flow::FlowLimits;
+use wirespan_parsers::protocol::{Hook, Protocol};
+use wirespan_parsers::registry::PROTOCOLS;
+
+/// What a run needs to know.
+pub struct Config {
+    /// Threads that work at a time.
+    pub threads: usize,
+    /// Limits of all flows; each shard gets its part.
+    pub flows: FlowLimits,
+    /// Limits of the join window.
+    pub window: WindowLimits,
+    /// Nanoseconds after which a request counts as unanswered.
+    pub response_timeout: i64,
+    /// Makes the protocols of one shard.
+    pub protocols: Box<dyn Fn() -> Vec<Box<dyn Protocol>> + Send + Sync>,
+    /// Makes the hooks of one shard.
+    pub hooks: Box<dyn Fn() -> Vec<Box<dyn Hook>> + Send + Sync>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            flows: FlowLimits {
+                flows: MAX_FLOWS,
+                waiting: MAX_WAITING_BYTES,
+                ..FlowLimits::default()
+            },
+            window: WindowLimits::default(),
+            response_timeout: RESPONSE_TIMEOUT_SECONDS * 1_000_000_000,
+            protocols: Box::new(|| PROTOCOLS.iter().map(|make| make()).collect()),
+            hooks: Box::new(Vec::new),
+        }
+    }
+}
+
+/// Flows at a time.
+pub const MAX_FLOWS: usize = 1 << 20;
+/// Bytes of all flows that wait for a hole or for what they acknowledge.
+pub const MAX_WAITING_BYTES: usize = 32 << 20;
+/// Seconds after which a request counts as unanswered.
+pub const RESPONSE_TIMEOUT_SECONDS: i64 = 120;

@@ -1,0 +1,873 @@
+//! One flow: stream events in, messages to pairing out. Detects the protocol, drives its parser,
+//! survives gaps, and follows a flow that becomes another protocol or carries others inside.
+
+use crate::exchange::{Exchange, ProtocolIndex, State};
+use crate::pairing::{Ends, Exchanges, Pairing, Place};
+use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
+use wirespan_capture::packet::Timestamp;
+use wirespan_capture::stream::{Ending, Flow, Seen, StreamEvent, Transport};
+use wirespan_parsers::detect::{Detection, detect};
+use wirespan_parsers::message::{Attribute, Message, Status};
+use wirespan_parsers::protocol::{
+    self, AfterGap, Conn, FlowInfo, Handoff, Hook, Inner, Key, Malformed, Out, Protocol, Side, Step,
+};
+use wirespan_parsers::trace_context::TraceContext;
+
+/// What the decoders of a shard share.
+pub struct Shared {
+    /// The protocols, in the order in which they are asked.
+    pub protocols: Vec<Box<dyn Protocol>>,
+    /// Who sees each message as it opens.
+    pub hooks: Vec<Box<dyn Hook>>,
+    /// What could not be used, by reason.
+    pub lost: BTreeMap<&'static str, u64>,
+    /// How many body bytes the hooks want.
+    wants: usize,
+}
+
+impl Shared {
+    /// For these protocols and hooks.
+    pub fn new(protocols: Vec<Box<dyn Protocol>>, hooks: Vec<Box<dyn Hook>>) -> Self {
+        let wants = hooks.iter().map(|hook| hook.wants()).max().unwrap_or_default();
+        Self { protocols, hooks, lost: BTreeMap::new(), wants }
+    }
+
+    fn lost(&mut self, what: &'static str, count: u64) {
+        if count > 0 {
+            *self.lost.entry(what).or_default() += count;
+        }
+    }
+}
+
+/// Where a decoder tells what it finds.
+pub trait Found: Exchanges {
+    /// A request was seen whose exchange is not complete yet.
+    fn opened(&mut self, exchange: &Exchange);
+}
+
+/// One flow, or one that is carried inside another.
+pub struct FlowDecoder {
+    info: FlowInfo,
+    ends: Ends,
+    mode: Mode,
+    sides: [SideState; 2],
+    pairing: Pairing,
+    children: Vec<(u64, FlowDecoder)>,
+    handed_over: u32,
+    /// Whether bytes lie on a TCP stream itself, so that they have sequence numbers.
+    outermost: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Mode {
+    /// Nobody has recognised it yet.
+    Detecting { tries: u32 },
+    /// A protocol reads it.
+    Reading { protocol: usize, conn: Conn, client: Side },
+    /// Nobody does.
+    Unknown,
+}
+
+#[derive(Debug, Default)]
+struct SideState {
+    /// Bytes that were not used yet.
+    buffer: Vec<u8>,
+    /// What the bytes of the buffer were seen with, up to which offset of the stream.
+    marks: VecDeque<(u64, Seen)>,
+    /// Offset in the stream of the first byte of the buffer, or of the next byte to come.
+    position: u64,
+    /// Bytes that need not be shown.
+    skip: u64,
+    /// The input must be this long before parsing it again makes sense.
+    need: usize,
+    /// Looking for the start of a message.
+    lost_sync: bool,
+    /// The end of this side was told.
+    closed: bool,
+    /// The protocol gave up on this side.
+    stopped: bool,
+    /// The side's last packet with bytes.
+    last: Option<Seen>,
+    first_seq: Option<u32>,
+    /// Bytes that came while nobody had recognised the flow.
+    unknown: u64,
+}
+
+impl FlowDecoder {
+    /// A flow that has just begun.
+    pub fn new(flow: &Flow) -> Self {
+        let transport = match flow.transport {
+            Transport::Tcp => protocol::Transport::Tcp,
+            Transport::Udp => protocol::Transport::Udp,
+        };
+        let info =
+            FlowInfo { transport, addresses: flow.addresses, opener: flow.opener.map(convert) };
+        let ends = Ends {
+            network: flow.network,
+            point: flow.point,
+            transport: flow.transport,
+            addresses: flow.addresses,
+        };
+        Self::with(info, ends, Mode::Detecting { tries: 0 }, true)
+    }
+
+    fn with(info: FlowInfo, ends: Ends, mode: Mode, outermost: bool) -> Self {
+        Self {
+            info,
+            ends,
+            mode,
+            sides: Default::default(),
+            pairing: Pairing::default(),
+            children: Vec::new(),
+            handed_over: 0,
+            outermost,
+        }
+    }
+
+    /// Takes the next event of the flow.
+    pub fn event(
+        &mut self,
+        flow: &Flow,
+        from: wirespan_capture::stream::Side,
+        seen: &Seen,
+        event: StreamEvent<'_>,
+        shared: &mut Shared,
+        found: &mut dyn Found,
+    ) {
+        self.info.opener = flow.opener.map(convert);
+        let side = convert(from);
+        if let Some(state) = self.sides.get_mut(side.index()) {
+            state.first_seq = flow.first_seq.get(from.index()).copied().flatten();
+        }
+        let before = self.pairing.next_ordinal();
+        match event {
+            StreamEvent::Bytes { bytes, .. } => self.bytes(side, seen, bytes, shared, found),
+            StreamEvent::Datagram { bytes, cut } => {
+                self.datagram(side, seen, bytes, shared, found);
+                if let Some(lost) = NonZeroU64::new(cut as u64) {
+                    self.gap(side, seen, lost, shared, found);
+                }
+            }
+            StreamEvent::Gap { lost, .. } => self.gap(side, seen, lost, shared, found),
+            StreamEvent::Closed => self.closed(side, shared, found),
+            StreamEvent::End(ending) => self.end(flow, ending, shared, found),
+        }
+        self.tell_opened(before, found);
+    }
+
+    /// When the oldest open request must be given up.
+    pub fn deadline(&self, patience: i64) -> Option<Timestamp> {
+        let children = self.children.iter().filter_map(|(_, child)| child.deadline(patience));
+        self.pairing.oldest().map(|oldest| oldest.plus(patience)).into_iter().chain(children).min()
+    }
+
+    /// Gives up the requests that began before this time.
+    pub fn time_out(&mut self, before: Timestamp, found: &mut dyn Found) {
+        self.pairing.time_out(before, found);
+        for (_, child) in &mut self.children {
+            child.time_out(before, found);
+        }
+    }
+
+    /// The server's port and how many bytes came of a flow that nobody has recognised.
+    pub fn unknown(&self) -> Option<(u16, u64)> {
+        if matches!(self.mode, Mode::Reading { .. }) || !self.children.is_empty() {
+            return None;
+        }
+        let bytes = self.sides.iter().map(|side| side.unknown).sum();
+        let [a, b] = self.ends.addresses;
+        let port = match self.info.opener {
+            Some(Side::A) => b.port(),
+            Some(Side::B) => a.port(),
+            None => a.port().min(b.port()),
+        };
+        (bytes > 0).then_some((port, bytes))
+    }
+
+    fn tell_opened(&self, before: u32, found: &mut dyn Found) {
+        for ordinal in before..self.pairing.next_ordinal() {
+            if let Some(exchange) = self.pairing.get(ordinal) {
+                found.opened(exchange);
+            }
+        }
+    }
+
+    fn bytes(
+        &mut self,
+        from: Side,
+        seen: &Seen,
+        bytes: &[u8],
+        shared: &mut Shared,
+        found: &mut dyn Found,
+    ) {
+        self.sides[from.index()].last = Some(*seen);
+        match self.mode {
+            Mode::Reading { .. } => self.read(from, seen, bytes, shared, found),
+            Mode::Detecting { .. } => self.detect(from, seen, bytes, shared, found),
+            Mode::Unknown => {
+                let side = &mut self.sides[from.index()];
+                side.position += bytes.len() as u64;
+                side.unknown += bytes.len() as u64;
+            }
+        }
+    }
+
+    fn datagram(
+        &mut self,
+        from: Side,
+        seen: &Seen,
+        bytes: &[u8],
+        shared: &mut Shared,
+        found: &mut dyn Found,
+    ) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.sides[from.index()].last = Some(*seen);
+        if !matches!(self.mode, Mode::Reading { .. }) {
+            match detect(&mut shared.protocols, &self.info, from, bytes) {
+                Detection::Found { protocol, client } => {
+                    self.start_reading(protocol, client, shared);
+                }
+                Detection::No | Detection::Unsure => {
+                    self.sides[from.index()].unknown += bytes.len() as u64;
+                    return;
+                }
+            }
+        }
+        self.read(from, seen, bytes, shared, found);
+        // What a datagram leaves unused is never continued by the next one.
+        let side = &mut self.sides[from.index()];
+        side.position += side.buffer.len() as u64;
+        side.forget_buffer();
+        (side.skip, side.lost_sync) = (0, false);
+    }
+
+    /// Collects bytes until somebody recognises them; then reads them.
+    fn detect(
+        &mut self,
+        from: Side,
+        seen: &Seen,
+        bytes: &[u8],
+        shared: &mut Shared,
+        found: &mut dyn Found,
+    ) {
+        let side = &mut self.sides[from.index()];
+        side.unknown += bytes.len() as u64;
+        let head = if side.buffer.is_empty() {
+            bytes
+        } else {
+            side.keep(seen, bytes);
+            &side.buffer
+        };
+        match detect(&mut shared.protocols, &self.info, from, head) {
+            Detection::Found { protocol, client } => {
+                self.start_reading(protocol, client, shared);
+                self.replay(from, seen, bytes, shared, found);
+            }
+            Detection::Unsure if head.len() < UNDECIDED => {
+                if side.buffer.is_empty() {
+                    side.keep(seen, bytes);
+                }
+            }
+            Detection::Unsure | Detection::No => {
+                if side.buffer.is_empty() {
+                    side.position += bytes.len() as u64;
+                } else {
+                    side.position += side.buffer.len() as u64;
+                    side.forget_buffer();
+                }
+                if let Mode::Detecting { tries } = &mut self.mode {
+                    *tries += 1;
+                    if *tries >= TRIES {
+                        self.mode = Mode::Unknown;
+                        self.sides.iter_mut().for_each(SideState::forget_buffer);
+                    }
+                }
+            }
+        }
+    }
+
+    fn start_reading(&mut self, protocol: usize, client: Side, shared: &mut Shared) {
+        let Some(instance) = shared.protocols.get_mut(protocol) else { return };
+        let conn = instance.open(&self.info, client);
+        self.sides.iter_mut().for_each(|side| side.unknown = 0);
+        self.mode = Mode::Reading { protocol, conn, client };
+    }
+
+    /// Reads what was collected on both sides, the older first, then the bytes at hand.
+    fn replay(
+        &mut self,
+        from: Side,
+        seen: &Seen,
+        bytes: &[u8],
+        shared: &mut Shared,
+        found: &mut dyn Found,
+    ) {
+        let first = |side: &SideState| side.marks.front().map(|(_, seen)| (seen.at, seen.frame));
+        let [a, b] = &self.sides;
+        let order = match (first(a), first(b)) {
+            (Some(a), Some(b)) if b < a => [Side::B, Side::A],
+            _ => [Side::A, Side::B],
+        };
+        let held = !self.sides[from.index()].buffer.is_empty();
+        for side in order {
+            if !self.sides[side.index()].buffer.is_empty() {
+                let last = self.sides[side.index()].last.unwrap_or(*seen);
+                self.read(side, &last, &[], shared, found);
+            }
+        }
+        if !held {
+            self.read(from, seen, bytes, shared, found);
+        }
+    }
+
+    /// Reads bytes of a flow whose protocol is known.
+    fn read(
+        &mut self,
+        from: Side,
+        seen: &Seen,
+        bytes: &[u8],
+        shared: &mut Shared,
+        found: &mut dyn Found,
+    ) {
+        let side = &mut self.sides[from.index()];
+        if side.stopped {
+            side.position += bytes.len() as u64;
+            return;
+        }
+        if side.buffer.is_empty() {
+            let (used, handed) = self.parse(from, seen, bytes, false, shared, found);
+            let rest = bytes.get(used..).unwrap_or_default();
+            let side = &mut self.sides[from.index()];
+            side.position += used as u64;
+            if handed {
+                self.bytes(from, seen, rest, shared, found);
+            } else if !rest.is_empty() {
+                side.keep(seen, rest);
+            }
+            return;
+        }
+        side.keep(seen, bytes);
+        if side.buffer.len() < side.need {
+            return;
+        }
+        let mut buffer = std::mem::take(&mut side.buffer);
+        let (used, handed) = self.parse(from, seen, &buffer, true, shared, found);
+        let side = &mut self.sides[from.index()];
+        side.position += used as u64;
+        buffer.drain(..used.min(buffer.len()));
+        if handed {
+            side.forget_buffer();
+            self.bytes(from, seen, &buffer, shared, found);
+            return;
+        }
+        side.buffer = buffer;
+        let position = side.position;
+        while side.marks.front().is_some_and(|(end, _)| *end <= position) {
+            side.marks.pop_front();
+        }
+        if side.buffer.len() > UNFINISHED {
+            shared.lost("message_too_long", 1);
+            side.position += side.buffer.len() as u64;
+            side.forget_buffer();
+            side.lost_sync = true;
+        }
+    }
+
+    /// Parses as much of the input as can be. Gives how many of its bytes are done with, and
+    /// whether what follows is somebody else's.
+    fn parse(
+        &mut self,
+        from: Side,
+        seen: &Seen,
+        input: &[u8],
+        buffered: bool,
+        shared: &mut Shared,
+        found: &mut dyn Found,
+    ) -> (usize, bool) {
+        let mut used = 0;
+        while let Some(rest) = input.get(used..)
+            && !rest.is_empty()
+        {
+            let Mode::Reading { protocol, conn, .. } = self.mode else { return (used, true) };
+            let side = &mut self.sides[from.index()];
+            if side.skip > 0 {
+                used += side.skip(rest.len());
+                if side.skip == 0 {
+                    let call = Call { from, seen, used, input, buffered };
+                    self.call(&call, shared, found, |protocol, at, _, out| {
+                        protocol.skipped(conn, from, at, out);
+                    });
+                }
+                continue;
+            }
+            if side.lost_sync {
+                let Some(instance) = shared.protocols.get_mut(protocol) else { break };
+                if !instance.resume(conn, from, rest) {
+                    let next = side.next_piece(used, buffered).unwrap_or(input.len());
+                    shared.lost("bytes_without_sync", (next - used) as u64);
+                    used = next;
+                    continue;
+                }
+                side.lost_sync = false;
+            }
+            let call = Call { from, seen, used, input, buffered };
+            let step = self.call(&call, shared, found, |protocol, at, rest, out| {
+                protocol.parse(conn, from, at, rest, out)
+            });
+            let side = &mut self.sides[from.index()];
+            match step {
+                Some(Ok(Step::Used(n))) => used += n.get().min(rest.len()),
+                Some(Ok(Step::Skip { used: n, skip })) => {
+                    used += n.min(rest.len());
+                    side.skip = skip.get();
+                }
+                Some(Ok(Step::Incomplete(more))) => {
+                    side.need = rest.len().saturating_add(more.get());
+                    return (used, false);
+                }
+                Some(Ok(Step::Become { used: n, next })) => {
+                    used += n.min(rest.len());
+                    self.hand_over(next, shared);
+                    return (used, true);
+                }
+                Some(Err(Malformed(what))) => {
+                    shared.lost(what, 1);
+                    side.lost_sync = true;
+                    // The same bytes would only be refused again.
+                    let next = side.next_piece(used, buffered).unwrap_or(input.len());
+                    shared.lost("bytes_without_sync", (next - used) as u64);
+                    used = next;
+                }
+                None => break,
+            }
+        }
+        (used, false)
+    }
+
+    /// Calls the protocol with an [`Out`] that knows where the bytes were seen, then hands on what
+    /// the call gave of flows inside.
+    fn call<T>(
+        &mut self,
+        call: &Call<'_>,
+        shared: &mut Shared,
+        found: &mut dyn Found,
+        f: impl FnOnce(&mut dyn Protocol, protocol::Timestamp, &[u8], &mut Writer<'_>) -> T,
+    ) -> Option<T> {
+        let Mode::Reading { protocol, .. } = self.mode else { return None };
+        let instance = shared.protocols.get_mut(protocol)?;
+        let side = &self.sides[call.from.index()];
+        let rest = call.input.get(call.used..).unwrap_or_default();
+        let mut inner = Vec::new();
+        let mut writer = Writer {
+            info: &self.info,
+            ends: &self.ends,
+            protocol: ProtocolIndex(protocol as u8),
+            from: call.from,
+            pairing: &mut self.pairing,
+            found,
+            marks: call.buffered.then_some(&side.marks),
+            seen: *call.seen,
+            position: side.position + call.used as u64,
+            first_seq: if self.outermost { side.first_seq } else { None },
+            input: rest,
+            hooks: &mut shared.hooks,
+            wants: shared.wants,
+            lost: &mut shared.lost,
+            inner: &mut inner,
+            responses: 0,
+        };
+        let result = f(&mut **instance, protocol::Timestamp(call.seen.at.0), rest, &mut writer);
+        for (lane, side, event) in inner {
+            self.carry(lane, side, call.seen, event, shared, found);
+        }
+        Some(result)
+    }
+
+    /// An event of a flow inside this one.
+    fn carry(
+        &mut self,
+        lane: u64,
+        from: Side,
+        seen: &Seen,
+        event: Carried,
+        shared: &mut Shared,
+        found: &mut dyn Found,
+    ) {
+        let place = self.children.iter().position(|(other, _)| *other == lane);
+        let place = place.unwrap_or_else(|| {
+            let mode = Mode::Detecting { tries: 0 };
+            self.children.push((lane, Self::with(self.info.clone(), self.ends, mode, false)));
+            self.children.len() - 1
+        });
+        if self.children.len() > INNER {
+            let (_, mut oldest) = self.children.remove(0);
+            shared.lost("inner_flows_evicted", 1);
+            oldest.finish(State::Evicted, shared, found);
+        }
+        let place = place.min(self.children.len().saturating_sub(1));
+        let Some((_, child)) = self.children.get_mut(place) else { return };
+        let before = child.pairing.next_ordinal();
+        match event {
+            Carried::Bytes(bytes) => child.bytes(from, seen, &bytes, shared, found),
+            Carried::Gap(lost) => child.gap(from, seen, lost, shared, found),
+            Carried::End => child.closed(from, shared, found),
+        }
+        child.tell_opened(before, found);
+    }
+
+    /// The flow is somebody else's from here on.
+    fn hand_over(&mut self, next: Handoff, shared: &mut Shared) {
+        let Mode::Reading { protocol, conn, client } = self.mode else { return };
+        self.handed_over += 1;
+        for side in &mut self.sides {
+            (side.skip, side.need, side.lost_sync, side.stopped) = (0, 0, false, false);
+        }
+        let forget = |shared: &mut Shared| {
+            if let Some(instance) = shared.protocols.get_mut(protocol) {
+                instance.forget(conn);
+            }
+        };
+        let named =
+            |shared: &Shared, name| shared.protocols.iter().position(|p| p.name() == name);
+        match next {
+            _ if self.handed_over > HANDOVERS => {
+                forget(shared);
+                self.mode = Mode::Unknown;
+            }
+            Handoff::Detect => {
+                forget(shared);
+                self.mode = Mode::Detecting { tries: 0 };
+            }
+            Handoff::To(name) => {
+                forget(shared);
+                match named(shared, name) {
+                    Some(protocol) => self.start_reading(protocol, client, shared),
+                    None => self.mode = Mode::Unknown,
+                }
+            }
+            Handoff::Beneath(name) => {
+                let Some(layer) = named(shared, name) else {
+                    forget(shared);
+                    self.mode = Mode::Unknown;
+                    return;
+                };
+                // The present parser goes on, with its state and open exchanges, inside the layer.
+                let outermost = self.outermost;
+                let below = Self::with(self.info.clone(), self.ends, self.mode, outermost);
+                let mut above = std::mem::replace(self, below);
+                above.outermost = false;
+                for (side, upper) in self.sides.iter_mut().zip(&mut above.sides) {
+                    side.position = upper.position;
+                    side.first_seq = upper.first_seq;
+                    side.last = upper.last;
+                    std::mem::swap(&mut side.buffer, &mut upper.buffer);
+                    std::mem::swap(&mut side.marks, &mut upper.marks);
+                }
+                self.handed_over = above.handed_over;
+                self.children.push((0, above));
+                self.start_reading(layer, client, shared);
+            }
+        }
+    }
+
+    fn gap(
+        &mut self,
+        from: Side,
+        seen: &Seen,
+        lost: NonZeroU64,
+        shared: &mut Shared,
+        found: &mut dyn Found,
+    ) {
+        let side = &mut self.sides[from.index()];
+        let (conn, client) = match self.mode {
+            Mode::Reading { conn, client, .. } => (conn, client),
+            Mode::Detecting { .. } | Mode::Unknown => {
+                side.position += side.buffer.len() as u64 + lost.get();
+                side.forget_buffer();
+                return;
+            }
+        };
+        let mut lost = lost.get();
+        if side.skip > 0 && side.buffer.is_empty() {
+            let skipped = side.skip.min(lost);
+            side.position += skipped;
+            if side.skip != u64::MAX {
+                side.skip -= skipped;
+            }
+            lost -= skipped;
+            if side.skip == 0 {
+                let call = Call { from, seen, used: 0, input: &[], buffered: false };
+                self.call(&call, shared, found, |protocol, at, _, out| {
+                    protocol.skipped(conn, from, at, out);
+                });
+            }
+        }
+        let Some(rest) = NonZeroU64::new(lost) else { return };
+        let side = &mut self.sides[from.index()];
+        if side.stopped || side.lost_sync {
+            side.position += side.buffer.len() as u64 + rest.get();
+            side.forget_buffer();
+            return;
+        }
+        let head = std::mem::take(&mut side.buffer);
+        let call = Call { from, seen, used: 0, input: &head, buffered: !head.is_empty() };
+        let after = self.call(&call, shared, found, |protocol, _, head, out| {
+            (protocol.gap(conn, from, head, rest, out), out.responses)
+        });
+        let side = &mut self.sides[from.index()];
+        side.position += head.len() as u64 + rest.get();
+        side.forget_buffer();
+        let Some((after, responses)) = after else { return };
+        match after {
+            AfterGap::Continue => {}
+            AfterGap::Resync => side.lost_sync = true,
+            AfterGap::Stop => side.stopped = true,
+        }
+        if after != AfterGap::Continue && from != client && responses == 0 {
+            self.pairing.responses_lost(found);
+        }
+    }
+
+    /// This side sends nothing more.
+    fn closed(&mut self, from: Side, shared: &mut Shared, found: &mut dyn Found) {
+        let Mode::Reading { conn, .. } = self.mode else { return };
+        let side = &mut self.sides[from.index()];
+        if side.closed {
+            return;
+        }
+        side.closed = true;
+        let Some(seen) = side.last else { return };
+        let head = std::mem::take(&mut side.buffer);
+        let call = Call { from, seen: &seen, used: 0, input: &head, buffered: !head.is_empty() };
+        self.call(&call, shared, found, |protocol, _, head, out| {
+            protocol.end(conn, from, head, out);
+        });
+        let side = &mut self.sides[from.index()];
+        side.position += head.len() as u64;
+        side.forget_buffer();
+        for (_, child) in &mut self.children {
+            child.closed(from, shared, found);
+        }
+    }
+
+    fn end(&mut self, flow: &Flow, ending: Ending, shared: &mut Shared, found: &mut dyn Found) {
+        let one_sided = flow.seen_sides.contains(&false);
+        let state = match ending {
+            _ if one_sided => State::OneSided,
+            Ending::Finished => State::Closed,
+            Ending::Reset(_) => State::Reset,
+            Ending::Refused => State::Refused,
+            Ending::Unanswered => State::Unanswered,
+            Ending::Idle | Ending::CaptureEnd | Ending::Replaced => State::Open,
+            Ending::Evicted => State::Evicted,
+        };
+        self.finish(state, shared, found);
+    }
+
+    fn finish(&mut self, state: State, shared: &mut Shared, found: &mut dyn Found) {
+        self.closed(Side::A, shared, found);
+        self.closed(Side::B, shared, found);
+        self.pairing.end(state, found);
+        if let Mode::Reading { protocol, conn, .. } = self.mode {
+            if let Some(instance) = shared.protocols.get_mut(protocol) {
+                instance.forget(conn);
+            }
+            self.mode = Mode::Unknown;
+        }
+        for (_, child) in &mut self.children {
+            child.finish(state, shared, found);
+        }
+    }
+}
+
+impl SideState {
+    /// Keeps bytes for later.
+    fn keep(&mut self, seen: &Seen, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.buffer.extend_from_slice(bytes);
+        self.marks.push_back((self.position + self.buffer.len() as u64, *seen));
+    }
+
+    fn forget_buffer(&mut self) {
+        self.buffer.clear();
+        if self.buffer.capacity() > SPARE {
+            self.buffer = Vec::new();
+        }
+        self.marks.clear();
+        self.need = 0;
+    }
+
+    /// Takes bytes off the skip; gives how many.
+    fn skip(&mut self, available: usize) -> usize {
+        let skipped = self.skip.min(available as u64);
+        if self.skip != u64::MAX {
+            self.skip -= skipped;
+        }
+        skipped as usize
+    }
+
+    /// Where the next packet begins in the buffer.
+    fn next_piece(&self, used: usize, buffered: bool) -> Option<usize> {
+        if !buffered {
+            return None;
+        }
+        let at = self.position + used as u64;
+        let (end, _) = self.marks.iter().find(|(end, _)| *end > at)?;
+        usize::try_from(end - self.position).ok()
+    }
+}
+
+/// One call of a protocol.
+struct Call<'a> {
+    from: Side,
+    seen: &'a Seen,
+    /// Bytes of the input that are done with.
+    used: usize,
+    input: &'a [u8],
+    /// Whether the input is the side's buffer, or else the bytes of `seen` alone.
+    buffered: bool,
+}
+
+/// An owned [`Inner`].
+enum Carried {
+    Bytes(Vec<u8>),
+    Gap(NonZeroU64),
+    End,
+}
+
+/// What a protocol writes to.
+struct Writer<'a> {
+    info: &'a FlowInfo,
+    ends: &'a Ends,
+    protocol: ProtocolIndex,
+    from: Side,
+    pairing: &'a mut Pairing,
+    found: &'a mut dyn Found,
+    marks: Option<&'a VecDeque<(u64, Seen)>>,
+    seen: Seen,
+    /// Offset in the stream of the first byte of the input.
+    position: u64,
+    first_seq: Option<u32>,
+    input: &'a [u8],
+    hooks: &'a mut [Box<dyn Hook>],
+    wants: usize,
+    lost: &'a mut BTreeMap<&'static str, u64>,
+    inner: &'a mut Vec<(u64, Side, Carried)>,
+    /// Responses that were opened.
+    responses: u32,
+}
+
+impl Writer<'_> {
+    /// What the byte at this offset of the stream was seen with.
+    fn seen_at(&self, offset: u64) -> Seen {
+        let piece = self.marks.and_then(|marks| marks.iter().find(|(end, _)| *end > offset));
+        piece.map_or(self.seen, |(_, seen)| *seen)
+    }
+
+    fn with_hooks(&mut self, f: impl FnOnce(&mut [Box<dyn Hook>], &mut Self)) {
+        if !self.hooks.is_empty() {
+            let hooks = std::mem::take(&mut self.hooks);
+            f(hooks, self);
+            self.hooks = hooks;
+        }
+    }
+}
+
+impl Out for Writer<'_> {
+    fn open(&mut self, message: Message<'_>) -> Key {
+        let start = self.position + message.bytes.start as u64;
+        let len = message.bytes.len() as u64;
+        let place = Place {
+            first: self.seen_at(start),
+            last: self.seen_at((start + len).saturating_sub(1).max(start)),
+            seq: self.first_seq.map(|seq| seq.wrapping_add(start as u32)),
+            offset: start,
+            len,
+        };
+        self.responses += u32::from(message.kind == wirespan_parsers::message::Kind::Response);
+        let key =
+            self.pairing.open(self.ends, self.protocol, self.from, &message, place, self.found);
+        self.with_hooks(|hooks, this| {
+            let at = protocol::Timestamp(place.first.at.0);
+            let raw = this.input.get(message.bytes.clone()).unwrap_or_default();
+            let info = this.info;
+            for hook in hooks {
+                hook.message(info, at, key, &message, raw, this);
+            }
+        });
+        key
+    }
+
+    fn wants(&self, _key: Key) -> usize {
+        self.wants
+    }
+
+    fn add(&mut self, key: Key, attribute: Attribute<'_>) {
+        self.pairing.add(key, attribute);
+    }
+
+    fn context(&mut self, key: Key, context: &TraceContext<'_>) {
+        self.pairing.context(key, context);
+    }
+
+    fn status(&mut self, key: Key, status: Status<'_>) {
+        self.pairing.status(key, &status);
+    }
+
+    fn body(&mut self, key: Key, bytes: &[u8]) {
+        self.with_hooks(|hooks, this| {
+            for hook in hooks {
+                hook.body(key, bytes, this);
+            }
+        });
+    }
+
+    fn extend(&mut self, key: Key, end: usize) {
+        let end = self.position + end as u64;
+        self.pairing.extend(key, &self.seen_at(end.saturating_sub(1)), end);
+    }
+
+    fn close(&mut self, key: Key, end: usize) {
+        self.extend(key, end);
+        self.pairing.close(key, self.found);
+    }
+
+    fn inner(&mut self, lane: u64, from: Side, event: Inner<'_>) {
+        let event = match event {
+            Inner::Bytes(bytes) => Carried::Bytes(bytes.to_vec()),
+            Inner::Gap(lost) => Carried::Gap(lost),
+            Inner::End => Carried::End,
+        };
+        self.inner.push((lane, from, event));
+    }
+
+    fn lost(&mut self, what: &'static str) {
+        *self.lost.entry(what).or_default() += 1;
+    }
+}
+
+/// The parsers' word for a side.
+fn convert(side: wirespan_capture::stream::Side) -> Side {
+    match side {
+        wirespan_capture::stream::Side::A => Side::A,
+        wirespan_capture::stream::Side::B => Side::B,
+    }
+}
+
+/// Bytes of one side that are kept while nobody is sure whose they are.
+pub const UNDECIDED: usize = 16 << 10;
+/// Pieces of a flow that are looked at before it counts as unknown.
+pub const TRIES: u32 = 32;
+/// Bytes of an unfinished message that are kept.
+pub const UNFINISHED: usize = 1 << 20;
+/// Flows inside one flow at a time.
+pub const INNER: usize = 1024;
+/// How often one flow may become another protocol.
+const HANDOVERS: u32 = 16;
+/// A buffer that has grown beyond this is given back when it is empty.
+const SPARE: usize = 64 << 10;

@@ -1,0 +1,315 @@
+//! A request with its response, owned: what pairing gives and joining takes.
+
+use smallvec::SmallVec;
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use wirespan_capture::decode::{NetworkId, TapId};
+use wirespan_capture::packet::{Frame, Timestamp};
+use wirespan_capture::stream::{PointId, Transport};
+use wirespan_parsers::message::{Attribute, Outcome, Value};
+use wirespan_parsers::trace_context::{Format, TraceContext};
+
+/// A request with its response, seen at one point.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Its number within the run.
+    pub id: ExchangeId,
+    /// Whose addresses these are.
+    pub network: NetworkId,
+    /// The point that saw it.
+    pub point: PointId,
+    /// The tap that saw its first packet.
+    pub tap: TapId,
+    /// The transport.
+    pub transport: Transport,
+    /// The end that asked.
+    pub client: SocketAddr,
+    /// The end that was asked.
+    pub server: SocketAddr,
+    /// The protocol's place in the list of this run's protocols.
+    pub protocol: ProtocolIndex,
+    /// What sort of exchange it is.
+    pub sort: Sort,
+    /// Whether it is complete, or why not.
+    pub state: State,
+    /// Its number on the connection, counted from 0.
+    pub ordinal: u32,
+    /// The lane of the connection that it used, such as a stream id.
+    pub lane: u64,
+    /// The request.
+    pub request: Half,
+    /// The response, if it was seen.
+    pub response: Option<Half>,
+    /// What the response said.
+    pub outcome: Outcome,
+    /// The protocol's status code, 0 without.
+    pub code: u32,
+    /// Operation, resource, status text and attributes.
+    pub text: Text,
+    /// The identifiers that it carries.
+    pub contexts: SmallVec<[Context; 2]>,
+}
+
+impl Exchange {
+    /// The time of its last byte that was seen.
+    pub fn end(&self) -> Timestamp {
+        self.response.as_ref().map_or(self.request.last.at, |response| {
+            response.last.at.max(self.request.last.at)
+        })
+    }
+
+    /// The time of its first byte.
+    pub fn start(&self) -> Timestamp {
+        self.request.first.at
+    }
+}
+
+/// The number of an exchange within the run: its shard, and its number there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeId {
+    /// The shard.
+    pub shard: u16,
+    /// Its number in the shard.
+    pub serial: u64,
+}
+
+/// A place in the list of a run's protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProtocolIndex(pub u8);
+
+impl ProtocolIndex {
+    /// A connection that failed before any protocol spoke.
+    pub const CONNECT: Self = Self(u8::MAX);
+}
+
+/// What sort of exchange it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sort {
+    /// A call.
+    Call,
+    /// A login or another step that carries no call.
+    Handshake,
+    /// A message that awaits no answer.
+    OneWay,
+    /// A connection that was refused, reset or never answered.
+    Connect,
+}
+
+/// Whether an exchange is complete, or why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Request and response were seen, or it is one-way.
+    Complete,
+    /// The capture ended before a response.
+    Open,
+    /// No response within the limit.
+    TimedOut,
+    /// The response may have been sent, but the capture lost it.
+    ResponseLost,
+    /// The response's direction was not captured at all.
+    OneSided,
+    /// The connection was closed before a response.
+    Closed,
+    /// The connection was reset before a response.
+    Reset,
+    /// The connection was refused.
+    Refused,
+    /// The connection was never answered.
+    Unanswered,
+    /// A limit of this program cut it short.
+    Evicted,
+}
+
+impl State {
+    /// Its name in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Open => "open",
+            Self::TimedOut => "timed_out",
+            Self::ResponseLost => "response_lost",
+            Self::OneSided => "one_sided",
+            Self::Closed => "closed",
+            Self::Reset => "reset",
+            Self::Refused => "refused",
+            Self::Unanswered => "unanswered",
+            Self::Evicted => "evicted",
+        }
+    }
+
+    /// Whether the call failed on the wire.
+    pub fn failed(self) -> bool {
+        matches!(
+            self,
+            Self::TimedOut | Self::Closed | Self::Reset | Self::Refused | Self::Unanswered
+        )
+    }
+}
+
+/// A request or a response on the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Half {
+    /// Its first byte.
+    pub first: Mark,
+    /// Its last byte that was seen.
+    pub last: Mark,
+    /// The TCP sequence number of its first byte, if it lies on a TCP stream itself.
+    pub seq: Option<u32>,
+    /// Its length in bytes, as far as it was seen.
+    pub len: u64,
+    /// TCP acknowledgement number of its first packet.
+    pub ack: u32,
+    /// TCP timestamp option of its first packet, 0 without.
+    pub tsval: u32,
+    /// IPv4 identification of its first packet.
+    pub ip_id: u16,
+    /// Time to live or hop limit of its first packet.
+    pub ttl: u8,
+    /// Whether a part of it was lost.
+    pub cut: bool,
+}
+
+/// When and in which frame a byte was seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// When.
+    pub at: Timestamp,
+    /// In which frame.
+    pub frame: Frame,
+}
+
+/// An identifier that an exchange carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// Its format.
+    pub format: Format,
+    /// Whether the response carried it.
+    pub on_response: bool,
+    /// The trace id, or a hash of the request id.
+    pub trace: u128,
+    /// The id of the span that sent the message.
+    pub span: Option<NonZeroU64>,
+    /// The id of the span above that one.
+    pub parent: Option<NonZeroU64>,
+}
+
+impl Context {
+    /// Takes what is needed of a borrowed one.
+    pub fn of(context: &TraceContext<'_>, on_response: bool) -> Self {
+        let TraceContext { format, trace, span, parent, .. } = *context;
+        Self { format, on_response, trace, span, parent }
+    }
+}
+
+/// Named texts and numbers in one piece of memory.
+///
+/// ```text
+/// ┌───────────┬──────┬───────────┬─────────────┬───────┐
+/// │ name: u8  │ name │ kind: u8  │ length: u32 │ value │  …
+/// └───────────┴──────┴───────────┴─────────────┴───────┘
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text(Vec<u8>);
+
+impl Text {
+    /// With room for this many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    /// Adds an entry; texts longer than the limit are cut, names too.
+    pub fn add(&mut self, attribute: Attribute<'_>) {
+        let Attribute { name, value } = attribute;
+        if self.0.len() > LONGEST {
+            return;
+        }
+        let name = name.as_bytes().get(..name.len().min(255)).unwrap_or_default();
+        let number;
+        let (kind, value) = match value {
+            Value::Text(text) => (TEXT, text.get(..text.len().min(LONGEST_VALUE)).unwrap_or_default()),
+            Value::Int(int) => {
+                number = int.to_le_bytes();
+                (INT, &number[..])
+            }
+        };
+        self.0.push(name.len() as u8);
+        self.0.extend_from_slice(name);
+        self.0.push(kind);
+        self.0.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        self.0.extend_from_slice(value);
+    }
+
+    /// All entries, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let (entry, after) = Self::entry(rest)?;
+            rest = after;
+            Some(entry)
+        })
+    }
+
+    /// The first text with this name.
+    pub fn text(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find_map(|(other, value)| match value {
+            Value::Text(text) if other == name => Some(text),
+            _ => None,
+        })
+    }
+
+    /// Gives back memory that is not used.
+    pub fn shrink(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
+    fn entry(rest: &[u8]) -> Option<((&str, Value<'_>), &[u8])> {
+        let (name_len, rest) = rest.split_first()?;
+        let (name, rest) = rest.split_at_checked(usize::from(*name_len))?;
+        let (kind, rest) = rest.split_first()?;
+        let (len, rest) = rest.split_first_chunk::<4>()?;
+        let (value, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        let value = match *kind {
+            TEXT => Value::Text(value),
+            _ => Value::Int(i64::from_le_bytes(value.try_into().ok()?)),
+        };
+        Some(((std::str::from_utf8(name).ok()?, value), rest))
+    }
+}
+
+/// The name under which [`Text`] holds the method or command.
+pub const OPERATION: &str = "operation";
+/// The name under which [`Text`] holds what it is applied to.
+pub const RESOURCE: &str = "resource";
+/// The name under which [`Text`] holds the protocol's status text.
+pub const STATUS_TEXT: &str = "status";
+
+/// Bytes after which an exchange takes no more entries.
+pub const LONGEST: usize = 16 << 10;
+/// Bytes of one text that are kept.
+pub const LONGEST_VALUE: usize = 4 << 10;
+const TEXT: u8 = 0;
+const INT: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_numbers_come_back_in_order() {
+        let mut text = Text::default();
+        text.add(Attribute { name: "a", value: Value::Text(b"x\xff") });
+        text.add(Attribute { name: "b", value: Value::Int(-7) });
+        let all: Vec<_> = text.iter().collect();
+        assert_eq!(all, [("a", Value::Text(b"x\xff")), ("b", Value::Int(-7))]);
+        assert_eq!(text.text("a"), Some(&b"x\xff"[..]));
+    }
+
+    #[test]
+    fn an_exchange_cannot_grow_without_limit() {
+        let mut text = Text::default();
+        for _ in 0..1000 {
+            text.add(Attribute { name: "a", value: Value::Text(&[b'x'; 9000]) });
+        }
+        assert!(text.iter().count() <= 5);
+    }
+}

@@ -1,0 +1,52 @@
+//! Traces out: one file per format.
+
+pub mod ndjson;
+pub mod terminal;
+
+use crate::span::{SpanSink, Trace};
+use rayon::prelude::*;
+use std::io::{self, Write};
+
+/// Writes each trace as text that does not depend on others.
+pub trait Render: Send + Sync {
+    /// Appends one trace.
+    fn trace(&self, trace: &Trace, out: &mut Vec<u8>);
+}
+
+/// Renders traces, several at a time, and writes them in order.
+pub struct TextSink<R, W> {
+    render: R,
+    output: W,
+}
+
+impl<R: Render, W: Write> TextSink<R, W> {
+    /// Writes to this output.
+    pub fn new(render: R, output: W) -> Self {
+        Self { render, output }
+    }
+}
+
+impl<R: Render, W: Write> SpanSink for TextSink<R, W> {
+    fn trace(&mut self, trace: &Trace) -> io::Result<()> {
+        self.traces(std::slice::from_ref(trace))
+    }
+
+    fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
+        let texts: Vec<Vec<u8>> = traces
+            .par_chunks(TOGETHER)
+            .map(|traces| {
+                let mut text = Vec::new();
+                traces.iter().for_each(|trace| self.render.trace(trace, &mut text));
+                text
+            })
+            .collect();
+        texts.iter().try_for_each(|text| self.output.write_all(text))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
+/// Traces that are rendered in one go.
+const TOGETHER: usize = 32;

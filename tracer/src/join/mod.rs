@@ -1,0 +1,183 @@
+//! Exchanges of all flows and points, in order of time, to traces.
+//!
+//! ```text
+//! opened, closed ─▶ window ─Group─▶ joiners, surest first ─Links─▶ tree ─▶ Trace
+//! ```
+//!
+//! The [`window`] holds exchanges until nothing that could belong to them is open any more; what
+//! settles together is a [`Group`]. A joiner links spans of a group by one kind of evidence and
+//! never overwrites the links of a surer one. [`tree`] makes traces of a group's spans and links.
+
+pub mod window;
+pub mod same_exchange;
+pub mod identifiers;
+pub mod one_candidate;
+pub mod tree;
+
+use crate::exchange::{Context, Exchange, ExchangeId};
+use crate::span::{LinkKind, Reason};
+use smallvec::SmallVec;
+use wirespan_capture::packet::Timestamp;
+use wirespan_parsers::trace_context::Format;
+
+/// Exchanges that settle together, in order of time.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// The exchanges, by start, then by number.
+    pub members: Vec<Member>,
+    /// Identifiers that repeat without end: they are no evidence.
+    pub repeating: SmallVec<[JoinKey; 2]>,
+    /// Identifiers under which a trace was handed out before.
+    pub known: SmallVec<[JoinKey; 2]>,
+}
+
+/// An exchange of a group.
+#[derive(Debug)]
+pub struct Member {
+    /// The exchange.
+    pub exchange: Box<Exchange>,
+    /// The only incoming exchange that was open at the caller when this one began.
+    pub only_candidate: Option<ExchangeId>,
+    /// The name that DNS answers gave its server before the group settled.
+    pub learned_name: Option<Box<str>>,
+}
+
+/// What exchanges are joined by: an identifier of one format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JoinKey {
+    /// The format.
+    pub format: Format,
+    /// The id, or its hash.
+    pub id: u128,
+}
+
+impl JoinKey {
+    /// The key of an identifier that a message carried.
+    pub fn of(context: &Context) -> Self {
+        Self { format: context.format, id: context.trace }
+    }
+}
+
+impl Group {
+    /// The identifiers of a member that are evidence.
+    pub fn keys(&self, member: usize) -> impl Iterator<Item = (JoinKey, &Context)> {
+        let contexts = self.members.get(member).map(|member| member.exchange.contexts.as_slice());
+        contexts
+            .unwrap_or_default()
+            .iter()
+            .map(|context| (JoinKey::of(context), context))
+            .filter(|(key, _)| !self.repeating.contains(key))
+    }
+}
+
+/// Links within one group: for each member, at most one to another member.
+#[derive(Debug)]
+pub struct Links {
+    above: Vec<Option<Above>>,
+}
+
+/// The link of a member to the one above it.
+#[derive(Clone, Debug)]
+pub struct Above {
+    /// The other member.
+    pub member: usize,
+    /// What the link says.
+    pub kind: LinkKind,
+    /// The evidence.
+    pub reason: Reason,
+    /// How sure it is, from 0 to 1.
+    pub confidence: f32,
+    /// What speaks against it.
+    pub against: SmallVec<[&'static str; 2]>,
+    /// The next best member, where it is about as good.
+    pub runner_up: Option<usize>,
+}
+
+impl Links {
+    /// No links among so many members.
+    pub fn none(members: usize) -> Self {
+        Self { above: vec![None; members] }
+    }
+
+    /// Links a member to one above it, unless a surer joiner has, or it would make a circle.
+    pub fn link(&mut self, member: usize, above: Above) {
+        if self.above(member).is_some() || self.top(above.member) == member {
+            return;
+        }
+        if let Some(place) = self.above.get_mut(member) {
+            *place = Some(above);
+        }
+    }
+
+    /// The link of a member to the one above it.
+    pub fn above(&self, member: usize) -> Option<&Above> {
+        self.above.get(member)?.as_ref()
+    }
+
+    /// The uppermost member above this one.
+    fn top(&self, member: usize) -> usize {
+        let mut top = member;
+        while let Some(above) = self.above(top) {
+            top = above.member;
+        }
+        top
+    }
+}
+
+/// Links spans by one kind of evidence.
+pub trait Joiner: Sync {
+    /// Adds links to those that surer joiners made.
+    fn link(&self, group: &Group, links: &mut Links);
+}
+
+/// All joiners, from the surest on.
+pub const JOINERS: &[&dyn Joiner] =
+    &[&same_exchange::SameExchange, &identifiers::Identifiers, &one_candidate::OneCandidate];
+
+/// Whether one exchange, as a caller's, may lie within another, and what speaks against it.
+///
+/// Gives `None` where it cannot: the upper one begins later, ends before, or asks the same server.
+pub fn nests(upper: &Exchange, lower: &Exchange) -> Option<Nesting> {
+    let after = (upper.start(), upper.id) > (lower.start(), lower.id);
+    if after || upper.server == lower.server {
+        return None;
+    }
+    let open = upper.response.is_none();
+    let mut nesting = Nesting { at_endpoint: upper.server.ip() == lower.client.ip(), within: true };
+    if !open && lower.start() > upper.end() {
+        return None;
+    }
+    if !open && lower.end() > upper.end().plus(SLACK) {
+        nesting.within = false;
+    }
+    Some(nesting)
+}
+
+/// How one exchange lies within another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nesting {
+    /// The lower one's client is the upper one's server.
+    pub at_endpoint: bool,
+    /// It ends before the upper one does.
+    pub within: bool,
+}
+
+impl Nesting {
+    /// What speaks against the link, in words.
+    pub fn against(self) -> SmallVec<[&'static str; 2]> {
+        let mut against = SmallVec::new();
+        if !self.at_endpoint {
+            against.push("the caller's address is not the server's above");
+        }
+        if !self.within {
+            against.push("ends after the exchange above");
+        }
+        against
+    }
+}
+
+/// Time by which an inner exchange may seem to end later, since the clock ticks coarsely.
+const SLACK: i64 = 2_000;
+
+/// A moment that no exchange reaches.
+pub const NEVER: Timestamp = Timestamp(i64::MAX);

@@ -1,0 +1,79 @@
+//! One exchange seen at several points: the same bytes of the same connection, or the same
+//! datagram at about the same time. The point nearest the client, by time to live, is outermost.
+
+use crate::exchange::Exchange;
+use crate::join::{Above, Group, Joiner, Links};
+use crate::span::{LinkKind, Reason};
+use smallvec::SmallVec;
+use std::cmp::Reverse;
+use wirespan_capture::stream::Transport;
+use xxhash_rust::xxh3::Xxh3;
+
+/// See the module.
+pub struct SameExchange;
+
+impl Joiner for SameExchange {
+    fn link(&self, group: &Group, links: &mut Links) {
+        let mut seen: Vec<(u64, usize)> = group
+            .members
+            .iter()
+            .enumerate()
+            .map(|(place, member)| (fingerprint(&member.exchange), place))
+            .collect();
+        seen.sort_unstable();
+        for chain in seen.chunk_by(|a, b| a.0 == b.0) {
+            let mut chain: Vec<(usize, &Exchange)> = chain
+                .iter()
+                .filter_map(|(_, place)| Some((*place, &*group.members.get(*place)?.exchange)))
+                .collect();
+            chain.sort_by_key(|(place, e)| (Reverse(e.request.ttl), e.start(), *place));
+            let mut upper: Option<(usize, &Exchange)> = None;
+            for (place, exchange) in chain {
+                if let Some((above, other)) = upper
+                    && other.point != exchange.point
+                    && other.start().0.abs_diff(exchange.start().0) < APART
+                {
+                    links.link(place, above_of(above, exchange));
+                }
+                upper = Some((place, exchange));
+            }
+        }
+    }
+}
+
+/// Equal for one exchange at all points that see it.
+pub fn fingerprint(exchange: &Exchange) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(&exchange.network.0.to_le_bytes());
+    for end in [exchange.client, exchange.server] {
+        match end.ip() {
+            std::net::IpAddr::V4(ip) => hash.update(&ip.octets()),
+            std::net::IpAddr::V6(ip) => hash.update(&ip.octets()),
+        }
+        hash.update(&end.port().to_le_bytes());
+    }
+    hash.update(&[exchange.protocol.0]);
+    // A datagram has no sequence number; its own id within the flow stands for it.
+    let own = match exchange.request.seq {
+        Some(seq) => u64::from(seq),
+        None => exchange.lane ^ u64::from(exchange.transport == Transport::Tcp) << 63,
+    };
+    hash.update(&own.to_le_bytes());
+    hash.digest()
+}
+
+fn above_of(member: usize, exchange: &Exchange) -> Above {
+    let reason =
+        if exchange.request.seq.is_some() { Reason::TcpSequence } else { Reason::Datagram };
+    Above {
+        member,
+        kind: LinkKind::SameExchange,
+        reason,
+        confidence: if reason == Reason::TcpSequence { 1.0 } else { 0.95 },
+        against: SmallVec::new(),
+        runner_up: None,
+    }
+}
+
+/// Nanoseconds by which the clocks of two points may differ.
+const APART: u64 = 1_000_000_000;

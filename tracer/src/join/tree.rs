@@ -1,0 +1,225 @@
+//! A group's members and links to traces: trees of spans, joined where they share an identifier.
+
+use crate::exchange::Exchange;
+use crate::join::{Group, JOINERS, JoinKey, Links, Member};
+use crate::names;
+use crate::span::{Link, LinkKind, Span, Trace};
+use smallvec::SmallVec;
+use std::net::IpAddr;
+use wirespan_capture::stream::Transport;
+use wirespan_parsers::trace_context::Format;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+/// Links a group's members and makes traces of them, in order of their first span.
+pub fn traces(group: Group, network_of: &(dyn Fn(&Exchange) -> u64 + Sync)) -> Vec<Trace> {
+    let mut links = Links::none(group.members.len());
+    for joiner in JOINERS {
+        joiner.link(&group, &mut links);
+    }
+    let trace_of = trace_numbers(&group, &links);
+    let count = trace_of.iter().max().map_or(0, |last| last + 1);
+    let mut orders: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for root in 0..group.members.len() {
+        if links.above(root).is_none()
+            && let Some(order) = trace_of.get(root).and_then(|trace| orders.get_mut(*trace))
+        {
+            order.push(root);
+        }
+    }
+    let below = below(&links, group.members.len());
+    let wires: Vec<SmallVec<[JoinKey; 2]>> = orders
+        .iter_mut()
+        .map(|order| {
+            *order = depth_first(order, &below);
+            let mut wire = SmallVec::new();
+            for (key, _) in order.iter().flat_map(|place| group.keys(*place)) {
+                if key.format != Format::RequestId && !wire.contains(&key) {
+                    wire.push(key);
+                }
+            }
+            wire
+        })
+        .collect();
+    let known = group.known;
+    let mut members: Vec<Option<Member>> = group.members.into_iter().map(Some).collect();
+    let traces = orders.into_iter().zip(wires);
+    traces
+        .filter_map(|(order, wire)| {
+            let mut trace = trace(&order, &wire, &mut members, &links, network_of)?;
+            trace.late = wire.first().is_some_and(|key| known.contains(key));
+            Some(trace)
+        })
+        .collect()
+}
+
+fn trace(
+    order: &[usize],
+    wire: &[JoinKey],
+    members: &mut [Option<Member>],
+    links: &Links,
+    network_of: &(dyn Fn(&Exchange) -> u64 + Sync),
+) -> Option<Trace> {
+    let place_of = |member: usize| order.iter().position(|other| *other == member);
+    let mut spans: Vec<Span> = Vec::with_capacity(order.len());
+    for member in order {
+        let Member { exchange, learned_name, .. } = members.get_mut(*member)?.take()?;
+        let link = links.above(*member).and_then(|above| {
+            // Parents come first in the order, and mostly just before.
+            let parent = match order.len() {
+                0..=16 => place_of(above.member)?,
+                _ => spans_of(order, above.member, spans.len())?,
+            };
+            Some((parent, above))
+        });
+        let chain = match &link {
+            Some((parent, above)) if above.kind == LinkKind::SameExchange => {
+                1 + points_above(&spans, *parent)
+            }
+            _ => 0,
+        };
+        let depth =
+            link.as_ref().and_then(|(parent, _)| spans.get(*parent)).map_or(0, |up| up.depth + 1);
+        let id = span_id(&exchange, network_of(&exchange), chain);
+        let link = link.map(|(parent, above)| Link {
+            parent,
+            kind: above.kind,
+            reason: above.reason,
+            confidence: above.confidence,
+            against: above.against.clone(),
+            runner_up: above.runner_up.and_then(place_of).and_then(|at| spans.get(at)).map(|s| s.id),
+        });
+        let service = learned_name.unwrap_or_else(|| names::service(&exchange));
+        spans.push(Span { id, exchange, service, link, depth });
+    }
+    let first = spans.first()?;
+    let id = match wire.first() {
+        Some(key) => key.id,
+        None => xxh3_128(&[&first.id.to_le_bytes()[..], b"trace"].concat()).max(1),
+    };
+    Some(Trace { id, wire: wire.first().map(|key| key.format), late: false, spans })
+}
+
+/// The place of a member among those before `end`.
+fn spans_of(order: &[usize], member: usize, end: usize) -> Option<usize> {
+    order.get(..end)?.iter().rposition(|other| *other == member)
+}
+
+/// How many points of the same exchange lie above a span.
+fn points_above(spans: &[Span], span: usize) -> u64 {
+    let up = |at: &usize| {
+        let link = spans.get(*at)?.link.as_ref()?;
+        (link.kind == LinkKind::SameExchange).then_some(link.parent)
+    };
+    std::iter::successors(Some(span), up).count() as u64 - 1
+}
+
+/// The id of a span: from network, ends, sequence number of the first byte, time, and place in
+/// the chain of points; never from names of files, taps or hosts.
+fn span_id(exchange: &Exchange, network: u64, chain: u64) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(&network.to_le_bytes());
+    for end in [exchange.client, exchange.server] {
+        match end.ip() {
+            IpAddr::V4(ip) => hash.update(&ip.octets()),
+            IpAddr::V6(ip) => hash.update(&ip.octets()),
+        }
+        hash.update(&end.port().to_be_bytes());
+    }
+    hash.update(&[u8::from(exchange.transport == Transport::Tcp)]);
+    match exchange.request.seq {
+        Some(seq) => hash.update(&u64::from(seq).to_le_bytes()),
+        None => {
+            hash.update(&exchange.lane.to_le_bytes());
+            hash.update(&exchange.ordinal.to_le_bytes());
+        }
+    }
+    hash.update(&exchange.start().0.to_le_bytes());
+    hash.update(&chain.to_le_bytes());
+    // An id of zero means none in every format.
+    hash.digest().max(1)
+}
+
+/// A number for each member: the trace that it belongs to, in order of first appearance.
+fn trace_numbers(group: &Group, links: &Links) -> Vec<usize> {
+    let mut sets = Sets((0..group.members.len()).collect());
+    let mut carriers = hashbrown::HashMap::new();
+    for member in 0..group.members.len() {
+        if let Some(above) = links.above(member) {
+            sets.unite(above.member, member);
+        }
+        for (key, _) in group.keys(member) {
+            match carriers.entry(key) {
+                hashbrown::hash_map::Entry::Occupied(first) => sets.unite(*first.get(), member),
+                hashbrown::hash_map::Entry::Vacant(vacant) => {
+                    vacant.insert(member);
+                }
+            }
+        }
+    }
+    let mut numbers = vec![usize::MAX; group.members.len()];
+    let mut next = 0;
+    for member in 0..group.members.len() {
+        let root = sets.root(member);
+        if numbers.get(root) == Some(&usize::MAX) {
+            if let Some(number) = numbers.get_mut(root) {
+                *number = next;
+            }
+            next += 1;
+        }
+        let number = numbers.get(root).copied().unwrap_or_default();
+        if let Some(place) = numbers.get_mut(member) {
+            *place = number;
+        }
+    }
+    numbers
+}
+
+/// Sets of members; the root of a set is its lowest member.
+struct Sets(Vec<usize>);
+
+impl Sets {
+    fn root(&mut self, member: usize) -> usize {
+        let mut at = member;
+        while let Some(up) = self.0.get(at).copied()
+            && up != at
+        {
+            // Halve the way for the next one who asks.
+            let over = self.0.get(up).copied().unwrap_or(up);
+            if let Some(place) = self.0.get_mut(at) {
+                *place = over;
+            }
+            at = over;
+        }
+        at
+    }
+
+    fn unite(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        if let Some(place) = self.0.get_mut(a.max(b)) {
+            *place = a.min(b);
+        }
+    }
+}
+
+/// The members right below each member, in order.
+fn below(links: &Links, members: usize) -> Vec<SmallVec<[usize; 4]>> {
+    let mut below = vec![SmallVec::new(); members];
+    for member in 0..members {
+        if let Some(above) = links.above(member)
+            && let Some(list) = below.get_mut(above.member)
+        {
+            list.push(member);
+        }
+    }
+    below
+}
+
+fn depth_first(roots: &[usize], below: &[SmallVec<[usize; 4]>]) -> Vec<usize> {
+    let mut order = Vec::new();
+    let mut todo: Vec<usize> = roots.iter().rev().copied().collect();
+    while let Some(member) = todo.pop() {
+        order.push(member);
+        todo.extend(below.get(member).into_iter().flatten().rev());
+    }
+    order
+}

@@ -1,0 +1,560 @@
+//! Holds exchanges until what could belong to them has been seen, then lets them settle together.
+//!
+//! Exchanges that share an identifier, or of which one is the other's only candidate, form a
+//! component. It settles when none of its exchanges is open and nothing has joined it for the
+//! join window. Events come in one total order, so what settles when is the same on every run.
+
+use crate::exchange::{Context, Exchange, ExchangeId};
+use crate::join::{Group, JoinKey, Member, NEVER};
+use dashmap::DashMap;
+use foldhash::fast::{FixedState, RandomState};
+use hashbrown::HashMap;
+use slab::Slab;
+use smallvec::SmallVec;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use wirespan_capture::decode::NetworkId;
+use wirespan_capture::packet::Timestamp;
+use wirespan_parsers::trace_context::Format;
+
+/// A request whose exchange is not complete yet.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    id: ExchangeId,
+    start: Timestamp,
+    network: NetworkId,
+    client: IpAddr,
+    server: IpAddr,
+    contexts: SmallVec<[Context; 2]>,
+}
+
+impl Opened {
+    /// What the window needs to know of an exchange before it is complete.
+    pub fn of(exchange: &Exchange) -> Self {
+        Self {
+            id: exchange.id,
+            start: exchange.start(),
+            network: exchange.network,
+            client: exchange.client.ip(),
+            server: exchange.server.ip(),
+            contexts: exchange.contexts.clone(),
+        }
+    }
+}
+
+/// Limits of the window.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowLimits {
+    /// Nanoseconds without news after which a component settles.
+    pub quiet: i64,
+    /// Nanoseconds after which a component settles though something is still open.
+    pub oldest: i64,
+    /// Exchanges that are held at a time.
+    pub held: usize,
+    /// Exchanges of one component.
+    pub members: usize,
+    /// Exchanges side by side that one trace id may carry before it counts as repeating.
+    pub repeats: usize,
+    /// The same for a request id, which is meant for one request.
+    pub request_repeats: usize,
+    /// Identifiers that are remembered after their trace was handed out.
+    pub remembered: usize,
+}
+
+impl Default for WindowLimits {
+    fn default() -> Self {
+        Self {
+            quiet: 2_000_000_000,
+            oldest: 600_000_000_000,
+            held: 100_000,
+            members: 10_000,
+            repeats: 256,
+            request_repeats: 32,
+            remembered: 50_000,
+        }
+    }
+}
+
+/// Exchanges that wait for what belongs to them.
+pub struct Window {
+    limits: WindowLimits,
+    held: Slab<Held>,
+    by_id: HashMap<ExchangeId, usize, FixedState>,
+    components: Slab<Component>,
+    /// The component that carries an identifier.
+    by_key: DashMap<JoinKey, usize, RandomState>,
+    hosts: HashMap<(NetworkId, IpAddr), Host, RandomState>,
+    /// When which component may settle; a component's own `due` says which entry counts.
+    due: BTreeMap<(Timestamp, u64), usize>,
+    /// Numbers components in order of their birth.
+    births: u64,
+    now: Timestamp,
+    settled: Vec<Group>,
+    /// Identifiers that repeat without end, and how often each was seen.
+    repeating: BTreeMap<JoinKey, u64>,
+    /// Identifiers of traces that were handed out.
+    known: HashMap<JoinKey, Known, RandomState>,
+    known_order: VecDeque<JoinKey>,
+    /// Components that settled early, by the limit that was reached.
+    pub early: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Debug)]
+struct Held {
+    exchange: Option<Box<Exchange>>,
+    only_candidate: Option<ExchangeId>,
+    component: usize,
+    server: (NetworkId, IpAddr),
+}
+
+#[derive(Debug)]
+struct Component {
+    members: Vec<usize>,
+    keys: SmallVec<[JoinKey; 4]>,
+    open: usize,
+    birth: u64,
+    since: Timestamp,
+    last: Timestamp,
+    /// Its entry in the window's `due`.
+    due: Timestamp,
+    /// The number of members at which repetition is looked at next.
+    look_at: usize,
+}
+
+/// Incoming exchanges of one host.
+#[derive(Debug, Default)]
+struct Host {
+    open: Vec<(Timestamp, ExchangeId, u64)>,
+    /// Those that ended lately: when that was told, start, end.
+    closed: VecDeque<(Timestamp, Timestamp, Timestamp, ExchangeId, u64)>,
+}
+
+impl Window {
+    /// An empty window.
+    pub fn new(limits: WindowLimits) -> Self {
+        Self {
+            limits,
+            held: Slab::new(),
+            by_id: HashMap::with_hasher(FixedState::default()),
+            components: Slab::new(),
+            by_key: DashMap::with_hasher(RandomState::default()),
+            hosts: HashMap::default(),
+            due: BTreeMap::new(),
+            births: 0,
+            now: Timestamp(i64::MIN),
+            settled: Vec::new(),
+            repeating: BTreeMap::new(),
+            known: HashMap::default(),
+            known_order: VecDeque::new(),
+            early: BTreeMap::new(),
+        }
+    }
+
+    /// A request was seen.
+    pub fn open(&mut self, now: Timestamp, opened: &Opened, fingerprint: u64) {
+        self.advance(now);
+        self.hold(opened, fingerprint);
+    }
+
+    /// An exchange is complete, or will not become so.
+    pub fn close(&mut self, now: Timestamp, exchange: Box<Exchange>, fingerprint: u64) {
+        self.advance(now);
+        let place = match self.by_id.get(&exchange.id) {
+            Some(place) => *place,
+            None => self.hold(&Opened::of(&exchange), fingerprint),
+        };
+        self.by_id.remove(&exchange.id);
+        let Some(held) = self.held.get_mut(place) else { return };
+        let (id, start, end) = (exchange.id, exchange.start(), exchange.end());
+        let contexts = exchange.contexts.clone();
+        held.exchange = Some(exchange);
+        if let Some(host) = self.hosts.get_mut(&held.server)
+            && let Some(at) = host.open.iter().position(|(_, other, _)| *other == id)
+        {
+            let (_, _, fingerprint) = host.open.swap_remove(at);
+            host.closed.push_back((now, start, end, id, fingerprint));
+            while host.closed.len() > CLOSED
+                || host.closed.front().is_some_and(|(told, ..)| told.plus(DISORDER) < now)
+            {
+                host.closed.pop_front();
+            }
+            if host.open.is_empty() && host.closed.is_empty() {
+                self.hosts.remove(&held.server);
+            }
+        }
+        let component = held.component;
+        if let Some(component) = self.components.get_mut(component) {
+            component.open -= 1;
+        }
+        for context in contexts.iter().filter(|context| context.on_response) {
+            self.carry(JoinKey::of(context), place);
+        }
+        if let Some(component) = self.held.get(place).map(|held| held.component) {
+            self.touch(component);
+        }
+    }
+
+    /// Settles all that is due before this time.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        while let Some(((due, birth), component)) = self.due.first_key_value().map(|(k, v)| (*k, *v))
+        {
+            if due >= self.now {
+                break;
+            }
+            self.due.remove(&(due, birth));
+            let Some(state) = self.components.get_mut(component) else { continue };
+            let ready = state.ready(&self.limits);
+            if ready > due {
+                state.due = ready;
+                self.due.insert((ready, state.birth), component);
+                continue;
+            }
+            if state.open > 0 {
+                *self.early.entry("age").or_default() += 1;
+            }
+            self.settle(component);
+        }
+    }
+
+    /// Settles all that is left.
+    pub fn finish(&mut self) {
+        while let Some((_, component)) = self.due.pop_first() {
+            self.settle(component);
+        }
+    }
+
+    /// What has settled since the last call, in order.
+    pub fn settled(&mut self) -> Vec<Group> {
+        std::mem::take(&mut self.settled)
+    }
+
+    /// Says that an identifier repeats, so that it is no evidence any more.
+    pub fn repeats(&mut self, key: JoinKey, times: u64) {
+        if self.repeating.len() < REPEATING || self.repeating.contains_key(&key) {
+            *self.repeating.entry(key).or_default() += times;
+        }
+    }
+
+    /// The identifiers that repeat without end, and how often each was seen.
+    pub fn repeating(&self) -> &BTreeMap<JoinKey, u64> {
+        &self.repeating
+    }
+
+    /// How many exchanges are held.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    fn hold(&mut self, opened: &Opened, fingerprint: u64) -> usize {
+        if self.held.len() >= self.limits.held {
+            *self.early.entry("held").or_default() += 1;
+            if let Some((_, component)) = self.due.pop_first() {
+                self.settle(component);
+            }
+        }
+        let only_candidate = self.only_candidate(opened);
+        let component = self.components.vacant_key();
+        let server = (opened.network, opened.server);
+        let held = Held { exchange: None, only_candidate, component, server };
+        let place = self.held.insert(held);
+        self.by_id.insert(opened.id, place);
+        self.births += 1;
+        self.components.insert(Component {
+            members: vec![place],
+            keys: SmallVec::new(),
+            open: 1,
+            birth: self.births,
+            since: self.now,
+            last: self.now,
+            due: NEVER,
+            look_at: self.limits.request_repeats * 2,
+        });
+        self.touch(component);
+        self.hosts.entry(server).or_default().open.push((opened.start, opened.id, fingerprint));
+        for context in &opened.contexts {
+            self.carry(JoinKey::of(context), place);
+        }
+        if let Some(other) = only_candidate.and_then(|id| self.place_of(id)) {
+            self.unite(place, other);
+        }
+        place
+    }
+
+    fn place_of(&self, id: ExchangeId) -> Option<usize> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// The only incoming exchange that is open at the caller, if there is exactly one.
+    fn only_candidate(&self, opened: &Opened) -> Option<ExchangeId> {
+        let host = self.hosts.get(&(opened.network, opened.client))?;
+        let mut only: Option<(ExchangeId, u64)> = None;
+        let lately = host.closed.iter().rev().take_while(|(told, ..)| *told >= opened.start);
+        let lately = lately
+            .filter(|(_, start, end, ..)| *start <= opened.start && *end >= opened.start)
+            .map(|(_, _, _, id, fingerprint)| (*id, *fingerprint));
+        let open = host.open.iter().filter(|(start, ..)| *start <= opened.start);
+        let open = open.map(|(_, id, fingerprint)| (*id, *fingerprint));
+        for (id, fingerprint) in open.chain(lately) {
+            match only {
+                // The same exchange at another point is no other candidate; the inner one counts.
+                Some((_, other)) if other != fingerprint => return None,
+                _ => only = Some((id, fingerprint)),
+            }
+        }
+        only.map(|(id, _)| id)
+    }
+
+    /// The exchange at this place carries an identifier.
+    fn carry(&mut self, key: JoinKey, place: usize) {
+        if let Some(times) = self.repeating.get_mut(&key) {
+            *times += 1;
+            return;
+        }
+        let Some(component) = self.held.get(place).map(|held| held.component) else { return };
+        let known = self.by_key.get(&key).map(|entry| *entry.value());
+        match known {
+            Some(other) if other == component => {}
+            Some(other) => {
+                if let Some(first) = self.components.get(other).and_then(|c| c.members.first()) {
+                    self.unite(place, *first);
+                }
+            }
+            None => {
+                self.by_key.insert(key, component);
+                if let Some(component) = self.components.get_mut(component) {
+                    component.keys.push(key);
+                }
+            }
+        }
+    }
+
+    /// Makes one component of those of two exchanges.
+    fn unite(&mut self, a: usize, b: usize) {
+        let component = |place: usize| self.held.get(place).map(|held| held.component);
+        let (Some(a), Some(b)) = (component(a), component(b)) else { return };
+        if a == b {
+            return;
+        }
+        let size = |component: usize| {
+            self.components.get(component).map(|c| (c.members.len(), u64::MAX - c.birth))
+        };
+        let (kept, gone) = if size(a) >= size(b) { (a, b) } else { (b, a) };
+        let Some(gone_state) = self.components.try_remove(gone) else { return };
+        self.due.remove(&(gone_state.due, gone_state.birth));
+        for member in &gone_state.members {
+            if let Some(held) = self.held.get_mut(*member) {
+                held.component = kept;
+            }
+        }
+        for key in &gone_state.keys {
+            self.by_key.insert(*key, kept);
+        }
+        let Some(state) = self.components.get_mut(kept) else { return };
+        state.members.extend(gone_state.members);
+        state.keys.extend(gone_state.keys);
+        state.open += gone_state.open;
+        state.since = state.since.min(gone_state.since);
+        state.last = state.last.max(gone_state.last);
+        self.touch(kept);
+        self.look_for_repetition(kept);
+    }
+
+    /// Something has happened in a component: it settles later.
+    fn touch(&mut self, component: usize) {
+        let now = self.now;
+        let Some(state) = self.components.get_mut(component) else { return };
+        state.last = now;
+        let ready = state.ready(&self.limits);
+        // An entry that is too early is set right when it comes up.
+        if state.due == NEVER || ready < state.due {
+            self.due.remove(&(state.due, state.birth));
+            state.due = ready;
+            self.due.insert((ready, state.birth), component);
+        }
+    }
+
+    /// Judges the identifiers of a component that has grown much.
+    fn look_for_repetition(&mut self, component: usize) {
+        let Some(state) = self.components.get_mut(component) else { return };
+        if state.members.len() < state.look_at {
+            return;
+        }
+        state.look_at = state.members.len() * 2;
+        let full = state.members.len() >= self.limits.members;
+        let members = state.members.clone();
+        let keys = state.keys.clone();
+        for key in keys {
+            let carriers = members.iter().filter(|place| self.carries(**place, key)).copied();
+            let side_by_side = self.side_by_side(carriers.collect());
+            if side_by_side > repeats(&self.limits, key) {
+                self.repeats(key, side_by_side as u64);
+            }
+        }
+        let repeating = self.repeating_of(component);
+        if full || !repeating.is_empty() {
+            if repeating.is_empty() {
+                *self.early.entry("members").or_default() += 1;
+            }
+            self.settle(component);
+        }
+    }
+
+    fn carries(&self, place: usize, key: JoinKey) -> bool {
+        let exchange = self.held.get(place).and_then(|held| held.exchange.as_ref());
+        exchange.is_some_and(|e| e.contexts.iter().any(|context| JoinKey::of(context) == key))
+    }
+
+    /// How many of these exchanges lie within none of the others.
+    fn side_by_side(&self, mut places: Vec<usize>) -> usize {
+        let times = |place: &usize| {
+            let exchange = self.held.get(*place)?.exchange.as_ref()?;
+            Some((exchange.start(), exchange.end()))
+        };
+        places.sort_by_key(|place| times(place));
+        outermost(places.iter().filter_map(times))
+    }
+
+    fn repeating_of(&self, component: usize) -> SmallVec<[JoinKey; 2]> {
+        let keys = self.components.get(component).map(|c| c.keys.as_slice()).unwrap_or_default();
+        keys.iter().filter(|key| self.repeating.contains_key(*key)).copied().collect()
+    }
+
+    /// Lets go of a component; what is still open in it goes on in components of its own.
+    fn settle(&mut self, component: usize) {
+        let known = self.remember(component);
+        let repeating = self.repeating_of(component);
+        let Some(state) = self.components.try_remove(component) else { return };
+        self.due.remove(&(state.due, state.birth));
+        for key in &state.keys {
+            self.by_key.remove(key);
+        }
+        let mut members = Vec::with_capacity(state.members.len());
+        for place in state.members {
+            let Some(held) = self.held.get_mut(place) else { continue };
+            match held.exchange.take() {
+                Some(exchange) => {
+                    let only_candidate = held.only_candidate;
+                    self.held.remove(place);
+                    members.push(Member { exchange, only_candidate, learned_name: None });
+                }
+                None => self.stay(place),
+            }
+        }
+        members.sort_by_key(|member| (member.exchange.start(), member.exchange.id));
+        if !members.is_empty() {
+            self.settled.push(Group { members, repeating, known });
+        }
+    }
+
+    /// Notes the identifiers of a component that is handed out; gives those that were known, and
+    /// judges those that come again and again.
+    fn remember(&mut self, component: usize) -> SmallVec<[JoinKey; 2]> {
+        let mut again = SmallVec::new();
+        let Some(state) = self.components.get(component) else { return again };
+        if state.members.len() == state.open {
+            return again;
+        }
+        let count = state.members.len() as u64;
+        for key in state.keys.clone() {
+            if self.repeating.contains_key(&key) {
+                continue;
+            }
+            match self.known.get_mut(&key) {
+                Some(known) => {
+                    known.times += 1;
+                    known.count += count;
+                    let old = known.first.plus(KNOWN_FOR) < self.now;
+                    let times = known.count;
+                    if old || known.times > COMES_AGAIN {
+                        self.repeats(key, times);
+                    } else {
+                        again.push(key);
+                    }
+                }
+                None => {
+                    while self.known_order.len() >= self.limits.remembered {
+                        if let Some(oldest) = self.known_order.pop_front() {
+                            self.known.remove(&oldest);
+                        }
+                    }
+                    self.known.insert(key, Known { first: self.now, times: 1, count });
+                    self.known_order.push_back(key);
+                }
+            }
+        }
+        again
+    }
+
+    /// An open exchange stays when its component settles.
+    fn stay(&mut self, place: usize) {
+        self.births += 1;
+        let Some(held) = self.held.get_mut(place) else { return };
+        let component = self.components.insert(Component {
+            members: vec![place],
+            keys: SmallVec::new(),
+            open: 1,
+            birth: self.births,
+            since: self.now,
+            last: self.now,
+            due: NEVER,
+            look_at: self.limits.request_repeats * 2,
+        });
+        held.component = component;
+        self.touch(component);
+    }
+}
+
+/// An identifier of a trace that was handed out.
+#[derive(Debug)]
+struct Known {
+    first: Timestamp,
+    /// Components that carried it.
+    times: u32,
+    /// Exchanges in them.
+    count: u64,
+}
+
+impl Component {
+    /// When it may settle, as things stand.
+    fn ready(&self, limits: &WindowLimits) -> Timestamp {
+        if self.open > 0 { self.since.plus(limits.oldest) } else { self.last.plus(limits.quiet) }
+    }
+}
+
+/// How many exchanges an identifier may carry side by side.
+pub fn repeats(limits: &WindowLimits, key: JoinKey) -> usize {
+    match key.format {
+        Format::RequestId => limits.request_repeats,
+        _ => limits.repeats,
+    }
+}
+
+/// How many of these intervals, in order of their starts, lie within none of the others.
+pub fn outermost(intervals: impl Iterator<Item = (Timestamp, Timestamp)>) -> usize {
+    let mut reach = Timestamp(i64::MIN);
+    let mut count = 0;
+    for (_, end) in intervals {
+        if end > reach {
+            count += 1;
+            reach = end;
+        }
+    }
+    count
+}
+
+/// Exchanges of one host that are remembered after their end.
+const CLOSED: usize = 256;
+/// Nanoseconds for which they are.
+const DISORDER: i64 = 1_000_000_000;
+/// Components in which one identifier may come, one after the other.
+const COMES_AGAIN: u32 = 8;
+/// Nanoseconds for which a trace may go on after it was first handed out.
+const KNOWN_FOR: i64 = 60_000_000_000;
+/// Repeating identifiers that are remembered.
+const REPEATING: usize = 10_000;

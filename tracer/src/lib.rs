@@ -1,0 +1,19 @@
+//! From ordered bytes to traces: decoding, pairing, spans, joins and output.
+//!
+//! ```text
+//! StreamEvent ─▶ decoder ─Message─▶ pairing ─Exchange─▶ join ─Span, Link, Trace─▶ export
+//! ```
+//!
+//! [`pipeline`] is the only module that knows every stage.
+
+pub mod exchange;
+pub mod pairing;
+pub mod decoder;
+pub mod span;
+pub mod names;
+pub mod join;
+pub mod summary;
+pub mod export;
+pub mod config;
+pub mod pipeline;
+pub mod cli;

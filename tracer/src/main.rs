@@ -1,0 +1,5 @@
+//! The program `wirespan`.
+
+fn main() -> std::process::ExitCode {
+    wirespan::cli::main()
+}

@@ -1,0 +1,390 @@
+//! Messages to exchanges: in order within a lane, or by id. One pairing serves one flow.
+
+use crate::exchange::{
+    Context, Exchange, ExchangeId, Half, Mark, OPERATION, ProtocolIndex, RESOURCE, STATUS_TEXT,
+    Sort, State, Text,
+};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use wirespan_capture::decode::NetworkId;
+use wirespan_capture::packet::Timestamp;
+use wirespan_capture::stream::{PointId, Seen, Transport};
+use wirespan_parsers::message::{Attribute, Id, Kind, Message, Outcome, Pairing as Match, Status, Value};
+use wirespan_parsers::protocol::{Key, Side};
+use wirespan_parsers::trace_context::TraceContext;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The open exchanges of one flow.
+#[derive(Debug, Default)]
+pub struct Pairing {
+    open: VecDeque<Open>,
+    /// The next exchange's number on the connection.
+    ordinal: u32,
+}
+
+/// What is the same for all exchanges of a flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// Whose addresses these are.
+    pub network: NetworkId,
+    /// The point that sees the flow.
+    pub point: PointId,
+    /// The transport.
+    pub transport: Transport,
+    /// Address and port of side A and of side B.
+    pub addresses: [SocketAddr; 2],
+}
+
+/// Where a message's bytes were seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The packet of its first byte.
+    pub first: Seen,
+    /// The packet of its last byte as yet.
+    pub last: Seen,
+    /// TCP sequence number of its first byte, if it lies on a TCP stream itself.
+    pub seq: Option<u32>,
+    /// Where its first byte stands in the stream of its side.
+    pub offset: u64,
+    /// How many bytes as yet.
+    pub len: u64,
+}
+
+/// Where pairing tells what it has done.
+pub trait Exchanges {
+    /// A number for a new exchange.
+    fn id(&mut self) -> ExchangeId;
+    /// An exchange is complete, or will not become so.
+    fn done(&mut self, exchange: Box<Exchange>);
+    /// A request took a place that a limit wanted back.
+    fn evicted(&mut self);
+    /// A response has no request.
+    fn unpaired(&mut self);
+}
+
+#[derive(Debug)]
+struct Open {
+    exchange: Box<Exchange>,
+    matching: Matching,
+    /// Where request and response begin in the streams of their sides.
+    offsets: [u64; 2],
+    request_done: bool,
+    responded: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Matching {
+    InOrder(u64),
+    Id(Side, u64),
+    OneWay,
+}
+
+impl Pairing {
+    /// A message opens; a request opens an exchange, a response joins the one that it answers.
+    pub fn open(
+        &mut self,
+        ends: &Ends,
+        protocol: ProtocolIndex,
+        from: Side,
+        message: &Message<'_>,
+        place: Place,
+        exchanges: &mut dyn Exchanges,
+    ) -> Key {
+        let matching = Matching::of(&message.pairing);
+        match message.kind {
+            Kind::Request | Kind::OneWay | Kind::Handshake => {
+                self.request(ends, protocol, from, message, matching, place, exchanges)
+            }
+            Kind::Response => self.response(message, matching, place, exchanges),
+            Kind::Interim => {
+                let Some(at) = self.answered_by(matching) else { return NOBODY };
+                let Some(open) = self.open.get_mut(at) else { return NOBODY };
+                let code = Value::Int(i64::from(message.status.code));
+                open.exchange.text.add(Attribute { name: "interim.status_code", value: code });
+                key(open.exchange.ordinal, INTERIM)
+            }
+        }
+    }
+
+    /// Something more is known of a message.
+    pub fn add(&mut self, key: Key, attribute: Attribute<'_>) {
+        if let Some((open, part)) = self.find(key)
+            && part != INTERIM
+        {
+            open.exchange.text.add(attribute);
+        }
+    }
+
+    /// A message carries an identifier.
+    pub fn context(&mut self, key: Key, context: &TraceContext<'_>) {
+        if let Some((open, part)) = self.find(key)
+            && open.exchange.contexts.len() < CONTEXTS
+        {
+            let context = Context::of(context, part == RESPONSE);
+            if !open.exchange.contexts.contains(&context) {
+                open.exchange.contexts.push(context);
+            }
+        }
+        if let Some((open, _)) = self.find(key) {
+            let name = context.format.name();
+            if context.format == wirespan_parsers::trace_context::Format::RequestId
+                && open.exchange.text.text(name).is_none_or(|text| text != context.text)
+            {
+                open.exchange.text.add(Attribute { name, value: Value::Text(context.text) });
+            }
+        }
+    }
+
+    /// A message's status is this.
+    pub fn status(&mut self, key: Key, status: &Status<'_>) {
+        if let Some((open, RESPONSE)) = self.find(key) {
+            set_status(&mut open.exchange, status);
+        }
+    }
+
+    /// A message goes on up to this packet, and to the byte before `end` in its stream.
+    pub fn extend(&mut self, key: Key, last: &Seen, end: u64) {
+        let Some((open, part)) = self.find(key) else { return };
+        let [request, response] = open.offsets;
+        let (half, start) = match (part, &mut open.exchange.response) {
+            (REQUEST, _) => (&mut open.exchange.request, request),
+            (RESPONSE, Some(half)) => (half, response),
+            _ => return,
+        };
+        half.last = mark(last);
+        half.len = half.len.max(end.saturating_sub(start));
+    }
+
+    /// A message is complete.
+    pub fn close(&mut self, key: Key, exchanges: &mut dyn Exchanges) {
+        let Some(at) = self.position(key) else { return };
+        let Some(open) = self.open.get_mut(at) else { return };
+        match part(key) {
+            REQUEST => open.request_done = true,
+            RESPONSE => open.responded = true,
+            _ => return,
+        }
+        let one_way = open.exchange.sort == Sort::OneWay;
+        if open.request_done && (open.responded || one_way) {
+            self.finish(at, State::Complete, exchanges);
+        }
+    }
+
+    /// The responses to all open requests may lie in a gap.
+    pub fn responses_lost(&mut self, exchanges: &mut dyn Exchanges) {
+        while let Some(open) = self.open.front() {
+            let state =
+                if open.exchange.response.is_some() { State::Complete } else { State::ResponseLost };
+            self.finish(0, state, exchanges);
+        }
+    }
+
+    /// Nothing more comes; what is open ends in this state.
+    pub fn end(&mut self, state: State, exchanges: &mut dyn Exchanges) {
+        while let Some(open) = self.open.front() {
+            let state = if open.exchange.response.is_some() { State::Complete } else { state };
+            self.finish(0, state, exchanges);
+        }
+    }
+
+    /// Gives up the requests that began before this time.
+    pub fn time_out(&mut self, before: Timestamp, exchanges: &mut dyn Exchanges) {
+        while let Some(open) = self.open.front()
+            && open.exchange.start() <= before
+        {
+            let state =
+                if open.exchange.response.is_some() { State::Complete } else { State::TimedOut };
+            self.finish(0, state, exchanges);
+        }
+    }
+
+    /// When the oldest open request began.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.open.front().map(|open| open.exchange.start())
+    }
+
+    /// The open exchange with this number on the connection.
+    pub fn get(&self, ordinal: u32) -> Option<&Exchange> {
+        self.open.iter().rev().map(|open| &*open.exchange).find(|e| e.ordinal == ordinal)
+    }
+
+    /// The number that the next exchange on the connection will get.
+    pub fn next_ordinal(&self) -> u32 {
+        self.ordinal
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
+    fn request(
+        &mut self,
+        ends: &Ends,
+        protocol: ProtocolIndex,
+        from: Side,
+        message: &Message<'_>,
+        matching: Matching,
+        place: Place,
+        exchanges: &mut dyn Exchanges,
+    ) -> Key {
+        // A new request on a lane ends an older one there that was answered before it was complete.
+        if let Matching::InOrder(_) = matching
+            && let Some(at) = self.open.iter().position(|o| o.responded && o.matching == matching)
+        {
+            self.finish(at, State::Complete, exchanges);
+        }
+        if self.open.len() >= OPEN {
+            exchanges.evicted();
+            let state = match self.open.front() {
+                Some(open) if open.exchange.response.is_some() => State::Complete,
+                _ => State::Evicted,
+            };
+            self.finish(0, state, exchanges);
+        }
+        let [a, b] = ends.addresses;
+        let (client, server) = if from == Side::A { (a, b) } else { (b, a) };
+        let mut text = Text::with_capacity(TEXT);
+        text.add(Attribute { name: OPERATION, value: Value::Text(message.operation) });
+        if !message.resource.is_empty() {
+            text.add(Attribute { name: RESOURCE, value: Value::Text(message.resource) });
+        }
+        let ordinal = self.ordinal;
+        self.ordinal = self.ordinal.wrapping_add(1);
+        let exchange = Box::new(Exchange {
+            id: exchanges.id(),
+            network: ends.network,
+            point: ends.point,
+            tap: place.first.tap,
+            transport: ends.transport,
+            client,
+            server,
+            protocol,
+            sort: match message.kind {
+                Kind::OneWay => Sort::OneWay,
+                Kind::Handshake => Sort::Handshake,
+                _ => Sort::Call,
+            },
+            state: State::Open,
+            ordinal,
+            lane: match message.pairing {
+                Match::InOrder { lane } => lane,
+                Match::Id { id: Id::Number(number), .. } => number,
+                _ => 0,
+            },
+            request: half(&place, message.cut),
+            response: None,
+            outcome: Outcome::Unknown,
+            code: 0,
+            text,
+            contexts: Default::default(),
+        });
+        let offsets = [place.offset; 2];
+        let open = Open { exchange, matching, offsets, request_done: false, responded: false };
+        self.open.push_back(open);
+        key(ordinal, REQUEST)
+    }
+
+    fn response(
+        &mut self,
+        message: &Message<'_>,
+        matching: Matching,
+        place: Place,
+        exchanges: &mut dyn Exchanges,
+    ) -> Key {
+        let found = self.answered_by(matching).and_then(|at| self.open.get_mut(at));
+        let Some(open) = found else {
+            exchanges.unpaired();
+            return NOBODY;
+        };
+        open.exchange.response = Some(half(&place, message.cut));
+        open.offsets[1] = place.offset;
+        set_status(&mut open.exchange, &message.status);
+        key(open.exchange.ordinal, RESPONSE)
+    }
+
+    /// The open exchange that a response with this matching answers.
+    fn answered_by(&self, matching: Matching) -> Option<usize> {
+        self.open.iter().position(|open| {
+            open.matching == matching
+                && open.exchange.response.is_none()
+                && open.exchange.sort != Sort::OneWay
+        })
+    }
+
+    fn finish(&mut self, at: usize, state: State, exchanges: &mut dyn Exchanges) {
+        let Some(mut open) = self.open.remove(at) else { return };
+        open.exchange.state = state;
+        open.exchange.text.shrink();
+        exchanges.done(open.exchange);
+    }
+
+    fn position(&self, key: Key) -> Option<usize> {
+        let ordinal = (key.0 >> 2) as u32;
+        if key == NOBODY {
+            return None;
+        }
+        self.open.iter().position(|open| open.exchange.ordinal == ordinal)
+    }
+
+    fn find(&mut self, key: Key) -> Option<(&mut Open, u64)> {
+        let at = self.position(key)?;
+        Some((self.open.get_mut(at)?, part(key)))
+    }
+}
+
+impl Matching {
+    fn of(pairing: &Match<'_>) -> Self {
+        match *pairing {
+            Match::InOrder { lane } => Self::InOrder(lane),
+            Match::Id { by, id: Id::Number(number) } => Self::Id(by, number),
+            Match::Id { by, id: Id::Bytes(bytes) } => Self::Id(by, xxh3_64(bytes)),
+            Match::OneWay => Self::OneWay,
+        }
+    }
+}
+
+/// A moment and frame of a packet.
+pub fn mark(seen: &Seen) -> Mark {
+    Mark { at: seen.at, frame: seen.frame }
+}
+
+fn half(place: &Place, cut: bool) -> Half {
+    let Place { first, last, seq, len, .. } = place;
+    Half {
+        first: mark(first),
+        last: mark(last),
+        seq: *seq,
+        len: *len,
+        ack: first.ack,
+        tsval: first.tsval,
+        ip_id: first.ip_id,
+        ttl: first.ttl,
+        cut,
+    }
+}
+
+fn set_status(exchange: &mut Exchange, status: &Status<'_>) {
+    exchange.outcome = status.outcome;
+    exchange.code = status.code;
+    if !status.text.is_empty() {
+        exchange.text.add(Attribute { name: STATUS_TEXT, value: Value::Text(status.text) });
+    }
+}
+
+fn key(ordinal: u32, part: u64) -> Key {
+    Key(u64::from(ordinal) << 2 | part)
+}
+
+fn part(key: Key) -> u64 {
+    key.0 & 3
+}
+
+/// The key of a response without a request: nothing that is said of it is kept.
+const NOBODY: Key = Key(u64::MAX);
+const REQUEST: u64 = 0;
+const RESPONSE: u64 = 1;
+const INTERIM: u64 = 2;
+
+/// Requests of one flow that may be open at a time.
+pub const OPEN: usize = 4096;
+/// Identifiers of one exchange that are kept.
+const CONTEXTS: usize = 8;
+/// Bytes that most exchanges need for their texts.
+const TEXT: usize = 320;

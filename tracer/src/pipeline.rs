@@ -1,0 +1,575 @@
+//! The only module that knows every stage: batches, shards, threads.
+//!
+//! Three stages work at a time, each on a batch of its own:
+//!
+//! ```text
+//!  batch n+2: read, decode, cut into shards by flow
+//!  batch n+1: each shard reassembles, decodes and pairs            (as many threads as there are)
+//!  batch n:   exchanges of all shards, in one order, join and settle
+//! ```
+//!
+//! The number of shards is fixed, and nothing depends on where a batch ends, so that threads and
+//! batches never change the output.
+
+use crate::config::Config;
+use crate::decoder::{FlowDecoder, Found, Shared};
+use crate::exchange::{Exchange, ExchangeId, Half, OPERATION, ProtocolIndex, Sort, State, Text};
+use crate::join::same_exchange::fingerprint;
+use crate::join::tree;
+use crate::join::window::{Opened, Window};
+use crate::join::{Group, JoinKey};
+use crate::names::Names;
+use crate::pairing::{Exchanges, mark};
+use crate::span::{SpanSink, Trace};
+use crate::summary::{Summary, Unknown, add};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::io;
+use wirespan_capture::counters::Counters;
+use wirespan_capture::decode::{Decoder, Network, Segment, Tap};
+use wirespan_capture::flow::{FlowLimits, FlowTable};
+use wirespan_capture::packet::{Batch, Timestamp};
+use wirespan_capture::source::{Fill, PacketSource};
+use wirespan_capture::stream::{Cause, Ending, Flow, Seen, Side, StreamEvent, StreamSink};
+use wirespan_parsers::message::{Attribute, Outcome, Value};
+use xxhash_rust::xxh3::Xxh3;
+
+/// What the pipeline asks of its surroundings.
+pub trait Surroundings: Send {
+    /// Leaves only the packets that are wanted.
+    fn filter(&mut self, batch: &mut Batch);
+
+    /// All taps so far, by name.
+    fn taps(&mut self, names: Vec<String>);
+
+    /// Called after each batch, with the number of packets so far; false stops the reading.
+    fn go_on(&mut self, packets: u64) -> bool;
+}
+
+/// A run's result beside its traces.
+#[derive(Debug)]
+pub struct Outcomes {
+    /// All counts.
+    pub summary: Summary,
+    /// Whether reading was stopped before the end.
+    pub stopped: bool,
+    /// What the source said, if it failed in the midst.
+    pub source_error: Option<io::Error>,
+    /// What the sink said, if it failed.
+    pub sink_error: Option<io::Error>,
+}
+
+/// Reads a source to its end and gives all traces to a sink.
+pub fn run(
+    source: &mut dyn PacketSource,
+    surroundings: &mut dyn Surroundings,
+    config: &Config,
+    sink: &mut (dyn SpanSink + Send),
+) -> Outcomes {
+    let mut reader = Reader {
+        source,
+        surroundings,
+        decoder: Decoder::default(),
+        taps: 0,
+        ended: false,
+        stopped: false,
+        error: None,
+    };
+    let mut shards: Vec<Shard> = (0..SHARDS).map(|number| Shard::new(number, config)).collect();
+    let protocols = shards.first().map_or_else(Vec::new, Shard::protocols);
+    let mut joining = Joining {
+        window: Window::new(config.window),
+        names: Names::default(),
+        networks: Vec::new(),
+        summary: Summary { schema: crate::summary::SCHEMA, ..Summary::default() },
+        protocols,
+        sink,
+        error: None,
+    };
+    let mut ahead = Work::default();
+    let mut present = Work::default();
+    let mut behind = Told::default();
+    reader.read(&mut ahead);
+    loop {
+        std::mem::swap(&mut ahead, &mut present);
+        let last = present.last;
+        let (told, ()) = rayon::join(
+            || {
+                shards
+                    .par_iter_mut()
+                    .zip(present.segments.par_iter_mut())
+                    .for_each(|(shard, segments)| {
+                        shard.work(segments, &present.batch.buffer, present.until, last);
+                    });
+                Told {
+                    events: shards.iter_mut().map(|shard| std::mem::take(&mut shard.sink.events)).collect(),
+                    until: present.until,
+                    networks: std::mem::take(&mut present.networks),
+                    last,
+                }
+            },
+            || {
+                rayon::join(
+                    || {
+                        if !last {
+                            reader.read(&mut ahead);
+                        }
+                    },
+                    || joining.take(&mut behind),
+                );
+            },
+        );
+        behind = told;
+        if joining.error.is_some() {
+            reader.stopped = true;
+        }
+        if last || joining.error.is_some() {
+            break;
+        }
+    }
+    joining.take(&mut behind);
+    joining.finish();
+    let mut summary = joining.summary;
+    reader.decoder.finish();
+    let mut counters = reader.decoder.counters;
+    for shard in &shards {
+        shard.count(&mut counters, &mut summary);
+    }
+    summary.counters(&counters);
+    for (key, times) in joining.window.repeating() {
+        add(&mut summary.repeating_ids, &repeating_name(key), *times);
+    }
+    for (limit, count) in &joining.window.early {
+        add(&mut summary.settled_early, limit, *count);
+    }
+    summary.points = reader.decoder.taps().len();
+    Outcomes {
+        summary,
+        stopped: reader.stopped,
+        source_error: reader.error,
+        sink_error: joining.error,
+    }
+}
+
+/// The name of a tap, given that of its interface.
+fn tap_name(tap: &Tap, interface: &str) -> String {
+    let mut name = interface.to_owned();
+    if tap.index > 0 {
+        name.push_str(&format!("%{}", tap.index));
+    }
+    for vlan in &tap.vlans {
+        name.push_str(&format!(".{vlan}"));
+    }
+    name
+}
+
+fn repeating_name(key: &JoinKey) -> String {
+    format!("{} {:032x}", key.format.name(), key.id)
+}
+
+/// A batch, decoded and cut into shards.
+#[derive(Default)]
+struct Work {
+    batch: Batch,
+    segments: Vec<Vec<Segment>>,
+    /// Packet time at its end.
+    until: Timestamp,
+    /// Numbers that stand for the networks in derived ids.
+    networks: Vec<u64>,
+    /// Nothing comes after it.
+    last: bool,
+}
+
+/// Reads, filters and decodes.
+struct Reader<'a> {
+    source: &'a mut dyn PacketSource,
+    surroundings: &'a mut dyn Surroundings,
+    decoder: Decoder,
+    taps: usize,
+    ended: bool,
+    stopped: bool,
+    error: Option<io::Error>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, work: &mut Work) {
+        work.segments.resize_with(SHARDS, Vec::new);
+        work.segments.iter_mut().for_each(Vec::clear);
+        if !self.ended {
+            match self.source.fill(&mut work.batch) {
+                Ok(Fill::More) => {}
+                Ok(Fill::Idle(now)) => self.decoder.advance(now),
+                Ok(Fill::End) => self.ended = true,
+                Err(error) => {
+                    self.ended = true;
+                    self.error = Some(error);
+                }
+            }
+        }
+        let read = work.batch.packets.len();
+        self.surroundings.filter(&mut work.batch);
+        let filtered = (read - work.batch.packets.len()) as u64;
+        self.decoder.counters.packets += filtered;
+        self.decoder.counters.filtered += filtered;
+        for head in &work.batch.packets {
+            if let Some(segment) = self.decoder.decode(&work.batch.buffer, head)
+                && let Some(shard) = work.segments.get_mut((segment.hash >> 32) as usize % SHARDS)
+            {
+                shard.push(segment);
+            }
+        }
+        if !self.ended && !self.surroundings.go_on(self.decoder.counters.packets) {
+            (self.ended, self.stopped) = (true, true);
+        }
+        if self.decoder.taps().len() > self.taps {
+            self.taps = self.decoder.taps().len();
+            let interfaces = self.source.interfaces();
+            let name = |tap: &Tap| {
+                let interface = interfaces.get(tap.interface).map(|found| found.name.as_str());
+                tap_name(tap, interface.unwrap_or("unnamed"))
+            };
+            self.surroundings.taps(self.decoder.taps().iter().map(name).collect());
+        }
+        work.until = self.decoder.now();
+        work.networks = self.decoder.networks().iter().map(network_number).collect();
+        work.last = self.ended;
+    }
+}
+
+/// A number for a network that does not depend on names or on order.
+fn network_number(network: &Network) -> u64 {
+    let mut hash = Xxh3::new();
+    for vlan in &network.vlans {
+        hash.update(&vlan.to_be_bytes());
+    }
+    hash.update(&[u8::from(network.loopback_of.is_some())]);
+    hash.digest()
+}
+
+/// What the shards told of one batch.
+#[derive(Default)]
+struct Told {
+    events: Vec<Vec<Event>>,
+    until: Timestamp,
+    networks: Vec<u64>,
+    last: bool,
+}
+
+/// The order of events of all shards.
+type Order = (Timestamp, Cause, u64);
+
+struct Event {
+    order: Order,
+    what: What,
+}
+
+enum What {
+    Opened(Box<Opened>, u64),
+    Closed(Box<Exchange>),
+}
+
+/// A part of all flows, with protocols of its own.
+struct Shard {
+    table: FlowTable,
+    sink: ShardSink,
+}
+
+struct ShardSink {
+    number: u16,
+    serial: u64,
+    shared: Shared,
+    flows: Vec<Option<Box<FlowDecoder>>>,
+    patience: i64,
+    order: Order,
+    events: Vec<Event>,
+    messages: u64,
+    unpaired: u64,
+    evicted: u64,
+    unknown: BTreeMap<u16, Unknown>,
+}
+
+impl Shard {
+    fn new(number: usize, config: &Config) -> Self {
+        let limits = FlowLimits {
+            flows: (config.flows.flows / SHARDS).max(1),
+            waiting: (config.flows.waiting / SHARDS).max(1),
+            ..config.flows
+        };
+        Self {
+            table: FlowTable::new(limits),
+            sink: ShardSink {
+                number: number as u16,
+                serial: 0,
+                shared: Shared::new((config.protocols)(), (config.hooks)()),
+                flows: Vec::new(),
+                patience: config.response_timeout,
+                order: (Timestamp(i64::MIN), Cause::Packet, 0),
+                events: Vec::new(),
+                messages: 0,
+                unpaired: 0,
+                evicted: 0,
+                unknown: BTreeMap::new(),
+            },
+        }
+    }
+
+    fn protocols(&self) -> Vec<String> {
+        self.sink.shared.protocols.iter().map(|protocol| protocol.name().to_owned()).collect()
+    }
+
+    fn work(&mut self, segments: &mut Vec<Segment>, buffer: &[u8], until: Timestamp, last: bool) {
+        for segment in segments.drain(..) {
+            self.table.segment(&segment, buffer, &mut self.sink);
+        }
+        self.table.expire(until, &mut self.sink);
+        if last {
+            self.table.finish(until, &mut self.sink);
+        }
+    }
+
+    fn count(&self, counters: &mut Counters, summary: &mut Summary) {
+        counters.add(&self.table.counters);
+        summary.messages += self.sink.messages;
+        for (what, count) in &self.sink.shared.lost {
+            add(&mut summary.lost, what, *count);
+        }
+        for (what, count) in
+            [("responses_without_request", self.sink.unpaired), ("requests_evicted", self.sink.evicted)]
+        {
+            if count > 0 {
+                add(&mut summary.lost, what, count);
+            }
+        }
+        for (port, unknown) in &self.sink.unknown {
+            let entry = summary.unknown_ports.entry(*port).or_default();
+            entry.flows += unknown.flows;
+            entry.bytes += unknown.bytes;
+        }
+    }
+}
+
+impl StreamSink for ShardSink {
+    fn event(&mut self, flow: &Flow, from: Side, seen: &Seen, event: StreamEvent<'_>) {
+        if self.flows.len() <= flow.slot {
+            self.flows.resize_with(flow.slot + 1, || None);
+        }
+        let Some(mut decoder) = self.flows.get_mut(flow.slot).map(Option::take) else { return };
+        let ending = match event {
+            StreamEvent::End(ending) => Some(ending),
+            _ => None,
+        };
+        if decoder.is_none() && ending.is_none() {
+            decoder = Some(Box::new(FlowDecoder::new(flow)));
+        }
+        if let Some(decoder) = &mut decoder {
+            // The decoder tells this sink what it finds while it borrows the shared protocols.
+            let mut shared = std::mem::replace(&mut self.shared, Shared::new(Vec::new(), Vec::new()));
+            decoder.event(flow, from, seen, event, &mut shared, self);
+            self.shared = shared;
+        }
+        let Some(ending) = ending else {
+            if let Some(place) = self.flows.get_mut(flow.slot) {
+                *place = decoder;
+            }
+            return;
+        };
+        if let Some((port, bytes)) = decoder.as_ref().and_then(|decoder| decoder.unknown()) {
+            let unknown = self.unknown.entry(port).or_default();
+            unknown.flows += 1;
+            unknown.bytes += bytes;
+        }
+        if decoder.is_none() {
+            self.failed(flow, seen, ending);
+        }
+    }
+
+    fn clock(&mut self, now: Timestamp, cause: Cause, order: u64) {
+        self.order = (now, cause, order);
+    }
+
+    fn deadline(&self, slot: usize) -> Option<Timestamp> {
+        self.flows.get(slot)?.as_ref()?.deadline(self.patience)
+    }
+
+    fn timeout(&mut self, flow: &Flow, now: Timestamp) {
+        let Some(mut decoder) = self.flows.get_mut(flow.slot).and_then(Option::take) else { return };
+        decoder.time_out(now.plus(-self.patience), self);
+        if let Some(place) = self.flows.get_mut(flow.slot) {
+            *place = Some(decoder);
+        }
+    }
+}
+
+impl ShardSink {
+    fn tell(&mut self, what: What) {
+        self.events.push(Event { order: self.order, what });
+    }
+
+    /// A connection that failed before anything was said is a failed call.
+    fn failed(&mut self, flow: &Flow, seen: &Seen, ending: Ending) {
+        let state = match ending {
+            Ending::Refused => State::Refused,
+            Ending::Unanswered => State::Unanswered,
+            Ending::Reset(side) if flow.opener == Some(side.other()) => State::Reset,
+            _ => return,
+        };
+        let Some(syn) = flow.syn else { return };
+        let [a, b] = flow.addresses;
+        let (client, server) = if flow.opener == Some(Side::B) { (b, a) } else { (a, b) };
+        let mut text = Text::default();
+        text.add(Attribute { name: OPERATION, value: Value::Text(b"connect") });
+        let half = |seen: &Seen, seq| Half {
+            first: mark(seen),
+            last: mark(seen),
+            seq,
+            len: 0,
+            ack: seen.ack,
+            tsval: seen.tsval,
+            ip_id: seen.ip_id,
+            ttl: seen.ttl,
+            cut: false,
+        };
+        let mut request = half(&syn, flow.first_seq.first().copied().flatten());
+        if state == State::Unanswered {
+            request.last = mark(seen);
+        }
+        let exchange = Exchange {
+            id: self.id(),
+            network: flow.network,
+            point: flow.point,
+            tap: syn.tap,
+            transport: flow.transport,
+            client,
+            server,
+            protocol: ProtocolIndex::CONNECT,
+            sort: Sort::Connect,
+            state,
+            ordinal: 0,
+            lane: 0,
+            request,
+            response: (state != State::Unanswered).then(|| half(seen, None)),
+            outcome: Outcome::Unknown,
+            code: 0,
+            text,
+            contexts: Default::default(),
+        };
+        self.tell(What::Closed(Box::new(exchange)));
+    }
+}
+
+impl Exchanges for ShardSink {
+    fn id(&mut self) -> ExchangeId {
+        self.serial += 1;
+        self.messages += 1;
+        ExchangeId { shard: self.number, serial: self.serial }
+    }
+
+    fn done(&mut self, exchange: Box<Exchange>) {
+        self.messages += u64::from(exchange.response.is_some());
+        self.tell(What::Closed(exchange));
+    }
+
+    fn evicted(&mut self) {
+        self.evicted += 1;
+    }
+
+    fn unpaired(&mut self) {
+        self.messages += 1;
+        self.unpaired += 1;
+    }
+}
+
+impl Found for ShardSink {
+    fn opened(&mut self, exchange: &Exchange) {
+        self.tell(What::Opened(Box::new(Opened::of(exchange)), fingerprint(exchange)));
+    }
+}
+
+/// Joins what the shards found.
+struct Joining<'a> {
+    window: Window,
+    names: Names,
+    networks: Vec<u64>,
+    summary: Summary,
+    protocols: Vec<String>,
+    sink: &'a mut (dyn SpanSink + Send),
+    error: Option<io::Error>,
+}
+
+impl Joining<'_> {
+    fn take(&mut self, told: &mut Told) {
+        if told.networks.len() > self.networks.len() {
+            self.networks = std::mem::take(&mut told.networks);
+        }
+        let mut order: Vec<(Order, u16, u32)> = Vec::new();
+        for (shard, events) in told.events.iter().enumerate() {
+            let keys = events.iter().enumerate();
+            order.extend(keys.map(|(place, event)| (event.order, shard as u16, place as u32)));
+        }
+        order.sort_unstable();
+        let mut events: Vec<Vec<Option<Event>>> = std::mem::take(&mut told.events)
+            .into_iter()
+            .map(|events| events.into_iter().map(Some).collect())
+            .collect();
+        let mut groups = Vec::new();
+        for ((now, ..), shard, place) in order {
+            let event = events.get_mut(usize::from(shard)).and_then(|e| e.get_mut(place as usize));
+            match event.and_then(Option::take).map(|event| event.what) {
+                Some(What::Opened(opened, fingerprint)) => {
+                    self.window.open(now, &opened, fingerprint);
+                }
+                Some(What::Closed(exchange)) => {
+                    self.names.learn(&exchange);
+                    let fingerprint = fingerprint(&exchange);
+                    self.window.close(now, exchange, fingerprint);
+                }
+                None => {}
+            }
+            self.settled(&mut groups);
+        }
+        self.window.advance(told.until);
+        if told.last {
+            self.window.finish();
+        }
+        self.settled(&mut groups);
+        self.emit(groups);
+    }
+
+    /// Takes what has settled, with the names that are known at this moment.
+    fn settled(&mut self, groups: &mut Vec<Group>) {
+        for mut group in self.window.settled() {
+            for member in &mut group.members {
+                member.learned_name = self.names.learned(&member.exchange);
+            }
+            groups.push(group);
+        }
+    }
+
+    fn emit(&mut self, groups: Vec<Group>) {
+        if self.error.is_some() {
+            return;
+        }
+        let networks = &self.networks;
+        let network_of = |exchange: &Exchange| {
+            networks.get(usize::from(exchange.network.0)).copied().unwrap_or_default()
+        };
+        let traces: Vec<Trace> = groups
+            .into_par_iter()
+            .with_min_len(32)
+            .flat_map_iter(|group| tree::traces(group, &network_of))
+            .collect();
+        for trace in &traces {
+            self.summary.trace(trace, &self.protocols);
+        }
+        self.error = self.sink.traces(&traces).err();
+    }
+
+    fn finish(&mut self) {
+        if self.error.is_none() {
+            self.error = self.sink.finish().err();
+        }
+    }
+}
+
+/// Parts that all flows are cut into, the same whatever the number of threads.
+pub const SHARDS: usize = 16;

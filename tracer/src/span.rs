@@ -1,0 +1,118 @@
+//! Spans, the links between them, and the traces that they make.
+
+use crate::exchange::Exchange;
+use smallvec::SmallVec;
+use std::io;
+use wirespan_parsers::trace_context::Format;
+
+/// An exchange seen at one point, with its identity.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// Its id, derived from the packets alone.
+    pub id: u64,
+    /// What was seen.
+    pub exchange: Box<Exchange>,
+    /// The name of the service that was asked.
+    pub service: Box<str>,
+    /// The link to the span above, if there is one.
+    pub link: Option<Link>,
+    /// How many spans lie above it.
+    pub depth: u32,
+}
+
+/// Why a span hangs under another one, and how sure that is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// The place of the span above in [`Trace::spans`].
+    pub parent: usize,
+    /// What the link says.
+    pub kind: LinkKind,
+    /// The evidence.
+    pub reason: Reason,
+    /// How sure it is, from 0 to 1.
+    pub confidence: f32,
+    /// What speaks against it.
+    pub against: SmallVec<[&'static str; 2]>,
+    /// The span that would have been the next best, where another was about as good.
+    pub runner_up: Option<u64>,
+}
+
+/// What a link says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkKind {
+    /// The upper span caused the lower one.
+    Parent,
+    /// Both are one exchange, seen at two points.
+    SameExchange,
+}
+
+impl LinkKind {
+    /// Its name in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Parent => "parent",
+            Self::SameExchange => "same_exchange",
+        }
+    }
+}
+
+/// The evidence for a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The same bytes by their TCP sequence numbers.
+    TcpSequence,
+    /// The same datagram by its id and time.
+    Datagram,
+    /// Both carry this identifier.
+    Identifier(Format),
+    /// The only incoming call that was open at the caller.
+    OneCandidate,
+}
+
+impl Reason {
+    /// Its name in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TcpSequence => "tcp-sequence",
+            Self::Datagram => "datagram",
+            Self::Identifier(format) => format.name(),
+            Self::OneCandidate => "one-candidate",
+        }
+    }
+}
+
+/// Spans that belong together: a tree, or several under one identifier.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// Its id.
+    pub id: u128,
+    /// The format of the wire's id, where the trace bears one.
+    pub wire: Option<Format>,
+    /// A trace with this id was handed out before; this one came later.
+    pub late: bool,
+    /// The spans, each below the one that it hangs under, in order of time among siblings.
+    pub spans: Vec<Span>,
+}
+
+/// Takes finished traces, in order.
+pub trait SpanSink {
+    /// One trace; it never changes again.
+    ///
+    /// # Errors
+    /// What the operating system said on writing.
+    fn trace(&mut self, trace: &Trace) -> io::Result<()>;
+
+    /// Several traces, in order.
+    ///
+    /// # Errors
+    /// What the operating system said on writing.
+    fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
+        traces.iter().try_for_each(|trace| self.trace(trace))
+    }
+
+    /// There are no more.
+    ///
+    /// # Errors
+    /// What the operating system said on writing.
+    fn finish(&mut self) -> io::Result<()>;
+}

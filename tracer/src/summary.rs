@@ -1,0 +1,226 @@
+//! What was read, what was found, and what was lost, each by reason. Printed at the end, and
+//! written as JSON by `--summary`; `tracer/docs/formats.md` describes the fields.
+
+use crate::exchange::{Exchange, ProtocolIndex, Sort, State};
+use crate::span::{LinkKind, Trace};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use wirespan_capture::counters::Counters;
+
+/// All counts of a run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Summary {
+    /// The version of this schema.
+    pub schema: u32,
+    /// Packets that were read.
+    pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Packets by what became of them.
+    pub packets_by: BTreeMap<String, u64>,
+    /// TCP connections and UDP flows.
+    pub flows: u64,
+    /// The taps, by name.
+    pub taps: Vec<String>,
+    /// Places that see both directions.
+    pub points: usize,
+    /// Messages that were decoded.
+    pub messages: u64,
+    /// Requests with their responses, by protocol; seen at several points, they count once.
+    pub exchanges: BTreeMap<String, u64>,
+    /// Requests without a response, by protocol.
+    pub open: BTreeMap<String, u64>,
+    /// Why requests have no response.
+    pub open_by: BTreeMap<String, u64>,
+    /// Logins and other steps that carry no call, by protocol.
+    pub handshakes: BTreeMap<String, u64>,
+    /// Messages that await no answer, by protocol.
+    pub one_way: BTreeMap<String, u64>,
+    /// Connections that failed, by how.
+    pub failed_connections: BTreeMap<String, u64>,
+    /// Exchanges, each at each point that saw it.
+    pub spans: u64,
+    /// Links between spans, by reason.
+    pub links: BTreeMap<String, u64>,
+    /// Trees of spans.
+    pub traces: u64,
+    /// Traces of more than one span.
+    pub joined_traces: u64,
+    /// What could not be had, by reason.
+    pub lost: BTreeMap<String, u64>,
+    /// Flows that no protocol recognised, by server port.
+    pub unknown_ports: BTreeMap<u16, Unknown>,
+    /// Identifiers that repeated without end and joined nothing, and how often each came.
+    pub repeating_ids: BTreeMap<String, u64>,
+    /// Traces that were settled early, by the limit that was reached.
+    pub settled_early: BTreeMap<String, u64>,
+    /// What was wrong with the files.
+    pub damage: Vec<String>,
+    /// The largest memory that the process had, in bytes.
+    pub peak_rss_bytes: u64,
+    /// User and system time of the process, in seconds.
+    pub cpu_seconds: f64,
+    /// The first and the last packet time, nanoseconds since 1970.
+    pub from: Option<i64>,
+    /// See `from`.
+    pub to: Option<i64>,
+}
+
+/// Flows that no protocol recognised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Unknown {
+    /// How many.
+    pub flows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Summary {
+    /// Counts a trace.
+    pub fn trace(&mut self, trace: &Trace, protocols: &[String]) {
+        self.traces += 1;
+        self.joined_traces += u64::from(trace.spans.len() > 1);
+        for span in &trace.spans {
+            self.spans += 1;
+            if let Some(link) = &span.link {
+                add(&mut self.links, link.reason.name(), 1);
+                if link.kind == LinkKind::SameExchange {
+                    continue;
+                }
+            }
+            self.exchange(&span.exchange, protocols);
+        }
+    }
+
+    fn exchange(&mut self, exchange: &Exchange, protocols: &[String]) {
+        let protocol = protocol_name(exchange.protocol, protocols);
+        match (exchange.sort, exchange.state) {
+            (Sort::Connect, state) => add(&mut self.failed_connections, state.name(), 1),
+            (Sort::OneWay, _) => add(&mut self.one_way, protocol, 1),
+            (Sort::Handshake, _) => add(&mut self.handshakes, protocol, 1),
+            (Sort::Call, State::Complete) => add(&mut self.exchanges, protocol, 1),
+            (Sort::Call, state) => {
+                add(&mut self.open, protocol, 1);
+                add(&mut self.open_by, state.name(), 1);
+            }
+        }
+    }
+
+    /// Takes over the counts of packets and streams.
+    pub fn counters(&mut self, counters: &Counters) {
+        self.packets = counters.packets;
+        self.bytes = counters.bytes;
+        self.flows = counters.flows;
+        counters.each(&mut |name, value| {
+            if value == 0 || ["packets", "bytes", "flows"].contains(&name) {
+                return;
+            }
+            let lost = ["_lost", "gap", "bad_", "evicted", "unknown_link", "cut"];
+            let map = if lost.iter().any(|part| name.contains(part)) {
+                &mut self.lost
+            } else {
+                &mut self.packets_by
+            };
+            add(map, name, value);
+        });
+    }
+}
+
+/// Adds to a count by name.
+pub fn add(map: &mut BTreeMap<String, u64>, name: &str, count: u64) {
+    match map.get_mut(name) {
+        Some(value) => *value += count,
+        None => {
+            map.insert(name.to_owned(), count);
+        }
+    }
+}
+
+/// The name of a protocol in the output.
+pub fn protocol_name(protocol: ProtocolIndex, protocols: &[String]) -> &str {
+    protocols.get(usize::from(protocol.0)).map_or("tcp", String::as_str)
+}
+
+/// The version of the summary's schema.
+pub const SCHEMA: u32 = 1;
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |map: &BTreeMap<String, u64>| {
+            let parts = map.iter().map(|(name, count)| format!("{} {name}", grouped(*count)));
+            parts.collect::<Vec<_>>().join(", ")
+        };
+        writeln!(
+            f,
+            "read      {} packets, {} bytes, {} flows, {} tap{}",
+            grouped(self.packets),
+            grouped(self.bytes),
+            grouped(self.flows),
+            self.taps.len(),
+            if self.taps.len() == 1 { "" } else { "s" },
+        )?;
+        for (title, map) in [
+            ("packets", &self.packets_by),
+            ("exchanges", &self.exchanges),
+            ("open", &self.open),
+            ("because", &self.open_by),
+            ("logins", &self.handshakes),
+            ("one-way", &self.one_way),
+            ("failed", &self.failed_connections),
+        ] {
+            if !map.is_empty() {
+                writeln!(f, "{title:<9} {}", list(map))?;
+            }
+        }
+        writeln!(
+            f,
+            "traces    {} of {} spans, {} of more than one",
+            grouped(self.traces),
+            grouped(self.spans),
+            grouped(self.joined_traces)
+        )?;
+        for (title, map) in
+            [("links", &self.links), ("lost", &self.lost), ("early", &self.settled_early)]
+        {
+            if !map.is_empty() {
+                writeln!(f, "{title:<9} {}", list(map))?;
+            }
+        }
+        for (id, times) in self.repeating_ids.iter().take(SHOWN) {
+            writeln!(f, "repeats   {id} came {} times and joins nothing", grouped(*times))?;
+        }
+        if self.repeating_ids.len() > SHOWN {
+            writeln!(f, "repeats   {} more identifiers", self.repeating_ids.len() - SHOWN)?;
+        }
+        let mut unknown: Vec<_> = self.unknown_ports.iter().collect();
+        unknown.sort_by_key(|(port, unknown)| (std::cmp::Reverse(unknown.bytes), **port));
+        for (port, unknown) in unknown.iter().take(SHOWN) {
+            writeln!(
+                f,
+                "unknown   port {port}: {} flows, {} bytes",
+                grouped(unknown.flows),
+                grouped(unknown.bytes)
+            )?;
+        }
+        if unknown.len() > SHOWN {
+            writeln!(f, "unknown   {} more ports", unknown.len() - SHOWN)?;
+        }
+        Ok(())
+    }
+}
+
+/// A number with commas between groups of three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Lines of one kind that are shown.
+const SHOWN: usize = 5;
