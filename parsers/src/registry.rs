@@ -11,6 +11,7 @@ pub type Factory = fn() -> Box<dyn Protocol>;
 pub const PROTOCOLS: &[Factory] = &[
     protocols::http1::protocol,
     protocols::redis::protocol,
+    protocols::dns::protocol,
 ];
 
 #[cfg(test)]

@@ -2,3 +2,4 @@
 
 pub mod http1;
 pub mod redis;
+pub mod dns;
