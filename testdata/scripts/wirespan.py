@@ -29,13 +29,12 @@ def run(binary, capture, *, ndjson=os.devnull, threads=None):
 
 def counts(summary, protocol):
     """Exchanges with both halves, and requests that stayed without a response, of one protocol."""
-    row = summary.get("protocols", {}).get(protocol, {})
-    return row.get("exchanges", 0), row.get("open", 0)
+    return summary["exchanges"].get(protocol, 0), summary["open"].get(protocol, 0)
 
 
 def copies(summary):
     """Packets that were left out because they are copies of others."""
-    return summary["packets"]["copies"]
+    return summary["packets_by"].get("copies", 0)
 
 
 def spans(path, protocol=None):
