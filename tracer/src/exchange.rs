@@ -183,10 +183,10 @@ pub struct Mark {
 pub struct Context {
     /// Its format.
     pub format: Format,
-    /// Whether the response carried it.
-    pub on_response: bool,
+    /// Which of the two messages carried it.
+    pub carried_by: Carrier,
     /// The trace id, or a hash of the request id.
-    pub trace: u128,
+    pub trace: TraceNumber,
     /// The id of the span that sent the message.
     pub span: Option<NonZeroU64>,
     /// The id of the span above that one.
@@ -195,18 +195,49 @@ pub struct Context {
 
 impl Context {
     /// Takes what is needed of a borrowed one.
-    pub fn of(context: &TraceContext<'_>, on_response: bool) -> Self {
+    pub fn of(context: &TraceContext<'_>, carried_by: Carrier) -> Self {
         let TraceContext { format, trace, span, parent, .. } = *context;
-        Self { format, on_response, trace, span, parent }
+        Self { format, carried_by, trace: TraceNumber::of(trace), span, parent }
+    }
+}
+
+/// Which message of an exchange carried an identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The request.
+    Request,
+    /// The response.
+    Response,
+    /// The request, and the response repeated it.
+    Both,
+}
+
+/// A trace id of 128 bits, in halves so that it packs well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TraceNumber {
+    high: u64,
+    low: u64,
+}
+
+impl TraceNumber {
+    /// From one number.
+    pub fn of(number: u128) -> Self {
+        Self { high: (number >> 64) as u64, low: number as u64 }
+    }
+
+    /// As one number.
+    pub fn get(self) -> u128 {
+        u128::from(self.high) << 64 | u128::from(self.low)
     }
 }
 
 /// Named texts and numbers in one piece of memory.
 ///
 /// ```text
-/// ┌───────────┬──────┬───────────┬─────────────┬───────┐
-/// │ name: u8  │ name │ kind: u8  │ length: u32 │ value │  …
-/// └───────────┴──────┴───────────┴─────────────┴───────┘
+/// ┌──────────┬───────────────────┬─────────────┬───────┐
+/// │ tag: u8  │ name, if no known │ length: u16 │ value │  …
+/// └──────────┴───────────────────┴─────────────┴───────┘
+///   kind (1 bit), place in the list of known names (7 bits; 0: a length and the name follow)
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text(Vec<u8>);
@@ -223,19 +254,25 @@ impl Text {
         if self.0.len() > LONGEST {
             return;
         }
-        let name = name.as_bytes().get(..name.len().min(255)).unwrap_or_default();
         let number;
         let (kind, value) = match value {
-            Value::Text(text) => (TEXT, text.get(..text.len().min(LONGEST_VALUE)).unwrap_or_default()),
+            Value::Text(text) => {
+                (TEXT, text.get(..text.len().min(LONGEST_VALUE)).unwrap_or_default())
+            }
             Value::Int(int) => {
                 number = int.to_le_bytes();
                 (INT, &number[..])
             }
         };
-        self.0.push(name.len() as u8);
-        self.0.extend_from_slice(name);
-        self.0.push(kind);
-        self.0.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        match KNOWN.iter().position(|known| *known == name) {
+            Some(place) => self.0.push(kind | (place as u8 + 1)),
+            None => {
+                let name = name.as_bytes().get(..name.len().min(255)).unwrap_or_default();
+                self.0.extend_from_slice(&[kind, name.len() as u8]);
+                self.0.extend_from_slice(name);
+            }
+        }
+        self.0.extend_from_slice(&(value.len() as u16).to_le_bytes());
         self.0.extend_from_slice(value);
     }
 
@@ -257,22 +294,30 @@ impl Text {
         })
     }
 
-    /// Gives back memory that is not used.
+    /// Gives back memory where much is not used.
     pub fn shrink(&mut self) {
-        self.0.shrink_to_fit();
+        if self.0.capacity() > 2 * self.0.len() + 64 {
+            self.0.shrink_to_fit();
+        }
     }
 
     fn entry(rest: &[u8]) -> Option<((&str, Value<'_>), &[u8])> {
-        let (name_len, rest) = rest.split_first()?;
-        let (name, rest) = rest.split_at_checked(usize::from(*name_len))?;
-        let (kind, rest) = rest.split_first()?;
-        let (len, rest) = rest.split_first_chunk::<4>()?;
-        let (value, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-        let value = match *kind {
+        let (tag, rest) = rest.split_first()?;
+        let (name, rest) = match KNOWN.get(usize::from(*tag & !INT).wrapping_sub(1)) {
+            Some(name) => (*name, rest),
+            None => {
+                let (len, rest) = rest.split_first()?;
+                let (name, rest) = rest.split_at_checked(usize::from(*len))?;
+                (std::str::from_utf8(name).unwrap_or("unnamed"), rest)
+            }
+        };
+        let (len, rest) = rest.split_first_chunk::<2>()?;
+        let (value, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
+        let value = match *tag & INT {
             TEXT => Value::Text(value),
             _ => Value::Int(i64::from_le_bytes(value.try_into().ok()?)),
         };
-        Some(((std::str::from_utf8(name).ok()?, value), rest))
+        Some(((name, value), rest))
     }
 }
 
@@ -288,7 +333,27 @@ pub const LONGEST: usize = 16 << 10;
 /// Bytes of one text that are kept.
 pub const LONGEST_VALUE: usize = 4 << 10;
 const TEXT: u8 = 0;
-const INT: u8 = 1;
+const INT: u8 = 0x80;
+
+/// Names that are kept as one byte, since nearly every exchange has some of them. Any other name
+/// serves as well.
+const KNOWN: &[&str] = &[
+    OPERATION,
+    RESOURCE,
+    STATUS_TEXT,
+    "x-request-id",
+    "url.query",
+    "server.address",
+    "user_agent.original",
+    "http.request.header.content-type",
+    "http.request.body.size",
+    "http.response.header.content-type",
+    "http.response.body.size",
+    "network.protocol.version",
+    "db.query.text",
+    "dns.question.name",
+    "dns.answers",
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Messages to exchanges: in order within a lane, or by id. One pairing serves one flow.
 
 use crate::exchange::{
-    Context, Exchange, ExchangeId, Half, Mark, OPERATION, ProtocolIndex, RESOURCE, STATUS_TEXT,
+    Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, ProtocolIndex, RESOURCE, STATUS_TEXT,
     Sort, State, Text,
 };
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::{PointId, Seen, Transport};
 use wirespan_parsers::message::{Attribute, Id, Kind, Message, Outcome, Pairing as Match, Status, Value};
 use wirespan_parsers::protocol::{Key, Side};
-use wirespan_parsers::trace_context::TraceContext;
+use wirespan_parsers::trace_context::{Format, TraceContext};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The open exchanges of one flow.
@@ -117,21 +117,26 @@ impl Pairing {
 
     /// A message carries an identifier.
     pub fn context(&mut self, key: Key, context: &TraceContext<'_>) {
-        if let Some((open, part)) = self.find(key)
-            && open.exchange.contexts.len() < CONTEXTS
-        {
-            let context = Context::of(context, part == RESPONSE);
-            if !open.exchange.contexts.contains(&context) {
-                open.exchange.contexts.push(context);
+        let Some((open, part)) = self.find(key) else { return };
+        let carrier = if part == RESPONSE { Carrier::Response } else { Carrier::Request };
+        let exchange = &mut open.exchange;
+        let new = Context::of(context, carrier);
+        let full = exchange.contexts.len() >= CONTEXTS;
+        let same = exchange.contexts.iter_mut().find(|old| {
+            (old.format, old.trace, old.span, old.parent)
+                == (new.format, new.trace, new.span, new.parent)
+        });
+        match same {
+            Some(old) if old.carried_by != carrier => old.carried_by = Carrier::Both,
+            Some(_) => {}
+            None if !full => {
+                exchange.contexts.push(new);
+                if context.format == Format::RequestId {
+                    let value = Value::Text(context.text);
+                    exchange.text.add(Attribute { name: context.format.name(), value });
+                }
             }
-        }
-        if let Some((open, _)) = self.find(key) {
-            let name = context.format.name();
-            if context.format == wirespan_parsers::trace_context::Format::RequestId
-                && open.exchange.text.text(name).is_none_or(|text| text != context.text)
-            {
-                open.exchange.text.add(Attribute { name, value: Value::Text(context.text) });
-            }
+            None => {}
         }
     }
 
@@ -387,4 +392,4 @@ pub const OPEN: usize = 4096;
 /// Identifiers of one exchange that are kept.
 const CONTEXTS: usize = 8;
 /// Bytes that most exchanges need for their texts.
-const TEXT: usize = 320;
+const TEXT: usize = 192;

@@ -164,7 +164,7 @@ fn tap_name(tap: &Tap, interface: &str) -> String {
 }
 
 fn repeating_name(key: &JoinKey) -> String {
-    format!("{} {:032x}", key.format.name(), key.id)
+    format!("{} {:032x}", key.format.name(), key.id.get())
 }
 
 /// A batch, decoded and cut into shards.
@@ -545,23 +545,29 @@ impl Joining<'_> {
         }
     }
 
+    /// Makes traces of groups and hands them out, some at a time, so that they never all exist as
+    /// spans and text at once.
     fn emit(&mut self, groups: Vec<Group>) {
-        if self.error.is_some() {
-            return;
-        }
         let networks = &self.networks;
         let network_of = |exchange: &Exchange| {
             networks.get(usize::from(exchange.network.0)).copied().unwrap_or_default()
         };
-        let traces: Vec<Trace> = groups
-            .into_par_iter()
-            .with_min_len(32)
-            .flat_map_iter(|group| tree::traces(group, &network_of))
-            .collect();
-        for trace in &traces {
-            self.summary.trace(trace, &self.protocols);
+        let mut groups = groups.into_iter();
+        while self.error.is_none() {
+            let some: Vec<Group> = groups.by_ref().take(TOGETHER).collect();
+            if some.is_empty() {
+                return;
+            }
+            let traces: Vec<Trace> = some
+                .into_par_iter()
+                .with_min_len(32)
+                .flat_map_iter(|group| tree::traces(group, &network_of))
+                .collect();
+            for trace in &traces {
+                self.summary.trace(trace, &self.protocols);
+            }
+            self.error = self.sink.traces(&traces).err();
         }
-        self.error = self.sink.traces(&traces).err();
     }
 
     fn finish(&mut self) {
@@ -571,5 +577,7 @@ impl Joining<'_> {
     }
 }
 
+/// Groups that are made to traces and written in one go.
+const TOGETHER: usize = 512;
 /// Parts that all flows are cut into, the same whatever the number of threads.
 pub const SHARDS: usize = 16;

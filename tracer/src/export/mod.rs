@@ -1,5 +1,6 @@
 //! Traces out: one file per format.
 
+mod json;
 pub mod ndjson;
 pub mod terminal;
 

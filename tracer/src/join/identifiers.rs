@@ -18,15 +18,7 @@ impl Joiner for Identifiers {
         if group.members.len() < 2 {
             return;
         }
-        let mut carriers: HashMap<JoinKey, Vec<usize>> = HashMap::new();
-        for place in 0..group.members.len() {
-            for (key, _) in group.keys(place) {
-                let carriers = carriers.entry(key).or_default();
-                if carriers.last() != Some(&place) {
-                    carriers.push(place);
-                }
-            }
-        }
+        let carriers = Carriers::of(group);
         for (lower, member) in group.members.iter().enumerate() {
             if links.above(lower).is_some() {
                 continue;
@@ -35,16 +27,12 @@ impl Joiner for Identifiers {
             let mut second: Option<Candidate> = None;
             let mut looked_at: SmallVec<[usize; 8]> = SmallVec::new();
             for (key, context) in group.keys(lower) {
-                let Some(carriers) = carriers.get(&key) else { continue };
-                let end = carriers.partition_point(|place| *place <= lower);
-                let before = carriers.get(..end).unwrap_or_default();
-                for upper in before.iter().rev().take(LOOKED_AT).copied() {
-                    if upper == lower || looked_at.contains(&upper) {
+                for upper in carriers.before(group, key, lower) {
+                    if looked_at.contains(&upper) {
                         continue;
                     }
                     let Some(other) = group.members.get(upper) else { continue };
-                    let other = &other.exchange;
-                    let Some(nesting) = nests(other, &member.exchange) else { continue };
+                    let Some(nesting) = nests(&other.exchange, &member.exchange) else { continue };
                     looked_at.push(upper);
                     let by_span = group.keys(upper).any(|(other, above)| {
                         other == key && context.parent.is_some() && context.parent == above.span
@@ -52,9 +40,7 @@ impl Joiner for Identifiers {
                     let candidate = Candidate { upper, key, by_span, nesting };
                     match &best {
                         Some(best) if best.rank() >= candidate.rank() => {
-                            if second.is_none() {
-                                second = Some(candidate);
-                            }
+                            second = second.or(Some(candidate));
                         }
                         _ => second = best.replace(candidate),
                     }
@@ -65,6 +51,46 @@ impl Joiner for Identifiers {
                 second.rank() == best.rank() && !above_each_other(group, links, &best, second)
             });
             links.link(lower, best.above(rival.map(|rival| rival.upper)));
+        }
+    }
+}
+
+/// Which members carry which identifier.
+enum Carriers {
+    /// The group is so small that looking at all its members is quicker than a table.
+    Few,
+    Many(HashMap<JoinKey, Vec<usize>>),
+}
+
+impl Carriers {
+    fn of(group: &Group) -> Self {
+        if group.members.len() <= FEW {
+            return Self::Few;
+        }
+        let mut carriers: HashMap<JoinKey, Vec<usize>> = HashMap::new();
+        for place in 0..group.members.len() {
+            for (key, _) in group.keys(place) {
+                let carriers = carriers.entry(key).or_default();
+                if carriers.last() != Some(&place) {
+                    carriers.push(place);
+                }
+            }
+        }
+        Self::Many(carriers)
+    }
+
+    /// The members before this one that carry an identifier, the latest first.
+    fn before(&self, group: &Group, key: JoinKey, member: usize) -> SmallVec<[usize; 8]> {
+        match self {
+            Self::Few => (0..member)
+                .rev()
+                .filter(|place| group.keys(*place).any(|(other, _)| other == key))
+                .collect(),
+            Self::Many(carriers) => {
+                let all = carriers.get(&key).map(Vec::as_slice).unwrap_or_default();
+                let end = all.partition_point(|place| *place < member);
+                all.get(..end).unwrap_or_default().iter().rev().take(LOOKED_AT).copied().collect()
+            }
         }
     }
 }
@@ -128,3 +154,5 @@ fn above_each_other(group: &Group, links: &Links, a: &Candidate, b: &Candidate) 
 
 /// Earlier carriers of an identifier that are looked at for each exchange.
 const LOOKED_AT: usize = 256;
+/// Members up to which no table is made.
+const FEW: usize = 8;

@@ -14,7 +14,7 @@ pub mod identifiers;
 pub mod one_candidate;
 pub mod tree;
 
-use crate::exchange::{Context, Exchange, ExchangeId};
+use crate::exchange::{Context, Exchange, ExchangeId, TraceNumber};
 use crate::span::{LinkKind, Reason};
 use smallvec::SmallVec;
 use wirespan_capture::packet::Timestamp;
@@ -48,7 +48,7 @@ pub struct JoinKey {
     /// The format.
     pub format: Format,
     /// The id, or its hash.
-    pub id: u128,
+    pub id: TraceNumber,
 }
 
 impl JoinKey {

@@ -11,6 +11,9 @@ pub struct OneCandidate;
 
 impl Joiner for OneCandidate {
     fn link(&self, group: &Group, links: &mut Links) {
+        if group.members.iter().all(|member| member.only_candidate.is_none()) {
+            return;
+        }
         let mut places = HashMap::new();
         for (place, member) in group.members.iter().enumerate() {
             places.insert(member.exchange.id, place);

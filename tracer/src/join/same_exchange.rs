@@ -14,6 +14,10 @@ pub struct SameExchange;
 
 impl Joiner for SameExchange {
     fn link(&self, group: &Group, links: &mut Links) {
+        let point = group.members.first().map(|member| member.exchange.point);
+        if group.members.iter().all(|member| Some(member.exchange.point) == point) {
+            return;
+        }
         let mut seen: Vec<(u64, usize)> = group
             .members
             .iter()

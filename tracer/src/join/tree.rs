@@ -4,6 +4,7 @@ use crate::exchange::Exchange;
 use crate::join::{Group, JOINERS, JoinKey, Links, Member};
 use crate::names;
 use crate::span::{Link, LinkKind, Span, Trace};
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::net::IpAddr;
 use wirespan_capture::stream::Transport;
@@ -93,7 +94,7 @@ fn trace(
     }
     let first = spans.first()?;
     let id = match wire.first() {
-        Some(key) => key.id,
+        Some(key) => key.id.get(),
         None => xxh3_128(&[&first.id.to_le_bytes()[..], b"trace"].concat()).max(1),
     };
     Some(Trace { id, wire: wire.first().map(|key| key.format), late: false, spans })
@@ -142,17 +143,15 @@ fn span_id(exchange: &Exchange, network: u64, chain: u64) -> u64 {
 /// A number for each member: the trace that it belongs to, in order of first appearance.
 fn trace_numbers(group: &Group, links: &Links) -> Vec<usize> {
     let mut sets = Sets((0..group.members.len()).collect());
-    let mut carriers = hashbrown::HashMap::new();
+    let mut first_carriers = HashMap::new();
     for member in 0..group.members.len() {
         if let Some(above) = links.above(member) {
             sets.unite(above.member, member);
         }
-        for (key, _) in group.keys(member) {
-            match carriers.entry(key) {
-                hashbrown::hash_map::Entry::Occupied(first) => sets.unite(*first.get(), member),
-                hashbrown::hash_map::Entry::Vacant(vacant) => {
-                    vacant.insert(member);
-                }
+        if group.members.len() > 1 {
+            for (key, _) in group.keys(member) {
+                let first = *first_carriers.entry(key).or_insert(member);
+                sets.unite(first, member);
             }
         }
     }

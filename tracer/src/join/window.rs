@@ -4,14 +4,15 @@
 //! component. It settles when none of its exchanges is open and nothing has joined it for the
 //! join window. Events come in one total order, so what settles when is the same on every run.
 
-use crate::exchange::{Context, Exchange, ExchangeId};
+use crate::exchange::{Carrier, Context, Exchange, ExchangeId};
 use crate::join::{Group, JoinKey, Member, NEVER};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;
 use slab::Slab;
-use smallvec::SmallVec;
-use std::collections::{BTreeMap, VecDeque};
+use smallvec::{SmallVec, smallvec};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::net::IpAddr;
 use wirespan_capture::decode::NetworkId;
 use wirespan_capture::packet::Timestamp;
@@ -85,7 +86,7 @@ pub struct Window {
     by_key: DashMap<JoinKey, usize, RandomState>,
     hosts: HashMap<(NetworkId, IpAddr), Host, RandomState>,
     /// When which component may settle; a component's own `due` says which entry counts.
-    due: BTreeMap<(Timestamp, u64), usize>,
+    due: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
     /// Numbers components in order of their birth.
     births: u64,
     now: Timestamp,
@@ -109,8 +110,8 @@ struct Held {
 
 #[derive(Debug)]
 struct Component {
-    members: Vec<usize>,
-    keys: SmallVec<[JoinKey; 4]>,
+    members: SmallVec<[u32; 4]>,
+    keys: SmallVec<[JoinKey; 2]>,
     open: usize,
     birth: u64,
     since: Timestamp,
@@ -139,7 +140,7 @@ impl Window {
             components: Slab::new(),
             by_key: DashMap::with_hasher(RandomState::default()),
             hosts: HashMap::default(),
-            due: BTreeMap::new(),
+            due: BinaryHeap::new(),
             births: 0,
             now: Timestamp(i64::MIN),
             settled: Vec::new(),
@@ -186,7 +187,7 @@ impl Window {
         if let Some(component) = self.components.get_mut(component) {
             component.open -= 1;
         }
-        for context in contexts.iter().filter(|context| context.on_response) {
+        for context in contexts.iter().filter(|context| context.carried_by != Carrier::Request) {
             self.carry(JoinKey::of(context), place);
         }
         if let Some(component) = self.held.get(place).map(|held| held.component) {
@@ -197,17 +198,15 @@ impl Window {
     /// Settles all that is due before this time.
     pub fn advance(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        while let Some(((due, birth), component)) = self.due.first_key_value().map(|(k, v)| (*k, *v))
-        {
+        while let Some(Reverse((due, birth, component))) = self.due.peek().copied() {
             if due >= self.now {
                 break;
             }
-            self.due.remove(&(due, birth));
-            let Some(state) = self.components.get_mut(component) else { continue };
+            self.due.pop();
+            let Some(state) = self.component(component, birth, due) else { continue };
             let ready = state.ready(&self.limits);
             if ready > due {
-                state.due = ready;
-                self.due.insert((ready, state.birth), component);
+                self.schedule(component, ready);
                 continue;
             }
             if state.open > 0 {
@@ -219,8 +218,10 @@ impl Window {
 
     /// Settles all that is left.
     pub fn finish(&mut self) {
-        while let Some((_, component)) = self.due.pop_first() {
-            self.settle(component);
+        while let Some(Reverse((due, birth, component))) = self.due.pop() {
+            if self.component(component, birth, due).is_some() {
+                self.settle(component);
+            }
         }
     }
 
@@ -254,8 +255,11 @@ impl Window {
     fn hold(&mut self, opened: &Opened, fingerprint: u64) -> usize {
         if self.held.len() >= self.limits.held {
             *self.early.entry("held").or_default() += 1;
-            if let Some((_, component)) = self.due.pop_first() {
-                self.settle(component);
+            while let Some(Reverse((due, birth, component))) = self.due.pop() {
+                if self.component(component, birth, due).is_some() {
+                    self.settle(component);
+                    break;
+                }
             }
         }
         let only_candidate = self.only_candidate(opened);
@@ -266,7 +270,7 @@ impl Window {
         self.by_id.insert(opened.id, place);
         self.births += 1;
         self.components.insert(Component {
-            members: vec![place],
+            members: smallvec![place as u32],
             keys: SmallVec::new(),
             open: 1,
             birth: self.births,
@@ -322,7 +326,7 @@ impl Window {
             Some(other) if other == component => {}
             Some(other) => {
                 if let Some(first) = self.components.get(other).and_then(|c| c.members.first()) {
-                    self.unite(place, *first);
+                    self.unite(place, *first as usize);
                 }
             }
             None => {
@@ -346,9 +350,8 @@ impl Window {
         };
         let (kept, gone) = if size(a) >= size(b) { (a, b) } else { (b, a) };
         let Some(gone_state) = self.components.try_remove(gone) else { return };
-        self.due.remove(&(gone_state.due, gone_state.birth));
         for member in &gone_state.members {
-            if let Some(held) = self.held.get_mut(*member) {
+            if let Some(held) = self.held.get_mut(*member as usize) {
                 held.component = kept;
             }
         }
@@ -372,11 +375,22 @@ impl Window {
         state.last = now;
         let ready = state.ready(&self.limits);
         // An entry that is too early is set right when it comes up.
-        if state.due == NEVER || ready < state.due {
-            self.due.remove(&(state.due, state.birth));
-            state.due = ready;
-            self.due.insert((ready, state.birth), component);
+        if ready < state.due {
+            self.schedule(component, ready);
         }
+    }
+
+    /// Sets when a component is looked at.
+    fn schedule(&mut self, component: usize, ready: Timestamp) {
+        if let Some(state) = self.components.get_mut(component) {
+            state.due = ready;
+            self.due.push(Reverse((ready, state.birth, component)));
+        }
+    }
+
+    /// A component, if this entry of `due` still counts for it.
+    fn component(&self, component: usize, birth: u64, due: Timestamp) -> Option<&Component> {
+        self.components.get(component).filter(|state| state.birth == birth && state.due == due)
     }
 
     /// Judges the identifiers of a component that has grown much.
@@ -385,13 +399,14 @@ impl Window {
         if state.members.len() < state.look_at {
             return;
         }
-        state.look_at = state.members.len() * 2;
+        state.look_at = (state.members.len() * 2).min(self.limits.members);
         let full = state.members.len() >= self.limits.members;
         let members = state.members.clone();
         let keys = state.keys.clone();
         for key in keys {
-            let carriers = members.iter().filter(|place| self.carries(**place, key)).copied();
-            let side_by_side = self.side_by_side(carriers.collect());
+            let carriers = members.iter().map(|place| *place as usize);
+            let carriers = carriers.filter(|place| self.carries(*place, key)).collect();
+            let side_by_side = self.side_by_side(carriers);
             if side_by_side > repeats(&self.limits, key) {
                 self.repeats(key, side_by_side as u64);
             }
@@ -430,12 +445,12 @@ impl Window {
         let known = self.remember(component);
         let repeating = self.repeating_of(component);
         let Some(state) = self.components.try_remove(component) else { return };
-        self.due.remove(&(state.due, state.birth));
         for key in &state.keys {
             self.by_key.remove(key);
         }
         let mut members = Vec::with_capacity(state.members.len());
         for place in state.members {
+            let place = place as usize;
             let Some(held) = self.held.get_mut(place) else { continue };
             match held.exchange.take() {
                 Some(exchange) => {
@@ -496,7 +511,7 @@ impl Window {
         self.births += 1;
         let Some(held) = self.held.get_mut(place) else { return };
         let component = self.components.insert(Component {
-            members: vec![place],
+            members: smallvec![place as u32],
             keys: SmallVec::new(),
             open: 1,
             birth: self.births,

@@ -1,0 +1,249 @@
+//! JSON objects straight into a buffer: spans are most of what the program writes, so that their
+//! keys, which are plain words, are not looked at byte by byte again.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+
+/// An object that is being written.
+pub(crate) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl<'a> Object<'a> {
+    /// Opens an object at the end of a buffer.
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
+        out.push(b'{');
+        Self { out, first: true }
+    }
+
+    /// Closes it.
+    pub(crate) fn end(self) {
+        self.out.push(b'}');
+    }
+
+    /// Text where it is UTF-8, else an object with all bytes in base64.
+    pub(crate) fn text(&mut self, key: &str, value: &[u8]) {
+        self.key(key);
+        text(self.out, value);
+    }
+
+    /// A word of this program's own, which needs no escapes.
+    pub(crate) fn name(&mut self, key: &str, value: &str) {
+        self.key(key);
+        text(self.out, value.as_bytes());
+    }
+
+    /// Words of this program's own.
+    pub(crate) fn names(&mut self, key: &str, values: &[&str]) {
+        self.key(key);
+        self.out.push(b'[');
+        for (place, value) in values.iter().enumerate() {
+            if place > 0 {
+                self.out.push(b',');
+            }
+            text(self.out, value.as_bytes());
+        }
+        self.out.push(b']');
+    }
+
+    /// A whole number.
+    pub(crate) fn int(&mut self, key: &str, value: i64) {
+        self.key(key);
+        if value < 0 {
+            self.out.push(b'-');
+        }
+        digits(self.out, value.unsigned_abs());
+    }
+
+    /// A whole number that is not negative.
+    pub(crate) fn number(&mut self, key: &str, value: u64) {
+        self.key(key);
+        digits(self.out, value);
+    }
+
+    /// Several of them.
+    pub(crate) fn numbers(&mut self, key: &str, values: &[u64]) {
+        self.key(key);
+        self.out.push(b'[');
+        for (place, value) in values.iter().enumerate() {
+            if place > 0 {
+                self.out.push(b',');
+            }
+            digits(self.out, *value);
+        }
+        self.out.push(b']');
+    }
+
+    /// A number with a fraction.
+    pub(crate) fn float(&mut self, key: &str, value: f32) {
+        self.key(key);
+        // Writing to memory does not fail.
+        let _ = write!(self.out, "{value}");
+    }
+
+    /// True or false.
+    pub(crate) fn bool(&mut self, key: &str, value: bool) {
+        self.key(key);
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// The id of a span: 16 hexadecimal digits.
+    pub(crate) fn hex(&mut self, key: &str, value: u64) {
+        self.key(key);
+        self.out.push(b'"');
+        hex(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// The id of a trace: 32 hexadecimal digits.
+    pub(crate) fn trace(&mut self, key: &str, value: u128) {
+        self.key(key);
+        self.out.push(b'"');
+        hex(self.out, (value >> 64) as u64);
+        hex(self.out, value as u64);
+        self.out.push(b'"');
+    }
+
+    /// Address and port.
+    pub(crate) fn address(&mut self, key: &str, value: SocketAddr) {
+        self.key(key);
+        self.out.push(b'"');
+        match value.ip() {
+            IpAddr::V4(ip) => {
+                for (place, octet) in ip.octets().into_iter().enumerate() {
+                    if place > 0 {
+                        self.out.push(b'.');
+                    }
+                    digits(self.out, u64::from(octet));
+                }
+                self.out.push(b':');
+                digits(self.out, u64::from(value.port()));
+            }
+            // Writing to memory does not fail.
+            IpAddr::V6(_) => drop(write!(self.out, "{value}")),
+        }
+        self.out.push(b'"');
+    }
+
+    /// An object within.
+    pub(crate) fn object(&mut self, key: &str, fields: impl FnOnce(&mut Object<'_>)) {
+        self.key(key);
+        let mut object = Object::new(self.out);
+        fields(&mut object);
+        object.end();
+    }
+
+    /// A list of objects within.
+    pub(crate) fn list<T>(
+        &mut self,
+        key: &str,
+        items: impl Iterator<Item = T>,
+        fields: impl Fn(T, &mut Object<'_>),
+    ) {
+        self.key(key);
+        self.out.push(b'[');
+        for (place, item) in items.enumerate() {
+            if place > 0 {
+                self.out.push(b',');
+            }
+            let mut object = Object::new(self.out);
+            fields(item, &mut object);
+            object.end();
+        }
+        self.out.push(b']');
+    }
+
+    fn key(&mut self, key: &str) {
+        if !self.first {
+            self.out.push(b',');
+        }
+        self.first = false;
+        text(self.out, key.as_bytes());
+        self.out.push(b':');
+    }
+}
+
+fn text(out: &mut Vec<u8>, value: &[u8]) {
+    let plain = |byte: &u8| (0x20..0x7f).contains(byte) && *byte != b'"' && *byte != b'\\';
+    if value.iter().all(plain) {
+        out.push(b'"');
+        out.extend_from_slice(value);
+        out.push(b'"');
+        return;
+    }
+    match std::str::from_utf8(value) {
+        // Writing to memory does not fail.
+        Ok(text) => drop(serde_json::to_writer(out, text)),
+        Err(_) => {
+            out.extend_from_slice(b"{\"base64\":\"");
+            out.extend_from_slice(STANDARD.encode(value).as_bytes());
+            out.extend_from_slice(b"\"}");
+        }
+    }
+}
+
+fn digits(out: &mut Vec<u8>, mut value: u64) {
+    let mut text = [0; 20];
+    let mut at = text.len();
+    while let Some(place) = text.get_mut(at - 1) {
+        at -= 1;
+        *place = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(text.get(at..).unwrap_or_default());
+}
+
+fn hex(out: &mut Vec<u8>, value: u64) {
+    let digit = |place: u32| {
+        let nibble = (value >> (60 - 4 * place)) as u8 & 15;
+        nibble + if nibble < 10 { b'0' } else { b'a' - 10 }
+    };
+    let mut text = [0; 16];
+    for (byte, place) in text.iter_mut().zip(0..) {
+        *byte = digit(place);
+    }
+    out.extend_from_slice(&text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(write: impl FnOnce(&mut Object<'_>), expected: &str) {
+        let mut out = Vec::new();
+        let mut object = Object::new(&mut out);
+        write(&mut object);
+        object.end();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, expected);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap();
+    }
+
+    #[test]
+    fn numbers_keep_every_digit() {
+        check(|o| o.int("n", i64::MIN), r#"{"n":-9223372036854775808}"#);
+        check(|o| o.number("n", u64::MAX), r#"{"n":18446744073709551615}"#);
+        check(|o| o.numbers("n", &[0, 10]), r#"{"n":[0,10]}"#);
+        check(|o| o.hex("n", 0xabc), r#"{"n":"0000000000000abc"}"#);
+    }
+
+    #[test]
+    fn text_is_escaped_and_other_bytes_are_kept() {
+        check(|o| o.text("t", b"a\"b\\c\n"), r#"{"t":"a\"b\\c\n"}"#);
+        check(|o| o.text("t", "é".as_bytes()), r#"{"t":"é"}"#);
+        check(|o| o.text("t", b"\xff"), r#"{"t":{"base64":"/w=="}}"#);
+    }
+
+    #[test]
+    fn addresses_have_their_usual_form() {
+        let v6 = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 53));
+        check(|o| o.address("a", SocketAddr::from(([10, 0, 0, 255], 80))), r#"{"a":"10.0.0.255:80"}"#);
+        check(|o| o.address("a", v6), r#"{"a":"[::1]:53"}"#);
+    }
+}
