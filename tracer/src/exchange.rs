@@ -267,9 +267,16 @@ impl Text {
         match KNOWN.iter().position(|known| *known == name) {
             Some(place) => self.0.push(kind | (place as u8 + 1)),
             None => {
-                let name = name.as_bytes().get(..name.len().min(255)).unwrap_or_default();
-                self.0.extend_from_slice(&[kind, name.len() as u8]);
-                self.0.extend_from_slice(name);
+                // A name that nobody would have to escape, whoever made it.
+                let plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"\\".contains(byte);
+                let name = name.as_bytes().iter().copied().filter(plain).take(255);
+                let at = self.0.len();
+                self.0.extend_from_slice(&[kind, 0]);
+                self.0.extend(name);
+                let len = self.0.len() - at - 2;
+                if let Some(place) = self.0.get_mut(at + 1) {
+                    *place = len as u8;
+                }
             }
         }
         self.0.extend_from_slice(&(value.len() as u16).to_le_bytes());
@@ -308,7 +315,7 @@ impl Text {
             None => {
                 let (len, rest) = rest.split_first()?;
                 let (name, rest) = rest.split_at_checked(usize::from(*len))?;
-                (std::str::from_utf8(name).unwrap_or("unnamed"), rest)
+                (std::str::from_utf8(name).unwrap_or_default(), rest)
             }
         };
         let (len, rest) = rest.split_first_chunk::<2>()?;

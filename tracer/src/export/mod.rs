@@ -36,7 +36,8 @@ impl<R: Render, W: Write> SpanSink for TextSink<R, W> {
         let texts: Vec<Vec<u8>> = traces
             .par_chunks(TOGETHER)
             .map(|traces| {
-                let mut text = Vec::new();
+                let spans: usize = traces.iter().map(|trace| trace.spans.len()).sum();
+                let mut text = Vec::with_capacity(spans * SPAN);
                 traces.iter().for_each(|trace| self.render.trace(trace, &mut text));
                 text
             })
@@ -49,5 +50,7 @@ impl<R: Render, W: Write> SpanSink for TextSink<R, W> {
     }
 }
 
+/// Bytes that the text of a span mostly needs at most.
+const SPAN: usize = 1400;
 /// Traces that are rendered in one go.
 const TOGETHER: usize = 32;
