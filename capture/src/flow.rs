@@ -85,8 +85,8 @@ struct Entry {
     a_is_low: bool,
     flow: Flow,
     directions: [Direction; 2],
-    /// The last acknowledgement number of either side.
-    last_ack: [Option<u32>; 2],
+    /// The first acknowledgement number of either side that was seen.
+    first_ack: [Option<u32>; 2],
     initial_seq: [Option<u32>; 2],
     reset: Option<Side>,
     ended: bool,
@@ -355,7 +355,7 @@ impl Entry {
             a_is_low: from_low,
             flow,
             directions: Default::default(),
-            last_ack: [None; 2],
+            first_ack: [None; 2],
             initial_seq: [None; 2],
             reset: None,
             ended: false,
@@ -507,14 +507,8 @@ impl Entry {
     }
 
     fn acknowledge(&mut self, from: Side, ack: u32, now: Timestamp) {
-        self.last_ack[from.index()] = Some(ack);
-        let other = self.direction(from.other());
-        if other.started() {
-            other.acknowledge(ack, now);
-        } else if other.lowest_waiting() == Some(ack) {
-            // The receiver has all that came before: the stream starts here.
-            other.start_at(ack);
-        }
+        self.first_ack[from.index()].get_or_insert(ack);
+        self.direction(from.other()).acknowledge(ack, now);
     }
 
     fn payload(
@@ -526,11 +520,6 @@ impl Entry {
         sink: &mut impl StreamSink,
     ) {
         let from = tcp.from;
-        let other_ack = self.last_ack[from.other().index()];
-        let direction = self.direction(from);
-        if !direction.started() && direction.waiting == 0 && other_ack == Some(seq) {
-            direction.start_at(seq);
-        }
         let len = tcp.payload.len() + segment.cut as usize;
         let arrival = self.direction(from).arrive(seq, len);
         match arrival {
@@ -580,11 +569,14 @@ impl Entry {
         let due = |d: &Direction| (!d.hole(), d.patience(&waits).unwrap_or(NEVER));
         let order = if due(a) <= due(b) { [Side::A, Side::B] } else { [Side::B, Side::A] };
         for side in order {
-            let direction = self.direction(side);
-            if !direction.started()
-                && let Some(lowest) = direction.lowest_waiting()
+            if !self.directions[side.index()].started()
+                && let Some(lowest) = self.directions[side.index()].lowest_waiting()
             {
-                direction.start_at(lowest);
+                // What the other side had not acknowledged yet when it was first seen belongs to
+                // the stream, though its packets may be lost.
+                let acknowledged = self.first_ack[side.other().index()];
+                let start = acknowledged.filter(|ack| (0..LATE_SYN).contains(&distance(*ack, lowest)));
+                self.direction(side).start_at(start.unwrap_or(lowest));
                 self.deliver(&seen, counters, sink);
                 return true;
             }
@@ -757,7 +749,7 @@ fn address(end: Endpoint) -> SocketAddr {
 const NEVER: Timestamp = Timestamp(i64::MAX);
 /// Packets of a flow among which a copy is looked for.
 const RECENT: usize = 16;
-/// Bytes that may come before the SYN that announces them.
+/// Bytes that may come before the SYN that announces them, or be missing where a stream starts.
 const LATE_SYN: i32 = 1 << 20;
 /// An acknowledgement that is further ahead is not waited for.
 const GARBAGE: i32 = 1 << 28;

@@ -3,6 +3,7 @@
 use crate::packet::{Batch, LinkType, PacketHead};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use std::net::IpAddr;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -10,6 +11,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     next: HashMap<Direction, u32, FixedState>,
+    /// What `next` held when it was full, so that the directions seen last are remembered.
+    before: HashMap<Direction, u32, FixedState>,
 }
 
 /// What the first packets of a file begin with: the first sequence number of each direction.
@@ -47,33 +50,39 @@ struct Segment {
 }
 
 impl Tail {
-    /// Reads the last packets of the batches, which are in order.
-    pub(super) fn of(batches: [&Batch; 2]) -> Self {
-        let mut next: HashMap<Direction, u32, FixedState> = HashMap::default();
-        let count: usize = batches.iter().map(|batch| batch.packets.len()).sum();
-        let packets = batches.into_iter().flat_map(segments_with_place);
-        for segment in packets.skip(count.saturating_sub(PACKETS)).flatten() {
-            if segment.closes {
-                // What follows on these addresses and ports is another connection.
-                next.remove(&segment.direction);
-            } else if let Some(known) = next.get_mut(&segment.direction) {
-                if segment.opens || is_ahead(segment.next, *known) {
-                    *known = segment.next;
+    /// Takes up one more packet.
+    pub(super) fn add(&mut self, packet: &PacketHead, bytes: &[u8]) {
+        let Some(segment) = segment(packet, bytes) else { return };
+        if segment.closes {
+            // What follows on these addresses and ports is another connection.
+            self.next.remove(&segment.direction);
+            self.before.remove(&segment.direction);
+            return;
+        }
+        if self.next.len() >= DIRECTIONS / 2 {
+            self.before = std::mem::take(&mut self.next);
+        }
+        match self.next.entry(segment.direction) {
+            Entry::Occupied(mut known) => {
+                if segment.opens || is_ahead(segment.next, *known.get()) {
+                    known.insert(segment.next);
                 }
-            } else if next.len() < DIRECTIONS {
-                next.insert(segment.direction, segment.next);
+            }
+            Entry::Vacant(place) => {
+                let before = self.before.get(&segment.direction).copied();
+                let again = |known: &u32| !segment.opens && is_ahead(*known, segment.next);
+                place.insert(before.filter(again).unwrap_or(segment.next));
             }
         }
-        Self { next }
     }
 
     /// Compares with the beginning of a later file.
     pub(super) fn goes_on_in(&self, head: &Head) -> Agreement {
         let mut agreement = Agreement::default();
-        // The sums are the same in whatever order the directions come.
-        #[expect(clippy::iter_over_hash_type, reason = "only counts are taken")]
+        // Only counts are taken, so the order does not matter.
         for (direction, first) in &head.first {
-            let Some(expected) = self.next.get(direction) else { continue };
+            let expected = self.next.get(direction).or_else(|| self.before.get(direction));
+            let Some(expected) = expected else { continue };
             let ahead = first.wrapping_sub(*expected);
             if ahead <= LOST || ahead >= AGAIN.wrapping_neg() {
                 agreement.continuing += 1;
@@ -90,7 +99,8 @@ impl Head {
     pub(super) fn of(batch: &Batch) -> Self {
         // A connection that begins here says nothing of what was before it.
         let mut first: HashMap<Direction, Option<u32>, FixedState> = HashMap::default();
-        for segment in segments_with_place(batch).take(PACKETS).flatten() {
+        for packet in batch.packets.iter().take(PACKETS) {
+            let Some(segment) = segment(packet, batch.bytes(packet)) else { continue };
             if first.len() < DIRECTIONS {
                 let seq = (!segment.opens).then_some(segment.seq);
                 first.entry(segment.direction).or_insert(seq);
@@ -99,10 +109,6 @@ impl Head {
         let first = first.into_iter().filter_map(|(direction, seq)| Some((direction, seq?)));
         Self { first: first.collect() }
     }
-}
-
-fn segments_with_place(batch: &Batch) -> impl Iterator<Item = Option<Segment>> {
-    batch.packets.iter().map(|packet| segment(packet, batch.bytes(packet)))
 }
 
 /// The TCP segment in a packet without tunnels, options that move the TCP header included.
@@ -188,7 +194,7 @@ fn ipv6(bytes: &[u8], at: usize) -> Option<IpAddr> {
     bytes.get(at..)?.first_chunk::<16>().map(|bytes| IpAddr::from(*bytes))
 }
 
-/// How many packets are looked at, at most.
+/// How many packets at the beginning of a file are looked at.
 const PACKETS: usize = 8_192;
 /// How many directions are remembered, at most.
 const DIRECTIONS: usize = 4_096;

@@ -12,7 +12,7 @@ use crate::source::interfaces::{Interface, Interfaces};
 use crate::source::open::{self, HEAD, OpenError};
 use crate::source::pcap::{FILE_HEADER, FileHeader, Records};
 use crate::source::pcapng::{self, Blocks};
-use crate::source::report::{Damage, Format, Layout, Progress, SourceReport};
+use crate::source::report::{Compression, Damage, Format, Layout, Progress, SourceReport};
 use crate::source::{Fill, PacketSource};
 use std::io::{self, Read};
 use std::path::Path;
@@ -28,6 +28,10 @@ pub struct FileSource {
     rest: Vec<u8>,
     /// Where `rest` begins in the uncompressed file.
     offset: u64,
+    /// Where the buffer of the last batch begins in it.
+    batch_offset: u64,
+    /// How long the file is, unless it is compressed or a pipe.
+    length: Option<u64>,
     /// How many bytes from there on are needed before there is a whole record.
     wants: usize,
     /// How much is read at once.
@@ -72,6 +76,8 @@ impl FileSource {
             progress,
             rest,
             offset: used as u64,
+            batch_offset: used as u64,
+            length: open::length(path).filter(|_| opened.compression == Compression::None),
             wants: 0,
             chunk: CHUNK,
             label,
@@ -94,13 +100,6 @@ impl FileSource {
         self
     }
 
-    /// Sets what an interface without a name of its own is called; the file's name without.
-    #[must_use]
-    pub(super) fn labelled(mut self, label: &str) -> Self {
-        label.clone_into(&mut self.label);
-        self
-    }
-
     /// What the file held, as far as it has been read.
     pub fn report(&self) -> &SourceReport {
         &self.report
@@ -109,6 +108,17 @@ impl FileSource {
     /// How far reading has come.
     pub fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    pub(super) fn set_chunk(&mut self, bytes: usize) {
+        self.chunk = bytes.max(1);
+    }
+
+    /// Whether a packet of the last batch lies so near the end of the file, or where that cannot
+    /// be known.
+    pub(super) fn is_near_end(&self, packet: &PacketHead, bytes: u64) -> bool {
+        let end = self.batch_offset + packet.bytes.end as u64;
+        self.length.is_none_or(|length| end.saturating_add(bytes) >= length)
     }
 
     /// Whether it is a regular file, which can be opened again and never waits.
@@ -169,8 +179,10 @@ impl PacketSource for FileSource {
         }
         let mut filled = self.rest.len();
         loop {
-            // The buffer keeps its length from batch to batch, so that it is zeroed only once.
-            let target = self.chunk.max(self.wants).max(filled + 1);
+            // The buffer keeps its length from batch to batch, so that it is zeroed only once; it
+            // grows with what has come, not with what a length says.
+            let wanted = self.wants.min(2 * filled + self.chunk);
+            let target = self.chunk.max(wanted).max(filled + 1);
             if batch.buffer.len() < target {
                 batch.buffer.resize(target, 0);
             }
@@ -186,6 +198,7 @@ impl PacketSource for FileSource {
                 self.ended = true;
             }
             self.wants = walked.wants;
+            self.batch_offset = self.offset;
             self.offset += walked.used as u64;
             if self.ended || !batch.packets.is_empty() {
                 self.rest.extend_from_slice(bytes.get(walked.used..).unwrap_or_default());
@@ -247,13 +260,14 @@ impl Context<'_> {
         self.report.dropped = self.report.dropped.saturating_add(packets);
     }
 
-    /// Adds an interface, fills in its file, and names it if it has no name.
+    /// Adds an interface and fills in its file and name.
     pub(super) fn add_interface(&mut self, mut interface: Interface) -> Option<InterfaceId> {
         interface.file = self.report.file;
-        interface.name = match &interface.given {
-            Some(name) => name.clone(),
-            None if self.interfaces.is_empty() => self.label.to_owned(),
-            None => format!("{}#{}", self.label, self.interfaces.len()),
+        let name = interface.given.as_deref().unwrap_or(self.label);
+        interface.name = if self.interfaces.may_have(name) {
+            format!("{name}#{}", self.interfaces.len())
+        } else {
+            name.to_owned()
         };
         let id = self.interfaces.add(interface)?;
         self.report.interfaces.push(id);
@@ -280,9 +294,7 @@ fn recognise(head: &[u8], name: &str) -> Result<(Layout, Walk, usize), OpenError
 
 /// Whether these few bytes begin as a capture does.
 fn is_cut_header(head: &[u8]) -> bool {
-    STARTS.iter().any(|magic| {
-        head.starts_with(magic) || magic.starts_with(head)
-    })
+    STARTS.iter().any(|magic| head.starts_with(magic) || magic.starts_with(head))
 }
 
 /// A short name: that of the file without folder, and without the endings of its format.

@@ -1,7 +1,9 @@
 //! The interfaces that a source has met: what the [`InterfaceId`] of a packet stands for.
 
 use crate::packet::{FileId, InterfaceId, LinkType};
+use crate::source::{file, open};
 use std::fmt;
+use std::path::Path;
 
 /// One interface of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,23 @@ impl Interfaces {
         Some(id)
     }
 
+    /// What to call an interface of one of several files: by its file's short name, or by the path
+    /// where another file has that name.
+    pub(super) fn name_among(&self, path: &Path, interface: &Interface) -> String {
+        let label = file::label(path);
+        let name = |file: &str| match &interface.given {
+            Some(_) => format!("{file}:{}", interface.name),
+            None => interface.name.replacen(&label, file, 1),
+        };
+        let short = name(&label);
+        if self.may_have(&short) { name(&open::display_name(path)) } else { short }
+    }
+
+    /// Whether a name is taken; said of every name where there are too many to look at.
+    pub(super) fn may_have(&self, name: &str) -> bool {
+        self.list.len() > LOOKED_AT || self.list.iter().any(|known| known.name == name)
+    }
+
     /// The interface of that number.
     pub fn get(&self, id: InterfaceId) -> Option<&Interface> {
         self.list.get(usize::from(id.0))
@@ -66,3 +85,6 @@ impl fmt::Display for Interface {
         f.write_str(&self.name)
     }
 }
+
+/// How many names are compared with a new one.
+const LOOKED_AT: usize = 1_000;

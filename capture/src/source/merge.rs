@@ -14,17 +14,20 @@
 
 use crate::packet::{Batch, FileId, InterfaceId, LinkType, Timestamp};
 use crate::source::continuity::{Head, Tail};
-use crate::source::file::{self, CHUNK, FileSource};
-use crate::source::interfaces::{Interface, Interfaces};
+use crate::source::file::{CHUNK, FileSource};
+use crate::source::interfaces::Interfaces;
 use crate::source::open::{self, OpenError};
+use crate::source::reader::{self, Reader};
 use crate::source::report::{Damage, Progress, SourceReport};
 use crate::source::rotation::{Evidence, Names, Rotation};
 use crate::source::{Fill, PacketSource};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::io;
 use std::mem;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The packets of all files of a command line.
 pub struct MergedSource {
@@ -41,7 +44,6 @@ pub struct MergedSource {
 
 struct File {
     path: PathBuf,
-    label: String,
     state: State,
     report: SourceReport,
     /// The time of its first packet.
@@ -50,19 +52,18 @@ struct File {
     end: Option<Timestamp>,
     /// What its last packets lead to expect, once its end was read; forgotten when it is of no use.
     tail: Option<Tail>,
-    /// The interfaces of it and of the files that it goes on with.
-    known: Vec<(InterfaceKey, InterfaceId)>,
+    /// The interfaces of it and of the files that it goes on with, by section and index.
+    known: HashMap<(u32, u32), Known, FixedState>,
     /// The file that goes on with it.
     successor: Option<usize>,
 }
 
 /// By what an interface is known again in the next file of a series.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct InterfaceKey {
-    section: u32,
-    index: u32,
+#[derive(Clone, Debug)]
+struct Known {
     link: LinkType,
     given: Option<String>,
+    id: InterfaceId,
 }
 
 enum State {
@@ -72,21 +73,6 @@ enum State {
     Waiting(Box<Reader>),
     Open(Box<Reader>),
     Done,
-}
-
-/// An open file, read one batch ahead so that its end is known before it is reached.
-struct Reader {
-    source: FileSource,
-    current: Batch,
-    at: usize,
-    ahead: Batch,
-    /// Whether `ahead` holds what comes after `current`.
-    has_ahead: bool,
-    ended: bool,
-    /// The latest time of the packets that were given.
-    latest: Timestamp,
-    /// The number here of each interface of the file; `None` where there are too many.
-    ids: Vec<Option<InterfaceId>>,
 }
 
 impl MergedSource {
@@ -118,13 +104,8 @@ impl MergedSource {
             chunk,
             open: 0,
         };
-        let mut labels = BTreeSet::new();
         for (path, file) in paths.iter().zip(0..=u16::MAX) {
-            let mut label = file::label(path);
-            if !labels.insert(label.clone()) {
-                label = path.display().to_string();
-            }
-            merged.peek(path, FileId(file), label, paths.len() == 1)?;
+            merged.peek(path, FileId(file), paths.len() == 1)?;
         }
         Ok(merged)
     }
@@ -151,26 +132,17 @@ impl MergedSource {
     }
 
     /// Opens a file to see when its first packet is due.
-    fn peek(
-        &mut self,
-        path: &PathBuf,
-        number: FileId,
-        label: String,
-        alone: bool,
-    ) -> Result<(), OpenError> {
+    fn peek(&mut self, path: &Path, number: FileId, alone: bool) -> Result<(), OpenError> {
         let before = self.progress.read();
-        let source = FileSource::open_with(path, self.progress.clone())?
-            .numbered(number)
-            .labelled(&label);
+        let source = FileSource::open_with(path, self.progress.clone())?.numbered(number);
         let mut file = File {
-            path: path.clone(),
-            label,
+            path: path.to_owned(),
             state: State::Done,
             report: source.report().clone(),
             first: Timestamp(i64::MIN),
             end: None,
             tail: None,
-            known: Vec::new(),
+            known: HashMap::default(),
             successor: None,
         };
         let index = self.files.len();
@@ -211,11 +183,12 @@ impl MergedSource {
             None => {
                 // Many files at once share the memory of a few.
                 let fair = BUFFERS / (2 * (self.open + 1));
-                let chunk = self.chunk.min(fair.max(PEEK_CHUNK));
+                // What a file begins with is judged by as much, however much is read later.
+                let chunk = fair.clamp(HEAD_CHUNK, CHUNK);
                 match FileSource::open_with(&file.path, self.progress.clone()) {
-                    Ok(source) => Box::new(Reader::new(
-                        source.numbered(file.report.file).labelled(&file.label).reading(chunk),
-                    )),
+                    Ok(source) => {
+                        Box::new(Reader::new(source.numbered(file.report.file).reading(chunk)))
+                    }
                     Err(error) => {
                         let reason = error.to_string();
                         file.report.hurt(Damage::Unreadable { offset: 0, reason });
@@ -230,6 +203,8 @@ impl MergedSource {
             reader.load();
             reader.advance();
         }
+        let fair = BUFFERS / (2 * self.open);
+        reader.source.set_chunk(self.chunk.min(fair.max(PEEK_CHUNK)));
         reader.latest = file.first;
         let earlier = self.predecessor(index, &reader);
         let mut waits = false;
@@ -309,15 +284,17 @@ impl MergedSource {
         let several = self.files.len() > 1;
         let Some(file) = self.files.get_mut(index) else { return };
         for (_, local) in reader.source.interfaces().iter().skip(reader.ids.len()) {
-            let key = InterfaceKey::of(local);
-            let known = file.known.iter().find(|(known, _)| *known == key).map(|(_, id)| *id);
+            let place = (local.section, local.index);
+            let same = |known: &&Known| known.link == local.link && known.given == local.given;
+            let known = file.known.get(&place).filter(same).map(|known| known.id);
             let id = known.or_else(|| {
                 let mut interface = local.clone();
-                if let (Some(given), true) = (&local.given, several) {
-                    interface.name = format!("{}:{given}", file.label);
+                if several {
+                    interface.name = self.interfaces.name_among(&file.path, local);
                 }
                 let id = self.interfaces.add(interface)?;
-                file.known.push((key, id));
+                file.known
+                    .insert(place, Known { link: local.link, given: local.given.clone(), id });
                 Some(id)
             });
             reader.ids.push(id);
@@ -327,6 +304,9 @@ impl MergedSource {
     /// Once the end of a file was read: keeps what tells whether another one goes on with it.
     fn note_end(&mut self, index: usize, reader: &mut Reader) {
         let needed = self.files.iter().any(|file| matches!(file.state, State::Pending(_)));
+        if !needed {
+            reader.tail = None;
+        }
         let Some(file) = self.files.get_mut(index) else { return };
         if !reader.ended || file.end.is_some() {
             return;
@@ -336,7 +316,7 @@ impl MergedSource {
         if !needed || file.successor.is_some() {
             return;
         }
-        file.tail = Some(Tail::of([&reader.current, &reader.ahead]));
+        file.tail = reader.tail.take();
         // Of many files that ended, only the last ones can be gone on with.
         let kept: Vec<(Timestamp, usize)> = self
             .files
@@ -445,8 +425,7 @@ impl PacketSource for MergedSource {
                 self.due.push(Reverse((reader.key(), index)));
                 file.state = State::Open(reader);
             }
-            full |= batch.packets.len() >= BATCH_PACKETS || batch.buffer.len() >= CHUNK;
-            if full && !batch.packets.is_empty() {
+            if (full || reader::is_full(batch)) && !batch.packets.is_empty() {
                 break;
             }
         }
@@ -462,134 +441,9 @@ impl File {
     /// Whether the interfaces that a later file begins with are of the same link types.
     fn fits(&self, later: &Reader) -> bool {
         later.source.interfaces().iter().all(|(_, interface)| {
-            let key = InterfaceKey::of(interface);
-            self.known.iter().all(|(known, _)| {
-                (known.section, known.index) != (key.section, key.index) || known.link == key.link
-            })
+            let known = self.known.get(&(interface.section, interface.index));
+            known.is_none_or(|known| known.link == interface.link)
         })
-    }
-}
-
-impl InterfaceKey {
-    fn of(interface: &Interface) -> Self {
-        Self {
-            section: interface.section,
-            index: interface.index,
-            link: interface.link,
-            given: interface.given.clone(),
-        }
-    }
-}
-
-impl Reader {
-    fn new(source: FileSource) -> Self {
-        Self {
-            source,
-            current: Batch::default(),
-            at: 0,
-            ahead: Batch::default(),
-            has_ahead: false,
-            ended: false,
-            latest: Timestamp(i64::MIN),
-            ids: Vec::new(),
-        }
-    }
-
-    /// Reads the batch after the current one.
-    fn load(&mut self) {
-        if self.ended || self.has_ahead {
-            return;
-        }
-        self.has_ahead = true;
-        // A file source turns what the operating system says into damage of its report.
-        self.ended = !matches!(self.source.fill(&mut self.ahead), Ok(Fill::More));
-    }
-
-    /// Goes on to the batch that was read ahead.
-    fn advance(&mut self) {
-        mem::swap(&mut self.current, &mut self.ahead);
-        self.at = 0;
-        self.has_ahead = false;
-    }
-
-    /// Gives the whole current batch without copying it, if nothing stands in the way.
-    fn give_all(
-        &mut self,
-        index: usize,
-        limit: Option<(Timestamp, usize)>,
-        batch: &mut Batch,
-    ) -> bool {
-        if self.at > 0 || !batch.packets.is_empty() || self.current.packets.is_empty() {
-            return false;
-        }
-        // The tail of a pipe is still needed when its end is read.
-        if !self.source.is_regular() {
-            return false;
-        }
-        let latest = self.current.packets.iter().fold(self.latest, |time, next| time.max(next.at));
-        if limit.is_some_and(|limit| (latest, index) > limit) {
-            return false;
-        }
-        self.latest = latest;
-        mem::swap(&mut self.current, batch);
-        self.current.packets.clear();
-        let ids = &self.ids;
-        batch.packets.retain_mut(|packet| match ids.get(usize::from(packet.interface.0)) {
-            Some(Some(id)) => {
-                packet.interface = *id;
-                true
-            }
-            _ => false,
-        });
-        !batch.packets.is_empty()
-    }
-
-    /// Copies packets from the current batch; whether the limit was reached before its end.
-    fn give_some(
-        &mut self,
-        index: usize,
-        limit: Option<(Timestamp, usize)>,
-        batch: &mut Batch,
-    ) -> bool {
-        while let Some(packet) = self.current.packets.get(self.at) {
-            let key = self.latest.max(packet.at);
-            if limit.is_some_and(|limit| (key, index) > limit)
-                || batch.packets.len() >= BATCH_PACKETS
-                || batch.buffer.len() >= CHUNK
-            {
-                return true;
-            }
-            self.latest = key;
-            self.at += 1;
-            let Some(Some(interface)) = self.ids.get(usize::from(packet.interface.0)) else {
-                continue;
-            };
-            let mut head = packet.clone();
-            head.interface = *interface;
-            let start = batch.buffer.len();
-            batch.buffer.extend_from_slice(self.current.bytes(packet));
-            head.bytes = start..batch.buffer.len();
-            batch.packets.push(head);
-        }
-        false
-    }
-
-    /// Whether the next packet may be long in coming.
-    fn would_wait(&self) -> bool {
-        let used_up = self.at >= self.current.packets.len();
-        used_up && !self.has_ahead && !self.ended && !self.source.is_regular()
-    }
-
-    /// The time with which the next packet counts.
-    fn key(&self) -> Timestamp {
-        let next = self.current.packets.get(self.at);
-        next.map_or(self.latest, |packet| packet.at.max(self.latest))
-    }
-
-    fn report(&self) -> SourceReport {
-        let mut report = self.source.report().clone();
-        report.interfaces = self.ids.iter().flatten().copied().collect();
-        report
     }
 }
 
@@ -603,10 +457,10 @@ fn follows(first: Timestamp, last: Timestamp, begin: Timestamp) -> bool {
 
 /// How much is read to see a file's first packet.
 const PEEK_CHUNK: usize = 16 * 1024;
+/// How much at the beginning of a file shows whether it goes on with another, at least.
+const HEAD_CHUNK: usize = 64 * 1024;
 /// What the buffers of many files together may take, about.
 const BUFFERS: usize = 64 * 1024 * 1024;
-/// How many packets a merged batch holds at most.
-const BATCH_PACKETS: usize = 8_192;
 /// How many ended files are remembered in case that another one goes on with them.
 const TAILS: usize = 64;
 /// How much two files of a series may overlap, at most.

@@ -12,6 +12,7 @@ mod pcapng;
 pub mod file;
 pub mod rotation;
 mod continuity;
+mod reader;
 pub mod merge;
 pub mod memory;
 pub mod faulty;

@@ -186,17 +186,19 @@ pub(super) fn looks_like(head: &[u8]) -> &'static str {
     if let (Some(kind), Some(len)) = (word(0), word(4)) {
         // A block's type (1 interface, 5 statistics, 6 packet, ...) and a length that is a
         // multiple of four.
-        let blocks = [(u32::from_le_bytes(kind), u32::from_le_bytes(len)),
-            (u32::from_be_bytes(kind), u32::from_be_bytes(len))];
+        let blocks = [
+            (u32::from_le_bytes(kind), u32::from_le_bytes(len)),
+            (u32::from_be_bytes(kind), u32::from_be_bytes(len)),
+        ];
         if blocks.iter().any(|(kind, len)| {
             (1..=10).contains(kind) && (12..=1 << 18).contains(len) && len % 4 == 0
         }) {
             return "pcapng blocks without the section header before them; its beginning is missing";
         }
     }
-    if std::str::from_utf8(head).is_ok_and(|text| {
-        text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'))
-    }) {
+    if std::str::from_utf8(head)
+        .is_ok_and(|text| text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')))
+    {
         return "text; give the file that `tcpdump -w` or `dumpcap -w` wrote, not what they print";
     }
     if head.iter().all(|byte| *byte == 0) {

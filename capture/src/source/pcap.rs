@@ -113,7 +113,9 @@ impl FileHeader {
     /// Whether every field is as a sane program writes it.
     fn is_sound(&self, record: &Record) -> bool {
         let units = if self.layout == Layout::PcapNanos { 1_000_000_000 } else { 1_000_000 };
-        record.captured <= self.snaplen() && record.captured <= record.wire && record.fraction < units
+        record.captured <= self.snaplen()
+            && record.captured <= record.wire
+            && record.fraction < units
     }
 
     /// Whether the record can be taken without a look at what follows it.
@@ -133,8 +135,9 @@ impl Records {
         let record_header = match self.record_header {
             Some(len) => len,
             None => {
-                if bytes.len() < 2 * RECORD_HEADER && !out.ended {
-                    return Walked { used: 0, wants: 2 * RECORD_HEADER };
+                let wants = self.wanted_for_record_header(bytes);
+                if bytes.len() < wants && !out.ended {
+                    return Walked { used: 0, wants };
                 }
                 *self.record_header.insert(self.find_record_header(bytes))
             }
@@ -182,7 +185,10 @@ impl Records {
                 } else if rest.len() < SEARCH_SPAN && !out.ended {
                     return Walked { used: at, wants: SEARCH_SPAN };
                 } else {
-                    match self.search(rest, record_header, out.ended) {
+                    // A file that was cut off is more common than one with a wrong length at its
+                    // end, which takes more to believe.
+                    let proof = if sound { 2 * PROOF } else { PROOF };
+                    match self.search(rest, record_header, out.ended, proof) {
                         Search::Found(distance) => {
                             out.hurt(at, |offset| Damage::Skipped {
                                 offset,
@@ -247,6 +253,17 @@ impl Records {
         Some(FILE_HEADER)
     }
 
+    /// How many bytes it takes to tell the length of the record headers.
+    fn wanted_for_record_header(&self, bytes: &[u8]) -> usize {
+        match self.header.record(bytes) {
+            // An ordinary file is not kept waiting for its second packet.
+            Some(first) if self.header.layout == Layout::PcapModified => {
+                SS990915_HEADER + first.captured.min(USUAL_LIMIT) as usize + RECORD_HEADER
+            }
+            _ => RECORD_HEADER,
+        }
+    }
+
     /// Files of the same magic number were written with record headers of several lengths: takes
     /// the first one with which the first records make sense.
     fn find_record_header(&self, bytes: &[u8]) -> usize {
@@ -255,18 +272,24 @@ impl Records {
             Layout::Pcap => &[RECORD_HEADER, PATCHED_HEADER, NOKIA_HEADER],
             Layout::PcapNanos | Layout::Pcapng => &[RECORD_HEADER],
         };
+        let usual = lengths.first().copied().unwrap_or(RECORD_HEADER);
         let fits = |len: usize| {
-            let mut rest = bytes;
-            for _ in 0..RECORDS_TO_TRY {
-                let Some(record) = self.header.record(rest) else { return true };
+            let mut at = 0;
+            for tried in 0..RECORDS_TO_TRY {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let Some(record) = self.header.record(rest) else {
+                    return len == usual || tried > 1 || at == bytes.len();
+                };
+                if rest.starts_with(&self.header.magic) {
+                    return len == usual;
+                }
                 if !self.header.is_sound(&record) {
                     return false;
                 }
-                rest = rest.get(len + record.captured as usize..).unwrap_or_default();
+                at += len + record.captured as usize;
             }
             true
         };
-        let usual = lengths.first().copied().unwrap_or(RECORD_HEADER);
         lengths.iter().copied().find(|len| fits(*len)).unwrap_or(usual)
     }
 
@@ -284,28 +307,33 @@ impl Records {
         self.second.is_none_or(|second| second.abs_diff(record.seconds) <= NEAR_SECONDS)
     }
 
-    /// Looks behind the damaged record at the start of `rest` for the next good one.
-    fn search(&self, rest: &[u8], record_header: usize, ended: bool) -> Search {
-        let good = |at: usize| -> Option<usize> {
+    /// Looks behind the damaged record at the start of `rest` for the next good one, which `proof`
+    /// good ones in a row must show, or half as many and the end of the file.
+    fn search(&self, rest: &[u8], record_header: usize, ended: bool, proof: usize) -> Search {
+        let next = |at: usize| -> Option<usize> {
             let record = self.header.record(rest.get(at..)?)?;
-            let sound = record.captured > 0
+            let good = record.captured > 0
                 && record.wire <= RECORD_LIMIT
                 && self.header.is_sound(&record)
                 && self.is_near(&record);
-            sound.then(|| at + record_header + record.captured as usize)
+            let end = at + record_header + record.captured as usize;
+            (good && end <= rest.len()).then_some(end)
         };
-        for at in 1..rest.len().min(SEARCH_LIMIT) {
-            let Some(next) = good(at) else { continue };
-            let whole = match next.checked_sub(rest.len()) {
-                None => good(next).is_some() || (ended && rest.len() - next < RECORD_HEADER),
-                Some(0) => ended,
-                Some(_) => false,
-            };
-            if whole {
-                return Search::Found(at);
+        let is_proven = |mut at: usize| {
+            for good in 0..proof {
+                if ended && rest.len() - at < RECORD_HEADER {
+                    return good >= proof / 2;
+                }
+                let Some(end) = next(at) else { return false };
+                at = end;
             }
+            true
+        };
+        match (1..rest.len().min(SEARCH_LIMIT)).find(|at| is_proven(*at)) {
+            Some(at) => Search::Found(at),
+            None if ended || rest.len() >= SEARCH_SPAN => Search::Nothing,
+            None => Search::NotYet,
         }
-        if ended || rest.len() >= SEARCH_SPAN { Search::Nothing } else { Search::NotYet }
     }
 }
 
@@ -350,8 +378,10 @@ const USUAL_LIMIT: u32 = 256 * 1024;
 const RECORD_LIMIT: u32 = 16 * 1024 * 1024;
 /// How far behind damage the next record may lie.
 const SEARCH_LIMIT: usize = 1024 * 1024;
-/// What must be in memory to look that far: a record at the end of it, and the next header.
-const SEARCH_SPAN: usize = SEARCH_LIMIT + USUAL_LIMIT as usize + 2 * SS990915_HEADER;
+/// How many good records in a row show that they are records.
+const PROOF: usize = 2;
+/// What must be in memory to look that far.
+const SEARCH_SPAN: usize = SEARCH_LIMIT + PROOF * (USUAL_LIMIT as usize + SS990915_HEADER);
 /// How far the next packet's time may lie from the last one's if that is all that vouches for it.
 const NEAR_SECONDS: u32 = 7 * 24 * 3600;
 const RECORDS_TO_TRY: usize = 3;

@@ -21,7 +21,7 @@ pub(super) struct Blocks {
     sections: u32,
     /// The interfaces of this section.
     interfaces: Vec<Described>,
-    /// Packets so far, which is the frame number of the last one.
+    /// The frame number of the last packet.
     number: u64,
     /// The time of the last packet, for those that have none of their own.
     at: Timestamp,
@@ -196,6 +196,10 @@ impl Blocks {
             }
             INTERFACE_DESCRIPTION => return self.interface(block, at, out),
             INTERFACE_STATISTICS => return self.statistics(block, out),
+            kind if OTHER_FRAMES.contains(&kind) => {
+                self.number += 1;
+                return;
+            }
             // Names, secrets, comments and what is not known: nothing that is used here.
             _ => return,
         };
@@ -327,9 +331,8 @@ impl Blocks {
             parse_interfacestatisticsblock_le(block)
         };
         let Ok((_, statistics)) = parsed else { return };
-        let Some(described) = usize::try_from(statistics.if_id)
-            .ok()
-            .and_then(|index| self.interfaces.get_mut(index))
+        let Some(described) =
+            usize::try_from(statistics.if_id).ok().and_then(|index| self.interfaces.get_mut(index))
         else {
             return;
         };
@@ -365,8 +368,8 @@ impl Options {
                 (OptionCode::IfTsresol, [resolution, ..]) => read.resolution = *resolution,
                 (OptionCode::IfTsoffset, _) => {
                     // pcap-parser reads this number as little-endian in any section.
-                    read.offset =
-                        u64_of(option, big_endian).map_or(0, |bits| i64::from_ne_bytes(bits.to_ne_bytes()));
+                    read.offset = u64_of(option, big_endian)
+                        .map_or(0, |bits| i64::from_ne_bytes(bits.to_ne_bytes()));
                 }
                 _ => {}
             }
@@ -438,6 +441,20 @@ const DECRYPTION_SECRETS: u32 = 0x0000_000a;
 const CUSTOM: u32 = 0x0000_0bad;
 const CUSTOM_NO_COPY: u32 = 0x4000_0bad;
 const PROCESS_INFORMATION: u32 = 0x8000_0001;
+
+/// The types that are no packets, but that Wireshark shows and numbers as if they were: journal
+/// entries, custom blocks, and the six kinds of sysdig events.
+const OTHER_FRAMES: &[u32] = &[
+    SYSTEMD_JOURNAL,
+    CUSTOM,
+    CUSTOM_NO_COPY,
+    0x0000_0204,
+    0x0000_0208,
+    0x0000_0216,
+    0x0000_0217,
+    0x0000_0221,
+    0x0000_0222,
+];
 
 /// The types by which the next block is found behind damage.
 const WELL_KNOWN: &[u32] = &[

@@ -193,9 +193,8 @@ impl Stamped {
                 let (start, end) = *runs.get(last)?;
                 let joined = last == first || {
                     let (_, before) = *runs.get(last - 1)?;
-                    name.get(before..start).is_some_and(|gap| {
-                        matches!(gap, "-" | "_" | ":" | "." | "T" | "t" | " ")
-                    })
+                    name.get(before..start)
+                        .is_some_and(|gap| matches!(gap, "-" | "_" | ":" | "." | "T" | "t" | " "))
                 };
                 // Every field of a time has an even number of digits.
                 if !joined || (end - start) % 2 != 0 {
@@ -204,8 +203,8 @@ impl Stamped {
                 digits.push_str(name.get(start..end)?);
                 let Some(time) = named_time(&digits) else { continue };
                 // A date is worth more than a time of day of as many digits.
-                let worth = digits.len() * 2
-                    + usize::from(matches!(time, NamedTime::Absolute(_))) * 20;
+                let worth =
+                    digits.len() * 2 + usize::from(matches!(time, NamedTime::Absolute(_))) * 20;
                 if best.as_ref().is_none_or(|(known, _)| worth > *known) {
                     let mut around = String::new();
                     let mut done = 0;
@@ -291,7 +290,7 @@ fn digit_runs(name: &str) -> Vec<(usize, usize)> {
 }
 
 fn folder(path: &Path) -> PathBuf {
-    path.parent().unwrap_or(Path::new("")).to_owned()
+    path.parent().map(Path::to_owned).unwrap_or_default()
 }
 
 /// The name without folder and without what a compressor appends.
@@ -379,11 +378,7 @@ mod tests {
         check(first, "x_00002_20260101120100.pcapng", Some(Shape::Ring));
         check(first, "y_00002_20260101120100.pcapng", None);
         check(first, "x_00002_20260101115900.pcapng", None);
-        check(
-            "x_20260101120000_00001.pcapng",
-            "x_20260101120100_00002.pcapng",
-            Some(Shape::Ring),
-        );
+        check("x_20260101120000_00001.pcapng", "x_20260101120100_00002.pcapng", Some(Shape::Ring));
     }
 
     #[test]
