@@ -1,6 +1,8 @@
 //! From a path to bytes of an uncompressed capture: opens, looks at the first bytes, decompresses.
 
 use crate::source::report::{Compression, Progress};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::os::fd::AsFd;
@@ -135,7 +137,7 @@ pub(super) fn open(path: &Path, progress: &Progress) -> Result<Opened, OpenError
         return Err(OpenError::Directory { file: name });
     }
     let regular = regular_length(&file).is_some();
-    let mut reader = Counted { file, progress: progress.clone() };
+    let mut reader = Counted { file, regular, progress: progress.clone() };
     let mut raw = Vec::new();
     read_up_to(&mut reader, &mut raw, MAGIC).map_err(failed)?;
     let compression = match raw.as_slice() {
@@ -222,14 +224,35 @@ fn read_up_to(reader: &mut dyn Read, bytes: &mut Vec<u8>, len: usize) -> io::Res
     Ok(())
 }
 
-/// Counts what is read from disk.
+/// Counts what is read from disk, and waits for a pipe only until it is stopped.
 struct Counted {
     file: File,
+    regular: bool,
     progress: Progress,
+}
+
+impl Counted {
+    /// Waits until there is something to read; false if it was stopped before.
+    fn wait(&self) -> bool {
+        loop {
+            let mut ends = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
+            let ready = poll(&mut ends, PollTimeout::from(LOOK_UP_MILLISECONDS));
+            if self.progress.is_stopped() {
+                return false;
+            }
+            // What is wrong, reading tells better.
+            if !matches!(ready, Ok(0) | Err(Errno::EINTR)) {
+                return true;
+            }
+        }
+    }
 }
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.regular && !self.wait() {
+            return Ok(0);
+        }
         let read = self.file.read(buffer)?;
         self.progress.add(read as u64);
         Ok(read)
@@ -240,6 +263,8 @@ impl Read for Counted {
 pub(super) const HEAD: usize = 24;
 
 const MAGIC: usize = 4;
+/// How often a pipe that is silent looks whether it was stopped.
+const LOOK_UP_MILLISECONDS: u8 = 50;
 const COMPRESSED_CHUNK: usize = 64 * 1024;
 
 const CONVERT: &str = "a capture in another format; convert it with `editcap -F pcapng`";

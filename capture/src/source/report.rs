@@ -3,7 +3,7 @@
 use crate::packet::{Batch, FileId, InterfaceId, Timestamp};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What one file held, as far as it has been read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -182,11 +182,12 @@ impl fmt::Display for Damage {
 pub struct Progress {
     read: Arc<AtomicU64>,
     total: Option<u64>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Progress {
     pub(super) fn new(total: Option<u64>) -> Self {
-        Self { read: Arc::default(), total }
+        Self { read: Arc::default(), total, stop: Arc::default() }
     }
 
     pub(super) fn add(&self, bytes: u64) {
@@ -201,6 +202,15 @@ impl Progress {
     /// How many bytes were read.
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
+    }
+
+    /// Once this is set, pipes end where they are instead of waiting for more.
+    pub fn stop(&self) -> Arc<AtomicBool> {
+        self.stop.clone()
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// How many there are in all; `None` if a pipe is among the files.
