@@ -147,7 +147,9 @@ pub const SCHEMA: u32 = 1;
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let list = |map: &BTreeMap<String, u64>| {
-            let parts = map.iter().map(|(name, count)| format!("{} {name}", grouped(*count)));
+            let parts = map
+                .iter()
+                .map(|(name, count)| format!("{} {}", grouped(*count), name.replace('_', " ")));
             parts.collect::<Vec<_>>().join(", ")
         };
         writeln!(

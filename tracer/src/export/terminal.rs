@@ -1,16 +1,20 @@
 //! Traces as trees for people: one line per span, with a bar that shows when it ran.
 //!
 //! ```text
-//! trace 4bf92f35…  3 spans  12.4 ms  2026-01-01 10:15:02.123456 UTC
-//! shop            GET /orders/7     200      0.00 ms   12.40 ms  ████████████
-//! └─ orders       GET /orders/7     200      0.31 ms   11.80 ms   ███████████
+//! trace 4bf92f35…  3 spans  12.4 ms  2026-01-01 10:15:02.123456 UTC  from 10.0.0.7
+//! shop           GET /orders/7        200  +0.00 ms  12.4 ms                   ████████████
+//! └─ orders      GET /orders/7      ! 500  +0.31 ms  11.8 ms traceparent 99 %   ███████████
 //! ```
+//!
+//! What a narrow line has no room for is left out from the right: the reason of the link, the
+//! start, the bar.
 
 use crate::exchange::{Exchange, OPERATION, RESOURCE, STATUS_TEXT, Sort, State};
 use crate::export::Render;
-use crate::span::{LinkKind, Span, Trace};
+use crate::span::{Link, LinkKind, Trace};
 use crate::summary::protocol_name;
 use std::borrow::Cow;
+use unicode_width::UnicodeWidthChar;
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::message::Outcome;
 
@@ -27,20 +31,44 @@ pub struct Look {
 /// Renders traces as trees.
 pub struct Terminal {
     look: Look,
-    /// Columns of the tree with its services, of the operation, and of the bar.
+    columns: Columns,
+}
+
+/// How wide each part of a line is; a part of no columns is left out, with the space before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Columns {
+    /// The branches and the service.
     tree: usize,
     operation: usize,
+    start: usize,
+    link: usize,
     bar: usize,
+}
+
+impl Columns {
+    fn fit(width: usize) -> Self {
+        let (start, link) = match width {
+            WIDE.. => (START, REASON),
+            MIDDLE.. => (START, SURENESS),
+            NARROW.. => (0, SURENESS),
+            _ => (0, 0),
+        };
+        let shown = [STATUS, DURATION, start, link];
+        let taken: usize = shown.iter().filter(|part| **part > 0).map(|part| part + 1).sum();
+        // One more space stands before the operation.
+        let rest = width.saturating_sub(taken + 1);
+        let bar = if width < NARROW { 0 } else { rest / 4 };
+        let texts = rest - if bar > 0 { bar + 1 } else { 0 };
+        let tree = texts / 2;
+        Self { tree, operation: texts - tree, start, link, bar }
+    }
 }
 
 impl Terminal {
     /// Fits the columns into the width.
     pub fn new(look: Look) -> Self {
-        let rest = look.width.saturating_sub(STATUS + 2 * TIME + 5);
-        let bar = if look.width >= 100 { rest / 4 } else { rest / 6 };
-        let tree = (rest - bar) * 2 / 5;
-        let operation = rest - bar - tree;
-        Self { look, tree, operation, bar }
+        let columns = Columns::fit(look.width);
+        Self { look, columns }
     }
 
     fn paint(&self, out: &mut String, color: &str, text: &str) {
@@ -53,83 +81,134 @@ impl Terminal {
         }
     }
 
-    fn span(&self, trace: &Trace, place: usize, span: &Span, extent: (i64, i64), out: &mut String) {
+    fn title(&self, trace: &Trace, extent: (i64, i64), out: &mut String) {
+        let count = trace.spans.len();
+        let mut parts = vec![
+            format!("trace {:032x}", trace.id),
+            format!("{count} span{}", if count == 1 { "" } else { "s" }),
+            duration_text(extent.1 - extent.0),
+            time_text(Timestamp(extent.0)),
+        ];
+        if let Some(root) = trace.spans.first() {
+            parts.push(format!("from {}", root.exchange.client.ip()));
+        }
+        if trace.late {
+            parts.push("(goes on from before)".to_owned());
+        }
+        let mut title = String::new();
+        for part in parts {
+            let longer = if title.is_empty() { part } else { format!("{title}  {part}") };
+            // All but names and addresses is ASCII here.
+            if !title.is_empty() && longer.len() > self.look.width {
+                break;
+            }
+            title = longer;
+        }
+        let mut cut = String::new();
+        fit(&title, self.look.width, &mut cut);
+        self.paint(out, BOLD, cut.trim_end());
+        out.push('\n');
+    }
+
+    fn span(
+        &self,
+        trace: &Trace,
+        place: usize,
+        follows: &[bool],
+        extent: (i64, i64),
+        out: &mut String,
+    ) {
+        let Some(span) = trace.spans.get(place) else { return };
         let e = &*span.exchange;
+        let columns = self.columns;
         let (color, status) = status(e);
-        let mut tree = branches(trace, place);
+        let mut tree = branches(trace, place, follows, columns.tree / 2);
         tree.push_str(&clean(span.service.as_bytes()));
-        fit(&tree, self.tree, out);
+        let start = e.start().0 - extent.0;
+        let duration = e.end().0 - e.start().0;
+        fit(&tree, columns.tree, out);
         out.push(' ');
-        fit(&operation(e, span, &self.look.protocols), self.operation, out);
+        fit(&operation(e, &self.look.protocols), columns.operation, out);
         out.push(' ');
         let mut text = String::new();
         fit(&status, STATUS, &mut text);
         self.paint(out, color, &text);
-        let start = e.start().0 - extent.0;
-        let duration = e.end().0 - e.start().0;
-        out.push_str(&format!(" {:>TIME$}", duration_text(start)));
-        out.push_str(&format!(" {:>TIME$} ", duration_text(duration)));
-        self.paint(out, if color.is_empty() { DIM } else { color }, &bar(start, duration, extent.1 - extent.0, self.bar));
-        while out.ends_with(' ') {
-            out.pop();
+        if columns.start > 0 {
+            out.push_str(&format!(" {:>START$}", format!("+{}", duration_text(start))));
         }
+        out.push_str(&format!(" {:>DURATION$}", duration_text(duration)));
+        if columns.link > 0 {
+            let (color, link) = span
+                .link
+                .as_ref()
+                .map_or(("", String::new()), |link| link_text(link, columns.link == REASON));
+            let mut text = String::new();
+            fit(&link, columns.link, &mut text);
+            out.push(' ');
+            self.paint(out, color, &text);
+        }
+        if columns.bar > 0 {
+            let bar = bar(start, duration, extent.1 - extent.0, columns.bar);
+            out.push(' ');
+            self.paint(out, if color.is_empty() { CYAN } else { color }, &bar);
+        }
+        out.truncate(out.trim_end_matches(' ').len());
         out.push('\n');
     }
 }
 
 impl Render for Terminal {
     fn trace(&self, trace: &Trace, bytes: &mut Vec<u8>) {
-        let start = trace.spans.iter().map(|span| span.exchange.start().0).min().unwrap_or_default();
+        let start =
+            trace.spans.iter().map(|span| span.exchange.start().0).min().unwrap_or_default();
         let end = trace.spans.iter().map(|span| span.exchange.end().0).max().unwrap_or_default();
         let mut out = String::new();
-        let title = format!(
-            "trace {:032x}  {} span{}  {}  {}{}",
-            trace.id,
-            trace.spans.len(),
-            if trace.spans.len() == 1 { "" } else { "s" },
-            duration_text(end - start),
-            time_text(Timestamp(start)),
-            if trace.late { "  (goes on from before)" } else { "" },
-        );
-        let mut cut = String::new();
-        fit(&title, self.look.width, &mut cut);
-        self.paint(&mut out, BOLD, cut.trim_end());
-        out.push('\n');
-        for (place, span) in trace.spans.iter().enumerate() {
-            self.span(trace, place, span, (start, end), &mut out);
+        self.title(trace, (start, end), &mut out);
+        let follows = follows(trace);
+        for place in 0..trace.spans.len() {
+            self.span(trace, place, &follows, (start, end), &mut out);
         }
         out.push('\n');
         bytes.extend_from_slice(out.as_bytes());
     }
 }
 
-/// The branches before a span: a line goes on where a later sibling follows.
-fn branches(trace: &Trace, place: usize) -> String {
-    let Some(span) = trace.spans.get(place) else { return String::new() };
+/// For each span, whether a later one hangs under the same span.
+fn follows(trace: &Trace) -> Vec<bool> {
+    let mut has_later = vec![false; trace.spans.len()];
+    let mut follows = Vec::with_capacity(trace.spans.len());
+    for span in trace.spans.iter().rev() {
+        let later = span.link.as_ref().and_then(|link| has_later.get_mut(link.parent));
+        follows.push(later.is_some_and(|later| std::mem::replace(later, true)));
+    }
+    follows.reverse();
+    follows
+}
+
+/// The branches before a span: a line goes on where a later sibling follows. Of a tree that is
+/// deeper than there is room, the outer branches are left out.
+fn branches(trace: &Trace, place: usize, follows: &[bool], columns: usize) -> String {
+    let room = (columns / BRANCH).max(2);
     let mut parts = Vec::new();
     let mut at = place;
-    let mut current = span;
-    while let Some(link) = &current.link {
-        let more = trace.spans.iter().skip(at + 1).take_while(|later| later.depth >= current.depth);
-        let mut more = more.filter(|later| {
-            later.depth == current.depth && later.link.as_ref().map(|l| l.parent) == Some(link.parent)
-        });
-        let follows = more.next().is_some();
-        let leaf = parts.is_empty();
-        parts.push(match (leaf, follows) {
+    while let Some(link) = trace.spans.get(at).and_then(|span| span.link.as_ref()) {
+        if parts.len() == room {
+            parts.pop();
+            parts.push("…  ");
+            break;
+        }
+        parts.push(match (parts.is_empty(), follows.get(at) == Some(&true)) {
             (true, true) => "├─ ",
             (true, false) => "└─ ",
             (false, true) => "│  ",
             (false, false) => "   ",
         });
         at = link.parent;
-        let Some(parent) = trace.spans.get(at) else { break };
-        current = parent;
     }
     parts.into_iter().rev().collect()
 }
 
-fn operation(e: &Exchange, span: &Span, protocols: &[String]) -> String {
+fn operation(e: &Exchange, protocols: &[String]) -> String {
     let mut text = match e.sort {
         Sort::Connect => String::new(),
         _ if protocol_name(e.protocol, protocols) == "http" => String::new(),
@@ -140,40 +219,57 @@ fn operation(e: &Exchange, span: &Span, protocols: &[String]) -> String {
         text.push(' ');
         text.push_str(&clean(resource));
     }
-    if let Some(link) = &span.link {
-        if link.kind == LinkKind::SameExchange {
-            text.push_str(" (next point)");
-        } else if link.confidence < UNSURE {
-            text.push_str(&format!(" (by {}, {:.0} % sure)", link.reason.name(), link.confidence * 100.0));
-        }
-    }
     text
 }
 
-fn status(e: &Exchange) -> (&'static str, String) {
-    if e.state != State::Complete {
-        let color = if e.state.failed() { RED } else { YELLOW };
-        return (color, e.state.name().replace('_', " "));
-    }
-    let color = match e.outcome {
-        Outcome::ServerError => RED,
-        Outcome::ClientError => YELLOW,
-        Outcome::Ok | Outcome::Unknown => "",
-    };
-    let text = match (e.text.text(STATUS_TEXT), e.code) {
-        (Some(text), _) => clean(text).into_owned(),
-        (None, 0) if e.sort == Sort::OneWay => "one-way".to_owned(),
-        (None, 0) => if e.outcome == Outcome::Ok { "ok" } else { "error" }.to_owned(),
-        (None, code) => code.to_string(),
+/// Why a span hangs where it does, and how sure that is.
+fn link_text(link: &Link, with_reason: bool) -> (&'static str, String) {
+    let percent = (link.confidence * 100.0).round();
+    let color = if link.runner_up.is_some() { YELLOW } else { DIM };
+    let text = match link.kind {
+        LinkKind::SameExchange => if with_reason { "next point" } else { "point" }.to_owned(),
+        LinkKind::Parent if !with_reason => format!("{percent} %"),
+        LinkKind::Parent if link.runner_up.is_some() => format!("ambiguous {percent} %"),
+        LinkKind::Parent => format!("{} {percent} %", link.reason.name()),
     };
     (color, text)
 }
 
-/// A bar over `width` columns for a part of the whole, in eighths of a column.
-fn bar(start: i64, duration: i64, whole: i64, width: usize) -> String {
-    if width == 0 {
-        return String::new();
+/// What came of an exchange; `!` marks what failed, for those who see no colours.
+fn status(e: &Exchange) -> (&'static str, String) {
+    if e.state != State::Complete {
+        let name = match e.state {
+            State::ResponseLost => "lost",
+            State::Unanswered => "no answer",
+            state => state.name(),
+        };
+        let name = name.replace('_', " ");
+        return if e.state.failed() {
+            (RED, format!("! {name}"))
+        } else {
+            (YELLOW, format!("  {name}"))
+        };
     }
+    let text = match (e.text.text(STATUS_TEXT), e.code) {
+        (Some(text), _) => clean(text),
+        (None, 0) if e.sort == Sort::OneWay => "one-way".into(),
+        (None, 0) => match e.outcome {
+            Outcome::Ok => "ok",
+            Outcome::Unknown => "",
+            Outcome::ClientError | Outcome::ServerError => "error",
+        }
+        .into(),
+        (None, code) => code.to_string().into(),
+    };
+    match e.outcome {
+        Outcome::ServerError => (RED, format!("! {text}")),
+        Outcome::ClientError => (YELLOW, format!("  {text}")),
+        Outcome::Ok | Outcome::Unknown => ("", format!("  {text}")),
+    }
+}
+
+/// A bar within `width` columns for a part of the whole.
+fn bar(start: i64, duration: i64, whole: i64, width: usize) -> String {
     let whole = whole.max(1) as f64;
     let columns = width as f64;
     let from = ((start as f64 / whole) * columns).floor().clamp(0.0, columns - 1.0) as usize;
@@ -183,32 +279,53 @@ fn bar(start: i64, duration: i64, whole: i64, width: usize) -> String {
     bar
 }
 
-/// Text without control characters, as the terminal shows it.
+/// Text without what would move or turn the terminal's line: control characters and those that
+/// change the direction of writing.
 fn clean(bytes: &[u8]) -> Cow<'_, str> {
+    let harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     let text = String::from_utf8_lossy(bytes);
-    if text.chars().any(char::is_control) {
-        return text.chars().map(|c| if c.is_control() { '·' } else { c }).collect::<String>().into();
+    if text.chars().any(harmful) {
+        return text.chars().map(|c| if harmful(c) { '·' } else { c }).collect::<String>().into();
     }
     text
 }
 
-/// Pads or cuts a text to so many columns.
+/// Pads or cuts a text to so many columns of the terminal, where a character takes 0, 1 or 2.
 fn fit(text: &str, columns: usize, out: &mut String) {
-    let length = text.chars().count();
-    if length > columns {
-        out.extend(text.chars().take(columns.saturating_sub(1)));
-        out.push('…');
-    } else {
-        out.push_str(text);
-        out.extend(std::iter::repeat_n(' ', columns - length));
+    let width = |c: char| c.width().unwrap_or_default();
+    let mut cut = None;
+    let mut used = 0;
+    for (place, c) in text.char_indices() {
+        // Here is the last place where an ellipsis fits.
+        if cut.is_none() && used + width(c) + 1 > columns {
+            cut = Some((place, used));
+        }
+        used += width(c);
+        if used > columns {
+            let (place, before) = cut.unwrap_or_default();
+            out.push_str(text.get(..place).unwrap_or_default());
+            if columns > 0 {
+                out.push('…');
+            }
+            out.extend(std::iter::repeat_n(' ', columns.saturating_sub(before + 1)));
+            return;
+        }
     }
+    out.push_str(text);
+    out.extend(std::iter::repeat_n(' ', columns - used));
 }
 
+/// A duration with three digits, so that a column of them stays narrow.
 fn duration_text(nanoseconds: i64) -> String {
-    let milliseconds = nanoseconds as f64 / 1e6;
-    match milliseconds {
-        m if m < 1_000.0 => format!("{m:.2} ms"),
-        m if m < 100_000.0 => format!("{:.2} s", m / 1e3),
+    match nanoseconds as f64 / 1e6 {
+        m if m < 9.995 => format!("{m:.2} ms"),
+        m if m < 99.95 => format!("{m:.1} ms"),
+        m if m < 999.5 => format!("{m:.0} ms"),
+        m if m < 9_995.0 => format!("{:.2} s", m / 1e3),
+        m if m < 99_950.0 => format!("{:.1} s", m / 1e3),
         m => format!("{:.0} s", m / 1e3),
     }
 }
@@ -234,14 +351,26 @@ fn time_text(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06} UTC")
 }
 
-const STATUS: usize = 13;
-const TIME: usize = 10;
-/// Links that are less sure than this say so.
-const UNSURE: f32 = 0.95;
+/// A mark for failure, a space, and the longest name of a state.
+const STATUS: usize = 11;
+const START: usize = 8;
+const DURATION: usize = 7;
+/// A link's reason, and how sure it is.
+const REASON: usize = 18;
+/// How sure a link is.
+const SURENESS: usize = 5;
+const BRANCH: usize = 3;
+/// Columns from which on a line has all parts.
+const WIDE: usize = 110;
+/// Columns from which on it has the start.
+const MIDDLE: usize = 90;
+/// Columns from which on it has the bar, and says how sure links are.
+const NARROW: usize = 70;
 const RESET: &str = "\x1b[0m";
 const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[36m";
-const RED: &str = "\x1b[31m";
+const DIM: &str = "\x1b[2m";
+const CYAN: &str = "\x1b[36m";
+const RED: &str = "\x1b[1;31m";
 const YELLOW: &str = "\x1b[33m";
 
 #[cfg(test)]
@@ -267,5 +396,55 @@ mod tests {
         assert_eq!(bar(10, 0, 10, 4), "   █");
         assert_eq!(bar(5, 5, 10, 4), "  ██");
         assert_eq!(bar(0, 0, 0, 4), "█");
+    }
+
+    #[test]
+    fn a_line_fills_its_width_and_no_more() {
+        for width in 40..300 {
+            let Columns { tree, operation, start, link, bar } = Columns::fit(width);
+            let parts = [tree, operation, STATUS, start, DURATION, link, bar];
+            let shown = parts.iter().filter(|part| **part > 0);
+            assert_eq!(shown.clone().sum::<usize>() + shown.count() - 1, width, "width {width}");
+        }
+    }
+
+    fn fitted(text: &str, columns: usize) -> String {
+        let mut out = String::new();
+        fit(text, columns, &mut out);
+        out
+    }
+
+    #[test]
+    fn texts_are_padded_and_cut_by_columns() {
+        assert_eq!(fitted("ab", 4), "ab  ");
+        assert_eq!(fitted("abcd", 4), "abcd");
+        assert_eq!(fitted("abcde", 4), "abc…");
+        assert_eq!(fitted("abc", 0), "");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!(fitted("注文", 5), "注文 ");
+        assert_eq!(fitted("注文書", 5), "注文…");
+        assert_eq!(fitted("注文書", 4), "注… ");
+    }
+
+    #[test]
+    fn combining_characters_take_none() {
+        assert_eq!(fitted("e\u{301}t", 3), "e\u{301}t ");
+        assert_eq!(fitted("e\u{301}te\u{301}", 3), "e\u{301}te\u{301}");
+    }
+
+    #[test]
+    fn writing_direction_stays() {
+        assert_eq!(clean("a\u{202e}b".as_bytes()), "a·b");
+    }
+
+    #[test]
+    fn durations_have_three_digits() {
+        let texts =
+            [4_000, 9_994_000, 9_996_000, 99_960_000, 999_600_000, 61_000_000_000, 600_000_000_000];
+        let texts = texts.map(duration_text);
+        assert_eq!(texts, ["0.00 ms", "9.99 ms", "10.0 ms", "100 ms", "1.00 s", "61.0 s", "600 s"]);
     }
 }
