@@ -1,7 +1,7 @@
 //! The words of the command line that name captures, and those that are a filter.
 
 use super::complain;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use wirespan_capture::filter::Filters;
 use wirespan_capture::packet::Batch;
@@ -48,7 +48,9 @@ impl Inputs {
                     "no capture named: {word} is no file, and {expression:?} was taken as a filter; \
                      say wirespan read FILE {expression}"
                 ),
-                None => bail!("no capture named; say wirespan read FILE, or - for the standard input"),
+                None => {
+                    bail!("no capture named; say wirespan read FILE, or - for the standard input")
+                }
             }
         }
         Ok(Self { files, filter })
@@ -64,16 +66,21 @@ impl Inputs {
 }
 
 fn compile(expression: &str, words: &[String], words_may_be_files: bool) -> Result<Filters> {
-    Filters::new(expression).map_err(|error| match words {
-        [word, ..] if words_may_be_files => anyhow::anyhow!(
-            "{word}: there is no such file, and {expression:?} is no filter either: {error}"
-        ),
-        _ => anyhow::anyhow!("filter {expression:?}: {error}; see man pcap-filter"),
+    Filters::new(expression).map_err(|error| {
+        let reason = error.reason.trim();
+        match words {
+            [word, ..] if words_may_be_files => anyhow::anyhow!(
+                "{word}: there is no such file, and {expression:?} is no filter either ({reason})"
+            ),
+            _ => anyhow::anyhow!("filter {expression:?}: {reason} (see man pcap-filter)"),
+        }
     })
 }
 
-fn is_input(word: &str) -> bool {
-    word == "-" || Path::new(word).exists()
+/// Whether a word names a capture: a path that exists, or may well, behind a closed door.
+pub(super) fn is_input(word: &str) -> bool {
+    let closed = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    word == "-" || Path::new(word).try_exists().unwrap_or_else(closed)
 }
 
 /// One capture, read in place, or several, merged by time.
@@ -124,18 +131,6 @@ impl PacketSource for Source {
             Self::Many(source) => source.interfaces(),
         }
     }
-}
-
-/// Where the output goes.
-pub(super) fn output(path: Option<&Path>) -> Result<Box<dyn std::io::Write + Send>> {
-    Ok(match path {
-        Some(path) if path.as_os_str() != "-" => {
-            let file = std::fs::File::create(path)
-                .with_context(|| format!("write {}", path.display()))?;
-            Box::new(std::io::BufWriter::with_capacity(1 << 16, file))
-        }
-        _ => Box::new(std::io::BufWriter::with_capacity(1 << 16, std::io::stdout())),
-    })
 }
 
 /// Lines of one kind that are shown.

@@ -1,13 +1,16 @@
 //! The command line: words in, one command run, an exit code out.
 
 mod exit;
+mod usage;
 mod read;
 mod inputs;
+mod output;
 mod progress;
 
 pub use exit::Exit;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,12 +26,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// A distributed tracer that needs nothing but packets.
-///
-/// `wirespan read FILE` shows the traces of a capture; `wirespan -r FILE tcp port 80` is the same
-/// with a filter, as tcpdump's users type it.
 #[derive(Debug, Parser)]
-#[command(name = "wirespan", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "wirespan",
+    version,
+    about = ABOUT,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -40,25 +46,34 @@ enum Command {
 }
 
 fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
-    // tcpdump's way: options and filter without a verb.
-    let verbless = words.get(1).and_then(|word| word.to_str()).is_some_and(|word| {
-        word.starts_with('-') && !["-h", "--help", "-V", "--version", "--"].contains(&word)
-    });
-    if verbless {
+    if words.get(1).and_then(|word| word.to_str()).is_some_and(is_verbless) {
         words.insert(1, "read".into());
     }
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
-        Err(error) => {
-            let exit = if error.use_stderr() { Exit::CouldNot } else { Exit::Done };
+        Err(error) if !error.use_stderr() => {
             // Nobody is left to tell if even this cannot be printed.
             let _ = error.print();
-            return Ok(exit);
+            return Ok(Exit::Done);
         }
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            complain(error.to_string().trim_end());
+            return Ok(Exit::CouldNot);
+        }
+        Err(error) => anyhow::bail!(usage::explain(&error)),
     };
     match cli.command {
         Command::Read(args) => read::read(&args),
     }
+}
+
+/// Whether the first word is no command: tcpdump's way, with an option or a file in front.
+fn is_verbless(first: &str) -> bool {
+    if ["-h", "--help", "-V", "--version", "--"].contains(&first) {
+        return false;
+    }
+    let is_command = Cli::command().find_subcommand(first).is_some();
+    !is_command && (first.starts_with('-') || inputs::is_input(first))
 }
 
 /// Says something to the user; data goes to the standard output, talk goes here.
@@ -66,3 +81,9 @@ fn complain(text: &str) {
     // Nobody is left to tell if the standard error is closed.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
+
+const ABOUT: &str = "\
+Makes distributed traces out of network packets: which call caused which.
+
+  wirespan read shop.pcap          the traces of a capture
+  wirespan -r shop.pcap port 80    the same with a filter, as with tcpdump";

@@ -16,11 +16,16 @@ impl Meter {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
         };
-        let target =
-            if wanted { ProgressDrawTarget::stderr_with_hz(5) } else { ProgressDrawTarget::hidden() };
+        let target = if wanted {
+            ProgressDrawTarget::stderr_with_hz(5)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         bar.set_draw_target(target);
         let template = match progress.total() {
-            Some(_) => "{percent:>3} % of {total_bytes}, {bytes_per_sec}, {msg} packets, {eta} left",
+            Some(_) => {
+                "{percent:>3} % of {total_bytes}, {bytes_per_sec}, {msg} packets, {eta} left"
+            }
             None => "{bytes}, {bytes_per_sec}, {msg} packets",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {

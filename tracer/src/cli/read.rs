@@ -1,6 +1,7 @@
 //! `wirespan read`: captures in, traces out.
 
-use super::inputs::{Inputs, output};
+use super::inputs::Inputs;
+use super::output::{self, Output};
 use super::progress::Meter;
 use super::{Exit, complain};
 use crate::config::{self, Config};
@@ -15,86 +16,86 @@ use crate::span::SpanSink;
 use crate::summary::Summary;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wirespan_capture::filter::Filters;
 use wirespan_capture::packet::Batch;
+use wirespan_capture::source::report::Damage;
 
-/// Show the traces of capture files.
-///
-/// Reads pcap and pcapng, plain or compressed with gzip or zstd; several files are merged by time.
+/// Show the traces of capture files
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(about = ABOUT, after_help = AFTER_HELP, override_usage = USAGE)]
 pub(super) struct ReadArgs {
-    /// Capture files, or - for the standard input; then, with or without --, a filter in
-    /// tcpdump's language (see man pcap-filter)
+    /// Capture files (pcap or pcapng, also compressed with gzip or zstd; several are merged by
+    /// time), or - for the standard input; then, with or without --, a filter in tcpdump's
+    /// language (see man pcap-filter)
     #[arg(value_name = "FILE|FILTER")]
     words: Vec<String>,
 
-    /// A capture file, as tcpdump's -r names it; all other words are then the filter
+    /// A capture file, as with tcpdump; all words that are no options are then the filter
     #[arg(short = 'r', value_name = "FILE")]
     from: Vec<PathBuf>,
 
-    /// The filter
-    #[arg(last = true, value_name = "FILTER")]
+    #[arg(last = true, hide = true)]
     filter: Vec<String>,
 
-    /// What to write
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    /// What to write: trees for people, or one JSON object per span and line
+    #[arg(long, value_enum, default_value_t = Format::Terminal, help_heading = OUTPUT)]
     format: Format,
 
     /// Where to write it, instead of the standard output
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
     output: Option<PathBuf>,
 
-    /// Write what was read, found and lost as JSON to this file
-    #[arg(long, value_name = "FILE")]
+    /// Write what was read, found and lost as JSON to this file, - for the standard output
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     summary: Option<PathBuf>,
 
-    /// Threads that work at a time; the output is the same whatever their number
-    #[arg(long, value_name = "N", default_value_t = default_threads())]
-    threads: usize,
-
-    /// Colours: by default where the output is a terminal and NO_COLOR is not set
-    #[arg(long, value_enum, default_value_t = When::Auto)]
+    /// Use colours; auto: where the output is a terminal and NO_COLOR is not set
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, help_heading = OUTPUT)]
     color: When,
 
     /// Say nothing on the standard error but what went wrong
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = OUTPUT)]
     quiet: bool,
 
+    /// Threads that work at a time [default: as many as the machine has]; the output is the same
+    /// whatever their number
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true, help_heading = LIMITS)]
+    threads: Option<usize>,
+
     /// Seconds without news after which a trace is settled
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS)]
     join_window: f64,
 
     /// Seconds after which a request counts as unanswered
-    #[arg(long, value_name = "SECONDS", default_value_t = config::RESPONSE_TIMEOUT_SECONDS as f64)]
+    #[arg(long, value_name = "SECONDS", default_value_t = config::RESPONSE_TIMEOUT_SECONDS as f64, value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS)]
     response_timeout: f64,
 
     /// Flows that are followed at a time
-    #[arg(long, value_name = "N", default_value_t = config::MAX_FLOWS)]
+    #[arg(long, value_name = "N", default_value_t = config::MAX_FLOWS, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
     max_flows: usize,
 
     /// Bytes of all flows that may wait for what is missing before them
-    #[arg(long, value_name = "BYTES", default_value_t = config::MAX_WAITING_BYTES)]
+    #[arg(long, value_name = "BYTES", default_value_t = config::MAX_WAITING_BYTES, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
     max_waiting_bytes: usize,
 
     /// Exchanges that are held at a time until their traces settle
-    #[arg(long, value_name = "N", default_value_t = WindowLimits::default().held)]
+    #[arg(long, value_name = "N", default_value_t = WindowLimits::default().held, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
     max_held: usize,
 
     /// Spans of one trace
-    #[arg(long, value_name = "N", default_value_t = WindowLimits::default().members)]
+    #[arg(long, value_name = "N", default_value_t = WindowLimits::default().members, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
     max_trace_spans: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Trees for people.
     Terminal,
-    /// One JSON object per span and line.
     Ndjson,
 }
 
@@ -108,17 +109,23 @@ enum When {
 /// Runs the command.
 pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let inputs = Inputs::of(&args.from, &args.words, &args.filter)?;
-    let config = args.config()?;
+    let config = args.config();
     let mut source = inputs.open()?;
-    let output = output(args.output.as_deref())?;
-    if let Some(path) = &args.summary {
-        // Find out now, not after an hour of reading.
-        std::fs::File::create(path).with_context(|| format!("write {}", path.display()))?;
-    }
-    let stop = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, stop.clone())
-        .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone()))
-        .context("watch for ctrl-C")?;
+    // Both are made now: that they cannot be is said before the reading, not an hour later.
+    let output = Output::create(args.output.as_deref(), &inputs.files)?;
+    let in_use = [&inputs.files[..], args.output.as_slice()].concat();
+    let summary_output =
+        args.summary.as_deref().map(|path| Output::create(Some(path), &in_use)).transpose()?;
+    let output_name = output.name().to_owned();
+    let output = output.writer();
+    let stop = source.progress().stop();
+    signal_hook::flag::register_conditional_shutdown(
+        signal_hook::consts::SIGINT,
+        130,
+        stop.clone(),
+    )
+    .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone()))
+    .context("watch for ctrl-C")?;
     let taps = TapNames::default();
     let protocols: Vec<String> =
         (config.protocols)().iter().map(|protocol| protocol.name().to_owned()).collect();
@@ -135,7 +142,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         filter: inputs.filter,
         taps: taps.clone(),
         meter: Meter::new(source.progress(), !args.quiet && !to_terminal),
-        stop,
+        stop: stop.clone(),
     };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(config.threads)
@@ -147,10 +154,14 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     if !args.quiet {
         source.tell_rotations();
     }
+    outcomes.stopped |= stop.load(Ordering::Relaxed);
+    let stopped = outcomes.stopped;
     let summary = &mut outcomes.summary;
     summary.taps = taps.all();
     for report in source.reports() {
-        summary.damage.extend(report.damage.iter().map(|damage| format!("{}: {damage}", report.name)));
+        // What was stopped within a packet is not damaged.
+        let damage = report.damage.iter().filter(|damage| !(stopped && is_cut(damage)));
+        summary.damage.extend(damage.map(|damage| format!("{}: {damage}", report.name)));
         let first = report.first.map(|at| at.0);
         let last = report.last.map(|at| at.0);
         summary.from = summary.from.into_iter().chain(first).min();
@@ -160,34 +171,31 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         summary.damage.push(format!("filter: {refused}"));
     }
     measure(summary);
-    if let Some(path) = &args.summary {
-        write_summary(summary, path)?;
+    if let Some(output) = summary_output {
+        let text = serde_json::to_string_pretty(&outcomes.summary).context("write the summary")?;
+        output.write(&(text + "\n"))?;
     }
-    conclude(args, &outcomes)
+    conclude(args, &outcomes, &output_name)
 }
 
 /// Says how it went, and with what code to end.
-fn conclude(args: &ReadArgs, outcomes: &Outcomes) -> Result<Exit> {
+fn conclude(args: &ReadArgs, outcomes: &Outcomes, output_name: &str) -> Result<Exit> {
     let summary = &outcomes.summary;
     for damage in &summary.damage {
         complain(&format!("wirespan: warning: {damage}"));
     }
-    if !args.quiet {
+    if !args.quiet && summary.spans > 0 {
         complain(summary.to_string().trim_end());
     }
     if let Some(error) = &outcomes.sink_error {
-        let name = args.output.as_deref().unwrap_or(Path::new("standard output")).display();
-        match error.kind() {
+        if error.kind() == io::ErrorKind::BrokenPipe {
             // Whoever reads has seen enough, as head has.
-            io::ErrorKind::BrokenPipe => {
+            if !args.quiet {
                 complain("wirespan: the reader of the output has gone; reading was stopped");
-                return Ok(Exit::Done);
             }
-            io::ErrorKind::StorageFull => {
-                bail!("write {name}: the disk is full, make room or name another place with -o")
-            }
-            _ => bail!("write {name}: {error}"),
+            return Ok(Exit::Done);
         }
+        return Err(output::failure(output_name, error));
     }
     if let Some(error) = &outcomes.source_error {
         bail!("read: {error}; what had come before was used");
@@ -196,49 +204,75 @@ fn conclude(args: &ReadArgs, outcomes: &Outcomes) -> Result<Exit> {
         complain("wirespan: stopped by ctrl-C; what had been read was used");
         return Ok(Exit::Interrupted);
     }
-    Ok(if summary.spans == 0 { Exit::NotFound } else { Exit::Done })
+    if summary.spans == 0 {
+        complain(&format!("wirespan: nothing found: {}", why_nothing(summary)));
+        return Ok(Exit::NotFound);
+    }
+    Ok(Exit::Done)
 }
 
-fn write_summary(summary: &Summary, path: &Path) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(summary).context("write the summary")?;
-    text.push('\n');
-    std::fs::write(path, text).with_context(|| format!("write {}", path.display()))
+fn is_cut(damage: &Damage) -> bool {
+    matches!(damage, Damage::CutTail { .. })
+}
+
+/// Why a capture that could be read holds no exchange.
+fn why_nothing(summary: &Summary) -> String {
+    let packets = summary.packets;
+    let of = |map: &BTreeMap<String, u64>, name: &str| map.get(name).copied().unwrap_or_default();
+    let filtered = of(&summary.packets_by, "filtered");
+    if packets == 0 {
+        return "there are no packets in it".to_owned();
+    }
+    if filtered == packets {
+        return format!("the filter left none of {packets} packets");
+    }
+    let left = packets - filtered;
+    if of(&summary.lost, "unknown_link_type") == left {
+        return format!("none of {left} packets has a link type that can be read");
+    }
+    let mut unknown: Vec<_> = summary.unknown_ports.iter().collect();
+    unknown.sort_by_key(|(port, unknown)| (Reverse(unknown.bytes), **port));
+    if !unknown.is_empty() {
+        let ports = unknown.iter().take(PORTS).map(|(port, unknown)| {
+            let tls = if TLS.contains(port) { ", probably TLS, which is not read" } else { "" };
+            let s = if unknown.flows == 1 { "" } else { "s" };
+            format!("port {port} ({} flow{s}{tls})", unknown.flows)
+        });
+        let more = if unknown.len() > PORTS { ", and others" } else { "" };
+        let ports = ports.collect::<Vec<_>>().join(", ");
+        return format!("no flow speaks a protocol that can be read: {ports}{more}");
+    }
+    if of(&summary.lost, "responses_without_request") > 0 {
+        return "there are responses, but none of their requests".to_owned();
+    }
+    match summary.flows {
+        0 => format!("none of {left} packets holds readable TCP or UDP"),
+        1 => "its one flow carries no data".to_owned(),
+        flows => format!("its {flows} flows carry no data"),
+    }
 }
 
 /// Adds what the process has used.
 fn measure(summary: &mut Summary) {
     use nix::sys::resource::{UsageWho, getrusage};
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
-    let seconds = |time: nix::sys::time::TimeVal| {
-        time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
-    };
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     summary.peak_rss_bytes = u64::try_from(usage.max_rss()).unwrap_or_default() * 1024;
     summary.cpu_seconds = seconds(usage.user_time()) + seconds(usage.system_time());
 }
 
 impl ReadArgs {
-    fn config(&self) -> Result<Config> {
-        if self.threads == 0 || self.threads > MAX_THREADS {
-            bail!("--threads {}: name a number from 1 to {MAX_THREADS}", self.threads);
-        }
-        let mut config = Config { threads: self.threads, ..Config::default() };
-        config.window.quiet = nanoseconds("--join-window", self.join_window)?;
-        config.response_timeout = nanoseconds("--response-timeout", self.response_timeout)?;
-        for (name, value) in [
-            ("--max-flows", self.max_flows),
-            ("--max-waiting-bytes", self.max_waiting_bytes),
-            ("--max-held", self.max_held),
-            ("--max-trace-spans", self.max_trace_spans),
-        ] {
-            if value == 0 {
-                bail!("{name} 0: nothing could be done, name a number from 1 on");
-            }
-        }
+    fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.threads = self.threads.unwrap_or_else(|| config.threads.min(MAX_THREADS));
+        config.window.quiet = nanoseconds(self.join_window);
+        config.response_timeout = nanoseconds(self.response_timeout);
         config.flows.flows = self.max_flows;
         config.flows.waiting = self.max_waiting_bytes;
         config.window.held = self.max_held;
         config.window.members = self.max_trace_spans;
-        Ok(config)
+        config
     }
 
     fn colors(&self) -> bool {
@@ -253,22 +287,33 @@ impl ReadArgs {
     }
 
     fn width(&self) -> usize {
-        if self.output.is_some() {
-            return WIDTH;
-        }
-        terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0).max(40))
+        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let terminal = || match self.output {
+            Some(_) => None,
+            // Where the output is a pipe, its reader shows it on the same terminal.
+            None => terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
+        };
+        asked.or_else(terminal).filter(|width| *width > 0).unwrap_or(WIDTH).max(NARROWEST)
     }
 }
 
-fn default_threads() -> usize {
-    Config::default().threads.min(MAX_THREADS)
+fn threads(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=MAX_THREADS).contains(count));
+    count.ok_or_else(|| format!("name a whole number from 1 to {MAX_THREADS}"))
 }
 
-fn nanoseconds(name: &str, seconds: f64) -> Result<i64> {
-    if !(0.0..=86_400.0).contains(&seconds) {
-        bail!("{name} {seconds}: name a number of seconds from 0 to 86400");
-    }
-    Ok((seconds * 1e9) as i64)
+fn count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "name a whole number from 1 on".to_owned())
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "name a number of seconds from 0 to 86400".to_owned())
+}
+
+fn nanoseconds(seconds: f64) -> i64 {
+    (seconds * 1e9) as i64
 }
 
 /// What the pipeline finds around it.
@@ -299,17 +344,28 @@ impl Surroundings for Here {
 const MAX_THREADS: usize = 1024;
 /// Columns where the output is no terminal.
 const WIDTH: usize = 120;
+/// Columns below which nothing could be read any more.
+const NARROWEST: usize = 40;
+/// Ports of flows that nobody understood that are named.
+const PORTS: usize = 3;
+/// Ports that mostly carry TLS: HTTPS, DNS, LDAP, mail, MQTT, Redis and AMQP over it.
+const TLS: &[u16] = &[443, 465, 636, 853, 993, 995, 5671, 6380, 6443, 8443, 8883];
 
 const _: () = assert!(decoder::UNFINISHED == 1 << 20 && pairing::OPEN == 4096);
+const OUTPUT: &str = "Output";
+const LIMITS: &str = "Threads and limits";
+const ABOUT: &str = "Show the traces of capture files";
+const USAGE: &str = "wirespan read [OPTIONS] FILE... [[--] FILTER]
+       wirespan [OPTIONS] -r FILE [FILTER]";
 const AFTER_HELP: &str = "\
-Limits that are fixed: 1 MiB of an unfinished message, 4,096 open requests a connection, 1 MiB of a
-connection's bytes that wait, 16 KiB of texts a span. What reaches a limit is counted and printed.
+Fixed limits: 1 MiB of an unfinished message, 4,096 open requests of a connection, 1 MiB of a
+connection's bytes that wait, 16 KiB of texts of a span. What reaches a limit is counted and shown.
 
 Exit codes: 0 done, 1 done but no exchange was found, 2 could not, 130 stopped by ctrl-C.
 
 Examples:
-  wirespan read shop.pcapng                     all traces of a capture
-  wirespan read shop.pcap -- tcp port 80        those of one port
-  wirespan -r shop.pcap host 10.0.0.7           the same, as with tcpdump
-  zcat big.pcap.gz | wirespan read -            from a pipe
+  wirespan read shop.pcapng                  all traces of a capture
+  wirespan read shop.pcap -- tcp port 80     those of one port
+  wirespan -r shop.pcap host 10.0.0.7        as with tcpdump
+  ssh box tcpdump -U -w - | wirespan read -  from a pipe; ctrl-C shows what has come
   wirespan read a.pcap b.pcap --format ndjson -o spans.ndjson --summary counts.json";

@@ -1,0 +1,46 @@
+//! What is wrong with the words of a command line, in one line.
+
+use clap::error::{ContextKind, Error, ErrorKind};
+use std::error::Error as _;
+
+/// Says what is wrong, and where it would be better.
+pub(super) fn explain(error: &Error) -> String {
+    let text = |kind| error.get(kind).map(ToString::to_string).filter(|text| !text.is_empty());
+    let option = text(ContextKind::InvalidArg).unwrap_or_default();
+    // `--threads <N>` is called --threads.
+    let name = option.split(' ').next().unwrap_or_default();
+    let value = text(ContextKind::InvalidValue);
+    match (error.kind(), value) {
+        (ErrorKind::UnknownArgument, _) => {
+            let meant = text(ContextKind::SuggestedArg).map_or_else(String::new, |other| {
+                format!(", did you mean {}?", other.split(' ').next().unwrap_or_default())
+            });
+            format!("there is no option {name}{meant} {SEE}")
+        }
+        (ErrorKind::InvalidSubcommand, _) => {
+            let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
+            let meant = text(ContextKind::SuggestedSubcommand)
+                .map_or_else(String::new, |other| format!(", did you mean {other}?"));
+            format!(
+                "{word}: there is no such command and no such file{meant} (see wirespan --help)"
+            )
+        }
+        (ErrorKind::InvalidValue, None) => format!("{name} needs a value {SEE}"),
+        (ErrorKind::InvalidValue, Some(value)) => {
+            let values = text(ContextKind::ValidValue).unwrap_or_default();
+            format!("{name} {value}: name one of {values}")
+        }
+        (ErrorKind::ValueValidation, Some(value)) => match error.source() {
+            Some(reason) => format!("{name} {value}: {reason}"),
+            None => format!("{name} {value}: this is no value for it {SEE}"),
+        },
+        (ErrorKind::ArgumentConflict, _) => format!("{name} was given twice {SEE}"),
+        _ => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            format!("{} {SEE}", line.trim_start_matches("error: "))
+        }
+    }
+}
+
+const SEE: &str = "(see wirespan read --help)";
