@@ -13,3 +13,4 @@ pub mod stream;
 pub mod reassembly;
 pub mod flow;
 pub mod counters;
+pub mod fuzzing;

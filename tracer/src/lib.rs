@@ -12,6 +12,7 @@ pub mod decoder;
 pub mod span;
 pub mod names;
 pub mod join;
+pub mod metrics;
 pub mod summary;
 pub mod export;
 pub mod config;

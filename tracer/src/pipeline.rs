@@ -19,9 +19,10 @@ use crate::join::tree;
 use crate::join::window::{Opened, Window};
 use crate::join::{Group, JoinKey};
 use crate::names::Names;
+use crate::metrics::Metrics;
 use crate::pairing::{Exchanges, mark};
 use crate::span::{SpanSink, Trace};
-use crate::summary::{Summary, Unknown, add};
+use crate::summary::{Summary, Unknown, add, protocol_name};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io;
@@ -82,6 +83,7 @@ pub fn run(
         names: Names::default(),
         networks: Vec::new(),
         summary: Summary { schema: crate::summary::SCHEMA, ..Summary::default() },
+        metrics: Metrics::default(),
         protocols,
         sink,
         error: None,
@@ -141,6 +143,10 @@ pub fn run(
     }
     for (limit, count) in &joining.window.early {
         add(&mut summary.settled_early, limit, *count);
+    }
+    for (protocol, latency) in joining.metrics.latencies() {
+        let name = protocol_name(ProtocolIndex(protocol), &joining.protocols).to_owned();
+        summary.latency.insert(name, latency);
     }
     summary.points = reader.decoder.taps().len();
     Outcomes {
@@ -491,6 +497,7 @@ struct Joining<'a> {
     names: Names,
     networks: Vec<u64>,
     summary: Summary,
+    metrics: Metrics,
     protocols: Vec<String>,
     sink: &'a mut (dyn SpanSink + Send),
     error: Option<io::Error>,
@@ -565,6 +572,9 @@ impl Joining<'_> {
                 .collect();
             for trace in &traces {
                 self.summary.trace(trace, &self.protocols);
+                for span in trace.spans.iter().filter(|span| !span.is_next_point()) {
+                    self.metrics.record(&span.exchange);
+                }
             }
             self.error = self.sink.traces(&traces).err();
         }

@@ -20,6 +20,13 @@ pub struct Span {
     pub depth: u32,
 }
 
+impl Span {
+    /// Whether it is the exchange of the span above, seen at another point.
+    pub fn is_next_point(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.kind == LinkKind::SameExchange)
+    }
+}
+
 /// Why a span hangs under another one, and how sure that is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {

@@ -2,7 +2,8 @@
 //! written as JSON by `--summary`; `tracer/docs/formats.md` describes the fields.
 
 use crate::exchange::{Exchange, ProtocolIndex, Sort, State};
-use crate::span::{LinkKind, Trace};
+use crate::metrics::Latency;
+use crate::span::Trace;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use wirespan_capture::counters::Counters;
@@ -28,6 +29,8 @@ pub struct Summary {
     pub messages: u64,
     /// Requests with their responses, by protocol; seen at several points, they count once.
     pub exchanges: BTreeMap<String, u64>,
+    /// How long they took, by protocol.
+    pub latency: BTreeMap<String, Latency>,
     /// Requests without a response, by protocol.
     pub open: BTreeMap<String, u64>,
     /// Why requests have no response.
@@ -84,11 +87,10 @@ impl Summary {
             self.spans += 1;
             if let Some(link) = &span.link {
                 add(&mut self.links, link.reason.name(), 1);
-                if link.kind == LinkKind::SameExchange {
-                    continue;
-                }
             }
-            self.exchange(&span.exchange, protocols);
+            if !span.is_next_point() {
+                self.exchange(&span.exchange, protocols);
+            }
         }
     }
 
@@ -173,6 +175,14 @@ impl std::fmt::Display for Summary {
             if !map.is_empty() {
                 writeln!(f, "{title:<9} {}", list(map))?;
             }
+        }
+        for (protocol, latency) in &self.latency {
+            let [p50, p90, p99, max] = [latency.p50, latency.p90, latency.p99, latency.max]
+                .map(|nanoseconds| nanoseconds as f64 / 1e6);
+            writeln!(
+                f,
+                "latency   {protocol} p50 {p50:.2} ms, p90 {p90:.2} ms, p99 {p99:.2} ms, max {max:.2} ms"
+            )?;
         }
         writeln!(
             f,
