@@ -251,7 +251,11 @@ impl Decoder {
                 return None;
             };
             let [high, low, type_high, type_low] = *tag;
-            vlans.push(u16::from_be_bytes([high & 0x0f, low]));
+            // IEEE 802.1Q, table 9-2: id 0 is no VLAN, the tag holds a priority only.
+            let vlan = u16::from_be_bytes([high & 0x0f, low]);
+            if vlan != 0 {
+                vlans.push(vlan);
+            }
             ether_type = u16::from_be_bytes([type_high, type_low]);
             rest = inner;
         }

@@ -153,7 +153,7 @@ impl FlowTable {
                 entry.settle(sink);
             }
         }
-        self.arm(slot, sink);
+        self.arm(slot, segment.now, sink);
     }
 
     /// Does all that is due before this time.
@@ -169,7 +169,7 @@ impl FlowTable {
             }
             entry.due = NEVER;
             if entry.deadline(&self.limits, sink) > due {
-                self.arm(slot, sink);
+                self.arm(slot, due, sink);
                 continue;
             }
             self.due(slot, due, sink);
@@ -182,13 +182,8 @@ impl FlowTable {
             self.flows.iter().map(|(slot, entry)| (entry.flow.birth, slot)).collect();
         flows.sort_unstable();
         for (birth, slot) in flows {
-            if let Some(entry) = self.flows.get_mut(slot) {
-                sink.clock(now, Cause::End, birth);
-                while entry.force(&mut self.counters, sink) {}
-                entry.settle(sink);
-                entry.end(Ending::CaptureEnd, sink);
-            }
-            self.remove(slot);
+            sink.clock(now, Cause::End, birth);
+            self.give_up(slot, Ending::CaptureEnd, sink);
         }
     }
 
@@ -211,7 +206,7 @@ impl FlowTable {
         sink.clock(at, Cause::Timer, entry.flow.birth);
         if sink.deadline(slot).is_some_and(|asked| asked <= at) {
             sink.timeout(&entry.flow, at);
-            self.arm(slot, sink);
+            self.arm(slot, at, sink);
             return;
         }
         if entry.blocked() {
@@ -219,7 +214,7 @@ impl FlowTable {
             entry.force(&mut self.counters, sink);
             self.waiting = self.waiting + entry.waiting() - before;
             entry.settle(sink);
-            self.arm(slot, sink);
+            self.arm(slot, at, sink);
             return;
         }
         let unanswered = entry.flow.syn.is_some() && !entry.answered();
@@ -243,12 +238,7 @@ impl FlowTable {
                 let from = self.flows.get(slot).map_or(Side::A, |entry| entry.side(from_low));
                 return (slot, from);
             }
-            if let Some(entry) = self.flows.get_mut(slot) {
-                while entry.force(&mut self.counters, sink) {}
-                entry.settle(sink);
-                entry.end(Ending::Replaced, sink);
-            }
-            self.remove(slot);
+            self.give_up(slot, Ending::Replaced, sink);
         }
         if self.flows.len() >= self.limits.flows {
             self.evict(sink);
@@ -274,18 +264,26 @@ impl FlowTable {
             }
             entry.due = NEVER;
             if entry.deadline(&self.limits, sink) > due {
-                self.arm(slot, sink);
+                self.arm(slot, due, sink);
                 continue;
             }
-            while entry.force(&mut self.counters, sink) {}
-            entry.settle(sink);
-            if !entry.ended {
-                self.counters.flows_evicted += 1;
-            }
-            entry.end(Ending::Evicted, sink);
-            self.remove(slot);
+            let evicted = self.give_up(slot, Ending::Evicted, sink);
+            self.counters.flows_evicted += u64::from(evicted);
             return;
         }
+    }
+
+    /// Tells what waits in a flow and removes it; false if it had come to its end before.
+    fn give_up(&mut self, slot: usize, ending: Ending, sink: &mut impl StreamSink) -> bool {
+        let Some(entry) = self.flows.get_mut(slot) else { return false };
+        let before = entry.waiting();
+        while entry.force(&mut self.counters, sink) {}
+        self.waiting = self.waiting + entry.waiting() - before;
+        entry.settle(sink);
+        let goes_on = !entry.ended;
+        entry.end(ending, sink);
+        self.remove(slot);
+        goes_on
     }
 
     fn remove(&mut self, slot: usize) {
@@ -297,10 +295,11 @@ impl FlowTable {
         }
     }
 
-    /// Sees to it that a timer speaks for the flow no later than its deadline.
-    fn arm(&mut self, slot: usize, sink: &impl StreamSink) {
+    /// Sees to it that a timer speaks for the flow no later than its deadline, but not before `now`.
+    fn arm(&mut self, slot: usize, now: Timestamp, sink: &impl StreamSink) {
         let Some(entry) = self.flows.get_mut(slot) else { return };
-        let deadline = entry.deadline(&self.limits, sink);
+        // A deadline that is found late must not turn the sink's clock back.
+        let deadline = entry.deadline(&self.limits, sink).max(now);
         if deadline < entry.due {
             entry.due = deadline;
             self.timers.push(Reverse((deadline, slot, entry.generation)));
@@ -455,7 +454,7 @@ impl Entry {
             self.syn(segment, tcp);
             seq = seq.wrapping_add(1);
         }
-        if tcp.rst && self.flow.syn.is_some() && !self.carried_bytes() && tcp.payload.is_empty() {
+        if tcp.rst && self.flow.syn.is_some() && !self.carried_bytes(segment, tcp) {
             self.reset = Some(from);
             let refused = self.flow.opener == Some(from.other()) && self.flow.established.is_none();
             self.end(if refused { Ending::Refused } else { Ending::Reset(from) }, sink);
@@ -501,9 +500,15 @@ impl Entry {
         }
     }
 
-    /// Whether bytes were delivered or wait.
-    fn carried_bytes(&self) -> bool {
-        self.directions.iter().any(|d| d.waiting > 0 || d.next_seq() != d.first_seq())
+    /// Whether bytes were delivered or wait, or this segment has some or tells of some.
+    fn carried_bytes(&self, segment: &Segment, tcp: &Tcp<'_>) -> bool {
+        let told = |side: Side, seq| self.directions[side.index()].ahead(seq).unwrap_or_default();
+        let tells = self.flow.established.is_some()
+            && ((1..GARBAGE).contains(&told(tcp.from, tcp.seq))
+                || (tcp.ack && (1..GARBAGE).contains(&told(tcp.from.other(), segment.seen.ack))));
+        tells
+            || !tcp.payload.is_empty()
+            || self.directions.iter().any(|d| d.waiting > 0 || d.next_seq() != d.first_seq())
     }
 
     fn acknowledge(&mut self, from: Side, ack: u32, now: Timestamp) {

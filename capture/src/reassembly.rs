@@ -24,7 +24,7 @@ pub(crate) struct Direction {
     next: u64,
     /// Segments that wait, by offset; before the start is known, by distance to the first one.
     pieces: Vec<Piece>,
-    /// Bytes in `pieces`.
+    /// Bytes of memory in `pieces`.
     pub(crate) waiting: usize,
     /// The highest offset that the other side acknowledged beyond `next`, and since when.
     acknowledged: Option<(u64, Timestamp)>,
@@ -87,10 +87,10 @@ impl Direction {
             // What lies before the start is cut off its front on delivery.
             if distance(seq, piece.seq) < 0 {
                 let before = (-distance(seq, piece.seq)) as usize;
-                let kept = piece.bytes.get(before..).unwrap_or_default().into();
-                self.waiting -= piece.bytes.len();
-                piece.bytes = kept;
-                self.waiting += piece.bytes.len();
+                self.waiting -= piece.weight();
+                piece.cut -= (before.saturating_sub(piece.bytes.len()) as u32).min(piece.cut);
+                piece.bytes = piece.bytes.get(before..).unwrap_or_default().into();
+                self.waiting += piece.weight();
                 piece.seq = seq;
             }
         }
@@ -156,24 +156,26 @@ impl Direction {
             Some(ahead) => self.next.saturating_add_signed(i64::from(ahead)),
             None => 0,
         };
-        let (seq, bytes, offset) = match self.ahead(seq) {
+        let (seq, bytes, cut, offset) = match self.ahead(seq) {
             Some(ahead) if ahead < 0 => {
                 let behind = ahead.unsigned_abs() as usize;
-                let Some(rest) = bytes.get(behind..) else { return false };
-                (seq.wrapping_add(behind as u32), rest, self.next)
+                let cut = cut.saturating_sub(behind.saturating_sub(bytes.len()) as u32);
+                let rest = bytes.get(behind..).unwrap_or_default();
+                (seq.wrapping_add(behind as u32), rest, cut, self.next)
             }
-            _ => (seq, bytes, offset),
+            _ => (seq, bytes, cut, offset),
         };
+        let len = bytes.len() + cut as usize;
         let known = self.pieces.iter().any(|piece| {
             let front = distance(piece.seq, seq);
-            front >= 0 && front as usize + bytes.len() <= piece.bytes.len()
+            front >= 0 && front as usize + len <= piece.len()
         });
-        if known || bytes.is_empty() {
+        if known || len == 0 {
             return false;
         }
         let place = self.pieces.partition_point(|piece| piece.offset <= offset);
-        self.waiting += bytes.len();
         let piece = Piece { seq, offset, bytes: bytes.into(), cut, seen, arrived: now };
+        self.waiting += piece.weight();
         self.pieces.insert(place, piece);
         true
     }
@@ -272,10 +274,10 @@ impl Direction {
             return Ready::Nothing;
         }
         while let Some(piece) = self.pieces.first() {
-            let end = piece.offset + piece.bytes.len() as u64;
+            let end = piece.offset + piece.len() as u64;
             if end <= self.next {
                 let piece = self.pieces.remove(0);
-                self.waiting -= piece.bytes.len();
+                self.waiting -= piece.weight();
                 continue;
             }
             if piece.offset > self.next {
@@ -284,9 +286,10 @@ impl Direction {
             if !may(&piece.seen) && !force {
                 return Ready::Nothing;
             }
-            let piece = self.pieces.remove(0);
-            self.waiting -= piece.bytes.len();
+            let mut piece = self.pieces.remove(0);
+            self.waiting -= piece.weight();
             let skip = (self.next - piece.offset) as usize;
+            piece.cut -= (skip.saturating_sub(piece.bytes.len()) as u32).min(piece.cut);
             return Ready::Piece { offset: self.next, skip, piece };
         }
         let known = match (self.pieces.first(), self.acknowledged) {
@@ -308,6 +311,16 @@ impl Direction {
 }
 
 impl Piece {
+    /// Its length on the wire.
+    fn len(&self) -> usize {
+        self.bytes.len() + self.cut as usize
+    }
+
+    /// How much memory it takes.
+    fn weight(&self) -> usize {
+        self.bytes.len() + size_of::<Self>()
+    }
+
     /// The bytes from `skip` on.
     pub(crate) fn bytes(&self, skip: usize) -> &[u8] {
         self.bytes.get(skip..).unwrap_or_default()

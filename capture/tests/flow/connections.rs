@@ -71,7 +71,10 @@ fn fin_whose_bytes_nobody_has_seen_is_given_up_at_last() {
 
 #[test]
 fn fin_sent_again_closes_once() {
-    check(&[syn(), syn_ack(), a(0, "x").fin(), a(0, "x").fin(), a(1, "").fin()], &["A 0 x", "A closed"]);
+    check(
+        &[syn(), syn_ack(), a(0, "x").fin(), a(0, "x").fin(), a(1, "").fin()],
+        &["A 0 x", "A closed"],
+    );
 }
 
 #[test]
@@ -131,10 +134,10 @@ fn reset_in_the_midst_of_a_capture_ends_the_flow() {
             later(9_000),
         ],
         &[
-            "A 0 hi @100",
-            "B 0 bye @100",
-            "B closed @100",
-            "end Reset(B) @100",
+            "A 0 hi @101",
+            "B 0 bye @101",
+            "B closed @101",
+            "end Reset(B) @101",
             "#2 A datagram later",
         ],
     );
@@ -175,14 +178,7 @@ fn same_ports_after_the_end_without_a_syn_are_another_connection() {
             again(a(0, "two")),
             again(acks(3, b(0, "three"))),
         ],
-        &[
-            "A 0 one",
-            "A closed",
-            "B closed",
-            "end Finished",
-            "#2 A 0 two",
-            "#2 B 0 three",
-        ],
+        &["A 0 one", "A closed", "B closed", "end Finished", "#2 A 0 two", "#2 B 0 three"],
     );
 }
 
@@ -206,11 +202,10 @@ fn what_waits_in_a_replaced_connection_is_told_first() {
 fn roles_turn_around_on_the_same_ports() {
     let open = Packet::tcp(B, A, 7_000_000, b"").syn();
     let hello = Packet::tcp(B, A, 7_000_001, b"hello").ack(1);
-    let run = check(&[syn(), syn_ack(), a(0, "x"), open, hello], &[
-        "A 0 x",
-        "end Replaced",
-        "#2 A 0 hello",
-    ]);
+    let run = check(
+        &[syn(), syn_ack(), a(0, "x"), open, hello],
+        &["A 0 x", "end Replaced", "#2 A 0 hello"],
+    );
     assert_eq!(run.flows.values().last().unwrap().addresses, [B, A]);
 }
 
@@ -229,9 +224,9 @@ fn cut_datagram_says_how_much_is_missing() {
 
 #[test]
 fn tcp_and_udp_on_the_same_ports_are_two_flows() {
-    let run = check(&[Packet::udp(A, B, b"x"), syn(), syn_ack(), a(0, "y")], &[
-        "A datagram x",
-        "#2 A 0 y",
-    ]);
+    let run = check(
+        &[Packet::udp(A, B, b"x"), syn(), syn_ack(), a(0, "y")],
+        &["A datagram x", "#2 A 0 y"],
+    );
     assert_eq!(run.counters.flows, 2);
 }

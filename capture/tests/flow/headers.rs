@@ -76,7 +76,8 @@ fn vlan_tags_are_taken_off() {
 
 #[test]
 fn priority_and_drop_bits_of_a_vlan_tag_make_no_other_vlan() {
-    let run = check(&[udp().vlan(7), udp().vlan(7 | 0xf000)], &["A datagram data", "A datagram data"]);
+    let run =
+        check(&[udp().vlan(7), udp().vlan(7 | 0xf000)], &["A datagram data", "A datagram data"]);
     assert_eq!((run.counters.flows, run.taps), (1, 1));
 }
 
@@ -90,12 +91,10 @@ fn tag_without_a_vlan_id_is_none() {
 #[test]
 fn equal_addresses_in_two_vlans_are_two_flows() {
     let all = [udp().vlan(1), udp().vlan(2), udp().vlan(1).vlan(2), udp()];
-    let run = check(&all, &[
-        "A datagram data",
-        "#2 A datagram data",
-        "#3 A datagram data",
-        "#4 A datagram data",
-    ]);
+    let run = check(
+        &all,
+        &["A datagram data", "#2 A datagram data", "#3 A datagram data", "#4 A datagram data"],
+    );
     let mut networks: Vec<_> = run.flows.values().map(|flow| flow.network).collect();
     networks.dedup();
     assert_eq!((networks.len(), run.taps), (4, 4));
@@ -119,10 +118,10 @@ fn interfaces_of_one_cooked_capture_are_taps_of_their_own() {
 #[test]
 fn loopbacks_of_two_taps_are_two_networks() {
     let [a, b] = [A, B].map(|end| std::net::SocketAddr::from(([127, 0, 0, 1], end.port())));
-    let run = check(&[Packet::udp(a, b, b"x"), Packet::udp(a, b, b"y").on("lo2")], &[
-        "A datagram x",
-        "#2 A datagram y",
-    ]);
+    let run = check(
+        &[Packet::udp(a, b, b"x"), Packet::udp(a, b, b"y").on("lo2")],
+        &["A datagram x", "#2 A datagram y"],
+    );
     let flows: Vec<_> = run.flows.values().collect();
     assert_ne!(flows[0].network, flows[1].network);
 }
@@ -202,9 +201,18 @@ fn padding_of_the_link_layer_is_no_payload() {
 fn what_cannot_be_read_is_counted_by_reason() {
     refused(Packet::raw(LinkType(147), b"anything"), "unknown_link_type");
     refused(Packet::raw(LinkType::ETHERNET, &[0; 13]), "bad_header");
-    refused(Packet::raw(LinkType::ETHERNET, &[[0; 12].as_slice(), &[8, 6, 0, 1]].concat()), "not_ip");
-    refused(Packet::raw(LinkType::ETHERNET, &[[0; 12].as_slice(), &[8, 0, 0x45]].concat()), "bad_header");
-    refused(Packet::raw(LinkType::ETHERNET, &[[0; 12].as_slice(), &[0x81, 0, 0]].concat()), "bad_header");
+    refused(
+        Packet::raw(LinkType::ETHERNET, &[[0; 12].as_slice(), &[8, 6, 0, 1]].concat()),
+        "not_ip",
+    );
+    refused(
+        Packet::raw(LinkType::ETHERNET, &[[0; 12].as_slice(), &[8, 0, 0x45]].concat()),
+        "bad_header",
+    );
+    refused(
+        Packet::raw(LinkType::ETHERNET, &[[0; 12].as_slice(), &[0x81, 0, 0]].concat()),
+        "bad_header",
+    );
     refused(Packet::raw(LinkType::RAW, &[0x45]), "bad_header");
     refused(Packet::raw(LinkType::RAW, &[0x15; 60]), "not_ip");
     let mut icmp = udp().ip_bytes(1);

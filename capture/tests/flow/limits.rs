@@ -14,27 +14,30 @@ fn datagram(number: u16) -> Packet {
 fn flow_whose_time_comes_first_makes_room() {
     let limits = FlowLimits { flows: 2, ..FlowLimits::default() };
     let packets = [datagram(1), datagram(2), datagram(1), datagram(3), datagram(4)];
-    let run = check_limits(limits, &packets, &[
-        "A datagram x",
-        "#2 A datagram x",
-        "A datagram x",
-        "#2 end Evicted",
-        "#3 A datagram x",
-        "end Evicted",
-        "#4 A datagram x",
-    ]);
+    let run = check_limits(
+        limits,
+        &packets,
+        &[
+            "A datagram x",
+            "#2 A datagram x",
+            "A datagram x",
+            "#2 end Evicted",
+            "#3 A datagram x",
+            "end Evicted",
+            "#4 A datagram x",
+        ],
+    );
     assert_eq!((run.counters.flows, run.counters.flows_evicted), (4, 2));
 }
 
 #[test]
 fn evicted_flow_tells_what_waits_in_it() {
     let limits = FlowLimits { flows: 1, ..FlowLimits::default() };
-    check_limits(limits, &[syn(), syn_ack(), a(3, "x"), datagram(1)], &[
-        "A gap 0+3",
-        "A 3 x",
-        "end Evicted",
-        "#2 A datagram x",
-    ]);
+    check_limits(
+        limits,
+        &[syn(), syn_ack(), a(3, "x"), datagram(1)],
+        &["A gap 0+3", "A 3 x", "end Evicted", "#2 A datagram x"],
+    );
 }
 
 #[test]
@@ -89,6 +92,20 @@ fn waiting_bytes_that_were_delivered_do_not_count() {
     }
     let run = run(&packets, 3, limits);
     assert_eq!((run.counters.gaps_forced, run.counters.gaps), (0, 0));
+}
+
+#[test]
+fn waiting_bytes_of_connections_that_are_gone_do_not_count() {
+    let limits = FlowLimits { flows: 1, waiting: 2_000, ..FlowLimits::default() };
+    let long = "x".repeat(500);
+    let mut packets = Vec::new();
+    for round in 0..10 {
+        let again = |packet: Packet| packet.shift(round << 28, 0);
+        packets.extend([again(syn()), again(a(1, &long))]);
+    }
+    assert_eq!(run(&packets, 3, limits).counters.gaps_forced, 0, "replaced");
+    let packets: Vec<Packet> = (0..10).flat_map(|n| [syn(), a(1, &long), datagram(n)]).collect();
+    assert_eq!(run(&packets, 3, limits).counters.gaps_forced, 0, "evicted");
 }
 
 #[test]

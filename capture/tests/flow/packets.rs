@@ -45,7 +45,12 @@ enum Transport {
 }
 
 impl Packet {
-    pub(crate) fn tcp(source: SocketAddr, destination: SocketAddr, seq: u32, payload: &[u8]) -> Self {
+    pub(crate) fn tcp(
+        source: SocketAddr,
+        destination: SocketAddr,
+        seq: u32,
+        payload: &[u8],
+    ) -> Self {
         let header = TcpHeader::new(source.port(), destination.port(), seq, 64_000);
         Self::new(source, destination, Transport::Tcp(header), payload)
     }
@@ -166,11 +171,8 @@ impl Packet {
 
     /// With the timestamp option.
     pub(crate) fn tsval(self, value: u32) -> Self {
-        let options = [
-            TcpOptionElement::Noop,
-            TcpOptionElement::Noop,
-            TcpOptionElement::Timestamp(value, 0),
-        ];
+        let options =
+            [TcpOptionElement::Noop, TcpOptionElement::Noop, TcpOptionElement::Timestamp(value, 0)];
         self.with_tcp(|tcp| tcp.set_options(&options).unwrap())
     }
 
@@ -214,8 +216,7 @@ impl Packet {
                 header.write(&mut bytes).unwrap();
             } else {
                 let (mut header, _) = Ipv6Header::from_slice(header).unwrap();
-                let next =
-                    Ipv6FragmentHeader::new(header.next_header, offset, more, u32::from(id));
+                let next = Ipv6FragmentHeader::new(header.next_header, offset, more, u32::from(id));
                 header.next_header = IpNumber::IPV6_FRAGMENTATION_HEADER;
                 header.set_payload_length(piece.len() + 8).unwrap();
                 header.write(&mut bytes).unwrap();
@@ -234,9 +235,14 @@ impl Packet {
         }
         let headers = match (self.source.ip(), self.destination.ip()) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let mut header =
-                    Ipv4Header::new(0, self.ttl, IpNumber::TCP, source.octets(), destination.octets())
-                        .unwrap();
+                let mut header = Ipv4Header::new(
+                    0,
+                    self.ttl,
+                    IpNumber::TCP,
+                    source.octets(),
+                    destination.octets(),
+                )
+                .unwrap();
                 header.identification = id;
                 IpHeaders::Ipv4(header, Default::default())
             }
