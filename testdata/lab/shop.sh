@@ -81,6 +81,7 @@ sed "s#@RUN@#$run#g" "$here/shop/nginx.conf.in" >"$run/nginx.conf"
 export PYTHONDONTWRITEBYTECODE=1 TRUTH="$run/truth"
 (in_ns dns dnsmasq --no-daemon --conf-file=/dev/null --no-resolv --no-hosts --user=root --pid-file= \
   --listen-address=10.90.0.5 --bind-interfaces --local=/shop.example/ \
+  --host-record=shop.example,10.90.0.2 --host-record=orders.shop.example,10.90.0.3 \
   --host-record=stock.shop.example,10.90.0.4 --host-record=cache.shop.example,10.90.0.6) \
   >"$run/dns.log" 2>&1 &
 processes+=($!)
@@ -89,21 +90,26 @@ processes+=($!)
 processes+=($!)
 (in_ns stk python3 "$here/shop/stock.py") >"$run/stock.log" 2>&1 &
 processes+=($!)
-(in_ns ord python3 "$here/shop/orders.py") >"$run/orders.log" 2>&1 &
-processes+=($!)
-(in_ns gw nginx -c "$run/nginx.conf" -p "$run/" -e "$run/nginx.err.log") >"$run/nginx.log" 2>&1 &
-processes+=($!)
 listens() { ip netns exec "wslab-$1" ss -Hlntu "sport = :$2" | grep -q .; }
 wait_for dnsmasq listens dns 53
 wait_for redis listens red 6379
 wait_for stock listens stk 8082
-wait_for orders listens ord 8081
-wait_for nginx listens gw 8080
 
+# From here on, so that the names are seen which orders and nginx look up as they start.
 (in_ns sw tcpdump -i br0 -s 0 -B 65536 -U -Z root -w "$run/input.pcap" ip) 2>"$run/tcpdump.log" &
 processes+=($!)
 tcpdump=$!
 wait_for tcpdump grep -q 'listening on' "$run/tcpdump.log"
+
+(in_ns ord python3 "$here/shop/orders.py") >"$run/orders.log" 2>&1 &
+processes+=($!)
+wait_for orders listens ord 8081
+# `ip netns exec` gives a mount namespace of its own: nobody else sees this resolv.conf.
+echo "nameserver 10.90.0.5" >"$run/resolv.conf"
+(in_ns gw sh -c 'mount --bind "$1/resolv.conf" /etc/resolv.conf && exec nginx -c "$1/nginx.conf" -p "$1/" -e "$1/nginx.err.log"' sh "$run") \
+  >"$run/nginx.log" 2>&1 &
+processes+=($!)
+wait_for nginx listens gw 8080
 
 ip netns exec wslab-cli python3 "$here/shop/client.py"
 
