@@ -263,8 +263,9 @@ impl FlowTable {
                 continue;
             }
             entry.due = NEVER;
-            if entry.deadline(&self.limits, sink) > due {
-                self.arm(slot, due, sink);
+            let deadline = entry.deadline(&self.limits, sink);
+            if deadline > due {
+                self.arm_at(slot, deadline);
                 continue;
             }
             let evicted = self.give_up(slot, Ending::Evicted, sink);
@@ -295,15 +296,21 @@ impl FlowTable {
         }
     }
 
-    /// Sees to it that a timer speaks for the flow no later than its deadline, but not before `now`.
+    /// Sees to it that a timer speaks for the flow no later than its deadline, but not before `now`;
+    /// and soon, so that the timers of flows that have ended do not pile up.
     fn arm(&mut self, slot: usize, now: Timestamp, sink: &impl StreamSink) {
-        let Some(entry) = self.flows.get_mut(slot) else { return };
+        let Some(entry) = self.flows.get(slot) else { return };
         // A deadline that is found late must not turn the sink's clock back.
-        let deadline = entry.deadline(&self.limits, sink).max(now);
+        let deadline = entry.deadline(&self.limits, sink).max(now).min(now.plus(CHECK));
         if deadline < entry.due {
-            entry.due = deadline;
-            self.timers.push(Reverse((deadline, slot, entry.generation)));
+            self.arm_at(slot, deadline);
         }
+    }
+
+    fn arm_at(&mut self, slot: usize, at: Timestamp) {
+        let Some(entry) = self.flows.get_mut(slot) else { return };
+        entry.due = at;
+        self.timers.push(Reverse((at, slot, entry.generation)));
     }
 }
 
@@ -752,6 +759,8 @@ fn address(end: Endpoint) -> SocketAddr {
 
 /// A time that does not come.
 const NEVER: Timestamp = Timestamp(i64::MAX);
+/// Nanoseconds after which a flow is looked at, whatever its deadline.
+const CHECK: i64 = 10_000_000_000;
 /// Packets of a flow among which a copy is looked for.
 const RECENT: usize = 16;
 /// Bytes that may come before the SYN that announces them, or be missing where a stream starts.

@@ -270,7 +270,7 @@ struct Event {
 }
 
 enum What {
-    Opened(Box<Opened>, u64),
+    Opened(Opened, u64),
     Closed(Box<Exchange>),
 }
 
@@ -487,7 +487,7 @@ impl Exchanges for ShardSink {
 
 impl Found for ShardSink {
     fn opened(&mut self, exchange: &Exchange) {
-        self.tell(What::Opened(Box::new(Opened::of(exchange)), fingerprint(exchange)));
+        self.tell(What::Opened(Opened::of(exchange), fingerprint(exchange)));
     }
 }
 

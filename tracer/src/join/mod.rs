@@ -16,9 +16,10 @@ pub mod tree;
 
 use crate::exchange::{Context, Exchange, ExchangeId, TraceNumber};
 use crate::span::{LinkKind, Reason};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::trace_context::Format;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Exchanges that settle together, in order of time.
 #[derive(Debug, Default)]
@@ -56,6 +57,11 @@ impl JoinKey {
     pub fn of(context: &Context) -> Self {
         Self { format: context.format, id: context.trace }
     }
+
+    /// A hash, for tables that hold very many.
+    pub fn short(&self) -> u64 {
+        xxh3_64_with_seed(&self.id.get().to_le_bytes(), self.format as u64)
+    }
 }
 
 impl Group {
@@ -73,7 +79,7 @@ impl Group {
 /// Links within one group: for each member, at most one to another member.
 #[derive(Debug)]
 pub struct Links {
-    above: Vec<Option<Above>>,
+    above: SmallVec<[Option<Above>; 4]>,
 }
 
 /// The link of a member to the one above it.
@@ -96,7 +102,7 @@ pub struct Above {
 impl Links {
     /// No links among so many members.
     pub fn none(members: usize) -> Self {
-        Self { above: vec![None; members] }
+        Self { above: smallvec![None; members] }
     }
 
     /// Links a member to one above it, unless a surer joiner has, or it would make a circle.

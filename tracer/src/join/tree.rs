@@ -5,7 +5,7 @@ use crate::join::{Group, JOINERS, JoinKey, Links, Member};
 use crate::names;
 use crate::span::{Link, LinkKind, Span, Trace};
 use hashbrown::HashMap;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use std::net::IpAddr;
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::trace_context::Format;
@@ -17,41 +17,46 @@ pub fn traces(group: Group, network_of: &(dyn Fn(&Exchange) -> u64 + Sync)) -> V
     for joiner in JOINERS {
         joiner.link(&group, &mut links);
     }
-    let trace_of = trace_numbers(&group, &links);
-    let count = trace_of.iter().max().map_or(0, |last| last + 1);
-    let mut orders: Vec<Vec<usize>> = vec![Vec::new(); count];
-    for root in 0..group.members.len() {
+    let (trace_of, count) = trace_numbers(&group, &links);
+    let below = below(&links, group.members.len());
+    let mut plans: SmallVec<[Plan; 2]> = SmallVec::new();
+    plans.resize_with(count, Plan::default);
+    for (root, trace) in trace_of.iter().enumerate() {
         if links.above(root).is_none()
-            && let Some(order) = trace_of.get(root).and_then(|trace| orders.get_mut(*trace))
+            && let Some(plan) = plans.get_mut(*trace)
         {
-            order.push(root);
+            plan.order.push(root);
         }
     }
-    let below = below(&links, group.members.len());
-    let wires: Vec<SmallVec<[JoinKey; 2]>> = orders
-        .iter_mut()
-        .map(|order| {
-            *order = depth_first(order, &below);
-            let mut wire = SmallVec::new();
-            for (key, _) in order.iter().flat_map(|place| group.keys(*place)) {
-                if key.format != Format::RequestId && !wire.contains(&key) {
-                    wire.push(key);
-                }
+    for plan in &mut plans {
+        plan.order = depth_first(&plan.order, &below);
+        for (key, _) in plan.order.iter().flat_map(|place| group.keys(*place)) {
+            if key.format != Format::RequestId && !plan.wire.contains(&key) {
+                plan.wire.push(key);
             }
-            wire
-        })
-        .collect();
+        }
+    }
     let known = group.known;
-    let mut members: Vec<Option<Member>> = group.members.into_iter().map(Some).collect();
-    let traces = orders.into_iter().zip(wires);
-    traces
-        .filter_map(|(order, wire)| {
-            let mut trace = trace(&order, &wire, &mut members, &links, network_of)?;
-            trace.late = wire.first().is_some_and(|key| known.contains(key));
-            Some(trace)
-        })
-        .collect()
+    let mut members: SmallVec<[Option<Member>; 4]> = group.members.into_iter().map(Some).collect();
+    let made = plans.into_iter().filter_map(|plan| {
+        let mut trace = trace(&plan.order, &plan.wire, &mut members, &links, network_of)?;
+        trace.late = plan.wire.first().is_some_and(|key| known.contains(key));
+        Some(trace)
+    });
+    made.collect()
 }
+
+/// What a trace will be made of.
+#[derive(Default)]
+struct Plan {
+    /// Members, first the roots only, then all in their final order.
+    order: Places,
+    /// The wire's trace ids, in order of first appearance.
+    wire: SmallVec<[JoinKey; 2]>,
+}
+
+/// Places of members; most groups are small.
+type Places = SmallVec<[usize; 8]>;
 
 fn trace(
     order: &[usize],
@@ -140,22 +145,35 @@ fn span_id(exchange: &Exchange, network: u64, chain: u64) -> u64 {
     hash.digest().max(1)
 }
 
-/// A number for each member: the trace that it belongs to, in order of first appearance.
-fn trace_numbers(group: &Group, links: &Links) -> Vec<usize> {
+/// A number for each member: the trace that it belongs to, in order of first appearance. And how
+/// many traces there are.
+fn trace_numbers(group: &Group, links: &Links) -> (Places, usize) {
     let mut sets = Sets((0..group.members.len()).collect());
     let mut first_carriers = HashMap::new();
     for member in 0..group.members.len() {
         if let Some(above) = links.above(member) {
             sets.unite(above.member, member);
         }
-        if group.members.len() > 1 {
-            for (key, _) in group.keys(member) {
-                let first = *first_carriers.entry(key).or_insert(member);
-                sets.unite(first, member);
+        match group.members.len() {
+            0 | 1 => {}
+            // Looking at all that came before is quicker than a table.
+            2..=FEW => {
+                for (key, _) in group.keys(member) {
+                    let carries = |place: &usize| group.keys(*place).any(|(other, _)| other == key);
+                    if let Some(first) = (0..member).find(carries) {
+                        sets.unite(first, member);
+                    }
+                }
+            }
+            _ => {
+                for (key, _) in group.keys(member) {
+                    let first = *first_carriers.entry(key).or_insert(member);
+                    sets.unite(first, member);
+                }
             }
         }
     }
-    let mut numbers = vec![usize::MAX; group.members.len()];
+    let mut numbers: Places = smallvec![usize::MAX; group.members.len()];
     let mut next = 0;
     for member in 0..group.members.len() {
         let root = sets.root(member);
@@ -170,11 +188,11 @@ fn trace_numbers(group: &Group, links: &Links) -> Vec<usize> {
             *place = number;
         }
     }
-    numbers
+    (numbers, next)
 }
 
 /// Sets of members; the root of a set is its lowest member.
-struct Sets(Vec<usize>);
+struct Sets(Places);
 
 impl Sets {
     fn root(&mut self, member: usize) -> usize {
@@ -201,8 +219,8 @@ impl Sets {
 }
 
 /// The members right below each member, in order.
-fn below(links: &Links, members: usize) -> Vec<SmallVec<[usize; 4]>> {
-    let mut below = vec![SmallVec::new(); members];
+fn below(links: &Links, members: usize) -> SmallVec<[Places; 4]> {
+    let mut below: SmallVec<[Places; 4]> = smallvec![Places::new(); members];
     for member in 0..members {
         if let Some(above) = links.above(member)
             && let Some(list) = below.get_mut(above.member)
@@ -213,12 +231,15 @@ fn below(links: &Links, members: usize) -> Vec<SmallVec<[usize; 4]>> {
     below
 }
 
-fn depth_first(roots: &[usize], below: &[SmallVec<[usize; 4]>]) -> Vec<usize> {
-    let mut order = Vec::new();
-    let mut todo: Vec<usize> = roots.iter().rev().copied().collect();
+fn depth_first(roots: &[usize], below: &[Places]) -> Places {
+    let mut order = Places::new();
+    let mut todo: Places = roots.iter().rev().copied().collect();
     while let Some(member) = todo.pop() {
         order.push(member);
-        todo.extend(below.get(member).into_iter().flatten().rev());
+        todo.extend(below.get(member).into_iter().flatten().rev().copied());
     }
     order
 }
+
+/// Members up to which no table is made.
+const FEW: usize = 8;

@@ -65,13 +65,13 @@ pub struct WindowLimits {
 impl Default for WindowLimits {
     fn default() -> Self {
         Self {
-            quiet: 2_000_000_000,
+            quiet: 1_000_000_000,
             oldest: 600_000_000_000,
             held: 100_000,
             members: 10_000,
             repeats: 256,
             request_repeats: 32,
-            remembered: 50_000,
+            remembered: 40_000,
         }
     }
 }
@@ -94,8 +94,8 @@ pub struct Window {
     /// Identifiers that repeat without end, and how often each was seen.
     repeating: BTreeMap<JoinKey, u64>,
     /// Identifiers of traces that were handed out.
-    known: HashMap<JoinKey, Known, RandomState>,
-    known_order: VecDeque<JoinKey>,
+    known: HashMap<u64, Known, RandomState>,
+    known_order: VecDeque<u64>,
     /// Components that settled early, by the limit that was reached.
     pub early: BTreeMap<&'static str, u64>,
 }
@@ -204,15 +204,18 @@ impl Window {
             }
             self.due.pop();
             let Some(state) = self.component(component, birth, due) else { continue };
-            let ready = state.ready(&self.limits);
-            if ready > due {
-                self.schedule(component, ready);
-                continue;
+            let quiet = state.last.plus(self.limits.quiet);
+            match state.open {
+                0 if quiet > due => self.schedule(component, quiet),
+                0 => self.settle(component),
+                _ if state.since.plus(self.limits.oldest) > due => {
+                    self.schedule(component, due.plus(self.limits.quiet.max(CHECK)));
+                }
+                _ => {
+                    *self.early.entry("age").or_default() += 1;
+                    self.settle(component);
+                }
             }
-            if state.open > 0 {
-                *self.early.entry("age").or_default() += 1;
-            }
-            self.settle(component);
         }
     }
 
@@ -373,10 +376,9 @@ impl Window {
         let now = self.now;
         let Some(state) = self.components.get_mut(component) else { return };
         state.last = now;
-        let ready = state.ready(&self.limits);
         // An entry that is too early is set right when it comes up.
-        if ready < state.due {
-            self.schedule(component, ready);
+        if state.due == NEVER {
+            self.schedule(component, now.plus(self.limits.quiet));
         }
     }
 
@@ -475,17 +477,19 @@ impl Window {
         if state.members.len() == state.open {
             return again;
         }
-        let count = state.members.len() as u64;
+        let count = state.members.len() as u32;
         for key in state.keys.clone() {
             if self.repeating.contains_key(&key) {
                 continue;
             }
-            match self.known.get_mut(&key) {
+            let short = key.short();
+            let second = self.now.0.div_euclid(1_000_000_000);
+            match self.known.get_mut(&short) {
                 Some(known) => {
                     known.times += 1;
-                    known.count += count;
-                    let old = known.first.plus(KNOWN_FOR) < self.now;
-                    let times = known.count;
+                    known.count = known.count.saturating_add(count);
+                    let old = known.first + KNOWN_FOR < second;
+                    let times = u64::from(known.count);
                     if old || known.times > COMES_AGAIN {
                         self.repeats(key, times);
                     } else {
@@ -498,8 +502,8 @@ impl Window {
                             self.known.remove(&oldest);
                         }
                     }
-                    self.known.insert(key, Known { first: self.now, times: 1, count });
-                    self.known_order.push_back(key);
+                    self.known.insert(short, Known { first: second, times: 1, count });
+                    self.known_order.push_back(short);
                 }
             }
         }
@@ -528,18 +532,12 @@ impl Window {
 /// An identifier of a trace that was handed out.
 #[derive(Debug)]
 struct Known {
-    first: Timestamp,
+    /// Seconds since 1970.
+    first: i64,
     /// Components that carried it.
     times: u32,
     /// Exchanges in them.
-    count: u64,
-}
-
-impl Component {
-    /// When it may settle, as things stand.
-    fn ready(&self, limits: &WindowLimits) -> Timestamp {
-        if self.open > 0 { self.since.plus(limits.oldest) } else { self.last.plus(limits.quiet) }
-    }
+    count: u32,
 }
 
 /// How many exchanges an identifier may carry side by side.
@@ -563,13 +561,15 @@ pub fn outermost(intervals: impl Iterator<Item = (Timestamp, Timestamp)>) -> usi
     count
 }
 
+/// Nanoseconds after which a component with open exchanges is looked at again, at least.
+const CHECK: i64 = 100_000_000;
 /// Exchanges of one host that are remembered after their end.
 const CLOSED: usize = 256;
 /// Nanoseconds for which they are.
 const DISORDER: i64 = 1_000_000_000;
 /// Components in which one identifier may come, one after the other.
 const COMES_AGAIN: u32 = 8;
-/// Nanoseconds for which a trace may go on after it was first handed out.
-const KNOWN_FOR: i64 = 60_000_000_000;
+/// Seconds for which a trace may go on after it was first handed out.
+const KNOWN_FOR: i64 = 60;
 /// Repeating identifiers that are remembered.
 const REPEATING: usize = 10_000;
