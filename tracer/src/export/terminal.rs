@@ -209,10 +209,10 @@ fn branches(trace: &Trace, place: usize, follows: &[bool], columns: usize) -> St
 }
 
 fn operation(e: &Exchange, protocols: &[String]) -> String {
-    let mut text = match e.sort {
-        Sort::Connect => String::new(),
-        _ if protocol_name(e.protocol, protocols) == "http" => String::new(),
-        _ => format!("{} ", protocol_name(e.protocol, protocols)),
+    let mut text = match (e.sort, protocol_name(e.protocol, protocols)) {
+        (Sort::Connect, _) => return format!("connect to port {}", e.server.port()),
+        (_, "http") => String::new(),
+        (_, protocol) => format!("{protocol} "),
     };
     text.push_str(&clean(e.text.text(OPERATION).unwrap_or_default()));
     if let Some(resource) = e.text.text(RESOURCE) {
