@@ -184,7 +184,8 @@ fn conclude(args: &ReadArgs, outcomes: &Outcomes, output_name: &str) -> Result<E
     for damage in &summary.damage {
         complain(&format!("wirespan: warning: {damage}"));
     }
-    if !args.quiet && summary.spans > 0 {
+    // Counts of a run that was broken off would be taken for those of the capture.
+    if !args.quiet && summary.spans > 0 && outcomes.sink_error.is_none() {
         complain(summary.to_string().trim_end());
     }
     if let Some(error) = &outcomes.sink_error {

@@ -1,0 +1,369 @@
+//! The program as scripts and people meet it: words in; exit code, the first line of the standard
+//! error and a piece of the standard output out.
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::fs::{self, File, Permissions};
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// Words after `wirespan`, exit code, first line of the standard error, and a piece of the
+/// standard output; with neither a first line nor a piece, that stream must be empty.
+type Case = (&'static str, i32, &'static str, &'static str);
+
+const READ: &str = "read      430 packets, 168,575 bytes, 33 flows, 1 tap";
+const ROOT: &str = "GET /orders/7 ";
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    // What it says of itself.
+    ("", 2, "Makes distributed traces out of network packets: which call caused which.", ""),
+    ("--help", 0, "", "Usage: wirespan <COMMAND>"),
+    ("-h", 0, "", "Usage: wirespan <COMMAND>"),
+    ("--version", 0, "", "wirespan 0."),
+    ("-V", 0, "", "wirespan 0."),
+    ("read --help", 0, "", "[default: 33554432]"),
+    // Ways to name a capture and a filter.
+    ("read shop.pcap", 0, READ, ROOT),
+    ("shop.pcap", 0, READ, ROOT),
+    ("-r shop.pcap", 0, READ, ROOT),
+    ("--quiet -r shop.pcap", 0, "", ROOT),
+    ("read shop.pcap.gz", 0, READ, ROOT),
+    ("read shop.pcap.zst", 0, READ, ROOT),
+    ("read shop.pcap -- tcp port 6379", 0, "read      430 packets, 8,646 bytes, 4 flows, 1 tap", "redis GET items:7"),
+    ("read shop.pcap tcp port 6379", 0, "read      430 packets, 8,646 bytes, 4 flows, 1 tap", "redis GET items:7"),
+    ("read -r shop.pcap tcp port 6379", 0, "read      430 packets, 8,646 bytes, 4 flows, 1 tap", "redis GET items:7"),
+    ("-r shop.pcap -q tcp port 6379", 0, "", "redis GET items:7"),
+    ("-r shop.pcap -q -- tcp port 6379", 0, "", "redis GET items:7"),
+    ("shop.pcap -q tcp port 6379", 0, "", "redis GET items:7"),
+    ("read -q shop.pcap shop.pcap", 0, "", "next point"),
+    // Captures that are not as they should be.
+    ("read empty.pcap", 2, "wirespan: read empty.pcap: it is empty, not even a capture's header was written", ""),
+    ("read cut-header.pcap", 2, "wirespan: read cut-header.pcap: it is cut off inside its header, after 10 bytes", ""),
+    ("read cut-tail.pcap", 0, "wirespan: warning: cut-tail.pcap: cut off inside a packet at byte 99141, 859 bytes left out", ROOT),
+    ("read -q cut-tail.pcap", 0, "wirespan: warning: cut-tail.pcap: cut off inside a packet at byte 99141, 859 bytes left out", ROOT),
+    ("read cut.pcap.gz", 0, "wirespan: warning: cut.pcap.gz: unreadable after byte", ROOT),
+    ("read text.pcap", 2, "wirespan: read text.pcap: not a pcap or pcapng file but text; give the file that `tcpdump -w` or `dumpcap -w` wrote, not what they print", ""),
+    ("read program", 2, "wirespan: read program: not a pcap or pcapng file but an ELF program or library", ""),
+    ("read folder", 2, "wirespan: read folder: it is a directory, name the capture files in it", ""),
+    ("-r missing.pcap", 2, "wirespan: read missing.pcap: there is no such file, check the path", ""),
+    ("read shop.pcap -r missing.pcap", 2, "wirespan: filter \"shop.pcap\": can't parse filter expression: syntax error (see man pcap-filter)", ""),
+    ("read missing.pcap", 2, "wirespan: missing.pcap: there is no such file, and \"missing.pcap\" is no filter either (can't parse filter expression: syntax error)", ""),
+    ("read shop.pcap missing.pcap", 2, "wirespan: missing.pcap: there is no such file, and \"missing.pcap\" is no filter either (can't parse filter expression: syntax error)", ""),
+    // Captures without an exchange.
+    ("read no-packets.pcap", 1, "wirespan: nothing found: there are no packets in it", ""),
+    ("read -q no-packets.pcap", 1, "wirespan: nothing found: there are no packets in it", ""),
+    ("-r shop.pcap tcp port 81", 1, "wirespan: nothing found: the filter left none of 430 packets", ""),
+    ("read unknown.pcap", 1, "wirespan: nothing found: no flow speaks a protocol that can be read: port 443 (1 flow, probably TLS, which is not read), port 9999 (2 flows)", ""),
+    ("-r unknown.pcap port 9999", 1, "wirespan: nothing found: no flow speaks a protocol that can be read: port 9999 (2 flows)", ""),
+    ("-r shop.pcap icmp", 1, "wirespan: nothing found: the filter left none of 430 packets", ""),
+    ("-r shop.pcap tcp[tcpflags] & tcp-syn != 0 and port 8080", 1, "wirespan: nothing found: its 5 flows carry no data", ""),
+    ("-r shop.pcap src port 6379", 1, "wirespan: nothing found: there are responses, but none of their requests", ""),
+    // Words that are wrong.
+    ("read shop.pcap -- tcp prot 80", 2, "wirespan: filter \"tcp prot 80\": can't parse filter expression: syntax error (see man pcap-filter)", ""),
+    ("read shop.pcap tcp prot 80", 2, "wirespan: tcp: there is no such file, and \"tcp prot 80\" is no filter either (can't parse filter expression: syntax error)", ""),
+    ("read shop.pcap other.pcap -- tcp", 2, "wirespan: other.pcap: there is no such file; before -- stand files, after it the filter", ""),
+    ("read", 2, "wirespan: no capture named; say wirespan read FILE, or - for the standard input", ""),
+    ("read tcp port 80", 2, "wirespan: no capture named: tcp is no file, and \"tcp port 80\" was taken as a filter; say wirespan read FILE tcp port 80", ""),
+    ("read - -", 2, "wirespan: the standard input (-) can be read once only", ""),
+    ("raed shop.pcap", 2, "wirespan: raed: there is no such command and no such file, did you mean read? (see wirespan --help)", ""),
+    ("read shop.pcap --thread 3", 2, "wirespan: there is no option --thread, did you mean --threads? (see wirespan read --help)", ""),
+    ("read shop.pcap -x", 2, "wirespan: there is no option -x (see wirespan read --help)", ""),
+    ("read shop.pcap --threads 0", 2, "wirespan: --threads 0: name a whole number from 1 to 1024", ""),
+    ("read shop.pcap --threads -1", 2, "wirespan: --threads -1: name a whole number from 1 to 1024", ""),
+    ("read shop.pcap --threads abc", 2, "wirespan: --threads abc: name a whole number from 1 to 1024", ""),
+    ("read shop.pcap --max-flows 0", 2, "wirespan: --max-flows 0: name a whole number from 1 on", ""),
+    ("read shop.pcap --join-window nan", 2, "wirespan: --join-window nan: name a number of seconds from 0 to 86400", ""),
+    ("read shop.pcap --format xml", 2, "wirespan: --format xml: name one of terminal, ndjson", ""),
+    ("read shop.pcap --color", 2, "wirespan: --color needs a value (see wirespan read --help)", ""),
+    ("read shop.pcap -q -q", 2, "wirespan: --quiet was given twice (see wirespan read --help)", ""),
+    // Output.
+    ("read shop.pcap -q --format ndjson", 0, "", "{\"type\":\"span\",\"v\":1,"),
+    ("read shop.pcap -q --color always", 0, "", "\x1b[1mtrace "),
+    ("read shop.pcap -q -o traces.txt", 0, "", ""),
+    ("read shop.pcap -q -o traces.txt --summary -", 0, "", "\"packets\": 430,"),
+    ("read shop.pcap -o /dev/full", 2, "wirespan: write /dev/full: the disk is full, make room or name another place", ""),
+    ("read shop.pcap -q -o /dev/full", 2, "wirespan: write /dev/full: the disk is full, make room or name another place", ""),
+    ("read shop.pcap -q -o traces.txt --summary /dev/full", 2, "wirespan: write /dev/full: the disk is full, make room or name another place", ""),
+    ("read shop.pcap -o nowhere/traces.txt", 2, "wirespan: write nowhere/traces.txt: there is no such directory, make it or name another place", ""),
+    ("read shop.pcap --summary nowhere/counts.json", 2, "wirespan: write nowhere/counts.json: there is no such directory, make it or name another place", ""),
+    ("read shop.pcap -o folder", 2, "wirespan: write folder: it is a directory, name a file in it", ""),
+    ("read shop.pcap -o shop.pcap", 2, "wirespan: write shop.pcap: it is in use here already, name another place", ""),
+    ("read shop.pcap -o folder/../shop.pcap", 2, "wirespan: write folder/../shop.pcap: it is in use here already, name another place", ""),
+    ("read shop.pcap -o new.txt --summary new.txt", 2, "wirespan: write new.txt: it is in use here already, name another place", ""),
+];
+
+#[test]
+fn words_give_the_code_and_the_line_that_they_should() {
+    let files = files();
+    let mut wrong = Vec::new();
+    for (words, code, error, output) in CASES {
+        let done = wirespan(files.path(), words).output().unwrap();
+        if let Err(what) = check(&done, *code, error, output) {
+            wrong.push(format!("wirespan {words}\n{what}"));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {} are wrong:\n{}",
+        wrong.len(),
+        CASES.len(),
+        wrong.join("\n")
+    );
+    let shop = fs::read(files.path().join("shop.pcap")).unwrap();
+    assert_eq!(shop, capture(), "an input is never written to");
+}
+
+#[test]
+fn standard_input_is_read_whatever_its_compression() {
+    let files = files();
+    for name in ["shop.pcap", "shop.pcap.gz", "shop.pcap.zst"] {
+        for words in ["read -", "-r -", "read -r - tcp port 8080"] {
+            let piped = wirespan(files.path(), words)
+                .stdin(piped(fs::read(files.path().join(name)).unwrap()))
+                .output()
+                .unwrap();
+            check(&piped, 0, "read      430 packets,", ROOT).unwrap();
+            let redirected = wirespan(files.path(), words)
+                .stdin(File::open(files.path().join(name)).unwrap())
+                .output()
+                .unwrap();
+            assert_eq!(piped.stdout, redirected.stdout, "{name}, wirespan {words}");
+        }
+    }
+    let nothing = wirespan(files.path(), "read -").output().unwrap();
+    let error = "wirespan: read stdin: it is empty, not even a capture's header was written";
+    check(&nothing, 2, error, "").unwrap();
+}
+
+#[test]
+fn a_file_that_may_not_be_read_says_so() {
+    let files = files();
+    fs::set_permissions(files.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(files.path().join("shop.pcap"), Permissions::from_mode(0o000)).unwrap();
+    let error = "wirespan: read shop.pcap: permission denied, run as a user who may read it";
+    let mut command = wirespan(files.path(), "read shop.pcap");
+    if nix::unistd::geteuid().is_root() {
+        // Root may read everything, so that somebody else must try, with a program in their reach.
+        let program = files.path().join("wirespan");
+        fs::copy(env!("CARGO_BIN_EXE_wirespan"), &program).unwrap();
+        command = Command::new("setpriv");
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(program)
+            .args(["read", "shop.pcap"])
+            .current_dir(files.path());
+    }
+    match command.stdin(Stdio::null()).output() {
+        Ok(done) if done.status.code() == Some(127) || done.status.code() == Some(126) => {
+            println!("skipped: nobody may not run a program in {}", files.path().display());
+        }
+        Ok(done) => check(&done, 2, error, "").unwrap(),
+        Err(error) => println!("skipped: as root this needs setpriv: {error}"),
+    }
+}
+
+#[test]
+fn counts_go_to_a_file() {
+    let files = files();
+    let words = "read shop.pcap -q -o spans.ndjson --format ndjson --summary counts.json";
+    let done = wirespan(files.path(), words).output().unwrap();
+    check(&done, 0, "", "").unwrap();
+    let counts = fs::read_to_string(files.path().join("counts.json")).unwrap();
+    let counts: serde_json::Value = serde_json::from_str(&counts).unwrap();
+    let spans = fs::read_to_string(files.path().join("spans.ndjson")).unwrap();
+    assert_eq!(counts["spans"], spans.lines().count());
+}
+
+#[test]
+fn output_is_the_same_with_any_number_of_threads() {
+    let files = files();
+    let read = |words: &str| wirespan(files.path(), words).output().unwrap();
+    let one = read("read shop.pcap --format ndjson --threads 1");
+    for threads in [2, 7, 1024] {
+        let more = read(&format!("read shop.pcap --format ndjson --threads {threads}"));
+        assert_eq!((&one.stdout, &one.stderr), (&more.stdout, &more.stderr), "{threads} threads");
+    }
+}
+
+#[test]
+fn colours_come_only_where_they_are_wanted() {
+    let files = files();
+    let colored = |words: &str, no_color: &str| {
+        let done = wirespan(files.path(), words).env("NO_COLOR", no_color).output().unwrap();
+        done.stdout.contains(&0x1b)
+    };
+    assert!(!colored("read shop.pcap", ""), "a pipe gets none by itself");
+    assert!(!colored("read shop.pcap --color never", ""));
+    assert!(colored("read shop.pcap --color always", ""));
+    assert!(colored("read shop.pcap --color always", "1"), "what is said outright comes first");
+}
+
+#[test]
+fn lines_fit_the_columns_that_are_asked_for() {
+    let files = files();
+    for columns in [40, 60, 80, 100, 160, 300] {
+        let done = wirespan(files.path(), "read shop.pcap")
+            .env("COLUMNS", columns.to_string())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(done.stdout).unwrap();
+        let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= columns, "{longest} of {columns}");
+    }
+}
+
+#[test]
+fn progress_is_shown_on_a_terminal_only() {
+    let files = files();
+    let done = wirespan(files.path(), "read shop.pcap").output().unwrap();
+    assert!(!done.stderr.contains(&b'\r') && !done.stderr.contains(&0x1b));
+}
+
+#[test]
+fn a_reader_that_goes_is_no_failure() {
+    let files = files();
+    for (words, error) in [
+        ("read shop.pcap", "wirespan: the reader of the output has gone; reading was stopped"),
+        ("read shop.pcap -q", ""),
+        ("read shop.pcap -q --format ndjson", ""),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let done = wirespan(files.path(), words).stdout(writer).output().unwrap();
+        check(&done, 0, error, "").unwrap();
+    }
+}
+
+#[test]
+fn ctrl_c_on_a_silent_pipe_shows_what_has_come() {
+    let files = files();
+    let whole = wirespan(files.path(), "read shop.pcap --format ndjson").output().unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let left = reader.try_clone().unwrap();
+    let child = wirespan(files.path(), "read - --format ndjson")
+        .stdin(reader)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The pipe stays open, and what it ends with is the beginning of a packet.
+    writer.write_all(&capture()).unwrap();
+    writer.write_all(&[0; 7]).unwrap();
+    let is_empty = || {
+        let mut ends = [PollFd::new(left.as_fd(), PollFlags::POLLIN)];
+        poll(&mut ends, PollTimeout::ZERO).unwrap() == 0
+    };
+    while !is_empty() {
+        std::thread::yield_now();
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("sh").args(["-c", "kill -INT $0", &pid]).status().unwrap().success());
+    let done = child.wait_with_output().unwrap();
+    check(&done, 130, "read      430 packets,", "\"span\"").unwrap();
+    let error = String::from_utf8(done.stderr).unwrap();
+    assert!(
+        error.ends_with("wirespan: stopped by ctrl-C; what had been read was used\n"),
+        "{error}"
+    );
+    let named_otherwise =
+        String::from_utf8(done.stdout).unwrap().replace("\"tap\":\"stdin\"", "\"tap\":\"shop\"");
+    assert!(
+        named_otherwise == String::from_utf8(whole.stdout).unwrap(),
+        "not all spans, or others"
+    );
+}
+
+fn wirespan(folder: &Path, words: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wirespan"));
+    command
+        .args(words.split(' ').filter(|word| !word.is_empty()))
+        .current_dir(folder)
+        .env("COLUMNS", "120")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null());
+    command
+}
+
+fn check(done: &Output, code: i32, error: &str, output: &str) -> Result<(), String> {
+    let [stdout, stderr] = [&done.stdout, &done.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    let first = stderr.lines().next().unwrap_or_default();
+    let as_expected = done.status.code() == Some(code)
+        && if error.is_empty() { stderr.is_empty() } else { first.starts_with(error) }
+        && if output.is_empty() { stdout.is_empty() } else { stdout.contains(output) };
+    if as_expected {
+        return Ok(());
+    }
+    let begin: String = stdout.chars().take(200).collect();
+    Err(format!(
+        "  {}, expected {code} and {error:?}\n  stderr: {first}\n  stdout: {begin}",
+        done.status
+    ))
+}
+
+/// A pipe that gives these bytes.
+fn piped(bytes: Vec<u8>) -> std::io::PipeReader {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // The program may end before it has read all.
+    std::thread::spawn(move || drop(writer.write_all(&bytes)));
+    reader
+}
+
+/// A folder with captures, good and bad.
+fn files() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    let shop = capture();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(&shop).unwrap();
+    let gzip = gzip.finish().unwrap();
+    put("shop.pcap", &shop);
+    put("shop.pcap.gz", &gzip);
+    put("shop.pcap.zst", &zstd::encode_all(shop.as_slice(), 1).unwrap());
+    put("cut.pcap.gz", &gzip[..gzip.len() * 3 / 4]);
+    put("empty.pcap", b"");
+    put("cut-header.pcap", &shop[..10]);
+    put("cut-tail.pcap", &shop[..100_000]);
+    put("no-packets.pcap", &shop[..24]);
+    put("text.pcap", b"10:00:00.0 IP 10.0.0.1.1 > 10.0.0.2.2: tcp 0\n");
+    put("program", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0\0\0\0\0");
+    let unknown = [(1, 443, 700), (2, 9999, 60), (3, 9999, 60)];
+    let datagrams = unknown.map(|(client, server, length)| datagram(client, server, length));
+    put("unknown.pcap", &[&shop[..24], &datagrams.concat()].concat());
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    folder
+}
+
+/// The shipped capture, decompressed.
+fn capture() -> Vec<u8> {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/captures/shop/input.pcap.zst");
+    let mut bytes = Vec::new();
+    zstd::Decoder::new(File::open(path).unwrap()).unwrap().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
+
+/// A record of a capture: Ethernet, IPv4, UDP, and bytes that are nobody's protocol.
+fn datagram(client: u16, server: u16, length: u16) -> Vec<u8> {
+    let frame = u32::from(14 + 20 + 8 + length);
+    let mut bytes = Vec::new();
+    for word in [1_700_000_000, 0, frame, frame] {
+        bytes.extend(u32::to_le_bytes(word));
+    }
+    bytes.extend([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00]);
+    bytes.extend([0x45, 0]);
+    bytes.extend((20 + 8 + length).to_be_bytes());
+    bytes.extend([0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    bytes.extend([(50_000 + client).to_be_bytes(), server.to_be_bytes()].concat());
+    bytes.extend((8 + length).to_be_bytes());
+    bytes.extend([0, 0]);
+    bytes.extend(std::iter::repeat_n(0xee, usize::from(length)));
+    bytes
+}
