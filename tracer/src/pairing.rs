@@ -392,4 +392,4 @@ pub const OPEN: usize = 4096;
 /// Identifiers of one exchange that are kept.
 const CONTEXTS: usize = 8;
 /// Bytes that most exchanges need for their texts.
-const TEXT: usize = 192;
+const TEXT: usize = 160;

@@ -81,6 +81,7 @@ pub fn run(
     let mut joining = Joining {
         window: Window::new(config.window),
         names: Names::default(),
+        dns: protocols.iter().position(|name| name == "dns").map(|at| ProtocolIndex(at as u8)),
         networks: Vec::new(),
         summary: Summary { schema: crate::summary::SCHEMA, ..Summary::default() },
         metrics: Metrics::default(),
@@ -495,6 +496,8 @@ impl Found for ShardSink {
 struct Joining<'a> {
     window: Window,
     names: Names,
+    /// The protocol whose answers name addresses.
+    dns: Option<ProtocolIndex>,
     networks: Vec<u64>,
     summary: Summary,
     metrics: Metrics,
@@ -526,7 +529,9 @@ impl Joining<'_> {
                     self.window.open(now, &opened, fingerprint);
                 }
                 Some(What::Closed(exchange)) => {
-                    self.names.learn(&exchange);
+                    if Some(exchange.protocol) == self.dns {
+                        self.names.learn(&exchange);
+                    }
                     let fingerprint = fingerprint(&exchange);
                     self.window.close(now, exchange, fingerprint);
                 }

@@ -86,7 +86,7 @@ pub struct Window {
     by_key: DashMap<JoinKey, usize, RandomState>,
     hosts: HashMap<(NetworkId, IpAddr), Host, RandomState>,
     /// When which component may settle; a component's own `due` says which entry counts.
-    due: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
+    due: Timetable,
     /// Numbers components in order of their birth.
     births: u64,
     now: Timestamp,
@@ -140,7 +140,7 @@ impl Window {
             components: Slab::new(),
             by_key: DashMap::with_hasher(RandomState::default()),
             hosts: HashMap::default(),
-            due: BinaryHeap::new(),
+            due: Timetable::default(),
             births: 0,
             now: Timestamp(i64::MIN),
             settled: Vec::new(),
@@ -198,15 +198,11 @@ impl Window {
     /// Settles all that is due before this time.
     pub fn advance(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        while let Some(Reverse((due, birth, component))) = self.due.peek().copied() {
-            if due >= self.now {
-                break;
-            }
-            self.due.pop();
+        while let Some((due, birth, component)) = self.due.pop_before(self.now) {
             let Some(state) = self.component(component, birth, due) else { continue };
             let quiet = state.last.plus(self.limits.quiet);
             match state.open {
-                0 if quiet > due => self.schedule(component, quiet),
+                0 if quiet > due => self.schedule(component, quiet.plus(self.slop())),
                 0 => self.settle(component),
                 _ if state.since.plus(self.limits.oldest) > due => {
                     self.schedule(component, due.plus(self.limits.quiet.max(CHECK)));
@@ -221,7 +217,7 @@ impl Window {
 
     /// Settles all that is left.
     pub fn finish(&mut self) {
-        while let Some(Reverse((due, birth, component))) = self.due.pop() {
+        while let Some((due, birth, component)) = self.due.pop_before(NEVER) {
             if self.component(component, birth, due).is_some() {
                 self.settle(component);
             }
@@ -258,7 +254,7 @@ impl Window {
     fn hold(&mut self, opened: &Opened, fingerprint: u64) -> usize {
         if self.held.len() >= self.limits.held {
             *self.early.entry("held").or_default() += 1;
-            while let Some(Reverse((due, birth, component))) = self.due.pop() {
+            while let Some((due, birth, component)) = self.due.pop_before(NEVER) {
                 if self.component(component, birth, due).is_some() {
                     self.settle(component);
                     break;
@@ -378,15 +374,21 @@ impl Window {
         state.last = now;
         // An entry that is too early is set right when it comes up.
         if state.due == NEVER {
-            self.schedule(component, now.plus(self.limits.quiet));
+            self.schedule(component, now.plus(self.limits.quiet).plus(self.slop()));
         }
+    }
+
+    /// A component may settle so much later than it could, so that one that ends soon after it
+    /// began need not be looked at twice.
+    fn slop(&self) -> i64 {
+        self.limits.quiet / 16
     }
 
     /// Sets when a component is looked at.
     fn schedule(&mut self, component: usize, ready: Timestamp) {
         if let Some(state) = self.components.get_mut(component) {
             state.due = ready;
-            self.due.push(Reverse((ready, state.birth, component)));
+            self.due.push((ready, state.birth, component));
         }
     }
 
@@ -526,6 +528,39 @@ impl Window {
         });
         held.component = component;
         self.touch(component);
+    }
+}
+
+/// What is due when: time, birth and place of a component.
+///
+/// Most of what is added is due last, so that it only queues up behind the rest.
+#[derive(Debug, Default)]
+struct Timetable {
+    queue: VecDeque<(Timestamp, u64, usize)>,
+    rest: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
+}
+
+impl Timetable {
+    fn push(&mut self, entry: (Timestamp, u64, usize)) {
+        match self.queue.back() {
+            Some(last) if *last > entry => self.rest.push(Reverse(entry)),
+            _ => self.queue.push_back(entry),
+        }
+    }
+
+    /// Takes the first entry, if it is due before this time.
+    fn pop_before(&mut self, now: Timestamp) -> Option<(Timestamp, u64, usize)> {
+        let queued = self.queue.front();
+        let other = self.rest.peek().map(|Reverse(entry)| entry);
+        let first = queued.into_iter().chain(other).min().copied()?;
+        if first.0 >= now {
+            return None;
+        }
+        if queued == Some(&first) {
+            self.queue.pop_front()
+        } else {
+            self.rest.pop().map(|Reverse(entry)| entry)
+        }
     }
 }
 
