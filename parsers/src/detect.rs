@@ -25,7 +25,8 @@ pub fn detect(
     from: Side,
     head: &[u8],
 ) -> Detection {
-    let mut possible = None;
+    let mut possible = false;
+    let mut by_port = None;
     for (place, protocol) in protocols.iter_mut().enumerate() {
         if !protocol.runs_over(flow.transport) {
             continue;
@@ -34,15 +35,41 @@ pub fn detect(
             Probe::Certain { client } => return Detection::Found { protocol: place, client },
             Probe::No => {}
             Probe::Unsure { client } => {
-                if protocol.port(flow.port(client.other())) {
-                    return Detection::Found { protocol: place, client };
+                possible = true;
+                if by_port.is_none() && protocol.port(flow.port(client.other())) {
+                    by_port = Some(Detection::Found { protocol: place, client });
                 }
-                possible = Some(place);
             }
         }
     }
-    match possible {
-        Some(_) => Detection::Unsure,
+    match by_port {
+        Some(found) => found,
+        None if possible => Detection::Unsure,
         None => Detection::No,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzzing::flow;
+    use crate::protocol::Transport;
+    use crate::registry::PROTOCOLS;
+
+    fn check(port: u16, head: &[u8], expected: Option<&str>) {
+        let mut protocols: Vec<_> = PROTOCOLS.iter().map(|make| make()).collect();
+        let flow = flow(Transport::Tcp, 40_000, port);
+        let found = match detect(&mut protocols, &flow, Side::A, head) {
+            Detection::Found { protocol, client: Side::A } => Some(protocols[protocol].name()),
+            _ => None,
+        };
+        assert_eq!(found, expected, "{}", head.escape_ascii());
+    }
+
+    #[test]
+    fn content_decides_before_the_port() {
+        check(80, b"HSET url HTTP/x\r\n", Some("redis"));
+        check(80, b"SEND url HTTP/x\r\n", Some("http"));
+        check(81, b"SEND url HTTP/x\r\n", None);
     }
 }

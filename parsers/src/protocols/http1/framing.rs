@@ -23,6 +23,8 @@ pub(super) enum Framing {
 pub(super) enum Asked {
     Head,
     Connect,
+    /// HTTP/0.9: the answer is a body and nothing else.
+    Simple,
 }
 
 impl Asked {

@@ -5,7 +5,7 @@
 //! by line, leaving out the lines that say nothing.
 
 use httparse::{Header, ParserConfig, Status};
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memmem, memrchr};
 use std::mem::MaybeUninit;
 
 /// Who sends the messages of one side.
@@ -28,29 +28,78 @@ pub(super) enum Likeness {
 /// The first line of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FirstLine<'b> {
-    Request { method: &'b [u8], target: &'b [u8] },
-    Response { code: u16 },
+    Request {
+        method: &'b [u8],
+        target: &'b [u8],
+    },
+    /// A request line without version: all that an HTTP/0.9 request is.
+    Simple {
+        target: &'b [u8],
+    },
+    /// What is no request line, but meant as one: a server answers it with an error.
+    Flawed {
+        method: &'b [u8],
+        target: &'b [u8],
+    },
+    Response {
+        code: u16,
+    },
 }
 
 impl FirstLine<'_> {
     pub(super) fn role(&self) -> Role {
         match self {
-            Self::Request { .. } => Role::Client,
+            Self::Request { .. } | Self::Simple { .. } | Self::Flawed { .. } => Role::Client,
             Self::Response { .. } => Role::Server,
         }
+    }
+
+    /// Whether it has a version, so that it is hardly anything else.
+    pub(super) fn is_proper(&self) -> bool {
+        matches!(self, Self::Request { .. } | Self::Response { .. })
     }
 }
 
 /// Everything before the body.
 pub(super) struct Head<'h, 'b> {
     pub(super) first: FirstLine<'b>,
-    /// The `y` of `HTTP/1.y`.
-    pub(super) minor: u8,
+    pub(super) version: Version,
     pub(super) headers: Headers<'h, 'b>,
     /// Bytes of the input up to the body.
     pub(super) len: usize,
     /// Whether the end is missing.
     pub(super) cut: bool,
+}
+
+/// The `x` and the `y` of `HTTP/x.y`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    pub(super) major: u8,
+    pub(super) minor: u8,
+}
+
+impl Version {
+    /// The version that nobody need be told of.
+    pub(super) const USUAL: Self = Self { major: 1, minor: 1 };
+
+    /// Of a line that names none.
+    const NONE: Self = Self { major: 0, minor: 9 };
+
+    /// Reads `HTTP/1.1` and what is out there in its place, such as `HTTP/1.` and `HTTP/1.10`.
+    fn of(text: &[u8]) -> Option<Self> {
+        let numbers = text.strip_prefix(NAME)?;
+        let mut parts = numbers.split(|byte| *byte == b'.');
+        let number = |digits: &[u8]| {
+            let value = str::from_utf8(digits).ok()?.parse().ok();
+            value.filter(|_| digits.iter().all(u8::is_ascii_digit))
+        };
+        let major = number(parts.next()?)?;
+        let minor = match parts.next() {
+            None | Some([]) => 0,
+            Some(digits) => number(digits)?,
+        };
+        parts.next().is_none().then_some(Self { major, minor })
+    }
 }
 
 /// Room for the headers of an ordinary head.
@@ -90,7 +139,8 @@ impl Reader {
                 (first, response.version?, response.headers, len)
             }
         };
-        Some(Head { first, minor, headers: Headers::Read(headers.iter()), len, cut: false })
+        let version = Version { major: 1, minor };
+        Some(Head { first, version, headers: Headers::Read(headers.iter()), len, cut: false })
     }
 }
 
@@ -110,8 +160,8 @@ impl<'b> Head<'_, 'b> {
     /// Reads a block of lines that ends where the head does, leaving out what is no header.
     pub(super) fn lenient(role: Role, block: &'b [u8]) -> Option<Self> {
         let (line, rest) = block.split_at_checked(memchr(b'\n', block)? + 1)?;
-        let (first, minor) = first_line(role, line)?;
-        Some(Self { first, minor, headers: Headers::Lines(rest), len: block.len(), cut: false })
+        let (first, version) = first_line(role, line)?;
+        Some(Self { first, version, headers: Headers::Lines(rest), len: block.len(), cut: false })
     }
 
     /// Reads the complete lines of a head whose end is missing.
@@ -160,8 +210,13 @@ impl Scan {
     ///
     /// # Errors
     /// The first line is none of HTTP's.
-    pub(super) fn end(&mut self, role: Role, input: &[u8]) -> Result<Option<usize>, BadFirstLine> {
-        if !self.first_line_is_good && !may_start(role, input) {
+    pub(super) fn end(
+        &mut self,
+        role: Role,
+        lines: Lines,
+        input: &[u8],
+    ) -> Result<Option<usize>, BadFirstLine> {
+        if !self.first_line_is_good && !may_start(role, lines, input) {
             return Err(BadFirstLine);
         }
         loop {
@@ -173,10 +228,14 @@ impl Scan {
             let (line, after) = rest.split_at_checked(newline + 1).unwrap_or_default();
             if !self.first_line_is_good {
                 let whole = input.get(..self.at + line.len()).unwrap_or_default();
-                if first_line(role, whole).is_none() {
-                    return Err(BadFirstLine);
+                match first_line(role, whole) {
+                    None => return Err(BadFirstLine),
+                    Some((first, _)) if lines == Lines::Proper && !first.is_proper() => {
+                        return Err(BadFirstLine);
+                    }
+                    Some((FirstLine::Simple { .. }, _)) => return Ok(Some(whole.len())),
+                    Some(_) => self.first_line_is_good = true,
                 }
-                self.first_line_is_good = true;
             }
             match after {
                 [b'\n', ..] => return Ok(Some(self.at + newline + 2)),
@@ -192,6 +251,15 @@ impl Scan {
     }
 }
 
+/// Which first lines are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// Those that have a version.
+    Proper,
+    /// Also what a client may have meant as one, where nothing came before it.
+    All,
+}
+
 /// The first line is none of HTTP's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BadFirstLine;
@@ -202,7 +270,7 @@ pub(super) fn likeness(head: &[u8]) -> Likeness {
     match head {
         // RFC 9112 section 2.2: a server ignores empty lines before a request.
         [] => Likeness::Unsure(Role::Client),
-        [b'H', b'T', ..] => status_line_likeness(head),
+        [b'H', b'T', ..] | [b'I', b'C', b'Y', b' ', ..] => status_line_likeness(head),
         _ => request_line_likeness(head),
     }
 }
@@ -213,23 +281,70 @@ pub(super) fn newlines(input: &[u8]) -> usize {
 }
 
 fn status_line_likeness(head: &[u8]) -> Likeness {
-    for (place, wanted) in STATUS_LINE.iter().enumerate() {
-        let Some(byte) = head.get(place) else { return Likeness::Unsure(Role::Server) };
-        let fits = match wanted {
-            b'0' => byte.is_ascii_digit(),
-            _ => byte == wanted,
-        };
-        if !fits {
-            return Likeness::No;
-        }
+    let unsure = Likeness::Unsure(Role::Server);
+    let begins = |name: &[u8]| head.iter().zip(name).all(|(byte, wanted)| byte == wanted);
+    let version = if begins(ICY) && head.len() >= ICY.len() {
+        ICY.len() - 1
+    } else if begins(NAME) {
+        let numbers = head.get(NAME.len()..).unwrap_or_default();
+        NAME.len() + numbers.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'.')).count()
+    } else {
+        return Likeness::No;
+    };
+    if version > LIKELY_VERSION {
+        return Likeness::No;
     }
-    match head.get(STATUS_LINE.len()) {
-        None | Some(b' ' | b'\r' | b'\n') => Likeness::Sure(Role::Server),
-        Some(_) => Likeness::No,
+    let rest = head.get(version..).unwrap_or_default();
+    let spaces = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let digits = rest.get(spaces..).unwrap_or_default();
+    match (spaces, digits) {
+        (_, []) => unsure,
+        (1.., [a, rest @ ..]) if a.is_ascii_digit() => match rest {
+            [] => unsure,
+            [b] if b.is_ascii_digit() => unsure,
+            [b, c, ..] if b.is_ascii_digit() && c.is_ascii_digit() => Likeness::Sure(Role::Server),
+            _ => Likeness::No,
+        },
+        _ => Likeness::No,
     }
 }
 
 fn request_line_likeness(head: &[u8]) -> Likeness {
+    // RFC 9113 section 3.4: this method stands at the start of HTTP/2 only.
+    if head.starts_with(b"PRI ") {
+        return Likeness::No;
+    }
+    let strict = strict_request_line_likeness(head);
+    if let Likeness::Sure(_) = strict {
+        return strict;
+    }
+    // Others are told by their whole line, for which unusual ones must be short.
+    let is_usual = begins_with_usual_method(head);
+    let limit = if is_usual { LIKELY_TARGET } else { LIKELY_FLAWED };
+    let shown = head.get(..limit).unwrap_or(head);
+    let (line, is_whole) = match memchr(b'\n', shown) {
+        Some(end) => (shown.get(..end).unwrap_or_default(), true),
+        None => (shown, false),
+    };
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if !is_text(line) {
+        return Likeness::No;
+    }
+    match (is_whole, request_line(line.trim_ascii_end())) {
+        (true, Some((FirstLine::Request { .. }, _))) => Likeness::Sure(Role::Client),
+        (true, Some(_)) => Likeness::Unsure(Role::Client),
+        (true, None) => Likeness::No,
+        (false, _) if head.len() < limit => Likeness::Unsure(Role::Client),
+        (false, _) => strict,
+    }
+}
+
+/// Judges a request line that may lack its end, by its form in the specification.
+pub(super) fn strict_request_line_likeness(head: &[u8]) -> Likeness {
+    let head = head.get(newlines(head)..).unwrap_or_default();
+    if head.is_empty() {
+        return Likeness::Unsure(Role::Client);
+    }
     let method = head.iter().take_while(|byte| is_token(**byte)).count();
     let (method, rest) = head.split_at_checked(method).unwrap_or_default();
     if method.is_empty() || method.len() > LIKELY_METHOD {
@@ -237,8 +352,6 @@ fn request_line_likeness(head: &[u8]) -> Likeness {
     }
     let rest = match rest {
         [] => return Likeness::Unsure(Role::Client),
-        // RFC 9113 section 3.4: this method stands at the start of HTTP/2 only.
-        [b' ', ..] if method == b"PRI" => return Likeness::No,
         [b' ', rest @ ..] => rest,
         _ => return Likeness::No,
     };
@@ -258,22 +371,29 @@ fn request_line_likeness(head: &[u8]) -> Likeness {
             return Likeness::No;
         }
     }
-    match version.get(VERSION.len()..) {
-        Some([]) => Likeness::Unsure(Role::Client),
-        Some([b'0'..=b'9'] | [b'0'..=b'9', b'\r' | b'\n', ..]) => Likeness::Sure(Role::Client),
-        _ => Likeness::No,
+    match version.get(VERSION.len()) {
+        None => Likeness::Unsure(Role::Client),
+        Some(b'0'..=b'9') => Likeness::Sure(Role::Client),
+        Some(_) => Likeness::No,
     }
 }
 
 /// Whether a first line may begin so; lets garbage without a line end be told early.
-fn may_start(role: Role, input: &[u8]) -> bool {
-    match role {
-        Role::Client => input.first().is_some_and(|byte| is_token(*byte)),
-        Role::Server => input.iter().zip(VERSION).all(|(byte, wanted)| byte == wanted),
+fn may_start(role: Role, lines: Lines, input: &[u8]) -> bool {
+    match (role, lines) {
+        (Role::Client, Lines::Proper) => input.first().is_some_and(|byte| is_token(*byte)),
+        (Role::Client, Lines::All) => input.first().is_some_and(|byte| !byte.is_ascii_control()),
+        (Role::Server, _) => may_start_status_line(input),
     }
 }
 
-fn first_line(role: Role, line: &[u8]) -> Option<(FirstLine<'_>, u8)> {
+/// Whether a status line may begin so.
+pub(super) fn may_start_status_line(input: &[u8]) -> bool {
+    let begins = |name: &[u8]| input.iter().zip(name).all(|(byte, wanted)| byte == wanted);
+    begins(NAME) || begins(ICY)
+}
+
+fn first_line(role: Role, line: &[u8]) -> Option<(FirstLine<'_>, Version)> {
     let line = line.trim_ascii_end();
     match role {
         Role::Client => request_line(line),
@@ -282,31 +402,85 @@ fn first_line(role: Role, line: &[u8]) -> Option<(FirstLine<'_>, u8)> {
 }
 
 /// RFC 9112 section 3: a line may be cut at whitespace, and targets with spaces are out there.
-fn request_line(line: &[u8]) -> Option<(FirstLine<'_>, u8)> {
-    let (method, rest) = line.split_at_checked(memchr(b' ', line)?)?;
-    let (target, version) = rest.split_at_checked(memrchr(b' ', rest)?)?;
-    let [minor @ b'0'..=b'9'] = version.trim_ascii_start().strip_prefix(VERSION)? else {
-        return None;
-    };
-    let target = target.trim_ascii();
-    if target.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
+fn request_line(line: &[u8]) -> Option<(FirstLine<'_>, Version)> {
+    if line.starts_with(NAME) {
         return None;
     }
-    Some((FirstLine::Request { method, target }, minor - b'0'))
+    let named = memmem::rfind(line, NAME);
+    let (before, version) = match named.and_then(|at| line.split_at_checked(at)) {
+        // What follows no space belongs to the target.
+        Some((before, text)) if before.ends_with(b" ") || before.ends_with(b"\t") => {
+            (before, Version::of(text))
+        }
+        _ => (line, None),
+    };
+    let (method, target) = match before.iter().position(u8::is_ascii_whitespace) {
+        Some(end) => before.split_at_checked(end)?,
+        None => (before, &[] as &[u8]),
+    };
+    let target = target.trim_ascii();
+    let is_method = !method.is_empty() && method.iter().all(|byte| is_token(*byte));
+    match version {
+        Some(version) if is_method && !target.is_empty() => {
+            return Some((FirstLine::Request { method, target }, version));
+        }
+        _ if !is_text(line) => return None,
+        _ => {}
+    }
+    let first = match (named, is_method) {
+        (Some(_), true) => FirstLine::Flawed { method, target },
+        (Some(_), false) if line.len() <= LIKELY_FLAWED => {
+            FirstLine::Flawed { method: UNKNOWN_METHOD, target: &[] }
+        }
+        (Some(_), false) => return None,
+        (None, _) if !USUAL_METHODS.contains(&method) || names_another_protocol(target) => {
+            return None;
+        }
+        // RFC 1945 section 4.1: a simple request has this method only.
+        (None, _) if method == b"GET" && !target.is_empty() => FirstLine::Simple { target },
+        (None, _) => FirstLine::Flawed { method, target },
+    };
+    Some((first, version.unwrap_or(Version::NONE)))
+}
+
+/// Whether it is a line of UTF-8, the end of which may be missing.
+fn is_text(line: &[u8]) -> bool {
+    let whole = match str::from_utf8(line) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    whole && line.iter().all(|byte| !byte.is_ascii_control() || *byte == b'\t')
+}
+
+/// RTSP, SIP and ICAP have the same methods.
+fn names_another_protocol(target: &[u8]) -> bool {
+    let last = target.rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
+    let slash = memrchr(b'/', last);
+    let name = slash.and_then(|at| last.get(..at)).unwrap_or_default();
+    !name.is_empty() && name.iter().all(u8::is_ascii_uppercase)
+}
+
+fn begins_with_usual_method(head: &[u8]) -> bool {
+    let end = head.iter().position(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
+    let word = head.get(..end.unwrap_or(head.len())).unwrap_or_default();
+    USUAL_METHODS.contains(&word)
 }
 
 /// RFC 9112 section 4; the reason phrase may be missing with the space before it.
-fn status_line(line: &[u8]) -> Option<(FirstLine<'_>, u8)> {
-    let [minor @ b'0'..=b'9', b' ', rest @ ..] = line.strip_prefix(VERSION)? else { return None };
-    let [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = rest.trim_ascii_start()
-    else {
+fn status_line(line: &[u8]) -> Option<(FirstLine<'_>, Version)> {
+    let (version, rest) = match line.strip_prefix(ICY) {
+        Some(rest) => (Version { major: 1, minor: 0 }, rest),
+        None => {
+            let end = line.iter().position(u8::is_ascii_whitespace)?;
+            let (version, rest) = line.split_at_checked(end)?;
+            (Version::of(version)?, rest)
+        }
+    };
+    let [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] = rest.trim_ascii_start() else {
         return None;
     };
-    if rest.first().is_some_and(|byte| !byte.is_ascii_whitespace()) {
-        return None;
-    }
     let code = [a, b, c].iter().fold(0, |code, digit| code * 10 + u16::from(**digit - b'0'));
-    Some((FirstLine::Response { code }, minor - b'0'))
+    Some((FirstLine::Response { code }, version))
 }
 
 /// The length of the next line with the lines that continue it (RFC 9112 section 5.2).
@@ -327,14 +501,29 @@ fn is_token(byte: u8) -> bool {
 
 const VERSION: &[u8] = b"HTTP/1.";
 
-/// A status line up to its code; a zero stands for any digit.
-const STATUS_LINE: &[u8] = b"HTTP/1.0 000";
+const NAME: &[u8] = b"HTTP/";
+
+/// What a SHOUTcast server has in place of the version.
+const ICY: &[u8] = b"ICY ";
+
+/// In place of a method that cannot be told, as OpenTelemetry has it.
+const UNKNOWN_METHOD: &[u8] = b"_OTHER";
+
+/// Methods by which a request line without version is recognised.
+const USUAL_METHODS: [&[u8]; 9] =
+    [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
 
 /// More headers than this are read line by line.
 const SLOTS: usize = 64;
 
 /// The longest method that a flow is recognised by.
 const LIKELY_METHOD: usize = 32;
+
+/// The longest version that a flow is recognised by.
+const LIKELY_VERSION: usize = 12;
+
+/// The longest line that names HTTP, but is no request line, that is taken for a request.
+const LIKELY_FLAWED: usize = 256;
 
 /// The longest target that a flow is recognised by.
 const LIKELY_TARGET: usize = 16 << 10;

@@ -35,7 +35,10 @@ use crate::protocol::{
 use body::{Body, BodyFraming, used};
 use fields::{Fields, add, add_size, is_interim, status, text};
 use framing::{Asked, Framing};
-use head::{FirstLine, Head, Likeness, Role, Scan, Slots, likeness, newlines};
+use head::{
+    FirstLine, Head, Likeness, Lines, Role, Scan, Slots, Version, likeness, may_start_status_line,
+    newlines, strict_request_line_likeness,
+};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::mem::{MaybeUninit, take};
@@ -98,24 +101,27 @@ impl Protocol for Http1 {
             Reading::Head(scan) => {
                 connection.head(from, scan, input, &self.heads, &mut self.scratch, out)
             }
-            Reading::Expected { body, size, refused: true } => match likeness(input) {
-                Likeness::Sure(Role::Client) => {
-                    out.close(body.key, 0);
-                    connection.head(
-                        from,
-                        Scan::default(),
-                        input,
-                        &self.heads,
-                        &mut self.scratch,
-                        out,
-                    )
+            Reading::Expected { body, size, refused: true } => {
+                match strict_request_line_likeness(input) {
+                    Likeness::Sure(Role::Client) => {
+                        out.close(body.key, 0);
+                        connection.head(
+                            from,
+                            Scan::default(),
+                            input,
+                            &self.heads,
+                            &mut self.scratch,
+                            out,
+                        )
+                    }
+                    Likeness::Unsure(Role::Client) => {
+                        connection
+                            .set_reading(from, Reading::Expected { body, size, refused: true });
+                        Ok(Step::Incomplete(NonZeroUsize::MIN))
+                    }
+                    _ => Ok(connection.shown(from, body, size, 0, input, out)),
                 }
-                Likeness::Unsure(Role::Client) => {
-                    connection.set_reading(from, Reading::Expected { body, size, refused: true });
-                    Ok(Step::Incomplete(NonZeroUsize::MIN))
-                }
-                _ => Ok(connection.shown(from, body, size, 0, input, out)),
-            },
+            }
             Reading::Expected { body, size, refused: false } => {
                 Ok(connection.shown(from, body, size, 0, input, out))
             }
@@ -186,7 +192,13 @@ impl Protocol for Http1 {
 
     fn resume(&mut self, conn: Conn, from: Side, input: &[u8]) -> bool {
         let Some(connection) = connection(&mut self.connections, conn) else { return false };
-        likeness(input) == Likeness::Sure(connection.role(from))
+        let role = connection.role(from);
+        let is_head = likeness(input) == Likeness::Sure(role);
+        if !is_head && role == Role::Server {
+            // These bytes answer what was asked, and cannot be read.
+            connection.forget_asked();
+        }
+        is_head
     }
 
     fn end(&mut self, conn: Conn, from: Side, head: &[u8], out: &mut dyn Out) {
@@ -296,6 +308,15 @@ impl Connection {
             return Ok(Step::Used(newlines));
         }
         let role = self.role(from);
+        if role == Role::Server && self.awaits_bare_body() {
+            match likeness(input) {
+                Likeness::Sure(Role::Server) => {}
+                Likeness::Unsure(_) if may_start_status_line(input) => {
+                    return Ok(Step::Incomplete(NonZeroUsize::MIN));
+                }
+                _ => return Ok(self.bare_body(from, out)),
+            }
+        }
         let mut slots: Slots<'_> = [const { MaybeUninit::uninit() }; _];
         // Most heads come in one piece, for which no end need be looked for.
         if scan.at == 0
@@ -303,13 +324,17 @@ impl Connection {
         {
             return self.message(from, head, scratch, out);
         }
-        let Ok(end) = scan.end(role, input) else {
+        let lines = if self.asked == 0 { Lines::All } else { Lines::Proper };
+        let Ok(end) = scan.end(role, lines, input) else {
             if role == Role::Client && self.may_tunnel() {
                 if input.len() < EARLY_LIMIT {
                     return Ok(Step::Incomplete(NonZeroUsize::MIN));
                 }
                 self.hand_over();
                 return Ok(Step::Become { used: 0, next: Handoff::Detect });
+            }
+            if role == Role::Server {
+                self.forget_asked();
             }
             return Err(Malformed(match role {
                 Role::Client => "request line",
@@ -343,7 +368,14 @@ impl Connection {
         if len > HEAD_LIMIT {
             return Err(Malformed("head length"));
         }
+        let is_simple = matches!(head.first, FirstLine::Simple { .. });
         let Opened { key, framing, expects } = self.open(head, 0..len, scratch, out);
+        if is_simple {
+            out.close(key, len);
+            // Nothing follows such a request.
+            self.set_reading(from, Reading::HandedOver);
+            return Ok(Step::Skip { used: len, skip: NonZeroU64::MAX });
+        }
         let wanted = out.wants(key);
         let body = |framing| Body { key, framing, wanted, chunks: 0 };
         match framing {
@@ -381,7 +413,7 @@ impl Connection {
         scratch: &mut Vec<u8>,
         out: &mut dyn Out,
     ) -> Opened {
-        let Head { first, minor, headers, cut, .. } = head;
+        let Head { first, version, headers, cut, .. } = head;
         let mut message = Message {
             kind: Kind::Request,
             pairing: Pairing::InOrder { lane: 0 },
@@ -393,7 +425,19 @@ impl Connection {
         };
         let fields = Fields::of(headers);
         let (key, framing) = match first {
-            FirstLine::Request { method, target } => {
+            FirstLine::Simple { target } => {
+                let target = Target::of(b"GET", target);
+                message.operation = b"GET";
+                message.resource = target.path;
+                let key = out.open(message);
+                if let Some(query) = target.query {
+                    let query = without_secrets(query, scratch);
+                    add(out, key, "url.query", Value::Text(query));
+                }
+                self.note(Some(Asked::Simple), out);
+                (key, Framing::Empty)
+            }
+            FirstLine::Request { method, target } | FirstLine::Flawed { method, target } => {
                 let target = Target::of(method, target);
                 message.operation = method;
                 message.resource = target.path;
@@ -430,12 +474,16 @@ impl Connection {
         if let Framing::Sized(size) = framing {
             add_size(out, key, first.role(), size);
         }
-        if let Some(flaw) = fields.lengths.flaw() {
+        let flaw = match first {
+            FirstLine::Flawed { .. } => Some("request line is invalid"),
+            _ => fields.lengths.flaw(),
+        };
+        if let Some(flaw) = flaw {
             add(out, key, "wirespan.http.framing", Value::Text(flaw.as_bytes()));
         }
-        if minor != 1 {
-            let version = [b'1', b'.', b'0'.saturating_add(minor)];
-            add(out, key, "network.protocol.version", Value::Text(&version));
+        if version != Version::USUAL {
+            let version = format!("{}.{}", version.major, version.minor);
+            add(out, key, "network.protocol.version", Value::Text(version.as_bytes()));
         }
         fields.contexts.finish(&mut |context| out.context(key, context));
         Opened { key, framing, expects: fields.expects }
@@ -450,8 +498,8 @@ impl Connection {
         out: &mut dyn Out,
     ) -> AfterGap {
         let start = newlines(input);
-        let Some(head) = input.get(start..).and_then(|rest| Head::cut(self.role(from), rest))
-        else {
+        let head = input.get(start..).and_then(|rest| Head::cut(self.role(from), rest));
+        let Some(head) = head.filter(|head| self.asked == 0 || head.first.is_proper()) else {
             return AfterGap::Resync;
         };
         let Opened { key, framing, .. } = self.open(head, start..input.len(), scratch, out);
@@ -464,6 +512,27 @@ impl Connection {
             out.close(body.key, 0);
         }
         AfterGap::Continue
+    }
+
+    /// Whether the next answer is that to an HTTP/0.9 request.
+    fn awaits_bare_body(&self) -> bool {
+        self.unusual.front() == Some(&(self.answered, Asked::Simple))
+    }
+
+    /// RFC 1945 section 6: a simple response is a body that lasts until the end.
+    fn bare_body(&mut self, from: Side, out: &mut dyn Out) -> Step {
+        self.answer(200);
+        let key = out.open(Message {
+            kind: Kind::Response,
+            pairing: Pairing::InOrder { lane: 0 },
+            bytes: 0..0,
+            operation: &[],
+            resource: &[],
+            status: Status::default(),
+            cut: false,
+        });
+        let body = Body { key, framing: BodyFraming::UntilEnd, wanted: 0, chunks: 0 };
+        self.data(from, body, u64::MAX, 0, 0)
     }
 
     /// A request was seen.

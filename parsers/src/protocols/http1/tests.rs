@@ -1163,28 +1163,98 @@ fn probe_is_certain_only_of_whole_first_lines() {
         ("HTTP/1.1 20", maybe_response),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Probe::No),
         ("PRI *", Probe::No),
-        ("GET /\r\n", Probe::No),
-        ("GET / HTTP/0.9\r\n", Probe::No),
-        ("GET / HTTP/2.0\r\n", Probe::No),
-        ("GET / HTTP/1.1 x", Probe::No),
+        ("GET / HTTP/0.9\r\n", request),
+        ("GET / HTTP/2.0\r\n", request),
+        ("GET / HTTP/1.\r\n", request),
+        ("GET  / HTTP/1.1\r\n", request),
+        ("GET /a b HTTP/1.1\r\n", request),
+        ("GET / HTTP/1.1 x", request),
+        ("HTTP/1.1  200 OK\r\n", response),
+        ("HTTP/2.0 200 OK\r\n", response),
+        ("HTTP/2 200\r\n", response),
+        ("HTTP/1.1 2000", response),
+        ("ICY 200 OK\r\n", response),
+        ("GET /\r\n", maybe_request),
+        ("GET /HTTP/1.1\r\n", maybe_request),
+        ("GET/ HTTP/1.1\r\n", maybe_request),
+        ("OPTIONS\r\n", maybe_request),
+        ("get /a b", maybe_request),
+        (" GET / HTTP/1.1\r\n", maybe_request),
+        ("get /\r\n", Probe::No),
+        ("OPTIONS icap://a/b ICAP/1.0\r\n", Probe::No),
         ("OPTIONS sip:a@b SIP/2.0\r\n", Probe::No),
         ("DESCRIBE rtsp://a/b RTSP/1.0\r\n", Probe::No),
         ("SIP/2.0 200 OK\r\n", Probe::No),
         ("RTSP/1.0 200 OK\r\n", Probe::No),
-        ("HTTP/2 200\r\n", Probe::No),
-        ("HTTP/1.1 2000", Probe::No),
         ("HTTP/1.1 xyz", Probe::No),
+        ("HTTP/1.1.1.1.1.1 200", Probe::No),
         ("*1\r\n$4\r\nPING\r\n", Probe::No),
         ("+OK\r\n", Probe::No),
         ("220 mail ESMTP\r\n", Probe::No),
         ("SSH-2.0-OpenSSH_9.2\r\n", Probe::No),
         ("\x16\x03\x01", Probe::No),
-        (" GET / HTTP/1.1\r\n", Probe::No),
-        ("GET  / HTTP/1.1\r\n", Probe::No),
-        ("ANENDLESSMETHODTHATNOBODYEVERSENDS", Probe::No),
+        ("\u{82}\u{fe}GET / HTTP/1.1\x01\r\n", Probe::No),
+        ("NICK somebody\r\n", Probe::No),
     ] {
         assert_eq!(probe(head), expected, "{head:?}");
     }
+    let endless = "a".repeat(256);
+    assert_eq!(probe(&endless[..255]), maybe_request);
+    assert_eq!(probe(&endless), Probe::No);
+    assert_eq!(protocol().probe(&flow(), Side::B, b"\x82\xfeGET/ HTTP/1.1\r\n"), Probe::No);
+}
+
+#[test]
+fn request_lines_that_servers_refuse_are_requests() {
+    for (line, expected) in [
+        ("GET /HTTP/1.1", "GET /HTTP/1.1"),
+        ("GET/ HTTP/1.1", "_OTHER "),
+        ("\u{c3}\u{83} / HTTP/1.1", "_OTHER "),
+        ("OPTIONS HTTP/1.1", "OPTIONS "),
+        ("OPTIONS", "OPTIONS "),
+    ] {
+        let head = format!("{line}\nHost: h\n\n");
+        let end = head.len();
+        let report =
+            report(&[c(&head), s("HTTP/1.0 400 Bad Request\r\n\r\n"), Piece::End(Side::B)], 0);
+        let expected = format!("request {expected} 0..{end} server.address=h");
+        assert!(report.starts_with(&expected), "{report}");
+        assert!(report.contains("wirespan.http.framing=request line is invalid"), "{report}");
+        assert!(report.contains("response 400 0..28"), "{report}");
+    }
+}
+
+#[test]
+fn refused_lines_are_requests_only_where_a_connection_begins() {
+    check_unsplit(
+        &[c("GET /1 HTTP/1.1\r\n\r\nGET/ HTTP/1.1\r\n\r\n")],
+        "request GET /1 0..19\nmalformed request line",
+    );
+}
+
+#[test]
+fn targets_may_have_spaces_and_versions_may_be_odd() {
+    check(
+        &[c("CONNECT h:25 / HTTP/1.0\r\nno header\r\n\r\n")],
+        "request CONNECT h:25 / 0..38 network.protocol.version=1.0",
+    );
+    check(&[c("GET / HTTP/1.\n\n")], "request GET / 0..15 network.protocol.version=1.0");
+    check(
+        &[c("GET / HTTP/1.1\r\n\r\n"), s("HTTP/1.10  200 OK\r\nContent-Length: 0\r\n\r\n")],
+        "request GET / 0..18\nresponse 200 0..40 network.protocol.version=1.10",
+    );
+}
+
+#[test]
+fn simple_request_is_a_line_and_its_answer_a_body() {
+    check(
+        &[c("GET /a?b\r\n"), s("<html>"), s("</html>"), Piece::End(Side::B)],
+        "request GET /a 0..10 url.query=b network.protocol.version=0.9\nresponse 0 0..13",
+    );
+    check(
+        &[c("GET /a\r\n"), s("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")],
+        "request GET /a 0..8 network.protocol.version=0.9\nresponse 400 0..47",
+    );
 }
 
 /// The pieces of a vector: `> ` bytes of the client, `< ` of the server, in Rust's escapes.
