@@ -70,7 +70,8 @@ impl Protocol for Dns {
         match fit(message, &header, length) {
             Fit::Exact => Probe::Certain { client },
             Fit::Loose => Probe::Unsure { client },
-            Fit::No => Probe::No,
+            Fit::Odd if ports.contains(&53) => Probe::Unsure { client },
+            Fit::Odd | Fit::No => Probe::No,
         }
     }
 
@@ -118,7 +119,15 @@ impl Protocol for Dns {
             Transport::Udp => input.len(),
             Transport::Tcp => message.len() + 2,
         };
-        let decoded = Decoded::read(message, &mut self.name, &mut self.answers)?;
+        let decoded = match Decoded::read(message, &mut self.name, &mut self.answers) {
+            // A stream's next length would be no more to be trusted.
+            Err(malformed) if connection.transport == Transport::Tcp => return Err(malformed),
+            Err(Malformed(field)) => match Header::read(&mut Reader::new(message)) {
+                Some(header) => Decoded::of_header(header, field),
+                None => return Err(Malformed(field)),
+            },
+            Ok(decoded) => decoded,
+        };
         if decoded.header.is_response() {
             connection.write_response(&decoded, from, end, out);
         } else {
@@ -214,6 +223,7 @@ impl Connection {
             let value = Value::Text(query.name);
             out.add(key, Attribute { name: "dns.question.name", value });
         }
+        query.write_flaw(key, out);
         out.close(key, end);
     }
 
@@ -239,17 +249,16 @@ impl Connection {
             }
             return;
         }
-        let number = response.number();
-        let asked = self
-            .asked
-            .iter()
-            .rposition(|asked| {
+        let stated = response.number();
+        let find = |number: Option<u64>| {
+            self.asked.iter().rposition(|asked| {
                 asked.by != from && asked.id == id && number.is_none_or(|n| n == asked.number)
             })
-            .map(|place| self.asked.remove(place));
-        let number = number
-            .or_else(|| asked.as_ref().map(|asked| asked.number))
-            .unwrap_or_else(|| numbered(id, 0));
+        };
+        // Some answer with no question, or with another one.
+        let asked = find(stated).or_else(|| find(None)).map(|place| self.asked.remove(place));
+        let number =
+            asked.as_ref().map(|asked| asked.number).or(stated).unwrap_or_else(|| numbered(id, 0));
         let code = response.rcode();
         let key = out.open(Message {
             kind: Kind::Response,
@@ -271,6 +280,11 @@ impl Connection {
         if !response.answers.is_empty() {
             let value = Value::Text(response.answers);
             out.add(key, Attribute { name: "dns.answers", value });
+        }
+        response.write_flaw(key, out);
+        if stated.is_some_and(|stated| stated != number) {
+            let value = Value::Text(b"answers another question");
+            out.add(key, Attribute { name: FLAW, value });
         }
         if response.header.flags & flag::TC != 0 {
             out.add(key, Attribute { name: "dns.truncated", value: Value::Int(1) });
@@ -310,6 +324,8 @@ struct Decoded<'b> {
     name: &'b [u8],
     answers: &'b [u8],
     records: Records,
+    /// The field that could not be read.
+    flaw: Option<&'static str>,
 }
 
 impl<'b> Decoded<'b> {
@@ -338,7 +354,25 @@ impl<'b> Decoded<'b> {
             // RFC 9619: more than one question is not answered by anybody.
             Records::default()
         };
-        Ok(Self { header, question, name, answers, records })
+        Ok(Self { header, question, name, answers, records, flaw: None })
+    }
+
+    /// A message whose `field` cannot be read, nor what follows it.
+    fn of_header(header: Header, field: &'static str) -> Self {
+        Self {
+            header,
+            question: None,
+            name: b"",
+            answers: b"",
+            records: Records::default(),
+            flaw: Some(field),
+        }
+    }
+
+    fn write_flaw(&self, key: Key, out: &mut dyn Out) {
+        if let Some(field) = self.flaw {
+            out.add(key, Attribute { name: FLAW, value: Value::Text(field.as_bytes()) });
+        }
     }
 
     /// What pairs this message: its id, and its question so that equal ids do not mix.
@@ -518,43 +552,50 @@ enum Fit {
     Exact,
     /// The header may be one, and more cannot be said.
     Loose,
+    /// The header says what hardly any message does.
+    Odd,
     No,
 }
 
 /// How the start of a message of this length fits.
 fn fit(message: &[u8], header: &Header, length: usize) -> Fit {
-    let records = [header.answers, header.authorities, header.additionals];
-    let least = records.map(|count| usize::from(count) * RECORD_LENGTH).iter().sum::<usize>();
     let whole = message.len() == length;
-    let response = header.is_response();
-    let opcode = header.opcode();
-    // RFC 1035, 4.1.1: Z "must be zero in all queries and responses".
-    if header.flags & flag::Z != 0
-        || !matches!(opcode, QUERY | STATUS | NOTIFY | UPDATE)
-        || header.questions > 1
-        || (header.questions == 0 && header.answers > 0)
-        || least > length
-    {
-        return Fit::No;
-    }
-    if !response {
-        let plain = header.answers == 0 && header.authorities <= 1 && header.additionals <= 4;
-        if header.questions == 0 || header.flags & flag::RCODE != 0 || (opcode == QUERY && !plain) {
-            return Fit::No;
-        }
-    }
     let mut reader = Reader::new(message);
     if reader.seek(HEADER_LENGTH).is_none() {
         return Fit::No;
     }
+    let start = reader.offset();
+    let named = header.questions > 0 && skip_name(message, &mut reader).is_some();
+    let name = message.get(start..reader.offset()).unwrap_or_default();
+    let question = match (reader.u16_be(), reader.u16_be()) {
+        (Some(kind), Some(class)) if named => Some((kind, class)),
+        _ => None,
+    };
+    let records = [header.answers, header.authorities, header.additionals];
+    let least = records.map(|count| usize::from(count) * RECORD_LENGTH).iter().sum::<usize>();
+    if least > length {
+        // Real messages claim too much now and then, but noise nearly always does.
+        return if header.questions == 1 && question.is_some() { Fit::Odd } else { Fit::No };
+    }
+    // RFC 1035, 4.1.1: Z "must be zero in all queries and responses".
+    if header.flags & flag::Z != 0
+        || !matches!(header.opcode(), QUERY | STATUS | NOTIFY | UPDATE)
+        || header.questions > 1
+        || (header.questions == 0 && (header.answers > 0 || !header.is_response()))
+    {
+        return Fit::Odd;
+    }
+    if !header.is_response() {
+        let plain = header.answers == 0 && header.authorities <= 1 && header.additionals <= 4;
+        if header.flags & flag::RCODE != 0 || (header.opcode() == QUERY && !plain) {
+            return Fit::Odd;
+        }
+    }
     if header.questions == 0 {
         return Fit::Loose;
     }
-    let start = reader.offset();
-    let named = skip_name(message, &mut reader).is_some();
-    let name = message.get(start..reader.offset()).unwrap_or_default();
-    let (Some(kind), Some(class), true) = (reader.u16_be(), reader.u16_be(), named) else {
-        return if whole { Fit::No } else { Fit::Loose };
+    let Some((kind, class)) = question else {
+        return if whole { Fit::Odd } else { Fit::Loose };
     };
     // A question has nothing before it that a pointer could mean.
     let printable = name.iter().all(|byte| matches!(byte, 0..=63 | b' '..=b'~'));
@@ -665,6 +706,9 @@ mod flag {
     pub(super) const Z: u16 = 0x0040;
     pub(super) const RCODE: u16 = 0x000f;
 }
+
+/// Says what is wrong with a message that is told all the same.
+const FLAW: &str = "wirespan.dns.flaw";
 
 const HEADER_LENGTH: usize = 12;
 /// Of the shortest record, whose owner is the root.
@@ -919,16 +963,41 @@ mod tests {
     }
 
     #[test]
-    fn names_that_loop_or_run_off_are_malformed() {
-        for name in [b"\xc0\x0c" as &[u8], b"\x01a\xc0\x0c", b"\xc0\xff", b"\x40", b"\x3fa"] {
-            let query = [&QUESTION[..12], name, b"\x00\x01\x00\x01"].concat();
-            let recording = run(Transport::Udp, &[(Side::A, &query)], Split::Whole);
-            assert_eq!(recording.malformed, ["question name"], "{name:?}");
-        }
+    fn names_that_loop_or_run_off_leave_the_header() {
         let long = b"\x3faaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".repeat(4);
-        let query = [&QUESTION[..12], &long, b"\x00\x00\x01\x00\x01"].concat();
-        let recording = run(Transport::Udp, &[(Side::A, &query)], Split::Whole);
-        assert_eq!(recording.malformed, ["question name"]);
+        let long = [&long[..], b"\x00"].concat();
+        for name in [b"\xc0\x0c" as &[u8], b"\x01a\xc0\x0c", b"\xc0\xff", b"\x40", b"\x3fa", &long]
+        {
+            let query = [&QUESTION[..12], name, b"\x00\x01\x00\x01"].concat();
+            let answer = b"\x12\x34\x80\x01\0\0\0\0\0\0\0\0";
+            let udp = run(Transport::Udp, &[(Side::A, &query), (Side::B, answer)], Split::Whole);
+            assert_eq!(
+                lines(&udp),
+                [
+                    "A Request QUERY  wirespan.dns.flaw=question name",
+                    "B Response QUERY  ClientError 1 FORMERR"
+                ],
+                "{name:?}"
+            );
+            assert_eq!(udp.messages[0].pairing, udp.messages[1].pairing);
+            let tcp = run(Transport::Tcp, &[(Side::A, &framed(&query))], Split::Whole);
+            assert_eq!(tcp.malformed, ["question name"], "{name:?}");
+        }
+    }
+
+    #[test]
+    fn response_with_another_question_pairs_by_its_id_if_no_other_does() {
+        let mut other = response(0, 0, b"");
+        other[13] = b'x';
+        let recording = check(
+            &[(Side::A, QUESTION), (Side::B, &other), (Side::B, &response(0, 0, b""))],
+            &[
+                "A Request A www.example.com",
+                "B Response A xww.example.com Ok 0 NOERROR wirespan.dns.flaw=answers another question",
+                "B Response A www.example.com Ok 0 NOERROR",
+            ],
+        );
+        assert_eq!(recording.messages[0].pairing, recording.messages[1].pairing);
     }
 
     #[test]
@@ -968,6 +1037,8 @@ mod tests {
         let answer = response(0, 1, &record(A, &[1, 2, 3, 4]));
         let trailing = [QUESTION, b"\0"].concat();
         let reserved = [b"\x12\x34\x01\x40", &QUESTION[4..]].concat();
+        let with_code = [b"\x12\x34\x01\x23", &QUESTION[4..]].concat();
+        let noise = b"\x01\0\0\0\x7f\x1c\x80\x02\x99\x41\x0a\x5e".repeat(12);
         for (port, message, expected) in [
             (53, QUESTION, certain(Side::A)),
             (5300, QUESTION, certain(Side::A)),
@@ -976,8 +1047,13 @@ mod tests {
             (53, &answer, certain(Side::B)),
             (53, &answer[..answer.len() - 1], unsure(Side::B)),
             (53, &trailing, unsure(Side::A)),
-            (53, &reserved, Probe::No),
-            (53, &QUESTION[..20], Probe::No),
+            (53, &reserved, unsure(Side::A)),
+            (5300, &reserved, Probe::No),
+            (53, &with_code, unsure(Side::A)),
+            (5300, &with_code, Probe::No),
+            (53, &QUESTION[..20], unsure(Side::A)),
+            (5300, &QUESTION[..20], Probe::No),
+            (53, &noise, Probe::No),
             (53, b"HTTP/1.1 200 OK\r\n\r\n", Probe::No),
         ] {
             let flow = flow(Transport::Udp, 40_000, port);
