@@ -406,6 +406,8 @@ impl FlowDecoder {
             if side.lost_sync {
                 let Some(instance) = shared.protocols.get_mut(protocol) else { break };
                 if !instance.resume(conn, from, rest) {
+                    self.unreadable(from, found);
+                    let side = &mut self.sides[from.index()];
                     let next = side.next_piece(used, buffered).unwrap_or(input.len());
                     shared.lost("bytes_without_sync", (next - used) as u64);
                     used = next;
@@ -435,6 +437,8 @@ impl FlowDecoder {
                 }
                 Some(Err(Malformed(what))) => {
                     shared.lost(what, 1);
+                    self.unreadable(from, found);
+                    let side = &mut self.sides[from.index()];
                     side.lost_sync = true;
                     // The same bytes would only be refused again.
                     let next = side.next_piece(used, buffered).unwrap_or(input.len());
@@ -445,6 +449,17 @@ impl FlowDecoder {
             }
         }
         (used, false)
+    }
+
+    /// Bytes of a stream cannot be read. Those of the server answer what is open, which the next
+    /// response that can be read does not.
+    fn unreadable(&mut self, from: Side, found: &mut dyn Found) {
+        if let Mode::Reading { client, .. } = self.mode
+            && from != client
+            && self.info.transport == protocol::Transport::Tcp
+        {
+            self.pairing.responses_lost(found);
+        }
     }
 
     /// Calls the protocol with an [`Out`] that knows where the bytes were seen, then hands on what
@@ -871,3 +886,105 @@ pub const INNER: usize = 1024;
 const HANDOVERS: u32 = 16;
 /// A buffer that has grown beyond this is given back when it is empty.
 const SPARE: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{ExchangeId, RESOURCE};
+    use crate::pairing::Exchanges;
+    use std::net::SocketAddr;
+    use wirespan_capture::decode::{NetworkId, TapId};
+    use wirespan_capture::packet::Frame;
+    use wirespan_capture::stream::{PointId, Side};
+    use wirespan_parsers::registry::PROTOCOLS;
+
+    #[derive(Default)]
+    struct Done {
+        ids: u64,
+        lines: Vec<String>,
+    }
+
+    impl Exchanges for Done {
+        fn id(&mut self) -> ExchangeId {
+            self.ids += 1;
+            ExchangeId { shard: 0, serial: self.ids }
+        }
+
+        fn done(&mut self, exchange: Box<Exchange>) {
+            let path = exchange.text.text(RESOURCE).unwrap_or_default();
+            let path = String::from_utf8_lossy(path).into_owned();
+            self.lines.push(format!("{path} {} {}", exchange.state.name(), exchange.code));
+        }
+
+        fn evicted(&mut self) {}
+
+        fn unpaired(&mut self) {}
+    }
+
+    impl Found for Done {
+        fn opened(&mut self, _exchange: &Exchange) {}
+    }
+
+    fn check(pieces: &[(Side, &str)], expected: &[&str]) {
+        let addresses = [40_000, 80].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let flow = Flow {
+            slot: 0,
+            birth: 0,
+            network: NetworkId(0),
+            point: PointId(0),
+            transport: Transport::Tcp,
+            addresses,
+            opener: None,
+            syn: None,
+            established: None,
+            first_seq: [None; 2],
+            seen_sides: [true; 2],
+            retransmissions: [0; 2],
+        };
+        let mut seen = Seen {
+            at: Timestamp(0),
+            tap: TapId(0),
+            frame: Frame::default(),
+            ack: 0,
+            tsval: 0,
+            ip_id: 0,
+            ttl: 64,
+            task: None,
+        };
+        let protocols = PROTOCOLS.iter().map(|make| make()).collect();
+        let mut shared = Shared::new(protocols, Vec::new());
+        let mut done = Done::default();
+        let mut decoder = FlowDecoder::new(&flow);
+        for (from, bytes) in pieces {
+            seen.at = seen.at.plus(1);
+            let event = StreamEvent::Bytes { offset: 0, bytes: bytes.as_bytes() };
+            decoder.event(&flow, *from, &seen, event, &mut shared, &mut done);
+        }
+        let end = StreamEvent::End(Ending::Finished);
+        decoder.event(&flow, Side::A, &seen, end, &mut shared, &mut done);
+        assert_eq!(done.lines, expected);
+    }
+
+    #[test]
+    fn bytes_that_cannot_be_read_answer_what_was_asked() {
+        // The head of the first response was not captured.
+        check(
+            &[
+                (Side::A, "GET /1 HTTP/1.1\r\n\r\n"),
+                (Side::B, "rest of a body"),
+                (Side::B, "more of it"),
+                (Side::A, "GET /2 HTTP/1.1\r\n\r\n"),
+                (Side::B, "HTTP/1.1 204 No Content\r\n\r\n"),
+            ],
+            &["/1 response_lost 0", "/2 complete 204"],
+        );
+    }
+
+    #[test]
+    fn answer_tells_that_an_odd_line_was_a_request() {
+        check(
+            &[(Side::A, "GET/ HTTP/1.1\r\n\r\n"), (Side::B, "HTTP/1.0 400 Bad Request\r\n\r\n")],
+            &[" complete 400"],
+        );
+    }
+}
