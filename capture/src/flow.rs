@@ -95,8 +95,8 @@ struct Entry {
     /// The time of the entry in `timers` that speaks for this flow.
     due: Timestamp,
     generation: u32,
-    /// Signatures of the latest packets, to tell copies.
-    recent: [u64; RECENT],
+    /// Signatures and times of the latest packets, to tell copies.
+    recent: [(u64, Timestamp); RECENT],
     recent_at: u8,
 }
 
@@ -121,7 +121,7 @@ impl FlowTable {
         sink.clock(segment.now, Cause::Packet, segment.order);
         let (slot, from) = self.flow_of(segment, sink);
         let Some(entry) = self.flows.get_mut(slot) else { return };
-        if entry.is_copy(segment.signature) {
+        if entry.is_copy(segment) {
             self.counters.copies += 1;
             return;
         }
@@ -369,7 +369,7 @@ impl Entry {
             last_packet: segment.now,
             due: NEVER,
             generation,
-            recent: [0; RECENT],
+            recent: [(0, NEVER); RECENT],
             recent_at: 0,
         }
     }
@@ -388,12 +388,16 @@ impl Entry {
         a.blocked() || b.blocked()
     }
 
-    fn is_copy(&mut self, signature: u64) -> bool {
-        if self.recent.contains(&signature) {
-            return true;
+    fn is_copy(&mut self, segment: &Segment) -> bool {
+        let Segment { signature, now, .. } = *segment;
+        if let Some((_, at)) = self.recent.iter_mut().find(|(known, _)| *known == signature) {
+            // Later it is the same packet sent again, whose IP id does not count.
+            let is_copy = now.0.saturating_sub(at.0) <= COPY_WITHIN;
+            *at = now;
+            return is_copy;
         }
         if let Some(place) = self.recent.get_mut(usize::from(self.recent_at) % RECENT) {
-            *place = signature;
+            *place = (signature, now);
         }
         self.recent_at = self.recent_at.wrapping_add(1);
         false
@@ -402,7 +406,7 @@ impl Entry {
     /// Whether a SYN opens another connection between the same ends.
     fn is_replaced_by(&self, segment: &Segment, from: Side) -> bool {
         let Header::Tcp { seq, syn, .. } = segment.header else { return false };
-        if self.recent.contains(&segment.signature) {
+        if self.recent.iter().any(|(known, _)| *known == segment.signature) {
             return false;
         }
         let direction = &self.directions[from.index()];
@@ -763,6 +767,9 @@ const NEVER: Timestamp = Timestamp(i64::MAX);
 const CHECK: i64 = 10_000_000_000;
 /// Packets of a flow among which a copy is looked for.
 const RECENT: usize = 16;
+/// Nanoseconds within which a copy comes; mirror ports need far less, and clients wait for longer
+/// before they send a datagram again.
+const COPY_WITHIN: i64 = 250_000_000;
 /// Bytes that may come before the SYN that announces them, or be missing where a stream starts.
 const LATE_SYN: i32 = 1 << 20;
 /// An acknowledgement that is further ahead is not waited for.

@@ -59,6 +59,15 @@ fn same_packet_seen_twice_is_a_copy() {
 }
 
 #[test]
+fn same_packet_much_later_was_sent_again() {
+    for (milliseconds, expected) in [(240, (0, 1)), (260, (1, 0))] {
+        let again = a(0, "hi").id(7).after(milliseconds);
+        let run = check(&[syn(), syn_ack(), a(0, "hi").id(7), again], &["A 0 hi"]);
+        assert_eq!((run.counters.retransmissions, run.counters.copies), expected);
+    }
+}
+
+#[test]
 fn same_packet_at_another_hop_is_no_copy() {
     for other in [a(0, "hi").id(7).ttl(63), a(0, "hi").id(7).hop(9)] {
         let run = check(&[syn(), syn_ack(), a(0, "hi").id(7), other], &["A 0 hi"]);
