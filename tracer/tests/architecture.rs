@@ -1,5 +1,7 @@
 //! `tracer/docs/architecture.md` names every source file of the crates.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,8 +24,6 @@ fn code_map_is_complete() {
     }
     assert!(missing.is_empty(), "the code map lacks {missing:#?}");
 }
-
-#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 /// All source files but those of the protocols, which are many and alike.
 fn find(folder: &Path, files: &mut Vec<PathBuf>) {

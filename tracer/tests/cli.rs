@@ -1,6 +1,8 @@
 //! The program as scripts and people meet it: words in; exit code, the first line of the standard
 //! error and a piece of the standard output out.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
+
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -347,8 +349,6 @@ fn capture() -> Vec<u8> {
     zstd::Decoder::new(File::open(path).unwrap()).unwrap().read_to_end(&mut bytes).unwrap();
     bytes
 }
-
-#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 /// A record of a capture: Ethernet, IPv4, UDP, and bytes that are nobody's protocol.
 fn datagram(client: u16, server: u16, length: u16) -> Vec<u8> {

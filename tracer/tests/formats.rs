@@ -1,5 +1,7 @@
 //! `tracer/docs/formats.md` describes every key that the program writes, and its example is real.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
+
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -90,8 +92,6 @@ fn written() -> (Vec<Value>, Value) {
 fn doc() -> String {
     fs::read_to_string(root().join("tracer/docs/formats.md")).unwrap()
 }
-
-#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -1,6 +1,8 @@
 //! What the terminal shows of each shipped capture. `UPDATE_GOLDEN=1` writes it anew, to be read in
 //! review.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -72,8 +74,6 @@ fn first_difference<'a>(a: &'a str, b: &'a str) -> Option<(usize, &'a str, &'a s
     let differs = (0..lines).find(|place| line(a, *place) != line(b, *place))?;
     Some((differs + 1, line(a, differs), line(b, differs)))
 }
-
-#![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
