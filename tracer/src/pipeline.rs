@@ -17,7 +17,7 @@ use crate::exchange::{Exchange, ExchangeId, Half, OPERATION, ProtocolIndex, Sort
 use crate::join::same_exchange::fingerprint;
 use crate::join::tree;
 use crate::join::window::{Opened, Window};
-use crate::join::{Group, JoinKey};
+use crate::join::{Group, JoinKey, NEVER};
 use crate::names::Names;
 use crate::metrics::Metrics;
 use crate::pairing::{Exchanges, mark};
@@ -80,6 +80,7 @@ pub fn run(
     let protocols = shards.first().map_or_else(Vec::new, Shard::protocols);
     let mut joining = Joining {
         window: Window::new(config.window),
+        groups: Vec::new(),
         names: Names::default(),
         dns: protocols.iter().position(|name| name == "dns").map(|at| ProtocolIndex(at as u8)),
         networks: Vec::new(),
@@ -495,6 +496,8 @@ impl Found for ShardSink {
 /// Joins what the shards found.
 struct Joining<'a> {
     window: Window,
+    /// What has settled and was not handed out yet.
+    groups: Vec<Group>,
     names: Names,
     /// The protocol whose answers name addresses.
     dns: Option<ProtocolIndex>,
@@ -521,8 +524,8 @@ impl Joining<'_> {
             .into_iter()
             .map(|events| events.into_iter().map(Some).collect())
             .collect();
-        let mut groups = Vec::new();
         for ((now, ..), shard, place) in order {
+            self.settle(now);
             let event = events.get_mut(usize::from(shard)).and_then(|e| e.get_mut(place as usize));
             match event.and_then(Option::take).map(|event| event.what) {
                 Some(What::Opened(opened, fingerprint)) => {
@@ -537,52 +540,50 @@ impl Joining<'_> {
                 }
                 None => {}
             }
-            self.settled(&mut groups);
         }
-        self.window.advance(told.until);
+        self.settle(told.until);
         if told.last {
-            self.window.finish();
+            self.settle(NEVER);
         }
-        self.settled(&mut groups);
-        self.emit(groups);
+        self.emit();
     }
 
-    /// Takes what has settled, with the names that are known at this moment.
-    fn settled(&mut self, groups: &mut Vec<Group>) {
-        for mut group in self.window.settled() {
+    /// Takes what has settled before this time, with the names that are known at this moment.
+    fn settle(&mut self, now: Timestamp) {
+        while let Some(mut group) = self.window.settled(now) {
             for member in &mut group.members {
                 member.learned_name = self.names.learned(&member.exchange);
             }
-            groups.push(group);
+            self.groups.push(group);
+            // Traces should never all exist as spans and text at once.
+            if self.groups.len() >= TOGETHER {
+                self.emit();
+            }
         }
     }
 
-    /// Makes traces of groups and hands them out, some at a time, so that they never all exist as
-    /// spans and text at once.
-    fn emit(&mut self, groups: Vec<Group>) {
+    /// Makes traces of the groups that have settled, and hands them out.
+    fn emit(&mut self) {
+        let groups = std::mem::take(&mut self.groups);
+        if self.error.is_some() || groups.is_empty() {
+            return;
+        }
         let networks = &self.networks;
         let network_of = |exchange: &Exchange| {
             networks.get(usize::from(exchange.network.0)).copied().unwrap_or_default()
         };
-        let mut groups = groups.into_iter();
-        while self.error.is_none() {
-            let some: Vec<Group> = groups.by_ref().take(TOGETHER).collect();
-            if some.is_empty() {
-                return;
+        let traces: Vec<Trace> = groups
+            .into_par_iter()
+            .with_min_len(32)
+            .flat_map_iter(|group| tree::traces(group, &network_of))
+            .collect();
+        for trace in &traces {
+            self.summary.trace(trace, &self.protocols);
+            for span in trace.spans.iter().filter(|span| !span.is_next_point()) {
+                self.metrics.record(&span.exchange);
             }
-            let traces: Vec<Trace> = some
-                .into_par_iter()
-                .with_min_len(32)
-                .flat_map_iter(|group| tree::traces(group, &network_of))
-                .collect();
-            for trace in &traces {
-                self.summary.trace(trace, &self.protocols);
-                for span in trace.spans.iter().filter(|span| !span.is_next_point()) {
-                    self.metrics.record(&span.exchange);
-                }
-            }
-            self.error = self.sink.traces(&traces).err();
         }
+        self.error = self.sink.traces(&traces).err();
     }
 
     fn finish(&mut self) {

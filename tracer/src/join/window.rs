@@ -90,7 +90,7 @@ pub struct Window {
     /// Numbers components in order of their birth.
     births: u64,
     now: Timestamp,
-    settled: Vec<Group>,
+    settled: VecDeque<Group>,
     /// Identifiers that repeat without end, and how often each was seen.
     repeating: BTreeMap<JoinKey, u64>,
     /// Identifiers of traces that were handed out.
@@ -102,6 +102,7 @@ pub struct Window {
 
 #[derive(Debug)]
 struct Held {
+    id: ExchangeId,
     exchange: Option<Box<Exchange>>,
     only_candidate: Option<ExchangeId>,
     component: usize,
@@ -143,7 +144,7 @@ impl Window {
             due: Timetable::default(),
             births: 0,
             now: Timestamp(i64::MIN),
-            settled: Vec::new(),
+            settled: VecDeque::new(),
             repeating: BTreeMap::new(),
             known: HashMap::default(),
             known_order: VecDeque::new(),
@@ -151,15 +152,16 @@ impl Window {
         }
     }
 
-    /// A request was seen.
+    /// A request was seen. What is due before must have been taken with [`Window::settled`].
     pub fn open(&mut self, now: Timestamp, opened: &Opened, fingerprint: u64) {
-        self.advance(now);
+        self.now = self.now.max(now);
         self.hold(opened, fingerprint);
     }
 
-    /// An exchange is complete, or will not become so.
+    /// An exchange is complete, or will not become so. What is due before must have been taken with
+    /// [`Window::settled`].
     pub fn close(&mut self, now: Timestamp, exchange: Box<Exchange>, fingerprint: u64) {
-        self.advance(now);
+        self.now = self.now.max(now);
         let place = match self.by_id.get(&exchange.id) {
             Some(place) => *place,
             None => self.hold(&Opened::of(&exchange), fingerprint),
@@ -195,13 +197,17 @@ impl Window {
         }
     }
 
-    /// Settles all that is due before this time.
-    pub fn advance(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-        while let Some((due, birth, component)) = self.due.pop_before(self.now) {
+    /// The next group that settles before this time; at the end of time, all do.
+    pub fn settled(&mut self, now: Timestamp) -> Option<Group> {
+        if now < NEVER {
+            self.now = self.now.max(now);
+        }
+        while self.settled.is_empty() {
+            let (due, birth, component) = self.due.pop_before(now)?;
             let Some(state) = self.component(component, birth, due) else { continue };
             let quiet = state.last.plus(self.limits.quiet);
             match state.open {
+                _ if now == NEVER => self.settle(component),
                 0 if quiet > due => self.schedule(component, quiet.plus(self.slop())),
                 0 => self.settle(component),
                 _ if state.since.plus(self.limits.oldest) > due => {
@@ -213,20 +219,7 @@ impl Window {
                 }
             }
         }
-    }
-
-    /// Settles all that is left.
-    pub fn finish(&mut self) {
-        while let Some((due, birth, component)) = self.due.pop_before(NEVER) {
-            if self.component(component, birth, due).is_some() {
-                self.settle(component);
-            }
-        }
-    }
-
-    /// What has settled since the last call, in order.
-    pub fn settled(&mut self) -> Vec<Group> {
-        std::mem::take(&mut self.settled)
+        self.settled.pop_front()
     }
 
     /// Says that an identifier repeats, so that it is no evidence any more.
@@ -255,16 +248,19 @@ impl Window {
         if self.held.len() >= self.limits.held {
             *self.early.entry("held").or_default() += 1;
             while let Some((due, birth, component)) = self.due.pop_before(NEVER) {
-                if self.component(component, birth, due).is_some() {
-                    self.settle(component);
-                    break;
+                let Some(state) = self.component(component, birth, due) else { continue };
+                // What is open is forgotten; it comes anew when it is complete.
+                for place in state.members.clone() {
+                    self.forget_open(place as usize);
                 }
+                self.settle(component);
+                break;
             }
         }
         let only_candidate = self.only_candidate(opened);
         let component = self.components.vacant_key();
         let server = (opened.network, opened.server);
-        let held = Held { exchange: None, only_candidate, component, server };
+        let held = Held { id: opened.id, exchange: None, only_candidate, component, server };
         let place = self.held.insert(held);
         self.by_id.insert(opened.id, place);
         self.births += 1;
@@ -467,7 +463,7 @@ impl Window {
         }
         members.sort_by_key(|member| (member.exchange.start(), member.exchange.id));
         if !members.is_empty() {
-            self.settled.push(Group { members, repeating, known });
+            self.settled.push_back(Group { members, repeating, known });
         }
     }
 
@@ -510,6 +506,19 @@ impl Window {
             }
         }
         again
+    }
+
+    /// Takes an exchange that is open out of the window; not out of its component.
+    fn forget_open(&mut self, place: usize) {
+        let open = self.held.get(place).is_some_and(|held| held.exchange.is_none());
+        let Some(held) = open.then(|| self.held.try_remove(place)).flatten() else { return };
+        self.by_id.remove(&held.id);
+        if let Some(host) = self.hosts.get_mut(&held.server) {
+            host.open.retain(|(_, id, _)| *id != held.id);
+            if host.open.is_empty() && host.closed.is_empty() {
+                self.hosts.remove(&held.server);
+            }
+        }
     }
 
     /// An open exchange stays when its component settles.
