@@ -13,6 +13,7 @@ use wirespan_parsers::protocol::{
     self, AfterGap, Conn, FlowInfo, Handoff, Hook, Inner, Key, Malformed, Out, Protocol, Side, Step,
 };
 use wirespan_parsers::trace_context::TraceContext;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// What the decoders of a shard share.
 pub struct Shared {
@@ -54,6 +55,8 @@ pub struct FlowDecoder {
     sides: [SideState; 2],
     pairing: Pairing,
     children: Vec<(u64, FlowDecoder)>,
+    /// Which sides have ended, of a flow that is carried inside another.
+    ended: [bool; 2],
     handed_over: u32,
     /// Whether bytes lie on a TCP stream itself, so that they have sequence numbers.
     outermost: bool,
@@ -108,6 +111,7 @@ impl FlowDecoder {
             point: flow.point,
             transport: flow.transport,
             addresses: flow.addresses,
+            inside: 0,
         };
         Self::with(info, ends, Mode::Detecting { tries: 0 }, true)
     }
@@ -120,6 +124,7 @@ impl FlowDecoder {
             sides: Default::default(),
             pairing: Pairing::default(),
             children: Vec::new(),
+            ended: [false; 2],
             handed_over: 0,
             outermost,
         }
@@ -201,6 +206,9 @@ impl FlowDecoder {
         shared: &mut Shared,
         found: &mut dyn Found,
     ) {
+        if bytes.is_empty() {
+            return;
+        }
         self.sides[from.index()].last = Some(*seen);
         match self.mode {
             Mode::Reading { .. } => self.read(from, seen, bytes, shared, found),
@@ -323,6 +331,21 @@ impl FlowDecoder {
         }
     }
 
+    /// After a handover: what this side has sent before it is for the new reader.
+    fn read_held(&mut self, from: Side, shared: &mut Shared, found: &mut dyn Found) {
+        let side = &self.sides[from.index()];
+        let Some(seen) = side.last.filter(|_| !side.buffer.is_empty()) else { return };
+        if let Mode::Detecting { .. } = self.mode
+            && let Detection::Found { protocol, client } =
+                detect(&mut shared.protocols, &self.info, from, &side.buffer)
+        {
+            self.start_reading(protocol, client, shared);
+        }
+        if let Mode::Reading { .. } = self.mode {
+            self.read(from, &seen, &[], shared, found);
+        }
+    }
+
     /// Reads bytes of a flow whose protocol is known.
     fn read(
         &mut self,
@@ -343,6 +366,7 @@ impl FlowDecoder {
             let side = &mut self.sides[from.index()];
             side.position += used as u64;
             if handed {
+                self.read_held(from.other(), shared, found);
                 self.bytes(from, seen, rest, shared, found);
             } else if !rest.is_empty() {
                 side.keep(seen, rest);
@@ -360,6 +384,7 @@ impl FlowDecoder {
         buffer.drain(..used.min(buffer.len()));
         if handed {
             side.forget_buffer();
+            self.read_held(from.other(), shared, found);
             self.bytes(from, seen, &buffer, shared, found);
             return;
         }
@@ -514,7 +539,9 @@ impl FlowDecoder {
         let place = self.children.iter().position(|(other, _)| *other == lane);
         let place = place.unwrap_or_else(|| {
             let mode = Mode::Detecting { tries: 0 };
-            self.children.push((lane, Self::with(self.info.clone(), self.ends, mode, false)));
+            let inside = xxh3_64_with_seed(&lane.to_le_bytes(), self.ends.inside);
+            let ends = Ends { inside, ..self.ends };
+            self.children.push((lane, Self::with(self.info.clone(), ends, mode, false)));
             self.children.len() - 1
         });
         if self.children.len() > INNER {
@@ -528,9 +555,16 @@ impl FlowDecoder {
         match event {
             Carried::Bytes(bytes) => child.bytes(from, seen, &bytes, shared, found),
             Carried::Gap(lost) => child.gap(from, seen, lost, shared, found),
-            Carried::End => child.closed(from, shared, found),
+            Carried::End => {
+                child.closed(from, shared, found);
+                child.ended[from.index()] = true;
+            }
         }
         child.tell_opened(before, found);
+        if child.ended == [true; 2] {
+            child.finish(State::Closed, shared, found);
+            self.children.remove(place);
+        }
     }
 
     /// The flow is somebody else's from here on.

@@ -34,6 +34,8 @@ pub struct Exchange {
     pub state: State,
     /// Its number on the connection, counted from 0.
     pub ordinal: u32,
+    /// Tells flows that one connection carries apart; 0 for the connection itself.
+    pub inside: u64,
     /// The lane of the connection that it used, such as a stream id.
     pub lane: u64,
     /// The request.

@@ -20,6 +20,8 @@ pub struct Pairing {
     open: VecDeque<Open>,
     /// The next exchange's number on the connection.
     ordinal: u32,
+    /// How many responses are still to come to requests that were given up, by lane.
+    owed: Vec<(u64, u64)>,
 }
 
 /// What is the same for all exchanges of a flow.
@@ -33,6 +35,8 @@ pub struct Ends {
     pub transport: Transport,
     /// Address and port of side A and of side B.
     pub addresses: [SocketAddr; 2],
+    /// Tells flows that one connection carries apart; 0 for the connection itself.
+    pub inside: u64,
 }
 
 /// Where a message's bytes were seen.
@@ -177,6 +181,7 @@ impl Pairing {
 
     /// The responses to all open requests may lie in a gap.
     pub fn responses_lost(&mut self, exchanges: &mut dyn Exchanges) {
+        self.owed.clear();
         while let Some(open) = self.open.front() {
             let state =
                 if open.exchange.response.is_some() { State::Complete } else { State::ResponseLost };
@@ -197,9 +202,7 @@ impl Pairing {
         while let Some(open) = self.open.front()
             && open.exchange.start() <= before
         {
-            let state =
-                if open.exchange.response.is_some() { State::Complete } else { State::TimedOut };
-            self.finish(0, state, exchanges);
+            self.give_up(State::TimedOut, exchanges);
         }
     }
 
@@ -237,11 +240,7 @@ impl Pairing {
         }
         if self.open.len() >= OPEN {
             exchanges.evicted();
-            let state = match self.open.front() {
-                Some(open) if open.exchange.response.is_some() => State::Complete,
-                _ => State::Evicted,
-            };
-            self.finish(0, state, exchanges);
+            self.give_up(State::Evicted, exchanges);
         }
         let [a, b] = ends.addresses;
         let (client, server) = if from == Side::A { (a, b) } else { (b, a) };
@@ -268,6 +267,7 @@ impl Pairing {
             },
             state: State::Open,
             ordinal,
+            inside: ends.inside,
             lane: match message.pairing {
                 Match::InOrder { lane } => lane,
                 Match::Id { id: Id::Number(number), .. } => number,
@@ -293,6 +293,13 @@ impl Pairing {
         place: Place,
         exchanges: &mut dyn Exchanges,
     ) -> Key {
+        let owed = self.owed.iter().position(|(lane, _)| matching == Matching::InOrder(*lane));
+        if let Some((_, count)) = owed.and_then(|at| self.owed.get_mut(at)) {
+            *count -= 1;
+            self.owed.retain(|(_, count)| *count > 0);
+            exchanges.unpaired();
+            return NOBODY;
+        }
         let found = self.answered_by(matching).and_then(|at| self.open.get_mut(at));
         let Some(open) = found else {
             exchanges.unpaired();
@@ -311,6 +318,26 @@ impl Pairing {
                 && open.exchange.response.is_none()
                 && open.exchange.sort != Sort::OneWay
         })
+    }
+
+    /// Gives up the oldest open request. A response that comes to it all the same is not that to
+    /// the next one.
+    fn give_up(&mut self, state: State, exchanges: &mut dyn Exchanges) {
+        let Some(open) = self.open.front() else { return };
+        if open.exchange.response.is_some() {
+            return self.finish(0, State::Complete, exchanges);
+        }
+        if let Matching::InOrder(lane) = open.matching
+            && open.exchange.sort != Sort::OneWay
+        {
+            let lanes = self.owed.len();
+            match self.owed.iter_mut().find(|(other, _)| *other == lane) {
+                Some((_, count)) => *count += 1,
+                None if lanes < OPEN => self.owed.push((lane, 1)),
+                None => {}
+            }
+        }
+        self.finish(0, state, exchanges);
     }
 
     fn finish(&mut self, at: usize, state: State, exchanges: &mut dyn Exchanges) {

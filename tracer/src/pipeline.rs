@@ -453,6 +453,7 @@ impl ShardSink {
             sort: Sort::Connect,
             state,
             ordinal: 0,
+            inside: 0,
             lane: 0,
             request,
             response: (state != State::Unanswered).then(|| half(seen, None)),

@@ -37,6 +37,11 @@ impl Joiner for Identifiers {
                     let by_span = group.keys(upper).any(|(other, above)| {
                         other == key && context.parent.is_some() && context.parent == above.span
                     });
+                    // Two calls of one host stand side by side: what caused both was not seen.
+                    let siblings = other.exchange.client.ip() == member.exchange.client.ip();
+                    if siblings && !by_span && !nesting.at_endpoint {
+                        continue;
+                    }
                     let candidate = Candidate { upper, key, by_span, nesting };
                     match &best {
                         Some(best) if best.rank() >= candidate.rank() => {

@@ -25,24 +25,39 @@ impl Joiner for SameExchange {
             .map(|(place, member)| (fingerprint(&member.exchange), place))
             .collect();
         seen.sort_unstable();
-        for chain in seen.chunk_by(|a, b| a.0 == b.0) {
-            let mut chain: Vec<(usize, &Exchange)> = chain
+        for same in seen.chunk_by(|a, b| a.0 == b.0) {
+            let mut same: Vec<(usize, &Exchange)> = same
                 .iter()
                 .filter_map(|(_, place)| Some((*place, &*group.members.get(*place)?.exchange)))
                 .collect();
-            chain.sort_by_key(|(place, e)| (Reverse(e.request.ttl), e.start(), *place));
-            let mut upper: Option<(usize, &Exchange)> = None;
-            for (place, exchange) in chain {
-                if let Some((above, other)) = upper
-                    && other.point != exchange.point
-                    && other.start().0.abs_diff(exchange.start().0) < APART
-                {
-                    links.link(place, above_of(above, exchange));
+            same.sort_by_key(|(place, exchange)| (exchange.start(), *place));
+            for mut chain in chains(same) {
+                chain.sort_by_key(|(place, e)| (Reverse(e.request.ttl), e.start(), *place));
+                for ((above, _), (place, exchange)) in chain.iter().zip(chain.iter().skip(1)) {
+                    links.link(*place, above_of(*above, exchange));
                 }
-                upper = Some((place, exchange));
             }
         }
     }
+}
+
+/// Of equal exchanges in order of time, such as a datagram that is sent again, those that are one:
+/// seen once at each point, at about the same time.
+fn chains(same: Vec<(usize, &Exchange)>) -> Vec<Vec<(usize, &Exchange)>> {
+    let mut chains: Vec<Vec<(usize, &Exchange)>> = Vec::new();
+    for (place, exchange) in same {
+        let fits = |chain: &&mut Vec<(usize, &Exchange)>| {
+            chain.iter().all(|(_, other)| {
+                other.point != exchange.point
+                    && other.start().0.abs_diff(exchange.start().0) < APART
+            })
+        };
+        match chains.iter_mut().find(fits) {
+            Some(chain) => chain.push((place, exchange)),
+            None => chains.push(vec![(place, exchange)]),
+        }
+    }
+    chains
 }
 
 /// Equal for one exchange at all points that see it.
@@ -57,12 +72,17 @@ pub fn fingerprint(exchange: &Exchange) -> u64 {
         hash.update(&end.port().to_le_bytes());
     }
     hash.update(&[exchange.protocol.0]);
-    // A datagram has no sequence number; its own id within the flow stands for it.
-    let own = match exchange.request.seq {
-        Some(seq) => u64::from(seq),
-        None => exchange.lane ^ u64::from(exchange.transport == Transport::Tcp) << 63,
-    };
-    hash.update(&own.to_le_bytes());
+    match (exchange.request.seq, exchange.transport) {
+        (Some(seq), _) => hash.update(&u64::from(seq).to_le_bytes()),
+        // A datagram has no sequence number; its own id within the flow stands for it.
+        (None, Transport::Udp) => hash.update(&exchange.lane.to_le_bytes()),
+        // Nor has what a connection carries inside; its place there does.
+        (None, Transport::Tcp) => {
+            hash.update(&exchange.inside.to_le_bytes());
+            hash.update(&exchange.lane.to_le_bytes());
+            hash.update(&exchange.ordinal.to_le_bytes());
+        }
+    }
     hash.digest()
 }
 

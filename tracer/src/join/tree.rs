@@ -135,6 +135,9 @@ fn span_id(exchange: &Exchange, network: u64, chain: u64) -> u64 {
     match exchange.request.seq {
         Some(seq) => hash.update(&u64::from(seq).to_le_bytes()),
         None => {
+            if exchange.inside != 0 {
+                hash.update(&exchange.inside.to_le_bytes());
+            }
             hash.update(&exchange.lane.to_le_bytes());
             hash.update(&exchange.ordinal.to_le_bytes());
         }
