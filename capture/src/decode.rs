@@ -179,9 +179,7 @@ impl Decoder {
         self.counters.cut += u64::from(bytes.len() < head.wire_len as usize);
         self.order += 1;
         self.now = self.now.max(head.at);
-        let Some((index, vlans, hop, network_bytes)) = self.link(head.link, bytes) else {
-            return None;
-        };
+        let (index, vlans, hop, network_bytes) = self.link(head.link, bytes)?;
         let (tap, network) = self.place(head.interface, index, vlans);
         let cut = head.wire_len.saturating_sub(bytes.len() as u32);
         let ip = Ip { tap, network, hop, bytes: network_bytes, cut };

@@ -502,7 +502,7 @@ impl Entry {
         }
         self.direction(from).start_at(tcp.seq.wrapping_add(1));
         if tcp.ack {
-            self.flow.opener = self.flow.opener.or(Some(from.other()));
+            self.flow.opener = self.flow.opener.or_else(|| Some(from.other()));
             self.flow.established = self.flow.established.or(Some(segment.seen.at));
             self.direction(from.other()).start_at(segment.seen.ack);
         } else {
