@@ -1,48 +1,199 @@
 #!/usr/bin/env python3
-"""truth_table.py FOLDER: compares the counts of exchanges with those of TShark, capture by capture.
+"""truth_table.py FOLDER: compares what is found in captures with what TShark finds, capture by capture.
 
 FOLDER holds captures, MANIFEST.tsv (what each is) and TRUTH.tsv (requests, responses and pairs that
-TShark finds in each). Looks at HTTP, Redis and DNS in captures without tunnels. TRUTH counts 1xx as
-responses of their own; its pairs are counted by request, so they are the same as exchanges here.
-A row that differs is a place to look, not always a fault: TShark errs too.
+TShark finds in each). Looks at HTTP, Redis and DNS in captures without tunnels.
+
+Counts: TRUTH counts 1xx as responses of their own; its pairs are counted by request, so they are
+the same as exchanges here. Redis logins (AUTH, HELLO) are apart in the summary and added here.
+
+Operations: where tshark is installed, each exchange as `operation status` must be what it finds
+(with the options of TRUTH's column decode_as):
+  http   tshark -n -2 -r FILE -Y 'http && tcp && !ssdp && !tls' -T fields -e frame.number
+         -e http.request.method -e http.response.code -e http.request_in
+  dns    tshark -n -2 -r FILE -Y 'dns && !mdns && !llmnr && !nbns' -T fields -e frame.number
+         -e dns.flags.response -e dns.flags.opcode -e dns.qry.type -e dns.flags.rcode
+         -e dns.response_to
+  redis  tshark -n -2 -r FILE -Y resp -T fields -e tcp.dstport -e resp.array.length
+         -e resp.bulk_string.value (the commands; their outcome is not compared)
+
+A row that differs is a place to look, not always a fault: TShark errs too, and the projects that
+the captures come from have better expectations. What is known to differ, and why, stands in
+truth_known.tsv beside this file: path, protocol, exchanges, open, operations (`-` if they are not
+to be compared), reason. The script ends with 0 only if each row agrees or differs as known there.
 """
 import argparse
+import collections
 import csv
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
 
 import wirespan
 
 PROTOCOLS = {"http", "redis", "dns"}
 LINK_TYPES = {"NULL", "LOOP", "RAW", "ETHERNET", "LINUX_SLL", "LINUX_SLL2", "IPV4", "IPV6"}
-NO_TUNNEL = {"-", "ipv6", "vlan", "qinq"}
+NO_TUNNEL = {"-", "ipv6", "vlan", "qinq", "ipfrag", "TSO-len0"}
+KNOWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "truth_known.tsv")
+OPCODES = {1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE", 6: "DSO"}
+TYPES = {
+    1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 10: "NULL", 12: "PTR", 13: "HINFO", 15: "MX", 16: "TXT",
+    28: "AAAA", 33: "SRV", 35: "NAPTR", 43: "DS", 46: "RRSIG", 48: "DNSKEY", 52: "TLSA", 64: "SVCB", 65: "HTTPS",
+    99: "SPF", 251: "IXFR", 252: "AXFR", 255: "ANY", 257: "CAA",
+}
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("folder")
     arguments.add_argument("--differ", action="store_true", help="only the rows that differ")
+    arguments.add_argument("--known", default=KNOWN, help="what is known to differ (default: truth_known.tsv)")
     wirespan.add_binary_option(arguments)
     options = arguments.parse_args()
+    tshark = shutil.which("tshark")
+    if not tshark:
+        print("tshark is not installed: only counts are compared")
 
     plain = {row["path"] for row in rows(options.folder, "MANIFEST.tsv") if is_plain(row)}
-    summaries, agreed, all_rows = {}, 0, 0
-    print(f"{'TShark':>15}  {'wirespan':>15}")
-    print(f"{'requests':>8} {'pairs':>6}  {'exchanges':>9} {'open':>5}   differ  protocol path")
+    known = {(row["path"], row["protocol"]): row for row in rows(*os.path.split(options.known))}
+    results, totals = {}, collections.Counter()
+    print(f"{'TShark':>15}  {'wirespan':>15}  operations")
+    print(f"{'requests':>8} {'pairs':>6}  {'exchanges':>9} {'open':>5}  {'and status':10}  {'verdict':7}  protocol path")
     for row in rows(options.folder, "TRUTH.tsv"):
         path, protocol = row["path"], row["protocol"]
         if protocol not in PROTOCOLS or path not in plain:
             continue
-        if path not in summaries:
-            summaries[path] = wirespan.run(options.binary, os.path.join(options.folder, path))
+        file = os.path.join(options.folder, path)
+        if path not in results:
+            results[path] = read(options.binary, file)
+        found = [span for span in results[path] if span["protocol"] == protocol]
+        ours = collections.Counter(operation(span, protocol) for span in found)
+        exchanges = sum(wirespan.complete(span) for span in found)
+        still_open = len(found) - exchanges
         requests, paired = int(row["requests"]), int(row["paired"])
-        exchanges, still_open = wirespan.counts(summaries[path], protocol)
-        agrees = exchanges == paired and exchanges + still_open == requests
-        all_rows += 1
-        agreed += agrees
-        if not (agrees and options.differ):
-            note = "" if row["trust"] == "high" else f" (trust: {row['trust']})"
-            print(f"{requests:8} {paired:6}  {exchanges:9} {still_open:5}   {'      ' if agrees else 'DIFFER'}  {protocol:8} {path}{note}")
-    print(f"{agreed} of {all_rows} rows agree")
+        counts_agree = exchanges == paired and exchanges + still_open == requests
+        decode_as = [] if row["decode_as"] == "-" else row["decode_as"].split()
+        theirs = SHARKS[protocol](tshark, file, decode_as) if tshark else None
+        same = theirs is None or ours == theirs
+        verdict, reason = "agrees", ""
+        if not (counts_agree and same):
+            verdict = "DIFFERS"
+            why = known.get((path, protocol))
+            if why and (int(why["exchanges"]), int(why["open"])) == (exchanges, still_open):
+                if why["operations"] in ("-", written(ours)):
+                    verdict, reason = "known", why["reason"]
+        totals[verdict] += 1
+        if verdict == "agrees" and options.differ:
+            continue
+        word = "-" if theirs is None else "agree" if same else "differ"
+        print(f"{requests:8} {paired:6}  {exchanges:9} {still_open:5}  {word:10}  {verdict:7}  {protocol:8} {path}")
+        if reason:
+            print(f"{'':35}{reason}")
+        if verdict == "DIFFERS":
+            print(f"{'':35}here: {written(ours)}")
+            if theirs is not None and not same:
+                print(f"{'':35}only here: {written(ours - theirs)}")
+                print(f"{'':35}only TShark: {written(theirs - ours)}")
+    print(", ".join(f"{count} {verdict}" for verdict, count in sorted(totals.items())), f"of {sum(totals.values())} rows")
+    sys.exit(1 if totals["DIFFERS"] else 0)
+
+
+def read(binary, capture):
+    """The calls and logins of a capture, each once wherever it was seen."""
+    with tempfile.TemporaryDirectory() as folder:
+        spans = os.path.join(folder, "spans.ndjson")
+        wirespan.run(binary, capture, ndjson=spans)
+        return [span for span in wirespan.spans(spans) if is_own_exchange(span)]
+
+
+def is_own_exchange(span):
+    copy = span.get("link", {}).get("kind") == "same_exchange"
+    return span["sort"] in ("call", "handshake") and not copy
+
+
+def operation(span, protocol):
+    name = span["operation"] if isinstance(span["operation"], str) else "(bytes)"
+    if protocol == "redis":
+        return name.split(" ")[0]
+    if not wirespan.complete(span):
+        return f"{name} -"
+    return f"{name} {span['status'].get('code', 0)}"
+
+
+def written(operations):
+    return ", ".join(f"{name} ×{count}" if count > 1 else name for name, count in sorted(operations.items())) or "none"
+
+
+def http(tshark, file, decode_as):
+    fields = ["frame.number", "http.request.method", "http.response.code", "http.request_in"]
+    found, waiting = collections.Counter(), collections.defaultdict(list)
+    for frame, methods, codes, answered in shark(tshark, file, decode_as, "http && tcp && !ssdp && !tls", fields):
+        waiting[frame] += methods
+        answered = list(answered)
+        for code in codes:
+            request = answered.pop(0) if answered else None
+            # A 1xx says nothing of the outcome.
+            if request and waiting[request] and (code == "101" or not code.startswith("1")):
+                found[f"{waiting[request].pop(0)} {code}"] += 1
+    found.update(f"{method} -" for methods in waiting.values() for method in methods)
+    return found
+
+
+def dns(tshark, file, decode_as):
+    fields = ["frame.number", "dns.flags.response", "dns.flags.opcode", "dns.qry.type", "dns.flags.rcode", "dns.response_to"]
+    found, waiting = collections.Counter(), collections.defaultdict(list)
+    for frame, kinds, opcodes, types, rcodes, answered in shark(tshark, file, decode_as, "dns && !mdns && !llmnr && !nbns", fields):
+        types, rcodes, answered = list(types), list(rcodes), list(answered)
+        for kind, opcode in zip(kinds, opcodes):
+            asked = types.pop(0) if types else None
+            name = OPCODES.get(int(opcode)) or (TYPES.get(int(asked), f"TYPE{asked}") if asked else "QUERY")
+            if kind in ("0", "False"):
+                waiting[frame].append(name)
+                continue
+            code = rcodes.pop(0) if rcodes else "0"
+            query = answered.pop(0) if answered else None
+            if query and waiting[query]:
+                found[f"{waiting[query].pop(0)} {code}"] += 1
+    found.update(f"{name} -" for names in waiting.values() for name in names)
+    return found
+
+
+def redis(tshark, file, decode_as):
+    found = collections.Counter()
+    servers = {"6379"} | {word.split("==")[1].split(",")[0] for word in decode_as if word.endswith(",resp")}
+    fields = ["tcp.dstport", "resp.array.length", "resp.bulk_string.value"]
+    for port, lengths, values in shark(tshark, file, decode_as, "resp", fields):
+        if port not in servers:
+            continue
+        at = 0
+        for length in map(int, lengths):
+            found[bytes_of(values[at]).upper() if at < len(values) else "?"] += 1
+            at += length
+    return found
+
+
+def bytes_of(value):
+    try:
+        return bytes.fromhex(value.replace(":", "")).decode("latin-1")
+    except ValueError:
+        return value
+
+
+SHARKS = {"http": http, "dns": dns, "redis": redis}
+
+
+def shark(tshark, file, decode_as, wanted, fields):
+    """The fields of each frame; the first that names the frame or stream as one text, others as lists."""
+    command = [tshark, "-n", "-2", "-r", file, *decode_as, "-Y", wanted, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=|"]
+    for field in fields:
+        command += ["-e", field]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    for line in done.stdout.splitlines():
+        first, *others = line.split("\t")
+        lists = [[part for part in other.split("|") if part] for other in others]
+        yield (first, *lists)
 
 
 def rows(folder, name):
