@@ -595,6 +595,6 @@ impl Joining<'_> {
 }
 
 /// Groups that are made to traces and written in one go.
-const TOGETHER: usize = 512;
+const TOGETHER: usize = 256;
 /// Parts that all flows are cut into, the same whatever the number of threads.
 pub const SHARDS: usize = 16;

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::net::IpAddr;
 use wirespan_capture::decode::NetworkId;
 use wirespan_capture::packet::Timestamp;
+use wirespan_capture::stream::PointId;
 use wirespan_parsers::trace_context::Format;
 
 /// A request whose exchange is not complete yet.
@@ -24,6 +25,7 @@ pub struct Opened {
     id: ExchangeId,
     start: Timestamp,
     network: NetworkId,
+    point: PointId,
     client: IpAddr,
     server: IpAddr,
     contexts: SmallVec<[Context; 2]>,
@@ -36,6 +38,7 @@ impl Opened {
             id: exchange.id,
             start: exchange.start(),
             network: exchange.network,
+            point: exchange.point,
             client: exchange.client.ip(),
             server: exchange.server.ip(),
             contexts: exchange.contexts.clone(),
@@ -71,7 +74,7 @@ impl Default for WindowLimits {
             members: 10_000,
             repeats: 256,
             request_repeats: 32,
-            remembered: 40_000,
+            remembered: 10_000,
         }
     }
 }
@@ -84,6 +87,10 @@ pub struct Window {
     components: Slab<Component>,
     /// The component that carries an identifier.
     by_key: DashMap<JoinKey, usize, RandomState>,
+    /// The latest exchange with a fingerprint, once several points were seen.
+    by_fingerprint: Option<HashMap<u64, usize, RandomState>>,
+    /// The first point that was seen.
+    point: Option<PointId>,
     hosts: HashMap<(NetworkId, IpAddr), Host, RandomState>,
     /// When which component may settle; a component's own `due` says which entry counts.
     due: Timetable,
@@ -107,6 +114,9 @@ struct Held {
     only_candidate: Option<ExchangeId>,
     component: usize,
     server: (NetworkId, IpAddr),
+    fingerprint: u64,
+    /// Its component settled without it.
+    stayed: bool,
 }
 
 #[derive(Debug)]
@@ -140,6 +150,8 @@ impl Window {
             by_id: HashMap::with_hasher(FixedState::default()),
             components: Slab::new(),
             by_key: DashMap::with_hasher(RandomState::default()),
+            by_fingerprint: None,
+            point: None,
             hosts: HashMap::default(),
             due: Timetable::default(),
             births: 0,
@@ -162,12 +174,13 @@ impl Window {
     /// [`Window::settled`].
     pub fn close(&mut self, now: Timestamp, exchange: Box<Exchange>, fingerprint: u64) {
         self.now = self.now.max(now);
-        let place = match self.by_id.get(&exchange.id) {
-            Some(place) => *place,
-            None => self.hold(&Opened::of(&exchange), fingerprint),
+        let (place, was_open) = match self.by_id.get(&exchange.id) {
+            Some(place) => (*place, true),
+            None => (self.hold(&Opened::of(&exchange), fingerprint), false),
         };
         self.by_id.remove(&exchange.id);
         let Some(held) = self.held.get_mut(place) else { return };
+        let stayed = held.stayed;
         let (id, start, end) = (exchange.id, exchange.start(), exchange.end());
         let contexts = exchange.contexts.clone();
         held.exchange = Some(exchange);
@@ -189,8 +202,10 @@ impl Window {
         if let Some(component) = self.components.get_mut(component) {
             component.open -= 1;
         }
-        for context in contexts.iter().filter(|context| context.carried_by != Carrier::Request) {
-            self.carry(JoinKey::of(context), place);
+        for context in contexts.iter().filter(|_| was_open) {
+            if stayed || context.carried_by == Carrier::Response {
+                self.carry(JoinKey::of(context), place);
+            }
         }
         if let Some(component) = self.held.get(place).map(|held| held.component) {
             self.touch(component);
@@ -199,18 +214,20 @@ impl Window {
 
     /// The next group that settles before this time; at the end of time, all do.
     pub fn settled(&mut self, now: Timestamp) -> Option<Group> {
-        if now < NEVER {
-            self.now = self.now.max(now);
-        }
         while self.settled.is_empty() {
             let (due, birth, component) = self.due.pop_before(now)?;
+            if now < NEVER {
+                self.now = self.now.max(due);
+            }
             let Some(state) = self.component(component, birth, due) else { continue };
             let quiet = state.last.plus(self.limits.quiet);
             match state.open {
                 _ if now == NEVER => self.settle(component),
                 0 if quiet > due => self.schedule(component, quiet.plus(self.slop())),
                 0 => self.settle(component),
-                _ if state.since.plus(self.limits.oldest) > due => {
+                open if state.since.plus(self.limits.oldest) > due
+                    || open == state.members.len() =>
+                {
                     self.schedule(component, due.plus(self.limits.quiet.max(CHECK)));
                 }
                 _ => {
@@ -260,8 +277,15 @@ impl Window {
         let only_candidate = self.only_candidate(opened);
         let component = self.components.vacant_key();
         let server = (opened.network, opened.server);
-        let held = Held { id: opened.id, exchange: None, only_candidate, component, server };
-        let place = self.held.insert(held);
+        let place = self.held.insert(Held {
+            id: opened.id,
+            exchange: None,
+            only_candidate,
+            component,
+            server,
+            fingerprint,
+            stayed: false,
+        });
         self.by_id.insert(opened.id, place);
         self.births += 1;
         self.components.insert(Component {
@@ -282,7 +306,19 @@ impl Window {
         if let Some(other) = only_candidate.and_then(|id| self.place_of(id)) {
             self.unite(place, other);
         }
+        if let Some(other) = self.seen_elsewhere(place, opened.point, fingerprint) {
+            self.unite(place, other);
+        }
         place
+    }
+
+    /// The same exchange, as another point has seen it.
+    fn seen_elsewhere(&mut self, place: usize, point: PointId, fingerprint: u64) -> Option<usize> {
+        if *self.point.get_or_insert(point) != point && self.by_fingerprint.is_none() {
+            let all = self.held.iter().map(|(place, held)| (held.fingerprint, place));
+            self.by_fingerprint = Some(all.filter(|(_, other)| *other != place).collect());
+        }
+        self.by_fingerprint.as_mut()?.insert(fingerprint, place)
     }
 
     fn place_of(&self, id: ExchangeId) -> Option<usize> {
@@ -311,11 +347,17 @@ impl Window {
 
     /// The exchange at this place carries an identifier.
     fn carry(&mut self, key: JoinKey, place: usize) {
+        let Some(component) = self.held.get(place).map(|held| held.component) else { return };
         if let Some(times) = self.repeating.get_mut(&key) {
             *times += 1;
+            // It joins nothing, but the component must know that it is no evidence.
+            if let Some(component) = self.components.get_mut(component)
+                && !component.keys.contains(&key)
+            {
+                component.keys.push(key);
+            }
             return;
         }
-        let Some(component) = self.held.get(place).map(|held| held.component) else { return };
         let known = self.by_key.get(&key).map(|entry| *entry.value());
         match known {
             Some(other) if other == component => {}
@@ -401,23 +443,36 @@ impl Window {
         }
         state.look_at = (state.members.len() * 2).min(self.limits.members);
         let full = state.members.len() >= self.limits.members;
-        let members = state.members.clone();
-        let keys = state.keys.clone();
-        for key in keys {
-            let carriers = members.iter().map(|place| *place as usize);
-            let carriers = carriers.filter(|place| self.carries(*place, key)).collect();
-            let side_by_side = self.side_by_side(carriers);
-            if side_by_side > repeats(&self.limits, key) {
-                self.repeats(key, side_by_side as u64);
-            }
-        }
-        let repeating = self.repeating_of(component);
-        if full || !repeating.is_empty() {
-            if repeating.is_empty() {
+        let found = self.judge(component);
+        if full || found {
+            if !found {
                 *self.early.entry("members").or_default() += 1;
             }
             self.settle(component);
         }
+    }
+
+    /// Looks whether identifiers of a component repeat; says whether one was found that does.
+    fn judge(&mut self, component: usize) -> bool {
+        let Some(state) = self.components.get(component) else { return false };
+        if state.members.len() <= self.limits.request_repeats.min(self.limits.repeats) {
+            return false;
+        }
+        let members = state.members.clone();
+        let mut found = false;
+        for key in state.keys.clone() {
+            if self.repeating.contains_key(&key) {
+                continue;
+            }
+            let carriers = members.iter().map(|place| *place as usize);
+            let carriers: Vec<usize> = carriers.filter(|place| self.carries(*place, key)).collect();
+            let times = carriers.len() as u64;
+            if self.side_by_side(carriers) > repeats(&self.limits, key) {
+                self.repeats(key, times);
+                found |= self.repeating.contains_key(&key);
+            }
+        }
+        found
     }
 
     fn carries(&self, place: usize, key: JoinKey) -> bool {
@@ -442,6 +497,7 @@ impl Window {
 
     /// Lets go of a component; what is still open in it goes on in components of its own.
     fn settle(&mut self, component: usize) {
+        self.judge(component);
         let known = self.remember(component);
         let repeating = self.repeating_of(component);
         let Some(state) = self.components.try_remove(component) else { return };
@@ -454,8 +510,9 @@ impl Window {
             let Some(held) = self.held.get_mut(place) else { continue };
             match held.exchange.take() {
                 Some(exchange) => {
-                    let only_candidate = held.only_candidate;
+                    let (only_candidate, fingerprint) = (held.only_candidate, held.fingerprint);
                     self.held.remove(place);
+                    self.forget_fingerprint(fingerprint, place);
                     members.push(Member { exchange, only_candidate, learned_name: None });
                 }
                 None => self.stay(place),
@@ -513,11 +570,20 @@ impl Window {
         let open = self.held.get(place).is_some_and(|held| held.exchange.is_none());
         let Some(held) = open.then(|| self.held.try_remove(place)).flatten() else { return };
         self.by_id.remove(&held.id);
+        self.forget_fingerprint(held.fingerprint, place);
         if let Some(host) = self.hosts.get_mut(&held.server) {
             host.open.retain(|(_, id, _)| *id != held.id);
             if host.open.is_empty() && host.closed.is_empty() {
                 self.hosts.remove(&held.server);
             }
+        }
+    }
+
+    fn forget_fingerprint(&mut self, fingerprint: u64, place: usize) {
+        if let Some(latest) = &mut self.by_fingerprint
+            && latest.get(&fingerprint) == Some(&place)
+        {
+            latest.remove(&fingerprint);
         }
     }
 
@@ -535,7 +601,7 @@ impl Window {
             due: NEVER,
             look_at: self.limits.request_repeats * 2,
         });
-        held.component = component;
+        (held.component, held.stayed) = (component, true);
         self.touch(component);
     }
 }
