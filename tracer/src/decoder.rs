@@ -54,7 +54,7 @@ pub struct FlowDecoder {
     mode: Mode,
     sides: [SideState; 2],
     pairing: Pairing,
-    children: Vec<(u64, FlowDecoder)>,
+    children: Vec<(u64, Self)>,
     /// Which sides have ended, of a flow that is carried inside another.
     ended: [bool; 2],
     handed_over: u32,
