@@ -186,6 +186,29 @@ impl Packet {
         Self { ip: Some(bytes), ..self }
     }
 
+    /// The same numbers between two other ends.
+    pub(crate) fn between(mut self, client: SocketAddr, server: SocketAddr) -> Self {
+        let up = self.source.port() == client.port();
+        (self.source, self.destination) = if up { (client, server) } else { (server, client) };
+        self
+    }
+
+    /// Its TCP sequence number.
+    pub(crate) fn seq(&self) -> u32 {
+        match &self.transport {
+            Transport::Tcp(header) => header.sequence_number,
+            Transport::Udp => panic!("not TCP"),
+        }
+    }
+
+    /// Its time, if that does not hang on the packet before.
+    pub(crate) fn time(&self) -> i64 {
+        match self.when {
+            When::At(nanoseconds) => nanoseconds,
+            When::After(_) => panic!("a packet without a time of its own"),
+        }
+    }
+
     /// Who sent it.
     pub(crate) fn source(&self) -> SocketAddr {
         self.source

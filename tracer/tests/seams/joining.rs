@@ -1,0 +1,312 @@
+//! Cases of joining whose answer is known.
+
+use crate::http::{Call, Connection, all, end, get, ok, sorted};
+use crate::packets::Packet;
+use crate::run::{Ran, ms, name, run};
+use wirespan::exchange::State;
+
+fn check(calls: &[Call], expected: &[&str]) -> Ran {
+    let ran = run(&all(calls));
+    assert_eq!(ran.trees(), expected);
+    ran
+}
+
+fn front() -> Call {
+    Call::new(1, 2, 10..90, "/front")
+}
+
+fn back() -> Call {
+    Call::new(2, 3, 20..80, "/back")
+}
+
+fn deep() -> Call {
+    Call::new(3, 4, 30..70, "/deep")
+}
+
+fn traceparent(span: u64) -> String {
+    format!("traceparent: 00-0af7651916cd43dd8448eb211c80319c-{span:016x}-01")
+}
+
+fn b3(span: u64, parent: u64) -> String {
+    format!("b3: 80f198ee56343ba864fe8b2a57d3eff7-{span:016x}-1-{parent:016x}")
+}
+
+#[test]
+fn request_id_that_a_gateway_passes_on() {
+    let calls = [front().asks("X-Request-ID: abc"), back().asks("X-Request-ID: abc")];
+    let ran = check(&calls, &["/front(/back[x-request-id])"]);
+    assert!(ran.span("/back").link.as_ref().unwrap().confidence > 0.95);
+}
+
+#[test]
+fn request_id_that_the_backend_repeats() {
+    let back = back().asks("X-Request-ID: abc").tells("X-Request-ID: abc");
+    check(&[front().asks("X-Request-ID: abc"), back], &["/front(/back[x-request-id])"]);
+}
+
+#[test]
+fn request_id_that_a_gateway_makes_itself() {
+    let calls = [front().tells("X-Request-ID: abc"), back().asks("X-Request-ID: abc")];
+    check(&calls, &["/front(/back[x-request-id])"]);
+}
+
+#[test]
+fn request_id_that_only_responses_carry() {
+    let calls = [front().tells("X-Request-ID: abc"), back().tells("X-Request-ID: abc")];
+    check(&calls, &["/front(/back[x-request-id])"]);
+}
+
+#[test]
+fn trace_id_without_span_ids() {
+    let header = "X-B3-TraceId: 80f198ee56343ba864fe8b2a57d3eff7";
+    let ran = check(&[front().asks(header), back().asks(header)], &["/front(/back[b3])"]);
+    assert_eq!(ran.traces[0].id, 0x80f1_98ee_5634_3ba8_64fe_8b2a_57d3_eff7);
+}
+
+#[test]
+fn trace_id_with_spans_that_nobody_has_seen() {
+    let calls = [front().asks(&traceparent(1)), back().asks(&traceparent(2))];
+    check(&calls, &["/front(/back[traceparent])"]);
+}
+
+#[test]
+fn trace_id_through_a_gateway() {
+    let calls =
+        [front().asks(&traceparent(1)), back().asks(&traceparent(2)), deep().asks(&traceparent(3))];
+    check(&calls, &["/front(/back[traceparent](/deep[traceparent]))"]);
+}
+
+#[test]
+fn calls_one_after_the_other_hang_side_by_side() {
+    let calls = [
+        front().asks(&traceparent(1)),
+        Call::new(2, 3, 20..30, "/one").asks(&traceparent(2)),
+        Call::new(2, 4, 40..50, "/two").asks(&traceparent(3)),
+    ];
+    check(&calls, &["/front(/one[traceparent] /two[traceparent])"]);
+}
+
+#[test]
+fn calls_at_the_same_time_hang_side_by_side() {
+    let calls = [
+        front().asks(&traceparent(1)),
+        Call::new(2, 3, 20..50, "/one").asks(&traceparent(2)),
+        Call::new(2, 4, 30..40, "/two").asks(&traceparent(3)),
+    ];
+    check(&calls, &["/front(/one[traceparent] /two[traceparent])"]);
+}
+
+#[test]
+fn roots_of_one_trace_id_are_one_trace() {
+    let calls = [
+        Call::new(1, 2, 10..20, "/one").asks(&traceparent(1)),
+        Call::new(1, 3, 30..40, "/two").asks(&traceparent(2)),
+    ];
+    let ran = check(&calls, &["/one + /two"]);
+    assert!(ran.spans().iter().all(|span| span.link.is_none()));
+}
+
+#[test]
+fn span_ids_tell_the_parent_in_one_header() {
+    // By time alone the second one would be nearer.
+    let calls = [
+        Call::new(1, 2, 10..90, "/first").asks(&b3(0xa, 1)),
+        Call::new(1, 2, 15..85, "/second").asks(&b3(0xb, 1)).server_port(81),
+        Call::new(2, 3, 20..30, "/back").asks(&b3(0xc, 0xa)),
+    ];
+    let ran = check(&calls, &["/first(/back[b3]) + /second"]);
+    assert_eq!(ran.span("/back").link.as_ref().unwrap().confidence, 1.0);
+}
+
+#[test]
+fn span_ids_tell_the_parent_in_several_headers() {
+    let dress = |call: Call, span: u64, parent: u64| {
+        call.asks("X-B3-TraceId: 80f198ee56343ba864fe8b2a57d3eff7")
+            .asks(&format!("X-B3-SpanId: {span:016x}"))
+            .asks(&format!("X-B3-ParentSpanId: {parent:016x}"))
+    };
+    let calls = [
+        dress(Call::new(1, 2, 10..90, "/first"), 0xa, 1),
+        dress(Call::new(1, 2, 15..85, "/second").server_port(81), 0xb, 1),
+        dress(Call::new(2, 3, 20..30, "/back"), 0xc, 0xa),
+    ];
+    check(&calls, &["/first(/back[b3]) + /second"]);
+}
+
+#[test]
+fn span_ids_tell_the_parent_across_address_translation() {
+    let calls = [front().asks(&b3(0xa, 1)), Call::new(9, 3, 20..80, "/back").asks(&b3(0xc, 0xa))];
+    check(&calls, &["/front(/back[b3])"]);
+}
+
+#[test]
+fn two_equally_good_parents_are_ambiguous() {
+    let calls = [
+        Call::new(1, 2, 10..90, "/one").asks(&traceparent(1)),
+        Call::new(1, 2, 15..85, "/two").asks(&traceparent(2)).server_port(81),
+        Call::new(2, 3, 20..30, "/back").asks(&traceparent(3)),
+    ];
+    let ran = run(&all(&calls));
+    let link = ran.span("/back").link.clone().unwrap();
+    assert!(link.against.iter().any(|text| text.contains("ambiguous")), "{link:?}");
+    assert_eq!(link.confidence, 0.5);
+    assert_eq!(link.runner_up, Some(ran.span("/one").id));
+}
+
+#[test]
+fn only_incoming_call_is_the_candidate() {
+    let ran =
+        check(&[front(), back(), deep()], &["/front(/back[one-candidate](/deep[one-candidate]))"]);
+    let link = ran.span("/back").link.clone().unwrap();
+    assert!(link.confidence < 0.95 && link.confidence > 0.5);
+}
+
+#[test]
+fn among_two_incoming_calls_there_is_no_candidate() {
+    let other = Call::new(5, 2, 15..85, "/other");
+    check(&[front(), other, back()], &["/front", "/other", "/back"]);
+}
+
+#[test]
+fn call_after_the_answer_has_no_candidate() {
+    check(&[front(), Call::new(2, 3, 95..99, "/after")], &["/front", "/after"]);
+}
+
+#[test]
+fn call_before_the_request_has_no_candidate() {
+    check(&[front(), Call::new(2, 3, 5..50, "/before")], &["/before", "/front"]);
+}
+
+#[test]
+fn candidate_with_another_identifier_is_none() {
+    let calls = [front().asks("X-Request-ID: a"), back().asks("X-Request-ID: b")];
+    check(&calls, &["/front", "/back"]);
+    let other = traceparent(2).replace("0af7", "0af8");
+    check(&[front().asks(&traceparent(1)), back().asks(&other)], &["/front", "/back"]);
+}
+
+#[test]
+fn candidate_with_one_equal_identifier_is_joined_by_it() {
+    let calls = [
+        front().asks("X-Request-ID: a").asks(&traceparent(1)),
+        back().asks("X-Request-ID: b").asks(&traceparent(2)),
+    ];
+    check(&calls, &["/front(/back[traceparent])"]);
+}
+
+#[test]
+fn identifier_is_never_overwritten_by_a_guess() {
+    // The only call that is open at host 2 is another one.
+    let calls = [
+        Call::new(1, 2, 10..25, "/named").asks("X-Request-ID: r"),
+        Call::new(5, 2, 20..90, "/open"),
+        Call::new(2, 3, 24..80, "/back").asks("X-Request-ID: r"),
+    ];
+    let ran = run(&all(&calls));
+    let link = ran.span("/back").link.clone().unwrap();
+    let parent = &ran.trace_of("/back").spans[link.parent];
+    assert_eq!((name(parent).as_str(), link.reason.name()), ("/named", "x-request-id"));
+}
+
+#[test]
+fn unrelated_calls_are_not_joined() {
+    check(&[front(), Call::new(5, 6, 20..80, "/other")], &["/front", "/other"]);
+}
+
+/// Packets as another point sees them.
+fn at_point(packets: &[Packet], name: &str, ttl: u8, asks: i64, tells: i64) -> Vec<Packet> {
+    let seen = |packet: &Packet| {
+        let from_client = packet.source().port() >= 10_000;
+        let later = if from_client { asks } else { tells };
+        packet.clone().on(name).ttl(ttl).at_ns(packet.time() + later)
+    };
+    packets.iter().map(seen).collect()
+}
+
+#[test]
+fn clock_of_one_point_is_ahead() {
+    let packets = front().packets();
+    let points = [
+        at_point(&packets, "a", 64, 0, 0),
+        at_point(&packets, "b", 63, 100_000, -100_000),
+        at_point(&packets, "c", 62, 80_200_000, 79_800_000),
+    ];
+    let ran = run(&sorted(points.concat()));
+    assert_eq!(ran.trees(), ["/front@a(/front@b[tcp-sequence](/front@c[tcp-sequence]))"]);
+    assert_eq!(ran.summary.exchanges["http"], 1);
+}
+
+#[test]
+fn four_points_of_one_way_make_a_chain() {
+    let packets = front().packets();
+    let points: Vec<Vec<Packet>> = ["a", "b", "c", "d"]
+        .iter()
+        .zip([64, 63, 62, 61])
+        .zip(0_i64..)
+        .map(|((name, ttl), n)| at_point(&packets, name, ttl, n * 50_000, -n * 50_000))
+        .collect();
+    let ran = run(&sorted(points.concat()));
+    assert_eq!(
+        ran.trees(),
+        ["/front@a(/front@b[tcp-sequence](/front@c[tcp-sequence](/front@d[tcp-sequence])))"]
+    );
+}
+
+#[test]
+fn jitter_does_not_turn_two_points_around() {
+    let packets = front().packets();
+    let points = [
+        at_point(&packets, "a", 64, 0, 0),
+        at_point(&packets, "b", 63, -30_000, 30_000),
+        at_point(&packets, "c", 62, 100_000, -100_000),
+    ];
+    let ran = run(&sorted(points.concat()));
+    assert_eq!(ran.trees(), ["/front@a(/front@b[tcp-sequence](/front@c[tcp-sequence]))"]);
+}
+
+#[test]
+fn response_takes_long_between_two_points() {
+    let packets = front().packets();
+    let points =
+        [at_point(&packets, "client", 64, 0, 70_000_000), at_point(&packets, "server", 63, 0, 0)];
+    let ran = run(&sorted(points.concat()));
+    assert_eq!(ran.trees(), ["/front@client(/front@server[tcp-sequence])"]);
+    let spans = ran.spans();
+    assert_eq!(spans.iter().map(|s| ms(s.exchange.end())).max(), Some(160));
+}
+
+#[test]
+fn pipelined_requests_are_paired_in_order() {
+    let mut c = Connection::new(end(1, 40_000), end(2, 80));
+    let mut packets = c.open(0);
+    packets.push(c.asks(1, get("/one", &[]) + &get("/two", &[])));
+    packets.push(c.tells(2, ok(&["Server: s"], "first")));
+    packets.push(c.tells(3, ok(&[], "second!")));
+    let ran = run(&packets);
+    assert_eq!(ran.trees(), ["/one", "/two"]);
+    let ends = ["/one", "/two"].map(|path| ms(ran.span(path).exchange.end()));
+    assert_eq!(ends, [2, 3]);
+    let mut c = Connection::new(end(1, 40_001), end(2, 6_379));
+    let mut packets = c.open(0);
+    packets.push(c.asks(1, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n*2\r\n$3\r\nGET\r\n$1\r\nb\r\n"));
+    packets.push(c.tells(2, "$1\r\n1\r\n"));
+    packets.push(c.tells(3, "$-1\r\n"));
+    let ran = run(&packets);
+    assert_eq!(ran.summary.exchanges["redis"], 2);
+    let ends: Vec<i64> = ran.spans().iter().map(|span| ms(span.exchange.end())).collect();
+    assert_eq!(ends, [2, 3]);
+    assert!(ran.spans().iter().all(|span| span.exchange.state == State::Complete));
+}
+
+#[test]
+fn request_that_is_sent_again_counts_once() {
+    let mut c = Connection::new(end(1, 40_000), end(2, 80));
+    let mut packets = c.open(0);
+    let request = c.asks(1, get("/x", &[]));
+    packets.push(request.clone());
+    packets.push(request.at(211));
+    packets.push(c.tells(215, ok(&[], "")));
+    let ran = run(&packets);
+    assert_eq!(ran.trees(), ["/x"]);
+    assert_eq!(ms(ran.span("/x").exchange.start()), 1);
+}

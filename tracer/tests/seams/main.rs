@@ -1,0 +1,16 @@
+//! What the seams between the stages must carry, shown from packets to traces: each test fails if
+//! one of them loses something on the way.
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+
+#[path = "../../../capture/tests/flow/packets.rs"]
+#[allow(dead_code, reason = "the capture's own tests need more of it")]
+mod packets;
+mod run;
+mod http;
+mod toy;
+mod places;
+mod messages;
+mod layers;
+mod identity;
+mod joining;
+mod random;
