@@ -5,7 +5,9 @@
 use std::time::Instant;
 use wirespan_capture::decode::Decoder;
 use wirespan_capture::flow::{FlowLimits, FlowTable};
-use wirespan_capture::packet::{Batch, FileId, Frame, InterfaceId, LinkType, PacketHead, Timestamp};
+use wirespan_capture::packet::{
+    Batch, FileId, Frame, InterfaceId, LinkType, PacketHead, Timestamp,
+};
 use wirespan_capture::stream::{Cause, Flow, Seen, Side, StreamEvent, StreamSink};
 
 fn main() {

@@ -5,7 +5,9 @@ use crate::counters::Counters;
 use crate::fragment::{FragmentKey, Fragments};
 use crate::packet::{InterfaceId, LinkType, PacketHead, Timestamp};
 use crate::stream::{PointId, Seen};
-use etherparse::{IpFragOffset, Ipv6ExtensionSlice, LaxIpSlice, TcpOptionElement, TcpSlice, UdpSlice};
+use etherparse::{
+    IpFragOffset, Ipv6ExtensionSlice, LaxIpSlice, TcpOptionElement, TcpSlice, UdpSlice,
+};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::net::{IpAddr, Ipv6Addr};
@@ -308,7 +310,14 @@ impl Decoder {
                 let header = v6.header();
                 let payload = usize::from(header.payload_length());
                 let total_len = if payload == 0 { 0 } else { payload + 40 };
-                (header.source_addr(), header.destination_addr(), 0, header.hop_limit(), 40, total_len)
+                (
+                    header.source_addr(),
+                    header.destination_addr(),
+                    0,
+                    header.hop_limit(),
+                    40,
+                    total_len,
+                )
             }
         };
         let carried = slice.payload();
@@ -357,8 +366,7 @@ impl Decoder {
                 identification,
                 protocol,
             };
-            let (whole, lost) =
-                self.fragments.add(key, offset, more, carried.payload, self.now);
+            let (whole, lost) = self.fragments.add(key, offset, more, carried.payload, self.now);
             self.counters.fragments_lost += lost;
             let whole = whole?;
             segment.cut = 0;
@@ -403,8 +411,8 @@ impl Decoder {
                     fin: tcp.fin(),
                     rst: tcp.rst(),
                 };
-                let numbers = u64::from(tcp.sequence_number()) << 32
-                    | u64::from(tcp.acknowledgment_number());
+                let numbers =
+                    u64::from(tcp.sequence_number()) << 32 | u64::from(tcp.acknowledgment_number());
                 segment.signature =
                     mix(segment.signature ^ numbers, bytes.len() as u64 ^ u64::from(tcp.psh()));
                 tcp.header_slice().len()..bytes.len()

@@ -441,8 +441,7 @@ impl Entry {
             return self.last_packet.plus(limits.idle_udp).min(asked);
         }
         let unanswered = self.flow.syn.is_some() && !self.answered();
-        let idle =
-            self.last_packet.plus(if unanswered { limits.connect } else { limits.idle_tcp });
+        let idle = self.last_packet.plus(if unanswered { limits.connect } else { limits.idle_tcp });
         let [a, b] = &self.directions;
         let patience = [a.patience(&limits.waits), b.patience(&limits.waits)];
         // A FIN or RST whose bytes before it are missing waits as they do.
@@ -591,7 +590,8 @@ impl Entry {
                 // What the other side had not acknowledged yet when it was first seen belongs to
                 // the stream, though its packets may be lost.
                 let acknowledged = self.first_ack[side.other().index()];
-                let start = acknowledged.filter(|ack| (0..LATE_SYN).contains(&distance(*ack, lowest)));
+                let start =
+                    acknowledged.filter(|ack| (0..LATE_SYN).contains(&distance(*ack, lowest)));
                 self.direction(side).start_at(start.unwrap_or(lowest));
                 self.deliver(&seen, counters, sink);
                 return true;

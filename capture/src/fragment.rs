@@ -1,7 +1,7 @@
 //! IP fragments to whole datagrams, within limits.
 
-use crate::packet::Timestamp;
 use crate::decode::TapId;
+use crate::packet::Timestamp;
 use etherparse::defrag::IpDefragBuf;
 use etherparse::{IpFragOffset, IpNumber};
 use hashbrown::HashMap;

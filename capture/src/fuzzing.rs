@@ -2,11 +2,11 @@
 
 use crate::decode::Decoder;
 use crate::flow::{FlowLimits, FlowTable};
+use crate::packet::Batch;
 use crate::packet::{LinkType, Timestamp};
 use crate::source::memory::MemorySource;
 use crate::source::{Fill, PacketSource};
 use crate::stream::{Cause, Flow, Seen, Side, StreamEvent, StreamSink};
-use crate::packet::Batch;
 use std::collections::BTreeMap;
 
 /// Takes bytes as packets and checks what the flow table tells of them.
@@ -146,7 +146,8 @@ mod tests {
         let seq = (u32::MAX - 50).wrapping_add((random >> 8) as u32 % 300);
         let ack = (u32::MAX - 50).wrapping_add((random >> 20) as u32 % 300);
         let (a, b) = ([10, 0, 0, 1], [10, 0, 0, 2]);
-        let mut packet = vec![0x45, 0, 0, (40 + payload) as u8, (random >> 40) as u8, 7, 0, 0, 64, 6, 0, 0];
+        let mut packet =
+            vec![0x45, 0, 0, (40 + payload) as u8, (random >> 40) as u8, 7, 0, 0, 64, 6, 0, 0];
         packet.extend(if back { [b, a] } else { [a, b] }.concat());
         let (client, server) = ((1000 + flow as u16).to_be_bytes(), 80u16.to_be_bytes());
         packet.extend(if back { [server, client] } else { [client, server] }.concat());

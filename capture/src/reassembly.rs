@@ -151,7 +151,14 @@ impl Direction {
     }
 
     /// Keeps a segment until it can be delivered; false if it is there already.
-    pub(crate) fn wait(&mut self, seq: u32, bytes: &[u8], cut: u32, seen: Seen, now: Timestamp) -> bool {
+    pub(crate) fn wait(
+        &mut self,
+        seq: u32,
+        bytes: &[u8],
+        cut: u32,
+        seen: Seen,
+        now: Timestamp,
+    ) -> bool {
         let offset = match self.ahead(seq) {
             Some(ahead) => self.next.saturating_add_signed(i64::from(ahead)),
             None => 0,
@@ -302,7 +309,8 @@ impl Direction {
         {
             return Ready::Gap { offset: self.next, lost };
         }
-        if self.pieces.is_empty() && self.last.is_some_and(|last| last <= self.next) && !self.closed {
+        if self.pieces.is_empty() && self.last.is_some_and(|last| last <= self.next) && !self.closed
+        {
             self.closed = true;
             return Ready::Closed;
         }

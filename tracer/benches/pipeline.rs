@@ -16,7 +16,9 @@ fn main() {
     let runs = if smoke { 1 } else { 200 };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let best = match pool {
-        Ok(pool) => pool.install(|| (0..runs).map(|_| microseconds()).fold(f64::INFINITY, f64::min)),
+        Ok(pool) => {
+            pool.install(|| (0..runs).map(|_| microseconds()).fold(f64::INFINITY, f64::min))
+        }
         Err(error) => return println!("no threads: {error}"),
     };
     println!("capture to traces, shop          {best:8.2} us a span");

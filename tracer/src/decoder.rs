@@ -579,8 +579,7 @@ impl FlowDecoder {
                 instance.forget(conn);
             }
         };
-        let named =
-            |shared: &Shared, name| shared.protocols.iter().position(|p| p.name() == name);
+        let named = |shared: &Shared, name| shared.protocols.iter().position(|p| p.name() == name);
         match next {
             _ if self.handed_over > HANDOVERS => {
                 forget(shared);

@@ -55,9 +55,9 @@ pub struct Exchange {
 impl Exchange {
     /// The time of its last byte that was seen.
     pub fn end(&self) -> Timestamp {
-        self.response.as_ref().map_or(self.request.last.at, |response| {
-            response.last.at.max(self.request.last.at)
-        })
+        self.response
+            .as_ref()
+            .map_or(self.request.last.at, |response| response.last.at.max(self.request.last.at))
     }
 
     /// The time of its first byte.

@@ -32,7 +32,10 @@ impl Metrics {
         }
         let histogram = self.by_protocol.entry(exchange.protocol.0).or_insert_with(|| {
             // It grows by itself, so that only the digits are to be chosen, and 3 are allowed.
-            #[expect(clippy::unwrap_used, reason = "3 lies in 0 to 5, which is all that is checked")]
+            #[expect(
+                clippy::unwrap_used,
+                reason = "3 lies in 0 to 5, which is all that is checked"
+            )]
             Histogram::new(DIGITS).unwrap()
         });
         let duration = exchange.end().0.saturating_sub(exchange.start().0);

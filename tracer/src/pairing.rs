@@ -1,15 +1,17 @@
 //! Messages to exchanges: in order within a lane, or by id. One pairing serves one flow.
 
 use crate::exchange::{
-    Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, ProtocolIndex, RESOURCE, STATUS_TEXT,
-    Sort, State, Text,
+    Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, ProtocolIndex, RESOURCE,
+    STATUS_TEXT, Sort, State, Text,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use wirespan_capture::decode::NetworkId;
 use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::{PointId, Seen, Transport};
-use wirespan_parsers::message::{Attribute, Id, Kind, Message, Outcome, Pairing as Match, Status, Value};
+use wirespan_parsers::message::{
+    Attribute, Id, Kind, Message, Outcome, Pairing as Match, Status, Value,
+};
 use wirespan_parsers::protocol::{Key, Side};
 use wirespan_parsers::trace_context::{Format, TraceContext};
 use xxhash_rust::xxh3::xxh3_64;
@@ -183,8 +185,11 @@ impl Pairing {
     pub fn responses_lost(&mut self, exchanges: &mut dyn Exchanges) {
         self.owed.clear();
         while let Some(open) = self.open.front() {
-            let state =
-                if open.exchange.response.is_some() { State::Complete } else { State::ResponseLost };
+            let state = if open.exchange.response.is_some() {
+                State::Complete
+            } else {
+                State::ResponseLost
+            };
             self.finish(0, state, exchanges);
         }
     }

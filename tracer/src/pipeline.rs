@@ -18,8 +18,8 @@ use crate::join::same_exchange::fingerprint;
 use crate::join::tree;
 use crate::join::window::{Opened, Window};
 use crate::join::{Group, JoinKey, NEVER};
-use crate::names::Names;
 use crate::metrics::Metrics;
+use crate::names::Names;
 use crate::pairing::{Exchanges, mark};
 use crate::span::{SpanSink, Trace};
 use crate::summary::{Summary, Unknown, add, protocol_name};
@@ -99,14 +99,16 @@ pub fn run(
         let last = present.last;
         let (told, ()) = rayon::join(
             || {
-                shards
-                    .par_iter_mut()
-                    .zip(present.segments.par_iter_mut())
-                    .for_each(|(shard, segments)| {
+                shards.par_iter_mut().zip(present.segments.par_iter_mut()).for_each(
+                    |(shard, segments)| {
                         shard.work(segments, &present.batch.buffer, present.until, last);
-                    });
+                    },
+                );
                 Told {
-                    events: shards.iter_mut().map(|shard| std::mem::take(&mut shard.sink.events)).collect(),
+                    events: shards
+                        .iter_mut()
+                        .map(|shard| std::mem::take(&mut shard.sink.events))
+                        .collect(),
                     until: present.until,
                     networks: std::mem::take(&mut present.networks),
                     last,
@@ -341,9 +343,10 @@ impl Shard {
         for (what, count) in &self.sink.shared.lost {
             add(&mut summary.lost, what, *count);
         }
-        for (what, count) in
-            [("responses_without_request", self.sink.unpaired), ("requests_evicted", self.sink.evicted)]
-        {
+        for (what, count) in [
+            ("responses_without_request", self.sink.unpaired),
+            ("requests_evicted", self.sink.evicted),
+        ] {
             if count > 0 {
                 add(&mut summary.lost, what, count);
             }
@@ -371,7 +374,8 @@ impl StreamSink for ShardSink {
         }
         if let Some(decoder) = &mut decoder {
             // The decoder tells this sink what it finds while it borrows the shared protocols.
-            let mut shared = std::mem::replace(&mut self.shared, Shared::new(Vec::new(), Vec::new()));
+            let mut shared =
+                std::mem::replace(&mut self.shared, Shared::new(Vec::new(), Vec::new()));
             decoder.event(flow, from, seen, event, &mut shared, self);
             self.shared = shared;
         }
@@ -400,7 +404,9 @@ impl StreamSink for ShardSink {
     }
 
     fn timeout(&mut self, flow: &Flow, now: Timestamp) {
-        let Some(mut decoder) = self.flows.get_mut(flow.slot).and_then(Option::take) else { return };
+        let Some(mut decoder) = self.flows.get_mut(flow.slot).and_then(Option::take) else {
+            return;
+        };
         decoder.time_out(now.plus(-self.patience), self);
         if let Some(place) = self.flows.get_mut(flow.slot) {
             *place = Some(decoder);

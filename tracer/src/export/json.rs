@@ -246,7 +246,10 @@ mod tests {
     #[test]
     fn addresses_have_their_usual_form() {
         let v6 = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 53));
-        check(|o| o.address("a", SocketAddr::from(([10, 0, 0, 255], 80))), r#"{"a":"10.0.0.255:80"}"#);
+        check(
+            |o| o.address("a", SocketAddr::from(([10, 0, 0, 255], 80))),
+            r#"{"a":"10.0.0.255:80"}"#,
+        );
         check(|o| o.address("a", v6), r#"{"a":"[::1]:53"}"#);
     }
 }

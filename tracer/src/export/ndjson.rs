@@ -1,9 +1,7 @@
 //! Newline-delimited JSON: one object per span, holding all there is of it. The schema is described
 //! in `tracer/docs/formats.md`.
 
-use crate::exchange::{
-    Carrier, Context, Exchange, Half, OPERATION, RESOURCE, STATUS_TEXT, Sort,
-};
+use crate::exchange::{Carrier, Context, Exchange, Half, OPERATION, RESOURCE, STATUS_TEXT, Sort};
 use crate::export::Render;
 use crate::export::json::Object;
 use crate::span::{Link, Span, Trace};

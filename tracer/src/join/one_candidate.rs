@@ -33,14 +33,17 @@ impl Joiner for OneCandidate {
                 against.push("loopback: any process of the host may have called");
                 confidence -= 0.2;
             }
-            links.link(lower, Above {
-                member: upper,
-                kind: LinkKind::Parent,
-                reason: Reason::OneCandidate,
-                confidence,
-                against,
-                runner_up: None,
-            });
+            links.link(
+                lower,
+                Above {
+                    member: upper,
+                    kind: LinkKind::Parent,
+                    reason: Reason::OneCandidate,
+                    confidence,
+                    against,
+                    runner_up: None,
+                },
+            );
         }
     }
 }
@@ -49,9 +52,9 @@ impl Joiner for OneCandidate {
 fn conflicting(group: &Group, upper: usize, lower: usize) -> bool {
     let keys = |place| group.keys(place).map(|(key, _)| key).collect::<Vec<JoinKey>>();
     let (upper, lower) = (keys(upper), keys(lower));
-    lower.iter().any(|key| {
-        upper.iter().any(|other| other.format == key.format) && !upper.contains(key)
-    })
+    lower
+        .iter()
+        .any(|key| upper.iter().any(|other| other.format == key.format) && !upper.contains(key))
 }
 
 fn is_loopback(exchange: &Exchange) -> bool {

@@ -92,7 +92,11 @@ fn trace(
             reason: above.reason,
             confidence: above.confidence,
             against: above.against.clone(),
-            runner_up: above.runner_up.and_then(place_of).and_then(|at| spans.get(at)).map(|s| s.id),
+            runner_up: above
+                .runner_up
+                .and_then(place_of)
+                .and_then(|at| spans.get(at))
+                .map(|s| s.id),
         });
         let service = learned_name.unwrap_or_else(|| names::service(&exchange));
         spans.push(Span { id, exchange, service, link, depth });
