@@ -3,7 +3,7 @@
 
 use crate::counters::Counters;
 use crate::fragment::{FragmentKey, Fragments};
-use crate::packet::{InterfaceId, LinkType, PacketHead, Timestamp};
+use crate::packet::{InterfaceId, LinkType, NetworkId, PacketHead, TapId, Timestamp};
 use crate::stream::{PointId, Seen};
 use etherparse::{
     IpFragOffset, Ipv6ExtensionSlice, LaxIpSlice, TcpOptionElement, TcpSlice, UdpSlice,
@@ -13,14 +13,6 @@ use smallvec::SmallVec;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
-
-/// An interface, or a VLAN or cooked-mode interface on it, in order of first appearance.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TapId(pub u16);
-
-/// One address space, in order of first appearance. Equal addresses in two networks are two hosts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NetworkId(pub u16);
 
 /// VLAN ids from the outermost to the innermost.
 pub type Vlans = SmallVec<[u16; 4]>;

@@ -5,8 +5,8 @@
 //! the packet.
 
 use crate::counters::Counters;
-use crate::decode::{Endpoint, Header, NetworkId, Segment, point};
-use crate::packet::Timestamp;
+use crate::decode::{Endpoint, Header, Segment, point};
+use crate::packet::{NetworkId, Timestamp};
 use crate::reassembly::{Arrival, Direction, Ready, Waits, distance};
 use crate::stream::{Cause, Ending, Flow, PointId, Seen, Side, StreamEvent, StreamSink, Transport};
 use foldhash::fast::RandomState;

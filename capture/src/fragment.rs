@@ -1,7 +1,6 @@
 //! IP fragments to whole datagrams, within limits.
 
-use crate::decode::TapId;
-use crate::packet::Timestamp;
+use crate::packet::{TapId, Timestamp};
 use etherparse::defrag::IpDefragBuf;
 use etherparse::{IpFragOffset, IpNumber};
 use hashbrown::HashMap;

@@ -7,10 +7,10 @@
 pub mod packet;
 pub mod source;
 pub mod filter;
-pub mod decode;
-pub mod fragment;
+pub mod counters;
 pub mod stream;
+pub mod fragment;
+pub mod decode;
 pub mod reassembly;
 pub mod flow;
-pub mod counters;
 pub mod fuzzing;

@@ -1,8 +1,7 @@
 //! What reassembly gives: the bytes of a flow in order, its gaps and its end, each with what is
 //! known of the packet that brought it.
 
-use crate::decode::{NetworkId, TapId};
-use crate::packet::{Frame, Timestamp};
+use crate::packet::{Frame, NetworkId, TapId, Timestamp};
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 

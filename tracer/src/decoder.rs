@@ -926,8 +926,7 @@ mod tests {
     use crate::exchange::{ExchangeId, RESOURCE};
     use crate::pairing::Exchanges;
     use std::net::SocketAddr;
-    use wirespan_capture::decode::{NetworkId, TapId};
-    use wirespan_capture::packet::Frame;
+    use wirespan_capture::packet::{Frame, NetworkId, TapId};
     use wirespan_capture::stream::{PointId, Side};
     use wirespan_parsers::registry::PROTOCOLS;
 

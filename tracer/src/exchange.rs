@@ -3,8 +3,7 @@
 use smallvec::SmallVec;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
-use wirespan_capture::decode::{NetworkId, TapId};
-use wirespan_capture::packet::{Frame, Timestamp};
+use wirespan_capture::packet::{Frame, NetworkId, TapId, Timestamp};
 use wirespan_capture::stream::{PointId, Transport};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
 use wirespan_parsers::trace_context::{Format, TraceContext};

@@ -6,8 +6,7 @@ use crate::exchange::{
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use wirespan_capture::decode::NetworkId;
-use wirespan_capture::packet::Timestamp;
+use wirespan_capture::packet::{NetworkId, Timestamp};
 use wirespan_capture::stream::{PointId, Seen, Transport};
 use wirespan_parsers::message::{
     Attribute, Id, Kind, Message, Outcome, Pairing as Match, Status, Value,

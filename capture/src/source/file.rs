@@ -7,12 +7,13 @@
 //!                                                              └── kept as rest ─┘
 //! ```
 
-use crate::packet::{Batch, FileId, InterfaceId, PacketHead};
-use crate::source::interfaces::{Interface, Interfaces};
+use crate::packet::{Batch, FileId, PacketHead};
+use crate::source::interfaces::Interfaces;
 use crate::source::open::{self, HEAD, OpenError};
 use crate::source::pcap::{FILE_HEADER, FileHeader, Records};
 use crate::source::pcapng::{self, Blocks};
 use crate::source::report::{Compression, Damage, Format, Layout, Progress, SourceReport};
+use crate::source::walk::{Context, Walked};
 use crate::source::{Fill, PacketSource};
 use std::io::{self, Read};
 use std::path::Path;
@@ -61,7 +62,7 @@ impl FileSource {
         let opened = open::open(path, &progress)?;
         let name = open::display_name(path);
         let (layout, walk, used) = recognise(&opened.head, &name)?;
-        let label = label(path);
+        let label = open::label(path);
         let mut rest = opened.head;
         rest.drain(..used);
         Ok(Self {
@@ -221,60 +222,6 @@ impl PacketSource for FileSource {
     }
 }
 
-/// What walking over the bytes of a read came to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Walked {
-    /// How many bytes are done with.
-    pub(super) used: usize,
-    /// How many bytes are needed from there on.
-    pub(super) wants: usize,
-}
-
-impl Walked {
-    /// As `wants`: there is no more to be had from this file.
-    pub(super) const STOP: usize = usize::MAX;
-}
-
-/// What a walk over bytes adds to.
-pub(super) struct Context<'a> {
-    pub(super) packets: &'a mut Vec<PacketHead>,
-    report: &'a mut SourceReport,
-    interfaces: &'a mut Interfaces,
-    label: &'a str,
-    offset: u64,
-    /// Whether the bytes at hand are the file's last ones.
-    pub(super) ended: bool,
-}
-
-impl Context<'_> {
-    /// Notes damage at that place of the bytes at hand.
-    pub(super) fn hurt(&mut self, at: usize, damage: impl FnOnce(u64) -> Damage) {
-        self.report.hurt(damage(self.offset + at as u64));
-    }
-
-    pub(super) fn cut_tail(&mut self, at: usize, bytes: usize) {
-        self.hurt(at, |offset| Damage::CutTail { offset, bytes: bytes as u64 });
-    }
-
-    pub(super) fn dropped(&mut self, packets: u64) {
-        self.report.dropped = self.report.dropped.saturating_add(packets);
-    }
-
-    /// Adds an interface and fills in its file and name.
-    pub(super) fn add_interface(&mut self, mut interface: Interface) -> Option<InterfaceId> {
-        interface.file = self.report.file;
-        let name = interface.given.as_deref().unwrap_or(self.label);
-        interface.name = if self.interfaces.may_have(name) {
-            format!("{name}#{}", self.interfaces.len())
-        } else {
-            name.to_owned()
-        };
-        let id = self.interfaces.add(interface)?;
-        self.report.interfaces.push(id);
-        Some(id)
-    }
-}
-
 /// The format by the first bytes, and how many of them are the file's header.
 fn recognise(head: &[u8], name: &str) -> Result<(Layout, Walk, usize), OpenError> {
     let file = || name.to_owned();
@@ -297,27 +244,8 @@ fn is_cut_header(head: &[u8]) -> bool {
     STARTS.iter().any(|magic| head.starts_with(magic) || magic.starts_with(head))
 }
 
-/// A short name: that of the file without folder, and without the endings of its format.
-pub(super) fn label(path: &Path) -> String {
-    if open::is_stdin(path) {
-        return "stdin".to_owned();
-    }
-    let mut short = path.file_name().unwrap_or(path.as_os_str());
-    for _ in 0..2 {
-        let stem = Path::new(short).file_stem().unwrap_or(short);
-        if Path::new(short).extension().is_some_and(|ending| {
-            ENDINGS.iter().any(|known| ending.to_string_lossy().starts_with(known))
-        }) {
-            short = stem;
-        }
-    }
-    short.to_string_lossy().into_owned()
-}
-
 /// How much is read at once: small enough to stay in a core's second-level cache.
 pub const CHUNK: usize = 256 * 1024;
-
-const ENDINGS: &[&str] = &["gz", "zst", "pcap", "cap", "dmp", "dump", "trc", "ntar"];
 
 const STARTS: &[[u8; 4]] = &[
     [0x0a, 0x0d, 0x0d, 0x0a],

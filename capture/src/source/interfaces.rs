@@ -1,7 +1,7 @@
 //! The interfaces that a source has met: what the [`InterfaceId`] of a packet stands for.
 
 use crate::packet::{FileId, InterfaceId, LinkType};
-use crate::source::{file, open};
+use crate::source::open;
 use std::fmt;
 use std::path::Path;
 
@@ -42,7 +42,7 @@ impl Interfaces {
     /// What to call an interface of one of several files: by its file's short name, or by the path
     /// where another file has that name.
     pub(super) fn name_among(&self, path: &Path, interface: &Interface) -> String {
-        let label = file::label(path);
+        let label = open::label(path);
         let name = |file: &str| match &interface.given {
             Some(_) => format!("{file}:{}", interface.name),
             None => interface.name.replacen(&label, file, 1),

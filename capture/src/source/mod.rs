@@ -4,9 +4,10 @@ use crate::packet::{Batch, Timestamp};
 use crate::source::interfaces::Interfaces;
 use std::io;
 
-pub mod interfaces;
 pub mod report;
 pub mod open;
+pub mod interfaces;
+mod walk;
 mod pcap;
 mod pcapng;
 pub mod file;

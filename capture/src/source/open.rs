@@ -121,6 +121,23 @@ pub(super) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
+/// A short name: that of the file without folder, and without the endings of its format.
+pub(super) fn label(path: &Path) -> String {
+    if is_stdin(path) {
+        return "stdin".to_owned();
+    }
+    let mut short = path.file_name().unwrap_or(path.as_os_str());
+    for _ in 0..2 {
+        let stem = Path::new(short).file_stem().unwrap_or(short);
+        if Path::new(short).extension().is_some_and(|ending| {
+            ENDINGS.iter().any(|known| ending.to_string_lossy().starts_with(known))
+        }) {
+            short = stem;
+        }
+    }
+    short.to_string_lossy().into_owned()
+}
+
 /// The length of a regular file.
 pub(super) fn length(path: &Path) -> Option<u64> {
     if is_stdin(path) {
@@ -266,6 +283,8 @@ const MAGIC: usize = 4;
 /// How often a pipe that is silent looks whether it was stopped.
 const LOOK_UP_MILLISECONDS: u8 = 50;
 const COMPRESSED_CHUNK: usize = 64 * 1024;
+
+const ENDINGS: &[&str] = &["gz", "zst", "pcap", "cap", "dmp", "dump", "trc", "ntar"];
 
 const CONVERT: &str = "a capture in another format; convert it with `editcap -F pcapng`";
 const DECOMPRESS: &str = "a compressed file of another kind than gzip or zstd; decompress it first";

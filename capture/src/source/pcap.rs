@@ -4,9 +4,9 @@
 //! libpcap's `sf-pcap.c` and of Wireshark's `wiretap/libpcap.c`.
 
 use crate::packet::{FileId, Frame, InterfaceId, LinkType, PacketHead, Timestamp};
-use crate::source::file::{Context, Walked};
 use crate::source::interfaces::Interface;
 use crate::source::report::{Damage, Layout};
+use crate::source::walk::{Context, Walked};
 
 /// Where reading stands in a classic capture file.
 pub(super) struct Records {

@@ -4,9 +4,9 @@
 //! packets read, by hand and in place; the options of the other blocks are read by `pcap-parser`.
 
 use crate::packet::{FileId, Frame, InterfaceId, LinkType, PacketHead, Timestamp};
-use crate::source::file::{Context, Walked};
 use crate::source::interfaces::Interface;
 use crate::source::report::Damage;
+use crate::source::walk::{Context, Walked};
 use pcap_parser::OptionCode;
 use pcap_parser::pcapng::{
     PcapNGOption, parse_interfacedescriptionblock_be, parse_interfacedescriptionblock_le,

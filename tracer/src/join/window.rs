@@ -14,8 +14,7 @@ use smallvec::{SmallVec, smallvec};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::net::IpAddr;
-use wirespan_capture::decode::NetworkId;
-use wirespan_capture::packet::Timestamp;
+use wirespan_capture::packet::{NetworkId, Timestamp};
 use wirespan_capture::stream::PointId;
 use wirespan_parsers::trace_context::Format;
 
