@@ -5,10 +5,8 @@
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
-use wirespan_parsers::message::{Attribute, Message, Status};
-use wirespan_parsers::protocol::{
-    FlowInfo, Inner, Key, Out, Protocol, Side, Step, Timestamp, Transport,
-};
+use wirespan_parsers::message::{Attribute, Message, Side, Status};
+use wirespan_parsers::protocol::{FlowInfo, Inner, Key, Out, Protocol, Step, Timestamp, Transport};
 use wirespan_parsers::registry::PROTOCOLS;
 use wirespan_parsers::trace_context::TraceContext;
 

@@ -1,6 +1,7 @@
 //! Which protocol a flow speaks: by content; a port only breaks a tie.
 
-use crate::protocol::{FlowInfo, Probe, Protocol, Side};
+use crate::message::Side;
+use crate::protocol::{FlowInfo, Probe, Protocol};
 
 /// What the first bytes of one side came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@
 //! `testdata/vectors/<protocol>/`. Out: a [`Recording`] of the messages, with what broke the rules
 //! of [`crate::protocol`].
 
-use crate::message::{Attribute, Id, Kind, Message, Outcome, Pairing, Status, Value};
+use crate::message::{Attribute, Id, Kind, Message, Outcome, Pairing, Side, Status, Value};
 use crate::protocol::{
-    AfterGap, Conn, FlowInfo, Inner, Key, Malformed, Out, Probe, Protocol, Side, Step, Timestamp,
+    AfterGap, Conn, FlowInfo, Inner, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
     Transport,
 };
 use crate::registry::PROTOCOLS;

@@ -4,10 +4,10 @@
 //! bytes.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods)]
 
-pub mod message;
-pub mod protocol;
 pub mod reader;
 pub mod trace_context;
+pub mod message;
+pub mod protocol;
 pub mod protocols;
 pub mod registry;
 pub mod detect;

@@ -1,6 +1,5 @@
 //! One request, response or one-way message, borrowed from the bytes that carried it.
 
-use crate::protocol::Side;
 use std::ops::Range;
 
 /// A decoded message.
@@ -63,6 +62,35 @@ pub enum Id<'b> {
     Number(u64),
     /// Bytes, such as a reply subject.
     Bytes(&'b [u8]),
+}
+
+/// One of the two ends of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The one that sent the first packet that was seen.
+    A,
+    /// The other one.
+    B,
+}
+
+impl Side {
+    /// The end on the other side.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    /// 0 for A, 1 for B.
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::A => 0,
+            Self::B => 1,
+        }
+    }
 }
 
 /// The outcome that a response states.

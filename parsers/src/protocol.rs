@@ -4,7 +4,7 @@
 //! does no I/O, reads no clock and never panics. It is one shard's own and keeps the state of that
 //! shard's connections itself, so that it needs no lock.
 
-use crate::message::{Attribute, Message, Status};
+use crate::message::{Attribute, Message, Side, Status};
 use crate::trace_context::TraceContext;
 use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -12,35 +12,6 @@ use std::num::{NonZeroU64, NonZeroUsize};
 /// A moment of packet time: nanoseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
-
-/// One of the two ends of a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The one that sent the first packet that was seen.
-    A,
-    /// The other one.
-    B,
-}
-
-impl Side {
-    /// The end on the other side.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::A => Self::B,
-            Self::B => Self::A,
-        }
-    }
-
-    /// 0 for A, 1 for B.
-    #[must_use]
-    pub fn index(self) -> usize {
-        match self {
-            Self::A => 0,
-            Self::B => 1,
-        }
-    }
-}
 
 /// The transport below a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -18,7 +18,8 @@ pub const PROTOCOLS: &[Factory] = &[
 mod tests {
     use super::*;
     use crate::fuzzing::{self, Event, Recording, Split, Vector, check, drive, flow};
-    use crate::protocol::{Probe, Side, Transport};
+    use crate::message::Side;
+    use crate::protocol::{Probe, Transport};
     use std::collections::BTreeSet;
     use std::fs;
     use std::num::NonZeroU64;

@@ -8,9 +8,9 @@ use std::num::NonZeroU64;
 use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::{Ending, Flow, Seen, StreamEvent, Transport};
 use wirespan_parsers::detect::{Detection, detect};
-use wirespan_parsers::message::{Attribute, Message, Status};
+use wirespan_parsers::message::{Attribute, Message, Side, Status};
 use wirespan_parsers::protocol::{
-    self, AfterGap, Conn, FlowInfo, Handoff, Hook, Inner, Key, Malformed, Out, Protocol, Side, Step,
+    self, AfterGap, Conn, FlowInfo, Handoff, Hook, Inner, Key, Malformed, Out, Protocol, Step,
 };
 use wirespan_parsers::trace_context::TraceContext;
 use xxhash_rust::xxh3::xxh3_64_with_seed;

@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use wirespan_capture::packet::{NetworkId, Timestamp};
 use wirespan_capture::stream::{PointId, Seen, Transport};
 use wirespan_parsers::message::{
-    Attribute, Id, Kind, Message, Outcome, Pairing as Match, Status, Value,
+    Attribute, Id, Kind, Message, Outcome, Pairing as Match, Side, Status, Value,
 };
-use wirespan_parsers::protocol::{Key, Side};
+use wirespan_parsers::protocol::Key;
 use wirespan_parsers::trace_context::{Format, TraceContext};
 use xxhash_rust::xxh3::xxh3_64;
 

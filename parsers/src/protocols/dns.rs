@@ -6,10 +6,9 @@
 //! their last dot, text in quotes, so that an entry that reads as an address is one.
 //! mDNS, LLMNR and NetBIOS names look alike but are other protocols, and are left out.
 
-use crate::message::{Attribute, Id, Kind, Message, Outcome, Pairing, Status, Value};
+use crate::message::{Attribute, Id, Kind, Message, Outcome, Pairing, Side, Status, Value};
 use crate::protocol::{
-    AfterGap, Conn, FlowInfo, Key, Malformed, Out, Probe, Protocol, Side, Step, Timestamp,
-    Transport,
+    AfterGap, Conn, FlowInfo, Key, Malformed, Out, Probe, Protocol, Step, Timestamp, Transport,
 };
 use crate::reader::Reader;
 use slab::Slab;

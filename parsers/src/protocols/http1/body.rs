@@ -4,7 +4,8 @@
 use super::fields::add_size;
 use super::framing::chunk_size;
 use super::{Connection, HEAD_LIMIT, Reading};
-use crate::protocol::{AfterGap, Key, Malformed, Out, Side, Step};
+use crate::message::Side;
+use crate::protocol::{AfterGap, Key, Malformed, Out, Step};
 use memchr::memchr;
 use std::num::{NonZeroU64, NonZeroUsize};
 

@@ -27,9 +27,9 @@ mod framing;
 
 mod body;
 
-use crate::message::{Kind, Message, Pairing, Status, Value};
+use crate::message::{Kind, Message, Pairing, Side, Status, Value};
 use crate::protocol::{
-    AfterGap, Conn, FlowInfo, Handoff, Key, Malformed, Out, Probe, Protocol, Side, Step, Timestamp,
+    AfterGap, Conn, FlowInfo, Handoff, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
     Transport,
 };
 use body::{Body, BodyFraming, used};

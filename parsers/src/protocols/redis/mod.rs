@@ -10,10 +10,9 @@ mod names;
 mod command;
 mod reply;
 
-use crate::message::{Attribute, Kind, Message, Outcome, Pairing, Status, Value};
+use crate::message::{Attribute, Kind, Message, Outcome, Pairing, Side, Status, Value};
 use crate::protocol::{
-    AfterGap, Conn, FlowInfo, Key, Malformed, Out, Probe, Protocol, Side, Step, Timestamp,
-    Transport,
+    AfterGap, Conn, FlowInfo, Key, Malformed, Out, Probe, Protocol, Step, Timestamp, Transport,
 };
 use command::{Answers, Command, SHOWN_VALUE_LIMIT, Words};
 use names::{NAME_LIMIT, Shape, is_command, known_names};
