@@ -2,17 +2,17 @@
 //! survives gaps, and follows a flow that becomes another protocol or carries others inside.
 
 use crate::exchange::{Exchange, ProtocolIndex, State};
-use crate::pairing::{Ends, Exchanges, Pairing, Place};
+use crate::pairing::{Ends, Exchanges, Pairing};
+use crate::writer::{Carried, Writer};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
 use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::{Ending, Flow, Seen, StreamEvent, Transport};
 use wirespan_parsers::detect::{Detection, detect};
-use wirespan_parsers::message::{Attribute, Message, Side, Status};
+use wirespan_parsers::message::Side;
 use wirespan_parsers::protocol::{
-    self, AfterGap, Conn, FlowInfo, Handoff, Hook, Inner, Key, Malformed, Out, Protocol, Step,
+    self, AfterGap, Conn, FlowInfo, Handoff, Hook, Malformed, Protocol, Step,
 };
-use wirespan_parsers::trace_context::TraceContext;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// What the decoders of a shard share.
@@ -487,7 +487,7 @@ impl FlowDecoder {
         }
     }
 
-    /// Calls the protocol with an [`Out`] that knows where the bytes were seen, then hands on what
+    /// Calls the protocol with a [`Writer`] that knows where the bytes were seen, then hands on what
     /// the call gave of flows inside.
     fn call<T>(
         &mut self,
@@ -507,7 +507,7 @@ impl FlowDecoder {
             protocol: ProtocolIndex(protocol as u8),
             from: call.from,
             pairing: &mut self.pairing,
-            found,
+            exchanges: found,
             marks: call.buffered.then_some(&side.marks),
             seen: *call.seen,
             position: side.position + call.used as u64,
@@ -779,124 +779,6 @@ struct Call<'a> {
     input: &'a [u8],
     /// Whether the input is the side's buffer, or else the bytes of `seen` alone.
     buffered: bool,
-}
-
-/// An owned [`Inner`].
-enum Carried {
-    Bytes(Vec<u8>),
-    Gap(NonZeroU64),
-    End,
-}
-
-/// What a protocol writes to.
-struct Writer<'a> {
-    info: &'a FlowInfo,
-    ends: &'a Ends,
-    protocol: ProtocolIndex,
-    from: Side,
-    pairing: &'a mut Pairing,
-    found: &'a mut dyn Found,
-    marks: Option<&'a VecDeque<(u64, Seen)>>,
-    seen: Seen,
-    /// Offset in the stream of the first byte of the input.
-    position: u64,
-    first_seq: Option<u32>,
-    input: &'a [u8],
-    hooks: &'a mut [Box<dyn Hook>],
-    wants: usize,
-    lost: &'a mut BTreeMap<&'static str, u64>,
-    inner: &'a mut Vec<(u64, Side, Carried)>,
-    /// Responses that were opened.
-    responses: u32,
-}
-
-impl Writer<'_> {
-    /// What the byte at this offset of the stream was seen with.
-    fn seen_at(&self, offset: u64) -> Seen {
-        let piece = self.marks.and_then(|marks| marks.iter().find(|(end, _)| *end > offset));
-        piece.map_or(self.seen, |(_, seen)| *seen)
-    }
-
-    fn with_hooks(&mut self, f: impl FnOnce(&mut [Box<dyn Hook>], &mut Self)) {
-        if !self.hooks.is_empty() {
-            let hooks = std::mem::take(&mut self.hooks);
-            f(hooks, self);
-            self.hooks = hooks;
-        }
-    }
-}
-
-impl Out for Writer<'_> {
-    fn open(&mut self, message: Message<'_>) -> Key {
-        let start = self.position + message.bytes.start as u64;
-        let len = message.bytes.len() as u64;
-        let place = Place {
-            first: self.seen_at(start),
-            last: self.seen_at((start + len).saturating_sub(1).max(start)),
-            seq: self.first_seq.map(|seq| seq.wrapping_add(start as u32)),
-            offset: start,
-            len,
-        };
-        self.responses += u32::from(message.kind == wirespan_parsers::message::Kind::Response);
-        let key =
-            self.pairing.open(self.ends, self.protocol, self.from, &message, place, self.found);
-        self.with_hooks(|hooks, this| {
-            let at = protocol::Timestamp(place.first.at.0);
-            let raw = this.input.get(message.bytes.clone()).unwrap_or_default();
-            let info = this.info;
-            for hook in hooks {
-                hook.message(info, at, key, &message, raw, this);
-            }
-        });
-        key
-    }
-
-    fn wants(&self, _key: Key) -> usize {
-        self.wants
-    }
-
-    fn add(&mut self, key: Key, attribute: Attribute<'_>) {
-        self.pairing.add(key, attribute);
-    }
-
-    fn context(&mut self, key: Key, context: &TraceContext<'_>) {
-        self.pairing.context(key, context);
-    }
-
-    fn status(&mut self, key: Key, status: Status<'_>) {
-        self.pairing.status(key, &status);
-    }
-
-    fn body(&mut self, key: Key, bytes: &[u8]) {
-        self.with_hooks(|hooks, this| {
-            for hook in hooks {
-                hook.body(key, bytes, this);
-            }
-        });
-    }
-
-    fn extend(&mut self, key: Key, end: usize) {
-        let end = self.position + end as u64;
-        self.pairing.extend(key, &self.seen_at(end.saturating_sub(1)), end);
-    }
-
-    fn close(&mut self, key: Key, end: usize) {
-        self.extend(key, end);
-        self.pairing.close(key, self.found);
-    }
-
-    fn inner(&mut self, lane: u64, from: Side, event: Inner<'_>) {
-        let event = match event {
-            Inner::Bytes(bytes) => Carried::Bytes(bytes.to_vec()),
-            Inner::Gap(lost) => Carried::Gap(lost),
-            Inner::End => Carried::End,
-        };
-        self.inner.push((lane, from, event));
-    }
-
-    fn lost(&mut self, what: &'static str) {
-        *self.lost.entry(what).or_default() += 1;
-    }
 }
 
 /// The parsers' word for a side.

@@ -8,6 +8,7 @@
 
 pub mod exchange;
 pub mod pairing;
+mod writer;
 pub mod decoder;
 pub mod span;
 pub mod names;

@@ -1,0 +1,131 @@
+//! What a protocol writes to: messages and their parts in; out go calls of pairing that say where
+//! the bytes were seen, calls of hooks, and bytes of flows inside.
+
+use crate::exchange::ProtocolIndex;
+use crate::pairing::{Ends, Exchanges, Pairing, Place};
+use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
+use wirespan_capture::stream::Seen;
+use wirespan_parsers::message::{Attribute, Kind, Message, Side, Status};
+use wirespan_parsers::protocol::{FlowInfo, Hook, Inner, Key, Out, Timestamp};
+use wirespan_parsers::trace_context::TraceContext;
+
+/// An owned [`Inner`].
+pub(crate) enum Carried {
+    Bytes(Vec<u8>),
+    Gap(NonZeroU64),
+    End,
+}
+
+/// What a protocol writes to.
+pub(crate) struct Writer<'a> {
+    pub(crate) info: &'a FlowInfo,
+    pub(crate) ends: &'a Ends,
+    pub(crate) protocol: ProtocolIndex,
+    pub(crate) from: Side,
+    pub(crate) pairing: &'a mut Pairing,
+    pub(crate) exchanges: &'a mut dyn Exchanges,
+    /// What the bytes of the input were seen with, each up to an offset in the stream; without
+    /// them, all with `seen`.
+    pub(crate) marks: Option<&'a VecDeque<(u64, Seen)>>,
+    pub(crate) seen: Seen,
+    /// Offset in the stream of the first byte of the input.
+    pub(crate) position: u64,
+    pub(crate) first_seq: Option<u32>,
+    pub(crate) input: &'a [u8],
+    pub(crate) hooks: &'a mut [Box<dyn Hook>],
+    pub(crate) wants: usize,
+    pub(crate) lost: &'a mut BTreeMap<&'static str, u64>,
+    pub(crate) inner: &'a mut Vec<(u64, Side, Carried)>,
+    /// Responses that were opened.
+    pub(crate) responses: u32,
+}
+
+impl Writer<'_> {
+    /// What the byte at this offset of the stream was seen with.
+    fn seen_at(&self, offset: u64) -> Seen {
+        let piece = self.marks.and_then(|marks| marks.iter().find(|(end, _)| *end > offset));
+        piece.map_or(self.seen, |(_, seen)| *seen)
+    }
+
+    fn with_hooks(&mut self, f: impl FnOnce(&mut [Box<dyn Hook>], &mut Self)) {
+        if !self.hooks.is_empty() {
+            let hooks = std::mem::take(&mut self.hooks);
+            f(hooks, self);
+            self.hooks = hooks;
+        }
+    }
+}
+
+impl Out for Writer<'_> {
+    fn open(&mut self, message: Message<'_>) -> Key {
+        let start = self.position + message.bytes.start as u64;
+        let len = message.bytes.len() as u64;
+        let place = Place {
+            first: self.seen_at(start),
+            last: self.seen_at((start + len).saturating_sub(1).max(start)),
+            seq: self.first_seq.map(|seq| seq.wrapping_add(start as u32)),
+            offset: start,
+            len,
+        };
+        self.responses += u32::from(message.kind == Kind::Response);
+        let key =
+            self.pairing.open(self.ends, self.protocol, self.from, &message, place, self.exchanges);
+        self.with_hooks(|hooks, this| {
+            let at = Timestamp(place.first.at.0);
+            let raw = this.input.get(message.bytes.clone()).unwrap_or_default();
+            let info = this.info;
+            for hook in hooks {
+                hook.message(info, at, key, &message, raw, this);
+            }
+        });
+        key
+    }
+
+    fn wants(&self, _key: Key) -> usize {
+        self.wants
+    }
+
+    fn add(&mut self, key: Key, attribute: Attribute<'_>) {
+        self.pairing.add(key, attribute);
+    }
+
+    fn context(&mut self, key: Key, context: &TraceContext<'_>) {
+        self.pairing.context(key, context);
+    }
+
+    fn status(&mut self, key: Key, status: Status<'_>) {
+        self.pairing.status(key, &status);
+    }
+
+    fn body(&mut self, key: Key, bytes: &[u8]) {
+        self.with_hooks(|hooks, this| {
+            for hook in hooks {
+                hook.body(key, bytes, this);
+            }
+        });
+    }
+
+    fn extend(&mut self, key: Key, end: usize) {
+        let end = self.position + end as u64;
+        self.pairing.extend(key, &self.seen_at(end.saturating_sub(1)), end);
+    }
+
+    fn close(&mut self, key: Key, end: usize) {
+        self.extend(key, end);
+        self.pairing.close(key, self.exchanges);
+    }
+
+    fn inner(&mut self, lane: u64, from: Side, event: Inner<'_>) {
+        let event = match event {
+            Inner::Bytes(bytes) => Carried::Bytes(bytes.to_vec()),
+            Inner::Gap(lost) => Carried::Gap(lost),
+            Inner::End => Carried::End,
+        };
+        self.inner.push((lane, from, event));
+    }
+
+    fn lost(&mut self, what: &'static str) {
+        *self.lost.entry(what).or_default() += 1;
+    }
+}
