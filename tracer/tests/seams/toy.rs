@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use wirespan_parsers::message::{Attribute, Kind, Message, Outcome, Pairing, Side, Status, Value};
 use wirespan_parsers::protocol::{
-    AfterGap, Conn, FlowInfo, Handoff, Inner, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
-    Transport,
+    AfterGap, Conn, FlowInfo, Handoff, Inner, Key, Malformed, Out, Probe, Protocol, Step,
+    Timestamp, Transport,
 };
 use wirespan_parsers::registry::PROTOCOLS;
 
