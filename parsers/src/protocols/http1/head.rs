@@ -164,10 +164,19 @@ impl<'b> Head<'_, 'b> {
         Some(Self { first, version, headers: Headers::Lines(rest), len: block.len(), cut: false })
     }
 
-    /// Reads the complete lines of a head whose end is missing.
+    /// Reads the complete lines of a head whose end is missing; of the first, what counts.
     pub(super) fn cut(role: Role, rest: &'b [u8]) -> Option<Self> {
-        let lines = rest.get(..=memrchr(b'\n', rest)?)?;
-        Some(Self { cut: true, ..Self::lenient(role, lines)? })
+        let Some(end) = memrchr(b'\n', rest) else {
+            let likeness = match role {
+                Role::Client => strict_request_line_likeness(rest),
+                Role::Server => status_line_likeness(rest),
+            };
+            let (first, version) = first_line(role, rest)?;
+            let head =
+                Self { first, version, headers: Headers::Lines(&[]), len: rest.len(), cut: true };
+            return (likeness == Likeness::Sure(role)).then_some(head);
+        };
+        Some(Self { cut: true, ..Self::lenient(role, rest.get(..=end)?)? })
     }
 }
 

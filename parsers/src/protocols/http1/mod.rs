@@ -164,7 +164,7 @@ impl Protocol for Http1 {
         };
         let answered = connection.answered;
         let after = match connection.take_reading(from) {
-            Reading::Head(_) => connection.cut(from, head, &mut self.scratch, out),
+            Reading::Head(_) => connection.cut(from, head, 0, &mut self.scratch, out),
             Reading::Expected { body, size, .. } => {
                 connection.gap_in_body(from, body, size, 0, lost.get(), out)
             }
@@ -207,7 +207,7 @@ impl Protocol for Http1 {
         };
         match connection.take_reading(from) {
             Reading::Head(_) => {
-                connection.cut(from, head, &mut self.scratch, out);
+                connection.cut(from, head, 0, &mut self.scratch, out);
             }
             Reading::Expected { body, refused: true, .. } => out.close(body.key, 0),
             Reading::Expected { body, .. }
@@ -322,7 +322,7 @@ impl Connection {
         if scan.at == 0
             && let Some(head) = heads.strict(role, input, &mut slots)
         {
-            return self.message(from, head, scratch, out);
+            return self.message(from, head, input, scratch, out);
         }
         let lines = if self.asked == 0 { Lines::All } else { Lines::Proper };
         let Ok(end) = scan.end(role, lines, input) else {
@@ -343,7 +343,7 @@ impl Connection {
         };
         let Some(end) = end else {
             if input.len() >= HEAD_LIMIT {
-                return Err(Malformed("head length"));
+                return Err(self.too_long(from, input, scratch, out));
             }
             self.set_reading(from, Reading::Head(scan));
             return Ok(Step::Incomplete(NonZeroUsize::MIN));
@@ -353,7 +353,7 @@ impl Connection {
             Some(head) => head,
             None => Head::lenient(role, block).ok_or(Malformed("head"))?,
         };
-        self.message(from, head, scratch, out)
+        self.message(from, head, input, scratch, out)
     }
 
     /// Opens the message of a whole head, and closes it where there is no body.
@@ -361,12 +361,13 @@ impl Connection {
         &mut self,
         from: Side,
         head: Head<'_, '_>,
+        input: &[u8],
         scratch: &mut Vec<u8>,
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
         let len = head.len;
         if len > HEAD_LIMIT {
-            return Err(Malformed("head length"));
+            return Err(self.too_long(from, input, scratch, out));
         }
         let is_simple = matches!(head.first, FirstLine::Simple { .. });
         let Opened { key, framing, expects } = self.open(head, 0..len, scratch, out);
@@ -403,6 +404,19 @@ impl Connection {
                 Ok(Step::Become { used: len, next: Handoff::Detect })
             }
         }
+    }
+
+    /// Makes a message of the first lines of a head over the limit.
+    fn too_long(
+        &mut self,
+        from: Side,
+        input: &[u8],
+        scratch: &mut Vec<u8>,
+        out: &mut dyn Out,
+    ) -> Malformed {
+        let head = input.get(..HEAD_LIMIT).unwrap_or(input);
+        self.cut(from, head, head.len(), scratch, out);
+        Malformed("head length")
     }
 
     /// Makes the message that a head is, with all that its headers tell.
@@ -489,11 +503,13 @@ impl Connection {
         Opened { key, framing, expects: fields.expects }
     }
 
-    /// Makes a message of a head whose end is lost, if its first line is whole.
+    /// Makes a message of a head whose end is lost, if its first line is whole; `end` is where it
+    /// ends as in [`Out::close`].
     fn cut(
         &mut self,
         from: Side,
         input: &[u8],
+        end: usize,
         scratch: &mut Vec<u8>,
         out: &mut dyn Out,
     ) -> AfterGap {
@@ -503,13 +519,13 @@ impl Connection {
             return AfterGap::Resync;
         };
         let Opened { key, framing, .. } = self.open(head, start..input.len(), scratch, out);
-        out.close(key, 0);
+        out.close(key, end);
         // How much of a body is lost with the end of the head cannot be told, nor can it be skipped.
         if framing != Framing::Tunnel {
             return AfterGap::Resync;
         }
         if let Some(body) = self.hand_over() {
-            out.close(body.key, 0);
+            out.close(body.key, end);
         }
         AfterGap::Continue
     }

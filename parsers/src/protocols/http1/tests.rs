@@ -657,7 +657,7 @@ fn head_that_ends_early_is_cut() {
             s("HTTP/1.1 200 OK\r"),
             Piece::End(Side::B),
         ],
-        "request GET /a cut 0..35 url.query=b=1 server.address=h",
+        "request GET /a cut 0..35 url.query=b=1 server.address=h\nresponse 200 cut 0..16",
     );
 }
 
@@ -899,10 +899,11 @@ fn bytes_that_start_no_line_are_told_at_once() {
 fn heads_over_the_limit_are_malformed() {
     let head = |len: usize| format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "b".repeat(len - 23));
     check_unsplit(&[c(head(HEAD_LIMIT))], &format!("request GET / 0..{HEAD_LIMIT}"));
-    check_unsplit(&[c(head(HEAD_LIMIT + 1))], "malformed head length");
+    let cut = format!("request GET / cut 0..{HEAD_LIMIT}\nmalformed head length");
+    check_unsplit(&[c(head(HEAD_LIMIT + 1))], &cut);
     let endless = head(2 * HEAD_LIMIT);
     let parts: Vec<_> = endless.as_bytes().chunks(1000).map(c).collect();
-    check_unsplit(&parts, "malformed head length");
+    check_unsplit(&parts, &cut);
 }
 
 #[test]
@@ -1068,10 +1069,14 @@ fn identifier_that_was_cut_is_not_used() {
 }
 
 #[test]
-fn first_line_that_was_cut_is_left_out() {
+fn first_line_that_was_cut_too_early_is_left_out() {
     check_unsplit(
-        &[c("GET /a HTTP/1.1"), Piece::Gap(Side::A, 9), s("HTTP/1."), Piece::Gap(Side::B, 9)],
+        &[c("GET /a HTTP/1."), Piece::Gap(Side::A, 9), s("HTTP/1.1 20"), Piece::Gap(Side::B, 9)],
         "",
+    );
+    check_unsplit(
+        &[c("GET /a HTTP/1.1"), Piece::Gap(Side::A, 9), s("HTTP/1.1 404 No"), Piece::End(Side::B)],
+        "request GET /a cut 0..15\nresponse 404 cut 0..15",
     );
 }
 
