@@ -839,7 +839,8 @@ mod tests {
         fn opened(&mut self, _exchange: &Exchange) {}
     }
 
-    fn check(pieces: &[(Side, &str)], expected: &[&str]) {
+    /// So many lost bytes stand as zeros.
+    fn check(pieces: &[(Side, &[u8])], expected: &[&str]) {
         let addresses = [40_000, 80].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let flow = Flow {
             slot: 0,
@@ -871,7 +872,12 @@ mod tests {
         let mut decoder = FlowDecoder::new(&flow);
         for (from, bytes) in pieces {
             seen.at = seen.at.plus(1);
-            let event = StreamEvent::Bytes { offset: 0, bytes: bytes.as_bytes() };
+            let event = match NonZeroU64::new(bytes.len() as u64) {
+                Some(lost) if bytes.iter().all(|byte| *byte == 0) => {
+                    StreamEvent::Gap { offset: 0, lost }
+                }
+                _ => StreamEvent::Bytes { offset: 0, bytes },
+            };
             decoder.event(&flow, *from, &seen, event, &mut shared, &mut done);
         }
         let end = StreamEvent::End(Ending::Finished);
@@ -884,20 +890,43 @@ mod tests {
         // The head of the first response was not captured.
         check(
             &[
-                (Side::A, "GET /1 HTTP/1.1\r\n\r\n"),
-                (Side::B, "rest of a body"),
-                (Side::B, "more of it"),
-                (Side::A, "GET /2 HTTP/1.1\r\n\r\n"),
-                (Side::B, "HTTP/1.1 204 No Content\r\n\r\n"),
+                (Side::A, b"GET /1 HTTP/1.1\r\n\r\n"),
+                (Side::B, b"rest of a body"),
+                (Side::B, b"more of it"),
+                (Side::A, b"GET /2 HTTP/1.1\r\n\r\n"),
+                (Side::B, b"HTTP/1.1 204 No Content\r\n\r\n"),
             ],
             &["/1 response_lost 0", "/2 complete 204"],
         );
     }
 
     #[test]
+    fn gap_gives_up_what_is_answered_in_order_only() {
+        check(
+            &[
+                (Side::A, b"GET /1 HTTP/1.1\r\n\r\n"),
+                (Side::B, b"\0\0\0"),
+                (Side::A, b"GET /2 HTTP/1.1\r\n\r\n"),
+                (Side::B, b"HTTP/1.1 204 No Content\r\n\r\n"),
+            ],
+            &["/1 response_lost 0", "/2 complete 204"],
+        );
+        // DNS, whose ids tell which of two queries the answer belongs to.
+        check(
+            &[
+                (Side::A, b"\0\x13\0a\x01\0\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01"),
+                (Side::A, b"\0\x13\0b\x01\0\0\x01\0\0\0\0\0\0\x01b\0\0\x01\0\x01"),
+                (Side::B, b"\0\0\0"),
+                (Side::B, b"\0\x13\0b\x81\x83\0\x01\0\0\0\0\0\0\x01b\0\0\x01\0\x01"),
+            ],
+            &["b complete 3", "a closed 0"],
+        );
+    }
+
+    #[test]
     fn answer_tells_that_an_odd_line_was_a_request() {
         check(
-            &[(Side::A, "GET/ HTTP/1.1\r\n\r\n"), (Side::B, "HTTP/1.0 400 Bad Request\r\n\r\n")],
+            &[(Side::A, b"GET/ HTTP/1.1\r\n\r\n"), (Side::B, b"HTTP/1.0 400 Bad Request\r\n\r\n")],
             &[" complete 400"],
         );
     }

@@ -180,16 +180,14 @@ impl Pairing {
         }
     }
 
-    /// The responses to all open requests may lie in a gap.
+    /// The responses to all open requests may lie in a gap. Those that an id pairs may still come.
     pub fn responses_lost(&mut self, exchanges: &mut dyn Exchanges) {
         self.owed.clear();
-        while let Some(open) = self.open.front() {
-            let state = if open.exchange.response.is_some() {
-                State::Complete
-            } else {
-                State::ResponseLost
-            };
-            self.finish(0, state, exchanges);
+        let in_order = |open: &Open| matches!(open.matching, Matching::InOrder(_));
+        while let Some(at) = self.open.iter().position(in_order) {
+            let responded = self.open.get(at).is_some_and(|open| open.exchange.response.is_some());
+            let state = if responded { State::Complete } else { State::ResponseLost };
+            self.finish(at, state, exchanges);
         }
     }
 
