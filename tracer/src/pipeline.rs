@@ -14,6 +14,7 @@
 use crate::config::Config;
 use crate::decoder::{FlowDecoder, Found, Shared};
 use crate::exchange::{Exchange, ExchangeId, Half, OPERATION, ProtocolIndex, Sort, State, Text};
+use crate::join::late::HandedOut;
 use crate::join::same_exchange::fingerprint;
 use crate::join::tree;
 use crate::join::window::{Opened, Window};
@@ -85,6 +86,7 @@ pub fn run(
         dns: protocols.iter().position(|name| name == "dns").map(|at| ProtocolIndex(at as u8)),
         networks: Vec::new(),
         summary: Summary { schema: crate::summary::SCHEMA, ..Summary::default() },
+        handed_out: HandedOut::default(),
         metrics: Metrics::default(),
         protocols,
         sink,
@@ -510,6 +512,7 @@ struct Joining<'a> {
     dns: Option<ProtocolIndex>,
     networks: Vec<u64>,
     summary: Summary,
+    handed_out: HandedOut,
     metrics: Metrics,
     protocols: Vec<String>,
     sink: &'a mut (dyn SpanSink + Send),
@@ -579,12 +582,13 @@ impl Joining<'_> {
         let network_of = |exchange: &Exchange| {
             networks.get(usize::from(exchange.network.0)).copied().unwrap_or_default()
         };
-        let traces: Vec<Trace> = groups
+        let mut traces: Vec<Trace> = groups
             .into_par_iter()
             .with_min_len(32)
             .flat_map_iter(|group| tree::traces(group, &network_of))
             .collect();
-        for trace in &traces {
+        for trace in &mut traces {
+            self.handed_out.pass(trace);
             self.summary.trace(trace, &self.protocols);
             for span in trace.spans.iter().filter(|span| !span.is_next_point()) {
                 self.metrics.record(&span.exchange);

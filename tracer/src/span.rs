@@ -16,8 +16,23 @@ pub struct Span {
     pub service: Box<str>,
     /// The link to the span above, if there is one.
     pub link: Option<Link>,
+    /// The span that called, where it was handed out before this one.
+    pub earlier: Option<Earlier>,
     /// How many spans lie above it.
     pub depth: u32,
+}
+
+/// A span that was handed out before the one that hangs under it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Earlier {
+    /// Its trace. Where that is not the trace of the span below, this is a *span link*.
+    pub trace: u128,
+    /// Its id.
+    pub span: u64,
+    /// The evidence.
+    pub reason: Reason,
+    /// How sure it is, from 0 to 1.
+    pub confidence: f32,
 }
 
 impl Span {

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use wirespan_capture::filter::Filters;
 use wirespan_capture::packet::Batch;
-use wirespan_capture::source::file::FileSource;
+use wirespan_capture::source::file::{CHUNK, FileSource};
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::merge::MergedSource;
 use wirespan_capture::source::report::{Progress, SourceReport};
@@ -57,10 +57,12 @@ impl Inputs {
     }
 
     /// Opens the captures.
-    pub(super) fn open(&self) -> Result<Source> {
+    pub(super) fn open(&self, threads: usize) -> Result<Source> {
+        // Several threads meet after each batch, and should not do so too often.
+        let chunk = if threads > 1 { 4 * CHUNK } else { CHUNK };
         Ok(match self.files.as_slice() {
-            [file] => Source::One(Box::new(FileSource::open(file)?)),
-            files => Source::Many(Box::new(MergedSource::open(files)?)),
+            [file] => Source::One(Box::new(FileSource::open(file)?.reading(chunk))),
+            files => Source::Many(Box::new(MergedSource::open_reading(files, chunk)?)),
         })
     }
 }

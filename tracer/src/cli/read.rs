@@ -110,7 +110,7 @@ enum When {
 pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let inputs = Inputs::of(&args.from, &args.words, &args.filter)?;
     let config = args.config();
-    let mut source = inputs.open()?;
+    let mut source = inputs.open(config.threads)?;
     // Both are made now: that they cannot be is said before the reading, not an hour later.
     let output = Output::create(args.output.as_deref(), &inputs.files)?;
     let in_use = [&inputs.files[..], args.output.as_slice()].concat();

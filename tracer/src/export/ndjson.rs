@@ -4,7 +4,7 @@
 use crate::exchange::{Carrier, Context, Exchange, Half, OPERATION, RESOURCE, STATUS_TEXT, Sort};
 use crate::export::Render;
 use crate::export::json::Object;
-use crate::span::{Link, Span, Trace};
+use crate::span::{Earlier, Link, LinkKind, Span, Trace};
 use crate::summary::protocol_name;
 use smallvec::SmallVec;
 use std::sync::{Arc, RwLock};
@@ -62,6 +62,9 @@ impl Ndjson {
             line.hex("parent", trace.spans.get(link.parent).map_or(0, |parent| parent.id));
             line.object("link", |fields| link_fields(link, fields));
         }
+        if let Some(earlier) = &span.earlier {
+            earlier_parent(trace.id, earlier, line);
+        }
         if trace.late {
             line.bool("late", true);
         }
@@ -104,6 +107,28 @@ impl Ndjson {
             line.list("ids", e.contexts.iter(), |context, fields| id_fields(context, e, fields));
         }
         line.object("attributes", |fields| attributes(e, fields));
+    }
+}
+
+/// A parent in the same trace that was written before; in another trace, a span link.
+fn earlier_parent(trace: u128, earlier: &Earlier, line: &mut Object<'_>) {
+    let reason = |fields: &mut Object<'_>| {
+        fields.name("reason", earlier.reason.name());
+        fields.float("confidence", earlier.confidence);
+    };
+    if earlier.trace == trace {
+        line.hex("parent", earlier.span);
+        line.object("link", |fields| {
+            fields.name("kind", LinkKind::Parent.name());
+            reason(fields);
+            fields.names("against", &["its trace was handed out before"]);
+        });
+    } else {
+        line.list("span_links", std::iter::once(earlier), |earlier, fields| {
+            fields.trace("trace", earlier.trace);
+            fields.hex("span", earlier.span);
+            reason(fields);
+        });
     }
 }
 

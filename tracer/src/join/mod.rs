@@ -13,6 +13,7 @@ pub mod same_exchange;
 pub mod identifiers;
 pub mod one_candidate;
 pub mod tree;
+pub mod late;
 
 use crate::exchange::{Context, Exchange, ExchangeId, TraceNumber};
 use crate::span::{LinkKind, Reason};

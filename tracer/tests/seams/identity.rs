@@ -111,6 +111,10 @@ fn what_comes_after_its_trace_keeps_the_wires_id_and_is_late() {
     assert_eq!(ran.trees(), ["/front(/back[traceparent])", "/late"]);
     assert_eq!((ran.trace_of("/front").id, ran.trace_of("/front").late), (TRACE_ID, false));
     assert_eq!((ran.trace_of("/late").id, ran.trace_of("/late").late), (TRACE_ID, true));
+    // It was called by the server of the first, long after that one had answered.
+    let earlier = ran.trace_of("/late").spans[0].earlier.expect("a caller that was handed out");
+    assert_eq!((earlier.trace, earlier.span), (TRACE_ID, ran.trace_of("/front").spans[0].id));
+    assert!(ran.trace_of("/front").spans.iter().all(|span| span.earlier.is_none()));
     let alone = run(&all(&early));
     assert_eq!(ran.trace_of("/front").spans.len(), alone.trace_of("/front").spans.len());
     let ids = |ran: &Ran| ran.trace_of("/front").spans.iter().map(|s| s.id).collect::<Vec<_>>();
