@@ -95,6 +95,7 @@ pub fn run(
     let mut ahead = Work::default();
     let mut present = Work::default();
     let mut behind = Told::default();
+    let mut spare: Vec<Vec<Event>> = Vec::new();
     reader.read(&mut ahead);
     loop {
         std::mem::swap(&mut ahead, &mut present);
@@ -109,7 +110,10 @@ pub fn run(
                 Told {
                     events: shards
                         .iter_mut()
-                        .map(|shard| std::mem::take(&mut shard.sink.events))
+                        .map(|shard| {
+                            let empty = spare.pop().unwrap_or_default();
+                            std::mem::replace(&mut shard.sink.events, empty)
+                        })
                         .collect(),
                     until: present.until,
                     networks: std::mem::take(&mut present.networks),
@@ -127,7 +131,8 @@ pub fn run(
                 );
             },
         );
-        behind = told;
+        // The lists of events that were taken serve again.
+        spare = std::mem::replace(&mut behind, told).events;
         if joining.error.is_some() {
             reader.stopped = true;
         }
@@ -272,7 +277,7 @@ type Order = (Timestamp, Cause, u64);
 
 struct Event {
     order: Order,
-    what: What,
+    what: Option<What>,
 }
 
 enum What {
@@ -418,7 +423,7 @@ impl StreamSink for ShardSink {
 
 impl ShardSink {
     fn tell(&mut self, what: What) {
-        self.events.push(Event { order: self.order, what });
+        self.events.push(Event { order: self.order, what: Some(what) });
     }
 
     /// A connection that failed before anything was said is a failed call.
@@ -530,14 +535,11 @@ impl Joining<'_> {
             order.extend(keys.map(|(place, event)| (event.order, shard as u16, place as u32)));
         }
         order.sort_unstable();
-        let mut events: Vec<Vec<Option<Event>>> = std::mem::take(&mut told.events)
-            .into_iter()
-            .map(|events| events.into_iter().map(Some).collect())
-            .collect();
         for ((now, ..), shard, place) in order {
             self.settle(now);
-            let event = events.get_mut(usize::from(shard)).and_then(|e| e.get_mut(place as usize));
-            match event.and_then(Option::take).map(|event| event.what) {
+            let events = told.events.get_mut(usize::from(shard));
+            let event = events.and_then(|events| events.get_mut(place as usize));
+            match event.and_then(|event| event.what.take()) {
                 Some(What::Opened(opened, fingerprint)) => {
                     self.window.open(now, &opened, fingerprint);
                 }
@@ -551,6 +553,7 @@ impl Joining<'_> {
                 None => {}
             }
         }
+        told.events.iter_mut().for_each(Vec::clear);
         self.settle(told.until);
         if told.last {
             self.settle(NEVER);
