@@ -5,39 +5,57 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
+use wirespan_parsers::message::Value;
 
-/// An object that is being written.
+/// A key that is known when the program is built, with all that stands around it.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::export::json::Key(concat!(",\"", $name, "\":"))
+    };
+}
+pub(crate) use key;
+
+/// See [`key!`].
+#[derive(Clone, Copy)]
+pub(crate) struct Key(pub(crate) &'static str);
+
+/// An object that is being written. A comma stands before each of its fields; the first one
+/// becomes the brace that opens it.
 pub(crate) struct Object<'a> {
     out: &'a mut Vec<u8>,
-    first: bool,
+    start: usize,
 }
 
 impl<'a> Object<'a> {
     /// Opens an object at the end of a buffer.
     pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
-        out.push(b'{');
-        Self { out, first: true }
+        let start = out.len();
+        Self { out, start }
     }
 
     /// Closes it.
     pub(crate) fn end(self) {
+        match self.out.get_mut(self.start) {
+            Some(comma) => *comma = b'{',
+            None => self.out.push(b'{'),
+        }
         self.out.push(b'}');
     }
 
     /// Text where it is UTF-8, else an object with all bytes in base64.
-    pub(crate) fn text(&mut self, key: &str, value: &[u8]) {
+    pub(crate) fn text(&mut self, key: Key, value: &[u8]) {
         self.key(key);
         text(self.out, value);
     }
 
     /// A word of this program's own, which needs no escapes.
-    pub(crate) fn name(&mut self, key: &str, value: &str) {
+    pub(crate) fn name(&mut self, key: Key, value: &str) {
         self.key(key);
         word(self.out, value);
     }
 
     /// Words of this program's own.
-    pub(crate) fn names(&mut self, key: &str, values: &[&str]) {
+    pub(crate) fn names(&mut self, key: Key, values: &[&str]) {
         self.key(key);
         self.out.push(b'[');
         for (place, value) in values.iter().enumerate() {
@@ -50,22 +68,19 @@ impl<'a> Object<'a> {
     }
 
     /// A whole number.
-    pub(crate) fn int(&mut self, key: &str, value: i64) {
+    pub(crate) fn int(&mut self, key: Key, value: i64) {
         self.key(key);
-        if value < 0 {
-            self.out.push(b'-');
-        }
-        digits(self.out, value.unsigned_abs());
+        int(self.out, value);
     }
 
     /// A whole number that is not negative.
-    pub(crate) fn number(&mut self, key: &str, value: u64) {
+    pub(crate) fn number(&mut self, key: Key, value: u64) {
         self.key(key);
         digits(self.out, value);
     }
 
     /// Several of them.
-    pub(crate) fn numbers(&mut self, key: &str, values: &[u64]) {
+    pub(crate) fn numbers(&mut self, key: Key, values: &[u64]) {
         self.key(key);
         self.out.push(b'[');
         for (place, value) in values.iter().enumerate() {
@@ -78,20 +93,20 @@ impl<'a> Object<'a> {
     }
 
     /// A number with a fraction.
-    pub(crate) fn float(&mut self, key: &str, value: f32) {
+    pub(crate) fn float(&mut self, key: Key, value: f32) {
         self.key(key);
         // Writing to memory does not fail.
         let _ = write!(self.out, "{value}");
     }
 
     /// True or false.
-    pub(crate) fn bool(&mut self, key: &str, value: bool) {
+    pub(crate) fn bool(&mut self, key: Key, value: bool) {
         self.key(key);
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
     /// The id of a span: 16 hexadecimal digits.
-    pub(crate) fn hex(&mut self, key: &str, value: u64) {
+    pub(crate) fn hex(&mut self, key: Key, value: u64) {
         self.key(key);
         self.out.push(b'"');
         hex(self.out, value);
@@ -99,7 +114,7 @@ impl<'a> Object<'a> {
     }
 
     /// The id of a trace: 32 hexadecimal digits.
-    pub(crate) fn trace(&mut self, key: &str, value: u128) {
+    pub(crate) fn trace(&mut self, key: Key, value: u128) {
         self.key(key);
         self.out.push(b'"');
         hex(self.out, (value >> 64) as u64);
@@ -108,7 +123,7 @@ impl<'a> Object<'a> {
     }
 
     /// Address and port.
-    pub(crate) fn address(&mut self, key: &str, value: SocketAddr) {
+    pub(crate) fn address(&mut self, key: Key, value: SocketAddr) {
         self.key(key);
         self.out.push(b'"');
         match value.ip() {
@@ -129,7 +144,7 @@ impl<'a> Object<'a> {
     }
 
     /// An object within.
-    pub(crate) fn object(&mut self, key: &str, fields: impl FnOnce(&mut Object<'_>)) {
+    pub(crate) fn object(&mut self, key: Key, fields: impl FnOnce(&mut Object<'_>)) {
         self.key(key);
         let mut object = Object::new(self.out);
         fields(&mut object);
@@ -139,7 +154,7 @@ impl<'a> Object<'a> {
     /// A list of objects within.
     pub(crate) fn list<T>(
         &mut self,
-        key: &str,
+        key: Key,
         items: impl Iterator<Item = T>,
         fields: impl Fn(T, &mut Object<'_>),
     ) {
@@ -156,15 +171,20 @@ impl<'a> Object<'a> {
         self.out.push(b']');
     }
 
-    /// The key of what follows: a word of this program's own, or one that was made to need no
-    /// escapes.
-    fn key(&mut self, key: &str) {
-        if !self.first {
-            self.out.push(b',');
+    /// Text or a number under a name that is not known before: one that needs no escapes.
+    pub(crate) fn named(&mut self, name: &str, value: Value<'_>) {
+        self.out.extend_from_slice(b",\"");
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        match value {
+            Value::Text(value) => text(self.out, value),
+            Value::Int(value) => int(self.out, value),
         }
-        self.first = false;
-        word(self.out, key);
-        self.out.push(b':');
+    }
+
+    #[inline]
+    fn key(&mut self, Key(key): Key) {
+        self.out.extend_from_slice(key.as_bytes());
     }
 }
 
@@ -196,6 +216,10 @@ fn text(out: &mut Vec<u8>, value: &[u8]) {
             out.extend_from_slice(b"\"}");
         }
     }
+}
+
+fn int(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn digits(out: &mut Vec<u8>, value: u64) {
@@ -230,26 +254,26 @@ mod tests {
 
     #[test]
     fn numbers_keep_every_digit() {
-        check(|o| o.int("n", i64::MIN), r#"{"n":-9223372036854775808}"#);
-        check(|o| o.number("n", u64::MAX), r#"{"n":18446744073709551615}"#);
-        check(|o| o.numbers("n", &[0, 10]), r#"{"n":[0,10]}"#);
-        check(|o| o.hex("n", 0xabc), r#"{"n":"0000000000000abc"}"#);
+        check(|o| o.int(key!("n"), i64::MIN), r#"{"n":-9223372036854775808}"#);
+        check(|o| o.number(key!("n"), u64::MAX), r#"{"n":18446744073709551615}"#);
+        check(|o| o.numbers(key!("n"), &[0, 10]), r#"{"n":[0,10]}"#);
+        check(|o| o.hex(key!("n"), 0xabc), r#"{"n":"0000000000000abc"}"#);
     }
 
     #[test]
     fn text_is_escaped_and_other_bytes_are_kept() {
-        check(|o| o.text("t", b"a\"b\\c\n"), r#"{"t":"a\"b\\c\n"}"#);
-        check(|o| o.text("t", "é".as_bytes()), r#"{"t":"é"}"#);
-        check(|o| o.text("t", b"\xff"), r#"{"t":{"base64":"/w=="}}"#);
+        check(|o| o.text(key!("t"), b"a\"b\\c\n"), r#"{"t":"a\"b\\c\n"}"#);
+        check(|o| o.text(key!("t"), "é".as_bytes()), r#"{"t":"é"}"#);
+        check(|o| o.text(key!("t"), b"\xff"), r#"{"t":{"base64":"/w=="}}"#);
     }
 
     #[test]
     fn addresses_have_their_usual_form() {
         let v6 = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 53));
         check(
-            |o| o.address("a", SocketAddr::from(([10, 0, 0, 255], 80))),
+            |o| o.address(key!("a"), SocketAddr::from(([10, 0, 0, 255], 80))),
             r#"{"a":"10.0.0.255:80"}"#,
         );
-        check(|o| o.address("a", v6), r#"{"a":"[::1]:53"}"#);
+        check(|o| o.address(key!("a"), v6), r#"{"a":"[::1]:53"}"#);
     }
 }

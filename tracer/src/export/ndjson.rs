@@ -3,7 +3,7 @@
 
 use crate::exchange::{Carrier, Context, Exchange, Half, OPERATION, RESOURCE, STATUS_TEXT, Sort};
 use crate::export::Render;
-use crate::export::json::Object;
+use crate::export::json::{Object, key};
 use crate::span::{Earlier, Link, LinkKind, Span, Trace};
 use crate::summary::protocol_name;
 use smallvec::SmallVec;
@@ -54,121 +54,123 @@ impl Render for Ndjson {
 impl Ndjson {
     fn span(&self, trace: &Trace, span: &Span, taps: &[String], line: &mut Object<'_>) {
         let e = &*span.exchange;
-        line.name("type", "span");
-        line.int("v", i64::from(SCHEMA));
-        line.trace("trace", trace.id);
-        line.hex("span", span.id);
+        line.name(key!("type"), "span");
+        line.int(key!("v"), i64::from(SCHEMA));
+        line.trace(key!("trace"), trace.id);
+        line.hex(key!("span"), span.id);
         if let Some(link) = &span.link {
-            line.hex("parent", trace.spans.get(link.parent).map_or(0, |parent| parent.id));
-            line.object("link", |fields| link_fields(link, fields));
+            line.hex(key!("parent"), trace.spans.get(link.parent).map_or(0, |parent| parent.id));
+            line.object(key!("link"), |fields| link_fields(link, fields));
         }
         if let Some(earlier) = &span.earlier {
             earlier_parent(trace.id, earlier, line);
         }
         if trace.late {
-            line.bool("late", true);
+            line.bool(key!("late"), true);
         }
-        line.text("service", span.service.as_bytes());
-        line.name("protocol", protocol_name(e.protocol, &self.protocols));
-        line.name("sort", sort_name(e.sort));
-        for (name, key) in [(OPERATION, "operation"), (RESOURCE, "resource")] {
+        line.text(key!("service"), span.service.as_bytes());
+        line.name(key!("protocol"), protocol_name(e.protocol, &self.protocols));
+        line.name(key!("sort"), sort_name(e.sort));
+        for (name, key) in [(OPERATION, key!("operation")), (RESOURCE, key!("resource"))] {
             if let Some(text) = e.text.text(name) {
                 line.text(key, text);
             }
         }
-        line.name("state", e.state.name());
+        line.name(key!("state"), e.state.name());
         if e.response.is_some() && e.sort != Sort::Connect {
-            line.object("status", |fields| {
-                fields.name("outcome", outcome_name(e.outcome));
+            line.object(key!("status"), |fields| {
+                fields.name(key!("outcome"), outcome_name(e.outcome));
                 if e.code > 0 {
-                    fields.int("code", i64::from(e.code));
+                    fields.int(key!("code"), i64::from(e.code));
                 }
                 if let Some(text) = e.text.text(STATUS_TEXT) {
-                    fields.text("text", text);
+                    fields.text(key!("text"), text);
                 }
             });
         }
-        line.int("start", e.start().0);
-        line.int("duration", e.end().0 - e.start().0);
+        line.int(key!("start"), e.start().0);
+        line.int(key!("duration"), e.end().0 - e.start().0);
         let tap = taps.get(usize::from(e.tap.0)).map_or("", String::as_str);
-        line.text("tap", tap.as_bytes());
-        line.int("point", i64::from(e.point.0));
-        line.int("network", i64::from(e.network.0));
-        line.name("transport", if e.transport == Transport::Tcp { "tcp" } else { "udp" });
-        line.address("client", e.client);
-        line.address("server", e.server);
-        line.int("ordinal", i64::from(e.ordinal));
-        line.number("stream", e.lane);
-        line.object("request", |fields| half_fields(&e.request, fields));
+        line.text(key!("tap"), tap.as_bytes());
+        line.int(key!("point"), i64::from(e.point.0));
+        line.int(key!("network"), i64::from(e.network.0));
+        line.name(key!("transport"), if e.transport == Transport::Tcp { "tcp" } else { "udp" });
+        line.address(key!("client"), e.client);
+        line.address(key!("server"), e.server);
+        line.int(key!("ordinal"), i64::from(e.ordinal));
+        line.number(key!("stream"), e.lane);
+        line.object(key!("request"), |fields| half_fields(&e.request, fields));
         if let Some(response) = &e.response {
-            line.object("response", |fields| half_fields(response, fields));
+            line.object(key!("response"), |fields| half_fields(response, fields));
         }
         if !e.contexts.is_empty() {
-            line.list("ids", e.contexts.iter(), |context, fields| id_fields(context, e, fields));
+            line.list(key!("ids"), e.contexts.iter(), |context, fields| {
+                id_fields(context, e, fields)
+            });
         }
-        line.object("attributes", |fields| attributes(e, fields));
+        line.object(key!("attributes"), |fields| attributes(e, fields));
     }
 }
 
 /// A parent in the same trace that was written before; in another trace, a span link.
 fn earlier_parent(trace: u128, earlier: &Earlier, line: &mut Object<'_>) {
     let reason = |fields: &mut Object<'_>| {
-        fields.name("reason", earlier.reason.name());
-        fields.float("confidence", earlier.confidence);
+        fields.name(key!("reason"), earlier.reason.name());
+        fields.float(key!("confidence"), earlier.confidence);
     };
     if earlier.trace == trace {
-        line.hex("parent", earlier.span);
-        line.object("link", |fields| {
-            fields.name("kind", LinkKind::Parent.name());
+        line.hex(key!("parent"), earlier.span);
+        line.object(key!("link"), |fields| {
+            fields.name(key!("kind"), LinkKind::Parent.name());
             reason(fields);
-            fields.names("against", &["its trace was handed out before"]);
+            fields.names(key!("against"), &["its trace was handed out before"]);
         });
     } else {
-        line.list("span_links", std::iter::once(earlier), |earlier, fields| {
-            fields.trace("trace", earlier.trace);
-            fields.hex("span", earlier.span);
+        line.list(key!("span_links"), std::iter::once(earlier), |earlier, fields| {
+            fields.trace(key!("trace"), earlier.trace);
+            fields.hex(key!("span"), earlier.span);
             reason(fields);
         });
     }
 }
 
 fn link_fields(link: &Link, fields: &mut Object<'_>) {
-    fields.name("kind", link.kind.name());
-    fields.name("reason", link.reason.name());
-    fields.float("confidence", link.confidence);
+    fields.name(key!("kind"), link.kind.name());
+    fields.name(key!("reason"), link.reason.name());
+    fields.float(key!("confidence"), link.confidence);
     if !link.against.is_empty() {
-        fields.names("against", &link.against);
+        fields.names(key!("against"), &link.against);
     }
     if let Some(other) = link.runner_up {
-        fields.hex("runner_up", other);
+        fields.hex(key!("runner_up"), other);
     }
 }
 
 fn half_fields(half: &Half, fields: &mut Object<'_>) {
-    fields.int("at", half.first.at.0);
-    fields.int("end", half.last.at.0);
-    fields.number("len", half.len);
+    fields.int(key!("at"), half.first.at.0);
+    fields.int(key!("end"), half.last.at.0);
+    fields.number(key!("len"), half.len);
     if let Some(seq) = half.seq {
-        fields.number("seq", u64::from(seq));
-        fields.number("ack", u64::from(half.ack));
+        fields.number(key!("seq"), u64::from(seq));
+        fields.number(key!("ack"), u64::from(half.ack));
     }
     if half.tsval > 0 {
-        fields.number("tsval", u64::from(half.tsval));
+        fields.number(key!("tsval"), u64::from(half.tsval));
     }
-    fields.number("ttl", u64::from(half.ttl));
-    fields.number("ip_id", u64::from(half.ip_id));
-    fields.number("file", u64::from(half.first.frame.file.0));
-    fields.numbers("frames", &[half.first.frame.number, half.last.frame.number]);
+    fields.number(key!("ttl"), u64::from(half.ttl));
+    fields.number(key!("ip_id"), u64::from(half.ip_id));
+    fields.number(key!("file"), u64::from(half.first.frame.file.0));
+    fields.numbers(key!("frames"), &[half.first.frame.number, half.last.frame.number]);
     if half.last.frame.file != half.first.frame.file {
-        fields.number("last_file", u64::from(half.last.frame.file.0));
+        fields.number(key!("last_file"), u64::from(half.last.frame.file.0));
     }
     if half.cut {
-        fields.bool("cut", true);
+        fields.bool(key!("cut"), true);
     }
 }
 
 fn id_fields(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
-    fields.name("format", context.format.name());
+    fields.name(key!("format"), context.format.name());
     if context.format == Format::RequestId {
         // The texts stand in the order of the contexts.
         let own = |other: &&Context| other.format == context.format;
@@ -178,20 +180,20 @@ fn id_fields(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
             Value::Text(text) if name == context.format.name() => Some(text),
             _ => None,
         });
-        fields.text("text", texts.nth(place).unwrap_or_default());
+        fields.text(key!("text"), texts.nth(place).unwrap_or_default());
     } else {
-        fields.trace("trace", context.trace.get());
+        fields.trace(key!("trace"), context.trace.get());
     }
     if let Some(span) = context.span {
-        fields.hex("span", span.get());
+        fields.hex(key!("span"), span.get());
     }
     if let Some(parent) = context.parent {
-        fields.hex("parent", parent.get());
+        fields.hex(key!("parent"), parent.get());
     }
     match context.carried_by {
         Carrier::Request => {}
-        Carrier::Response => fields.name("on", "response"),
-        Carrier::Both => fields.name("on", "both"),
+        Carrier::Response => fields.name(key!("on"), "response"),
+        Carrier::Both => fields.name(key!("on"), "both"),
     }
 }
 
@@ -207,10 +209,7 @@ fn attributes(exchange: &Exchange, fields: &mut Object<'_>) {
         }
     }
     for (name, value) in entries {
-        match value {
-            Value::Text(text) => fields.text(name, text),
-            Value::Int(int) => fields.int(name, int),
-        }
+        fields.named(name, value);
     }
 }
 
