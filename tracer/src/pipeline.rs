@@ -224,10 +224,12 @@ impl Reader<'_> {
             }
         }
         let read = work.batch.packets.len();
+        let bytes = wire_bytes(&work.batch);
         self.surroundings.filter(&mut work.batch);
         let filtered = (read - work.batch.packets.len()) as u64;
         self.decoder.counters.packets += filtered;
         self.decoder.counters.filtered += filtered;
+        self.decoder.counters.bytes += bytes - wire_bytes(&work.batch);
         for head in &work.batch.packets {
             if let Some(segment) = self.decoder.decode(&work.batch.buffer, head)
                 && let Some(shard) = work.segments.get_mut((segment.hash >> 32) as usize % SHARDS)
@@ -251,6 +253,11 @@ impl Reader<'_> {
         work.networks = self.decoder.networks().iter().map(network_number).collect();
         work.last = self.ended;
     }
+}
+
+/// The bytes of a batch's packets, as they were on the wire.
+fn wire_bytes(batch: &Batch) -> u64 {
+    batch.packets.iter().map(|packet| u64::from(packet.wire_len)).sum()
 }
 
 /// A number for a network that does not depend on names or on order.

@@ -21,8 +21,10 @@ pub struct Summary {
     pub packets_by: BTreeMap<String, u64>,
     /// TCP connections and UDP flows.
     pub flows: u64,
-    /// The taps, by name.
-    pub taps: Vec<String>,
+    /// Interfaces and VLANs that packets were seen on.
+    pub taps: usize,
+    /// Their names.
+    pub tap_names: Vec<String>,
     /// Places that see both directions.
     pub points: usize,
     /// Messages that were decoded.
@@ -160,8 +162,8 @@ impl std::fmt::Display for Summary {
             grouped(self.packets),
             grouped(self.bytes),
             grouped(self.flows),
-            self.taps.len(),
-            if self.taps.len() == 1 { "" } else { "s" },
+            self.taps,
+            if self.taps == 1 { "" } else { "s" },
         )?;
         for (title, map) in [
             ("packets", &self.packets_by),

@@ -157,7 +157,8 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     outcomes.stopped |= stop.load(Ordering::Relaxed);
     let stopped = outcomes.stopped;
     let summary = &mut outcomes.summary;
-    summary.taps = taps.all();
+    summary.tap_names = taps.all();
+    summary.taps = summary.tap_names.len();
     for report in source.reports() {
         // What was stopped within a packet is not damaged.
         let damage = report.damage.iter().filter(|damage| !(stopped && is_cut(damage)));
