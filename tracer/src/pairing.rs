@@ -215,7 +215,7 @@ impl Pairing {
 
     /// The open exchange with this number on the connection.
     pub fn get(&self, ordinal: u32) -> Option<&Exchange> {
-        self.open.iter().rev().map(|open| &*open.exchange).find(|e| e.ordinal == ordinal)
+        self.open.get(self.place(ordinal)?).map(|open| &*open.exchange)
     }
 
     /// The number that the next exchange on the connection will get.
@@ -350,11 +350,15 @@ impl Pairing {
     }
 
     fn position(&self, key: Key) -> Option<usize> {
-        let ordinal = (key.0 >> 2) as u32;
         if key == NOBODY {
             return None;
         }
-        self.open.iter().position(|open| open.exchange.ordinal == ordinal)
+        self.place((key.0 >> 2) as u32)
+    }
+
+    /// Where the open exchange with this number stands; they stand in order.
+    fn place(&self, ordinal: u32) -> Option<usize> {
+        self.open.binary_search_by_key(&ordinal, |open| open.exchange.ordinal).ok()
     }
 
     fn find(&mut self, key: Key) -> Option<(&mut Open, u64)> {

@@ -286,18 +286,7 @@ impl Window {
             stayed: false,
         });
         self.by_id.insert(opened.id, place);
-        self.births += 1;
-        self.components.insert(Component {
-            members: smallvec![place as u32],
-            keys: SmallVec::new(),
-            open: 1,
-            birth: self.births,
-            since: self.now,
-            last: self.now,
-            due: NEVER,
-            look_at: self.limits.request_repeats * 2,
-        });
-        self.touch(component);
+        self.begin_component(place);
         self.hosts.entry(server).or_default().open.push((opened.start, opened.id, fingerprint));
         for context in &opened.contexts {
             self.carry(JoinKey::of(context), place);
@@ -309,6 +298,23 @@ impl Window {
             self.unite(place, other);
         }
         place
+    }
+
+    /// A component of one open exchange; gives its place.
+    fn begin_component(&mut self, place: usize) -> usize {
+        self.births += 1;
+        let component = self.components.insert(Component {
+            members: smallvec![place as u32],
+            keys: SmallVec::new(),
+            open: 1,
+            birth: self.births,
+            since: self.now,
+            last: self.now,
+            due: NEVER,
+            look_at: self.limits.request_repeats * 2,
+        });
+        self.touch(component);
+        component
     }
 
     /// The same exchange, as another point has seen it.
@@ -588,20 +594,10 @@ impl Window {
 
     /// An open exchange stays when its component settles.
     fn stay(&mut self, place: usize) {
-        self.births += 1;
-        let Some(held) = self.held.get_mut(place) else { return };
-        let component = self.components.insert(Component {
-            members: smallvec![place as u32],
-            keys: SmallVec::new(),
-            open: 1,
-            birth: self.births,
-            since: self.now,
-            last: self.now,
-            due: NEVER,
-            look_at: self.limits.request_repeats * 2,
-        });
-        (held.component, held.stayed) = (component, true);
-        self.touch(component);
+        let component = self.begin_component(place);
+        if let Some(held) = self.held.get_mut(place) {
+            (held.component, held.stayed) = (component, true);
+        }
     }
 }
 
