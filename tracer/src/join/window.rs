@@ -5,6 +5,7 @@
 //! join window. Events come in one total order, so what settles when is the same on every run.
 
 use crate::exchange::{Carrier, Context, Exchange, ExchangeId};
+use crate::join::hosts::Hosts;
 use crate::join::{Group, JoinKey, Member, NEVER};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
@@ -90,7 +91,8 @@ pub struct Window {
     by_fingerprint: Option<HashMap<u64, usize, RandomState>>,
     /// The first point that was seen.
     point: Option<PointId>,
-    hosts: HashMap<(NetworkId, IpAddr), Host, RandomState>,
+    /// What is open where.
+    hosts: Hosts,
     /// When which component may settle; a component's own `due` says which entry counts.
     due: Timetable,
     /// Numbers components in order of their birth.
@@ -109,6 +111,7 @@ pub struct Window {
 #[derive(Debug)]
 struct Held {
     id: ExchangeId,
+    start: Timestamp,
     exchange: Option<Box<Exchange>>,
     only_candidate: Option<ExchangeId>,
     component: usize,
@@ -132,14 +135,6 @@ struct Component {
     look_at: usize,
 }
 
-/// Incoming exchanges of one host.
-#[derive(Debug, Default)]
-struct Host {
-    open: Vec<(Timestamp, ExchangeId, u64)>,
-    /// Those that ended lately: when that was told, start, end.
-    closed: VecDeque<(Timestamp, Timestamp, Timestamp, ExchangeId, u64)>,
-}
-
 impl Window {
     /// An empty window.
     pub fn new(limits: WindowLimits) -> Self {
@@ -151,7 +146,7 @@ impl Window {
             by_key: DashMap::with_hasher(RandomState::default()),
             by_fingerprint: None,
             point: None,
-            hosts: HashMap::default(),
+            hosts: Hosts::default(),
             due: Timetable::default(),
             births: 0,
             now: Timestamp(i64::MIN),
@@ -183,20 +178,7 @@ impl Window {
         let (id, start, end) = (exchange.id, exchange.start(), exchange.end());
         let contexts = exchange.contexts.clone();
         held.exchange = Some(exchange);
-        if let Some(host) = self.hosts.get_mut(&held.server)
-            && let Some(at) = host.open.iter().position(|(_, other, _)| *other == id)
-        {
-            let (_, _, fingerprint) = host.open.swap_remove(at);
-            host.closed.push_back((now, start, end, id, fingerprint));
-            while host.closed.len() > CLOSED
-                || host.closed.front().is_some_and(|(told, ..)| told.plus(DISORDER) < now)
-            {
-                host.closed.pop_front();
-            }
-            if host.open.is_empty() && host.closed.is_empty() {
-                self.hosts.remove(&held.server);
-            }
-        }
+        self.hosts.close(held.server, id, start, end, now);
         let component = held.component;
         if let Some(component) = self.components.get_mut(component) {
             component.open -= 1;
@@ -273,11 +255,13 @@ impl Window {
                 break;
             }
         }
-        let only_candidate = self.only_candidate(opened);
+        let caller = (opened.network, opened.client);
+        let only_candidate = self.hosts.only_candidate(caller, opened.start);
         let component = self.components.vacant_key();
         let server = (opened.network, opened.server);
         let place = self.held.insert(Held {
             id: opened.id,
+            start: opened.start,
             exchange: None,
             only_candidate,
             component,
@@ -287,7 +271,7 @@ impl Window {
         });
         self.by_id.insert(opened.id, place);
         self.begin_component(place);
-        self.hosts.entry(server).or_default().open.push((opened.start, opened.id, fingerprint));
+        self.hosts.open(server, opened.id, opened.start, fingerprint, self.now);
         for context in &opened.contexts {
             self.carry(JoinKey::of(context), place);
         }
@@ -328,26 +312,6 @@ impl Window {
 
     fn place_of(&self, id: ExchangeId) -> Option<usize> {
         self.by_id.get(&id).copied()
-    }
-
-    /// The only incoming exchange that is open at the caller, if there is exactly one.
-    fn only_candidate(&self, opened: &Opened) -> Option<ExchangeId> {
-        let host = self.hosts.get(&(opened.network, opened.client))?;
-        let mut only: Option<(ExchangeId, u64)> = None;
-        let lately = host.closed.iter().rev().take_while(|(told, ..)| *told >= opened.start);
-        let lately = lately
-            .filter(|(_, start, end, ..)| *start <= opened.start && *end >= opened.start)
-            .map(|(_, _, _, id, fingerprint)| (*id, *fingerprint));
-        let open = host.open.iter().filter(|(start, ..)| *start <= opened.start);
-        let open = open.map(|(_, id, fingerprint)| (*id, *fingerprint));
-        for (id, fingerprint) in open.chain(lately) {
-            match only {
-                // The same exchange at another point is no other candidate; the inner one counts.
-                Some((_, other)) if other != fingerprint => return None,
-                _ => only = Some((id, fingerprint)),
-            }
-        }
-        only.map(|(id, _)| id)
     }
 
     /// The exchange at this place carries an identifier.
@@ -576,12 +540,7 @@ impl Window {
         let Some(held) = open.then(|| self.held.try_remove(place)).flatten() else { return };
         self.by_id.remove(&held.id);
         self.forget_fingerprint(held.fingerprint, place);
-        if let Some(host) = self.hosts.get_mut(&held.server) {
-            host.open.retain(|(_, id, _)| *id != held.id);
-            if host.open.is_empty() && host.closed.is_empty() {
-                self.hosts.remove(&held.server);
-            }
-        }
+        self.hosts.forget(held.server, held.id, held.start);
     }
 
     fn forget_fingerprint(&mut self, fingerprint: u64, place: usize) {
@@ -668,10 +627,6 @@ pub fn outermost(intervals: impl Iterator<Item = (Timestamp, Timestamp)>) -> usi
 
 /// Nanoseconds after which a component with open exchanges is looked at again, at least.
 const CHECK: i64 = 100_000_000;
-/// Exchanges of one host that are remembered after their end.
-const CLOSED: usize = 256;
-/// Nanoseconds for which they are.
-const DISORDER: i64 = 1_000_000_000;
 /// Components in which one identifier may come, one after the other.
 const COMES_AGAIN: u32 = 8;
 /// Seconds for which a trace may go on after it was first handed out.

@@ -1,0 +1,164 @@
+//! Which incoming exchanges were open at which host when: what could have caused a call of it.
+
+use crate::exchange::ExchangeId;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use wirespan_capture::packet::{NetworkId, Timestamp};
+
+/// A host: an address in a network.
+pub(crate) type Address = (NetworkId, IpAddr);
+
+/// The incoming exchanges of all hosts.
+#[derive(Debug, Default)]
+pub(crate) struct Hosts {
+    by_address: HashMap<Address, Host, RandomState>,
+    /// The number of hosts at which those are dropped at which nothing is open.
+    look_at: usize,
+}
+
+#[derive(Debug, Default)]
+struct Host {
+    /// What is open, by its start, with what tells that two of them are one exchange.
+    open: BTreeMap<(Timestamp, ExchangeId), u64>,
+    /// What has ended lately, in the order in which that was told.
+    closed: VecDeque<Closed>,
+}
+
+#[derive(Debug)]
+struct Closed {
+    told: Timestamp,
+    start: Timestamp,
+    end: Timestamp,
+    id: ExchangeId,
+    fingerprint: u64,
+}
+
+impl Hosts {
+    /// An exchange begins at its server.
+    pub(crate) fn open(
+        &mut self,
+        server: Address,
+        id: ExchangeId,
+        start: Timestamp,
+        fingerprint: u64,
+        now: Timestamp,
+    ) {
+        if self.by_address.len() >= self.look_at.max(FEW) {
+            self.by_address.retain(|_, host| {
+                let lately = host.closed.back().is_some_and(|last| !last.is_old(now));
+                lately || !host.open.is_empty()
+            });
+            self.look_at = 2 * self.by_address.len();
+        }
+        self.by_address.entry(server).or_default().open.insert((start, id), fingerprint);
+    }
+
+    /// It has ended.
+    pub(crate) fn close(
+        &mut self,
+        server: Address,
+        id: ExchangeId,
+        start: Timestamp,
+        end: Timestamp,
+        now: Timestamp,
+    ) {
+        let Some(host) = self.by_address.get_mut(&server) else { return };
+        let Some(fingerprint) = host.open.remove(&(start, id)) else { return };
+        host.closed.push_back(Closed { told: now, start, end, id, fingerprint });
+        while host.closed.len() > CLOSED || host.closed.front().is_some_and(|c| c.is_old(now)) {
+            host.closed.pop_front();
+        }
+    }
+
+    /// It is given up.
+    pub(crate) fn forget(&mut self, server: Address, id: ExchangeId, start: Timestamp) {
+        if let Some(host) = self.by_address.get_mut(&server) {
+            host.open.remove(&(start, id));
+        }
+    }
+
+    /// The only exchange that was open at a host at this time, if there was exactly one.
+    pub(crate) fn only_candidate(&self, host: Address, at: Timestamp) -> Option<ExchangeId> {
+        let host = self.by_address.get(&host)?;
+        let open = host.open.iter().take_while(|((start, _), _)| *start <= at);
+        let open = open.map(|((_, id), fingerprint)| (*id, *fingerprint));
+        let lately = host.closed.iter().rev().take_while(|closed| closed.told >= at);
+        let lately = lately
+            .filter(|closed| closed.start <= at && closed.end >= at)
+            .map(|closed| (closed.id, closed.fingerprint));
+        let mut only: Option<(ExchangeId, u64)> = None;
+        for (id, fingerprint) in open.chain(lately) {
+            match only {
+                // The same exchange at another point is no other candidate; the inner one counts.
+                Some((_, other)) if other != fingerprint => return None,
+                _ => only = Some((id, fingerprint)),
+            }
+        }
+        only.map(|(id, _)| id)
+    }
+}
+
+impl Closed {
+    fn is_old(&self, now: Timestamp) -> bool {
+        self.told.plus(DISORDER) < now
+    }
+}
+
+/// Exchanges of one host that are remembered after their end.
+const CLOSED: usize = 256;
+/// Nanoseconds for which they are: packets of one capture are hardly ever in greater disorder.
+const DISORDER: i64 = 1_000_000_000;
+/// Hosts that are kept in any case.
+const FEW: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(n: u8) -> Address {
+        (NetworkId(0), IpAddr::from([10, 0, 0, n]))
+    }
+
+    fn id(serial: u64) -> ExchangeId {
+        ExchangeId { shard: 0, serial }
+    }
+
+    fn check(exchanges: &[(i64, i64, u64)], at: i64, expected: Option<u64>) {
+        let mut hosts = Hosts::default();
+        for (serial, (start, _, fingerprint)) in (1..).zip(exchanges) {
+            hosts.open(host(1), id(serial), Timestamp(*start), *fingerprint, Timestamp(*start));
+        }
+        for (serial, (start, end, _)) in (1..).zip(exchanges) {
+            let (start, end) = (Timestamp(*start), Timestamp(*end));
+            hosts.close(host(1), id(serial), start, end, end);
+        }
+        assert_eq!(hosts.only_candidate(host(1), Timestamp(at)), expected.map(id));
+    }
+
+    #[test]
+    fn one_that_was_open_is_found_after_its_end_too() {
+        check(&[(10, 20, 1)], 15, Some(1));
+        check(&[(10, 20, 1)], 25, None);
+        check(&[(10, 20, 1)], 5, None);
+    }
+
+    #[test]
+    fn two_are_no_candidate_but_one_at_two_points_is() {
+        check(&[(10, 20, 1), (11, 21, 2)], 15, None);
+        check(&[(10, 20, 1), (11, 21, 1)], 15, Some(1));
+    }
+
+    #[test]
+    fn hosts_at_which_nothing_is_open_do_not_pile_up() {
+        let mut hosts = Hosts::default();
+        for n in 0..10_000u32 {
+            let server = (NetworkId(0), IpAddr::from(n.to_be_bytes()));
+            let now = Timestamp(i64::from(n) * 10_000_000);
+            hosts.open(server, id(u64::from(n)), now, 0, now);
+            hosts.close(server, id(u64::from(n)), now, now, now);
+        }
+        assert!(hosts.by_address.len() <= 2 * FEW, "{}", hosts.by_address.len());
+    }
+}
