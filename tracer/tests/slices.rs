@@ -1,5 +1,6 @@
 //! Counts on large captures of real servers, whose truth is known from those who made them. They
 //! are not shipped; where they do not stand beside the project, this says so.
+#![expect(clippy::print_stdout, reason = "says what was skipped")]
 
 use std::io;
 use std::path::Path;
@@ -17,7 +18,7 @@ fn read(name: &str) -> Option<(Summary, Vec<(usize, usize)>)> {
         println!("skipped: {} is absent", path.display());
         return None;
     }
-    let mut source = FileSource::open(&path).unwrap();
+    let mut source = FileSource::open(&path).expect("a capture that can be read");
     let mut shapes = Shapes(Vec::new());
     let outcomes = run(&mut source, &mut Nothing, &Config::default(), &mut shapes);
     Some((outcomes.summary, shapes.0))
