@@ -635,6 +635,7 @@ impl Entry {
                     moved = true;
                 }
                 Ready::Gap { offset, lost } => {
+                    let lost = self.before_answer(from, lost);
                     self.gap(from, seen, offset, lost, counters, sink);
                     moved = true;
                 }
@@ -646,6 +647,16 @@ impl Entry {
             }
             force = false;
         }
+    }
+
+    /// The part of a gap that comes before what the other side said next: what it acknowledges had
+    /// come until then, and what lies beyond is younger.
+    fn before_answer(&self, from: Side, lost: NonZeroU64) -> NonZeroU64 {
+        let [a, b] = &self.directions;
+        let (this, other) = if from == Side::A { (a, b) } else { (b, a) };
+        let ahead = other.waiting_ack().and_then(|ack| this.ahead(ack));
+        let acknowledged = ahead.and_then(|ahead| NonZeroU64::new(u64::try_from(ahead).ok()?));
+        acknowledged.map_or(lost, |acknowledged| acknowledged.min(lost))
     }
 
     /// The other side's progress, as far as it was seen at all.

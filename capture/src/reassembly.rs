@@ -251,6 +251,12 @@ impl Direction {
             || (self.started() && self.last.is_some_and(|last| last > self.next))
     }
 
+    /// What the next packet acknowledges, if it waits here.
+    pub(crate) fn waiting_ack(&self) -> Option<u32> {
+        let piece = self.pieces.first().filter(|piece| piece.offset <= self.next)?;
+        Some(piece.seen.ack)
+    }
+
     /// Whether the next byte is missing, and later ones are known to exist.
     pub(crate) fn hole(&self) -> bool {
         match (self.pieces.first(), self.acknowledged) {

@@ -214,6 +214,30 @@ fn answers_to_two_lost_requests_come_after_a_gap_each() {
 }
 
 #[test]
+fn two_lost_answers_are_two_gaps_between_what_was_asked() {
+    check(
+        &[
+            syn(),
+            syn_ack(),
+            a(0, "one"),
+            acks(4, a(3, "two")),
+            acks(8, a(6, "six")),
+            acks(9, b(8, "end")),
+            later(9_000),
+        ],
+        &[
+            "A 0 one",
+            "B gap 0+4 @105",
+            "A 3 two @105",
+            "B gap 4+4 @105",
+            "A 6 six @105",
+            "B 8 end @105",
+            "#2 A datagram later",
+        ],
+    );
+}
+
+#[test]
 fn answer_waits_not_at_all_where_the_other_side_was_never_seen() {
     check(
         &[syn_ack(), acks(9, b(0, "one")), acks(20, b(3, "two")), later(9_000)],
