@@ -172,7 +172,7 @@ impl Decoder {
         self.counters.bytes += u64::from(head.wire_len);
         self.counters.cut += u64::from(bytes.len() < head.wire_len as usize);
         self.order += 1;
-        self.now = self.now.max(head.at);
+        self.now = self.now.max(head.at.min(Timestamp::LATEST));
         let (index, vlans, hop, network_bytes) = self.link(head.link, bytes)?;
         let (tap, network) = self.place(head.interface, index, vlans);
         let cut = head.wire_len.saturating_sub(bytes.len() as u32);
@@ -182,7 +182,7 @@ impl Decoder {
 
     /// Moves packet time on without a packet.
     pub fn advance(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
+        self.now = self.now.max(now.min(Timestamp::LATEST));
     }
 
     /// The latest packet time so far.
@@ -325,7 +325,7 @@ impl Decoder {
             network = NetworkId(self.networks.number(&own));
         }
         let seen = Seen {
-            at: head.at,
+            at: head.at.min(Timestamp::LATEST),
             tap: ip.tap,
             frame: head.frame,
             ack: 0,

@@ -8,9 +8,12 @@ use std::ops::Range;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The moment so many nanoseconds later.
+    /// The latest moment of packet time. Whoever needs a moment that never comes has one behind it.
+    pub const LATEST: Self = Self(i64::MAX - 1);
+
+    /// The moment so many nanoseconds later, if there is one.
     pub fn plus(self, nanoseconds: i64) -> Self {
-        Self(self.0.saturating_add(nanoseconds))
+        Self(self.0.saturating_add(nanoseconds)).min(Self::LATEST)
     }
 }
 

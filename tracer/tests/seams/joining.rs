@@ -209,6 +209,15 @@ fn identifier_is_never_overwritten_by_a_guess() {
 }
 
 #[test]
+fn nothing_is_lost_at_the_end_of_time() {
+    let calls = [front().asks("X-Request-ID: abc"), back().asks("X-Request-ID: abc")];
+    let last = i64::MAX - crate::packets::START.0;
+    let late: Vec<Packet> = all(&calls).into_iter().map(|packet| packet.at_ns(last)).collect();
+    let ran = run(&late);
+    assert_eq!(ran.spans().len(), 2);
+}
+
+#[test]
 fn unrelated_calls_are_not_joined() {
     check(&[front(), Call::new(5, 6, 20..80, "/other")], &["/front", "/other"]);
 }
