@@ -40,6 +40,8 @@ counters! {
     not_tcp_or_udp,
     /// Packets cut or damaged within a header.
     bad_header,
+    /// Packets of taps or networks beyond those that can be told apart.
+    taps_lost,
     /// IP fragments.
     fragments,
     /// Fragmented datagrams of which a part never came, or that overran a limit.

@@ -141,15 +141,15 @@ impl<T> Default for Table<T> {
 }
 
 impl<T: Clone + Eq + std::hash::Hash> Table<T> {
-    /// The number of a thing; past the limit all are the last one.
-    fn number(&mut self, thing: &T) -> u16 {
+    /// The number of a thing; none past the limit, which is all that the numbers can tell apart.
+    fn number(&mut self, thing: &T) -> Option<u16> {
         if let Some(number) = self.numbers.get(thing) {
-            return *number;
+            return Some(*number);
         }
-        let Ok(number) = u16::try_from(self.all.len()) else { return u16::MAX };
+        let number = u16::try_from(self.all.len()).ok()?;
         self.all.push(thing.clone());
         self.numbers.insert(thing.clone(), number);
-        number
+        Some(number)
     }
 }
 
@@ -174,7 +174,10 @@ impl Decoder {
         self.order += 1;
         self.now = self.now.max(head.at.min(Timestamp::LATEST));
         let (index, vlans, hop, network_bytes) = self.link(head.link, bytes)?;
-        let (tap, network) = self.place(head.interface, index, vlans);
+        let Some((tap, network)) = self.place(head.interface, index, vlans) else {
+            self.counters.taps_lost += 1;
+            return None;
+        };
         let cut = head.wire_len.saturating_sub(bytes.len() as u32);
         let ip = Ip { tap, network, hop, bytes: network_bytes, cut };
         self.ip(head, &ip, buffer)
@@ -237,11 +240,14 @@ impl Decoder {
             return None;
         };
         let mut vlans = Vlans::new();
+        let mut tags = 0;
         while matches!(ether_type, VLAN | QINQ | QINQ_OLD | QINQ_OLD_2) {
-            let Some((tag, inner)) = rest.split_first_chunk::<4>() else {
+            let tag = rest.split_first_chunk::<4>().filter(|_| tags < TAGS);
+            let Some((tag, inner)) = tag else {
                 self.counters.bad_header += 1;
                 return None;
             };
+            tags += 1;
             let [high, low, type_high, type_low] = *tag;
             // IEEE 802.1Q, table 9-2: id 0 is no VLAN, the tag holds a priority only.
             let vlan = u16::from_be_bytes([high & 0x0f, low]);
@@ -267,18 +273,23 @@ impl Decoder {
         Some((index, vlans, hop, rest))
     }
 
-    fn place(&mut self, interface: InterfaceId, index: u32, vlans: Vlans) -> (TapId, NetworkId) {
+    fn place(
+        &mut self,
+        interface: InterfaceId,
+        index: u32,
+        vlans: Vlans,
+    ) -> Option<(TapId, NetworkId)> {
         let tap = Tap { interface, index, vlans };
         if let Some((last, id, network)) = &self.last_tap
             && *last == tap
         {
-            return (*id, *network);
+            return Some((*id, *network));
         }
-        let id = TapId(self.taps.number(&tap));
+        let id = TapId(self.taps.number(&tap)?);
         let network = Network { vlans: tap.vlans.clone(), loopback_of: None };
-        let network = NetworkId(self.networks.number(&network));
+        let network = NetworkId(self.networks.number(&network)?);
         self.last_tap = Some((tap, id, network));
-        (id, network)
+        Some((id, network))
     }
 
     fn ip(&mut self, head: &PacketHead, ip: &Ip<'_>, buffer: &[u8]) -> Option<Segment> {
@@ -322,7 +333,11 @@ impl Decoder {
         if source.to_canonical().is_loopback() || destination.to_canonical().is_loopback() {
             let vlans = self.networks.all.get(usize::from(network.0))?.vlans.clone();
             let own = Network { vlans, loopback_of: Some(ip.tap) };
-            network = NetworkId(self.networks.number(&own));
+            let Some(number) = self.networks.number(&own) else {
+                self.counters.taps_lost += 1;
+                return None;
+            };
+            network = NetworkId(number);
         }
         let seen = Seen {
             at: head.at.min(Timestamp::LATEST),
@@ -481,6 +496,8 @@ pub fn point(tap: TapId) -> PointId {
     PointId(tap.0)
 }
 
+/// VLAN tags of a packet; networks have one or two, and a provider's may add some.
+const TAGS: usize = 16;
 /// Stands for an ether type where the link layer does not say which IP it carries.
 const ANY_IP: u16 = 0;
 const IPV4: u16 = 0x0800;
@@ -491,3 +508,17 @@ const QINQ_OLD: u16 = 0x9100;
 const QINQ_OLD_2: u16 = 0x9200;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_beyond_the_limit_have_no_number_and_never_that_of_another() {
+        let mut table = Table::default();
+        for thing in 0..65_536_u32 {
+            assert_eq!(table.number(&thing).map(u32::from), Some(thing));
+        }
+        assert_eq!((table.number(&65_536), table.number(&65_535)), (None, Some(u16::MAX)));
+    }
+}

@@ -89,6 +89,12 @@ fn tag_without_a_vlan_id_is_none() {
 }
 
 #[test]
+fn packet_of_hardly_anything_but_vlan_tags_is_refused() {
+    both(|packet| (0..16).fold(packet, |packet, _| packet.vlan(7)));
+    refused((0..17).fold(udp(), |packet, _| packet.vlan(7)), "bad_header");
+}
+
+#[test]
 fn equal_addresses_in_two_vlans_are_two_flows() {
     let all = [udp().vlan(1), udp().vlan(2), udp().vlan(1).vlan(2), udp()];
     let run = check(
