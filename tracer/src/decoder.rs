@@ -442,35 +442,37 @@ impl FlowDecoder {
             }
             let call = Call { from, seen, used, input, buffered };
             let step = self.call(&call, shared, found, |protocol, at, rest, out| {
-                protocol.parse(conn, from, at, rest, out)
+                (protocol.parse(conn, from, at, rest, out), out.covered)
             });
+            let Some((step, covered)) = step else { break };
             let side = &mut self.sides[from.index()];
             match step {
-                Some(Ok(Step::Used(n))) => used += n.get().min(rest.len()),
-                Some(Ok(Step::Skip { used: n, skip })) => {
+                Ok(Step::Used(n)) => used += n.get().min(rest.len()),
+                Ok(Step::Skip { used: n, skip }) => {
                     used += n.min(rest.len());
                     side.skip = skip.get();
                 }
-                Some(Ok(Step::Incomplete(more))) => {
+                Ok(Step::Incomplete(more)) => {
                     side.need = rest.len().saturating_add(more.get());
                     return (used, false);
                 }
-                Some(Ok(Step::Become { used: n, next })) => {
+                Ok(Step::Become { used: n, next }) => {
                     used += n.min(rest.len());
                     self.hand_over(next, shared);
                     return (used, true);
                 }
-                Some(Err(Malformed(what))) => {
+                Err(Malformed(what)) => {
                     shared.lost(what, 1);
                     self.unreadable(from, found);
                     let side = &mut self.sides[from.index()];
                     side.lost_sync = true;
-                    // The same bytes would only be refused again.
-                    let next = side.next_piece(used, buffered).unwrap_or(input.len());
+                    // The same bytes would only be refused again, and what a message was made of is
+                    // not the start of another.
+                    let refused = used + covered.min(rest.len()).saturating_sub(1);
+                    let next = side.next_piece(refused, buffered).unwrap_or(input.len());
                     shared.lost("bytes_without_sync", (next - used) as u64);
                     used = next;
                 }
-                None => break,
             }
         }
         (used, false)
@@ -518,6 +520,7 @@ impl FlowDecoder {
             lost: &mut shared.lost,
             inner: &mut inner,
             responses: 0,
+            covered: 0,
         };
         let result = f(&mut **instance, protocol::Timestamp(call.seen.at.0), rest, &mut writer);
         for (lane, side, event) in inner {
@@ -658,6 +661,8 @@ impl FlowDecoder {
         if side.stopped || side.lost_sync {
             side.position += side.buffer.len() as u64 + rest.get();
             side.forget_buffer();
+            // What was open may have been answered in this gap, as in one before it.
+            self.unreadable(from, found);
             return;
         }
         let head = std::mem::take(&mut side.buffer);
@@ -901,6 +906,22 @@ mod tests {
     }
 
     #[test]
+    fn gap_after_a_gap_gives_up_what_was_asked_in_between() {
+        let lost: &[u8] = &[0; 100];
+        check(
+            &[
+                (Side::A, b"GET /1 HTTP/1.1\r\n\r\n"),
+                (Side::B, lost),
+                (Side::A, b"GET /2 HTTP/1.1\r\n\r\n"),
+                (Side::B, lost),
+                (Side::A, b"GET /3 HTTP/1.1\r\n\r\n"),
+                (Side::B, b"HTTP/1.1 204 No Content\r\n\r\n"),
+            ],
+            &["/1 response_lost 0", "/2 response_lost 0", "/3 complete 204"],
+        );
+    }
+
+    #[test]
     fn gap_gives_up_what_is_answered_in_order_only() {
         check(
             &[
@@ -921,6 +942,21 @@ mod tests {
             ],
             &["b complete 3", "a closed 0"],
         );
+    }
+
+    #[test]
+    fn head_over_the_limit_is_one_request_however_it_is_cut() {
+        let head = [&b"GET /1 HTTP/1.1\r\nX: "[..], &[b'x'; 70_000], b"\r\n\r\n"].concat();
+        for size in [1, 2, 17, 1_400] {
+            let mut pieces: Vec<(Side, &[u8])> =
+                head.chunks(size).map(|piece| (Side::A, piece)).collect();
+            pieces.extend([
+                (Side::B, &b"HTTP/1.1 204 No Content\r\n\r\n"[..]),
+                (Side::A, b"GET /2 HTTP/1.1\r\n\r\n"),
+                (Side::B, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+            ]);
+            check(&pieces, &["/1 complete 204", "/2 complete 404"]);
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) inner: &'a mut Vec<(u64, Side, Carried)>,
     /// Responses that were opened.
     pub(crate) responses: u32,
+    /// Bytes of the input up to which messages were opened.
+    pub(crate) covered: usize,
 }
 
 impl Writer<'_> {
@@ -69,6 +71,7 @@ impl Out for Writer<'_> {
             len,
         };
         self.responses += u32::from(message.kind == Kind::Response);
+        self.covered = self.covered.max(message.bytes.end);
         let key =
             self.pairing.open(self.ends, self.protocol, self.from, &message, place, self.exchanges);
         self.with_hooks(|hooks, this| {
