@@ -208,12 +208,27 @@ fn text(out: &mut Vec<u8>, value: &[u8]) {
         return;
     }
     match std::str::from_utf8(value) {
-        // Writing to memory does not fail.
-        Ok(text) => drop(serde_json::to_writer(out, text)),
+        Ok(text) => escaped(out, text),
         Err(_) => {
             out.extend_from_slice(b"{\"base64\":\"");
             out.extend_from_slice(STANDARD.encode(value).as_bytes());
             out.extend_from_slice(b"\"}");
+        }
+    }
+}
+
+/// JSON asks for less than terminals need: these obey DEL and the controls above it too.
+fn escaped(out: &mut Vec<u8>, text: &str) {
+    let start = out.len();
+    // Writing to memory does not fail.
+    drop(serde_json::to_writer(&mut *out, text));
+    if text.contains(char::is_control) {
+        let written = String::from_utf8_lossy(&out.split_off(start)).into_owned();
+        for c in written.chars() {
+            match c.is_control() {
+                true => drop(write!(out, "\\u{:04x}", u32::from(c))),
+                false => drop(write!(out, "{c}")),
+            }
         }
     }
 }
@@ -264,6 +279,7 @@ mod tests {
     fn text_is_escaped_and_other_bytes_are_kept() {
         check(|o| o.text(key!("t"), b"a\"b\\c\n"), r#"{"t":"a\"b\\c\n"}"#);
         check(|o| o.text(key!("t"), "é".as_bytes()), r#"{"t":"é"}"#);
+        check(|o| o.text(key!("t"), "\u{9b}2J\x7f".as_bytes()), r#"{"t":"\u009b2J\u007f"}"#);
         check(|o| o.text(key!("t"), b"\xff"), r#"{"t":{"base64":"/w=="}}"#);
     }
 
