@@ -427,16 +427,25 @@ impl Window {
         if state.members.len() <= self.limits.request_repeats.min(self.limits.repeats) {
             return false;
         }
-        let members = state.members.clone();
+        // Each member may bring identifiers of its own, so all are looked at once only.
+        let mut carriers: HashMap<JoinKey, SmallVec<[usize; 2]>, RandomState> = HashMap::default();
+        for place in state.members.iter().map(|place| *place as usize) {
+            let exchange = self.held.get(place).and_then(|held| held.exchange.as_ref());
+            for context in exchange.into_iter().flat_map(|exchange| &exchange.contexts) {
+                let carriers = carriers.entry(JoinKey::of(context)).or_default();
+                if carriers.last() != Some(&place) {
+                    carriers.push(place);
+                }
+            }
+        }
         let mut found = false;
         for key in state.keys.clone() {
+            let Some(mut carriers) = carriers.remove(&key) else { continue };
             if self.repeating.contains_key(&key) {
                 continue;
             }
-            let carriers = members.iter().map(|place| *place as usize);
-            let carriers: Vec<usize> = carriers.filter(|place| self.carries(*place, key)).collect();
             let times = carriers.len() as u64;
-            if self.side_by_side(carriers) > repeats(&self.limits, key) {
+            if self.side_by_side(&mut carriers) > repeats(&self.limits, key) {
                 self.repeats(key, times);
                 found |= self.repeating.contains_key(&key);
             }
@@ -444,13 +453,8 @@ impl Window {
         found
     }
 
-    fn carries(&self, place: usize, key: JoinKey) -> bool {
-        let exchange = self.held.get(place).and_then(|held| held.exchange.as_ref());
-        exchange.is_some_and(|e| e.contexts.iter().any(|context| JoinKey::of(context) == key))
-    }
-
     /// How many of these exchanges lie within none of the others.
-    fn side_by_side(&self, mut places: Vec<usize>) -> usize {
+    fn side_by_side(&self, places: &mut [usize]) -> usize {
         let times = |place: &usize| {
             let exchange = self.held.get(*place)?.exchange.as_ref()?;
             Some((exchange.start(), exchange.end()))
