@@ -30,17 +30,18 @@ pub fn traces(group: Group, network_of: &(dyn Fn(&Exchange) -> u64 + Sync)) -> V
     }
     for plan in &mut plans {
         plan.order = depth_first(&plan.order, &below);
-        for (key, _) in plan.order.iter().flat_map(|place| group.keys(*place)) {
-            if key.format != Format::RequestId && !plan.wire.contains(&key) {
-                plan.wire.push(key);
-            }
-        }
+        plan.wire = plan
+            .order
+            .iter()
+            .flat_map(|place| group.keys(*place))
+            .map(|(key, _)| key)
+            .find(|key| key.format != Format::RequestId);
     }
     let known = group.known;
     let mut members: SmallVec<[Option<Member>; 4]> = group.members.into_iter().map(Some).collect();
     let made = plans.into_iter().filter_map(|plan| {
-        let mut trace = trace(&plan.order, &plan.wire, &mut members, &links, network_of)?;
-        trace.late = plan.wire.first().is_some_and(|key| known.contains(key));
+        let mut trace = trace(&plan.order, plan.wire, &mut members, &links, network_of)?;
+        trace.late = plan.wire.is_some_and(|key| known.contains(&key));
         Some(trace)
     });
     made.collect()
@@ -51,8 +52,8 @@ pub fn traces(group: Group, network_of: &(dyn Fn(&Exchange) -> u64 + Sync)) -> V
 struct Plan {
     /// Members, first the roots only, then all in their final order.
     order: Places,
-    /// The wire's trace ids, in order of first appearance.
-    wire: SmallVec<[JoinKey; 2]>,
+    /// The first of the wire's trace ids.
+    wire: Option<JoinKey>,
 }
 
 /// Places of members; most groups are small.
@@ -60,7 +61,7 @@ type Places = SmallVec<[usize; 8]>;
 
 fn trace(
     order: &[usize],
-    wire: &[JoinKey],
+    wire: Option<JoinKey>,
     members: &mut [Option<Member>],
     links: &Links,
     network_of: &(dyn Fn(&Exchange) -> u64 + Sync),
@@ -102,11 +103,11 @@ fn trace(
         spans.push(Span { id, exchange, service, link, earlier: None, depth });
     }
     let first = spans.first()?;
-    let id = match wire.first() {
+    let id = match wire {
         Some(key) => key.id.get(),
         None => xxh3_128(&[&first.id.to_le_bytes()[..], b"trace"].concat()).max(1),
     };
-    Some(Trace { id, wire: wire.first().map(|key| key.format), late: false, spans })
+    Some(Trace { id, wire: wire.map(|key| key.format), late: false, spans })
 }
 
 /// The place of a member among those before `end`.
