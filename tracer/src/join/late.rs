@@ -40,12 +40,14 @@ impl HandedOut {
                 span.earlier = self.caller_of(&span.exchange);
             }
         }
-        let keys: SmallVec<[JoinKey; 2]> =
-            trace.spans.iter().flat_map(|span| keys(&span.exchange)).collect();
-        for (place, key) in keys.iter().enumerate() {
-            if keys.iter().take(place).all(|other| other != key) {
-                self.remember(*key, trace);
+        let mut first: SmallVec<[JoinKey; 2]> = SmallVec::new();
+        for key in trace.spans.iter().flat_map(|span| keys(&span.exchange)) {
+            if first.len() < KEYS && !first.contains(&key) {
+                first.push(key);
             }
+        }
+        for key in first {
+            self.remember(key, trace);
         }
     }
 
@@ -100,5 +102,7 @@ fn keys(exchange: &Exchange) -> impl Iterator<Item = JoinKey> {
 
 /// Identifiers whose traces are remembered.
 pub const TRACES: usize = 1024;
+/// Identifiers of one trace that are remembered, so that it does not crowd out the others.
+const KEYS: usize = 16;
 /// Spans of a trace that are remembered.
 const CALLERS: usize = 8;

@@ -122,6 +122,23 @@ fn what_comes_after_its_trace_keeps_the_wires_id_and_is_late() {
 }
 
 #[test]
+fn trace_of_very_many_identifiers_does_not_crowd_out_others() {
+    let mut calls = vec![
+        Call::new(1, 2, 10..90, "/front").asks(&traceparent(1)),
+        Call::new(5, 6, 900..8_000, "/long"),
+        Call::new(2, 4, 9_000..9_010, "/late").asks(&traceparent(3)),
+    ];
+    calls.extend((1..=1_100).map(|n| {
+        let at = 1_000 + n * 4;
+        Call::new(6, 7, at..at + 2, "/many").port(n as u16).asks(&format!("b3: {n:032x}-{n:016x}"))
+    }));
+    let ran = run(&all(&calls));
+    assert_eq!(ran.trace_of("/long").spans.len(), 1_101);
+    let earlier = ran.trace_of("/late").spans[0].earlier.expect("a caller that was handed out");
+    assert_eq!(earlier.span, ran.trace_of("/front").spans[0].id);
+}
+
+#[test]
 fn exchange_that_was_open_when_its_trace_was_handed_out_is_late() {
     let calls = [
         Call::new(1, 2, 10..60_000, "/front").asks(&traceparent(1)),
