@@ -295,7 +295,7 @@ impl Window {
             since: self.now,
             last: self.now,
             due: NEVER,
-            look_at: self.limits.request_repeats * 2,
+            look_at: (self.limits.request_repeats * 2).min(self.limits.members),
         });
         self.touch(component);
         component

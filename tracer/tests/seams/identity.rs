@@ -122,6 +122,23 @@ fn what_comes_after_its_trace_keeps_the_wires_id_and_is_late() {
 }
 
 #[test]
+fn trace_of_few_spans_at_most_settles_early() {
+    let mut calls = vec![Call::new(1, 2, 10..5_000, "/front").asks(&traceparent(1))];
+    calls.extend((1..=20).map(|n| {
+        let at = 100 * i64::from(n);
+        Call::new(2, 3, at..at + 2, "/back").port(n).asks(&traceparent(u64::from(n) + 1))
+    }));
+    let config = || Config {
+        window: WindowLimits { members: 4, ..Config::default().window },
+        ..Config::default()
+    };
+    let ran = run_with(&all(&calls), &config);
+    assert_eq!(ran.spans().len(), 21);
+    assert!(ran.traces.iter().all(|trace| trace.spans.len() <= 4));
+    assert!(ran.summary.settled_early["members"] > 0);
+}
+
+#[test]
 fn trace_of_very_many_identifiers_does_not_crowd_out_others() {
     let mut calls = vec![
         Call::new(1, 2, 10..90, "/front").asks(&traceparent(1)),
