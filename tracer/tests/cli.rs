@@ -56,6 +56,7 @@ const CASES: &[Case] = &[
     ("-r missing.pcap", 2, "wirespan: read missing.pcap: there is no such file, check the path", ""),
     ("read shop.pcap -r missing.pcap", 2, "wirespan: filter \"shop.pcap\": can't parse filter expression: syntax error (see man pcap-filter)", ""),
     ("read missing.pcap", 2, "wirespan: missing.pcap: there is no such file, and \"missing.pcap\" is no filter either (can't parse filter expression: syntax error)", ""),
+    ("read \x1b[2J.pcap", 2, "wirespan: ·[2J.pcap: there is no such file, and \"\\u{1b}[2J.pcap\" is no filter either (can't parse filter expression: syntax error)", ""),
     ("read shop.pcap missing.pcap", 2, "wirespan: missing.pcap: there is no such file, and \"missing.pcap\" is no filter either (can't parse filter expression: syntax error)", ""),
     // Captures without an exchange.
     ("read no-packets.pcap", 1, "wirespan: nothing found: there are no packets in it", ""),

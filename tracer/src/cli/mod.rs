@@ -78,6 +78,9 @@ fn is_verbless(first: &str) -> bool {
 
 /// Says something to the user; data goes to the standard output, talk goes here.
 fn complain(text: &str) {
+    // Names of files may hold what would do things to the terminal.
+    let harmful = |c: char| c.is_control() && c != '\n';
+    let text = text.replace(harmful, "·");
     // Nobody is left to tell if the standard error is closed.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
