@@ -66,6 +66,7 @@ const CASES: &[Case] = &[
     ("-r unknown.pcap port 9999", 1, "wirespan: nothing found: no flow speaks a protocol that can be read: port 9999 (2 flows)", ""),
     ("-r shop.pcap icmp", 1, "wirespan: nothing found: the filter left none of 430 packets", ""),
     ("-r shop.pcap tcp[tcpflags] & tcp-syn != 0 and port 8080", 1, "wirespan: nothing found: its 5 flows carry no data", ""),
+    ("read headers.pcap tcp and not dst port 9090", 1, "wirespan: nothing found: what could be read of its flows is too little: the rest was cut off by the snap length, capture with -s 0", ""),
     ("-r shop.pcap src port 6379", 1, "wirespan: nothing found: there are responses, but none of their requests", ""),
     // Words that are wrong.
     ("read shop.pcap -- tcp prot 80", 2, "wirespan: filter \"tcp prot 80\": can't parse filter expression: syntax error (see man pcap-filter)", ""),
@@ -333,6 +334,7 @@ fn files() -> TempDir {
     put("cut-header.pcap", &shop[..10]);
     put("cut-tail.pcap", &shop[..100_000]);
     put("no-packets.pcap", &shop[..24]);
+    put("headers.pcap", &headers_only(&shop));
     put("text.pcap", b"10:00:00.0 IP 10.0.0.1.1 > 10.0.0.2.2: tcp 0\n");
     put("program", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0\0\0\0\0");
     let unknown = [(1, 443, 700), (2, 9999, 60), (3, 9999, 60)];
@@ -349,6 +351,21 @@ fn capture() -> Vec<u8> {
     let mut bytes = Vec::new();
     zstd::Decoder::new(File::open(path).unwrap()).unwrap().read_to_end(&mut bytes).unwrap();
     bytes
+}
+
+/// The capture as a snap length of 66 bytes leaves it: no TCP segment has any payload.
+fn headers_only(capture: &[u8]) -> Vec<u8> {
+    let (header, mut rest) = capture.split_at(24);
+    let mut all = header.to_vec();
+    while let Some((record, after)) = rest.split_first_chunk::<16>() {
+        let length = u32::from_le_bytes(record[8..12].try_into().unwrap());
+        let (packet, after) = after.split_at(length as usize);
+        let kept = length.min(66);
+        all.extend([&record[..8], &kept.to_le_bytes(), &record[12..]].concat());
+        all.extend(&packet[..kept as usize]);
+        rest = after;
+    }
+    all
 }
 
 /// A record of a capture: Ethernet, IPv4, UDP, and bytes that are nobody's protocol.

@@ -247,6 +247,12 @@ fn why_nothing(summary: &Summary) -> String {
     if of(&summary.lost, "responses_without_request") > 0 {
         return "there are responses, but none of their requests".to_owned();
     }
+    if summary.flows > 0 && of(&summary.lost, "gap_bytes") > 0 {
+        let cut = of(&summary.lost, "cut") > 0;
+        let why =
+            if cut { "cut off by the snap length, capture with -s 0" } else { "not captured" };
+        return format!("what could be read of its flows is too little: the rest was {why}");
+    }
     match summary.flows {
         0 => format!("none of {left} packets holds readable TCP or UDP"),
         1 => "its one flow carries no data".to_owned(),
