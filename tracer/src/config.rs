@@ -11,6 +11,8 @@ pub struct Config {
     pub threads: usize,
     /// Limits of all flows; each shard gets its part.
     pub flows: FlowLimits,
+    /// Requests of all flows that may be open at a time.
+    pub open: usize,
     /// Limits of the join window.
     pub window: WindowLimits,
     /// Nanoseconds after which a request counts as unanswered.
@@ -30,6 +32,7 @@ impl Default for Config {
                 waiting: MAX_WAITING_BYTES,
                 ..FlowLimits::default()
             },
+            open: MAX_OPEN,
             window: WindowLimits::default(),
             response_timeout: RESPONSE_TIMEOUT_SECONDS * 1_000_000_000,
             protocols: Box::new(|| PROTOCOLS.iter().map(|make| make()).collect()),
@@ -39,7 +42,9 @@ impl Default for Config {
 }
 
 /// Flows at a time.
-pub const MAX_FLOWS: usize = 1 << 20;
+pub const MAX_FLOWS: usize = 1 << 18;
+/// Requests of all flows that are open at a time; each flow may have one more.
+pub const MAX_OPEN: usize = 1 << 18;
 /// Bytes of all flows that wait for a hole or for what they acknowledge.
 pub const MAX_WAITING_BYTES: usize = 32 << 20;
 /// Seconds after which a request counts as unanswered.

@@ -25,13 +25,23 @@ pub struct Shared {
     pub lost: BTreeMap<&'static str, u64>,
     /// How many body bytes the hooks want.
     wants: usize,
+    /// Bytes of unfinished messages that all flows keep, and how many they may.
+    kept: usize,
+    may_keep: usize,
 }
 
 impl Shared {
     /// For these protocols and hooks.
     pub fn new(protocols: Vec<Box<dyn Protocol>>, hooks: Vec<Box<dyn Hook>>) -> Self {
         let wants = hooks.iter().map(|hook| hook.wants()).max().unwrap_or_default();
-        Self { protocols, hooks, lost: BTreeMap::new(), wants }
+        Self { protocols, hooks, lost: BTreeMap::new(), wants, kept: 0, may_keep: usize::MAX }
+    }
+
+    /// Bounds the bytes of unfinished messages that all flows keep.
+    #[must_use]
+    pub fn keeping_at_most(mut self, bytes: usize) -> Self {
+        self.may_keep = bytes;
+        self
     }
 
     fn lost(&mut self, what: &'static str, count: u64) {
@@ -146,6 +156,8 @@ impl FlowDecoder {
             state.first_seq = flow.first_seq.get(from.index()).copied().flatten();
         }
         let before = self.pairing.next_ordinal();
+        let kept = self.kept();
+        let ends = matches!(event, StreamEvent::End(_));
         match event {
             StreamEvent::Bytes { bytes, .. } => self.bytes(side, seen, bytes, shared, found),
             StreamEvent::Datagram { bytes, cut } => {
@@ -159,6 +171,32 @@ impl FlowDecoder {
             StreamEvent::End(ending) => self.end(flow, ending, shared, found),
         }
         self.tell_opened(before, found);
+        shared.kept = (shared.kept + if ends { 0 } else { self.kept() }).saturating_sub(kept);
+        if shared.kept > shared.may_keep && !ends {
+            let kept = self.kept();
+            self.give_up_unfinished(shared);
+            shared.kept = (shared.kept + self.kept()).saturating_sub(kept);
+        }
+    }
+
+    /// Bytes of unfinished messages that are kept, with what is known of their packets.
+    fn kept(&self) -> usize {
+        let own = self.sides.iter().map(|side| side.buffer.len() + side.marks.len() * MARK);
+        own.sum::<usize>() + self.children.iter().map(|(_, child)| child.kept()).sum::<usize>()
+    }
+
+    /// Forgets unfinished messages, since all flows together keep too much.
+    fn give_up_unfinished(&mut self, shared: &mut Shared) {
+        let reading = matches!(self.mode, Mode::Reading { .. });
+        for side in self.sides.iter_mut().filter(|side| !side.buffer.is_empty()) {
+            shared.lost("unfinished_messages_evicted", 1);
+            side.position += side.buffer.len() as u64;
+            side.forget_buffer();
+            side.lost_sync = reading;
+        }
+        for (_, child) in &mut self.children {
+            child.give_up_unfinished(shared);
+        }
     }
 
     /// When the oldest open request must be given up.
@@ -802,6 +840,8 @@ pub const TRIES: u32 = 32;
 pub const UNFINISHED: usize = 1 << 20;
 /// Flows inside one flow at a time.
 pub const INNER: usize = 1024;
+/// Bytes that what is known of one packet of a buffer takes.
+const MARK: usize = size_of::<(u64, Seen)>();
 /// How often one flow may become another protocol.
 const HANDOVERS: u32 = 16;
 /// A buffer that has grown beyond this is given back when it is empty.

@@ -63,6 +63,11 @@ pub trait Exchanges {
     fn done(&mut self, exchange: Box<Exchange>);
     /// A request took a place that a limit wanted back.
     fn evicted(&mut self);
+    /// Whether as many requests are open on all flows as may be; a flow that opens another one
+    /// then gives up its own oldest.
+    fn full(&self) -> bool {
+        false
+    }
     /// A response has no request.
     fn unpaired(&mut self);
 }
@@ -240,7 +245,7 @@ impl Pairing {
         {
             self.finish(at, State::Complete, exchanges);
         }
-        if self.open.len() >= OPEN {
+        if self.open.len() >= OPEN || (exchanges.full() && !self.open.is_empty()) {
             exchanges.evicted();
             self.give_up(State::Evicted, exchanges);
         }

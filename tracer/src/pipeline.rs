@@ -309,6 +309,9 @@ struct ShardSink {
     messages: u64,
     unpaired: u64,
     evicted: u64,
+    /// Requests that are open, and how many may be before flows give up their oldest.
+    open: usize,
+    may_open: usize,
     unknown: BTreeMap<u16, Unknown>,
 }
 
@@ -324,7 +327,10 @@ impl Shard {
             sink: ShardSink {
                 number: number as u16,
                 serial: 0,
-                shared: Shared::new((config.protocols)(), (config.hooks)()),
+                shared: Shared::new((config.protocols)(), (config.hooks)())
+                    .keeping_at_most(limits.waiting),
+                open: 0,
+                may_open: (config.open / SHARDS).max(1),
                 flows: Vec::new(),
                 patience: config.response_timeout,
                 order: (Timestamp(i64::MIN), Cause::Packet, 0),
@@ -482,6 +488,8 @@ impl ShardSink {
             text,
             contexts: Default::default(),
         };
+        // It is over as soon as it is told.
+        self.open = self.open.saturating_sub(1);
         self.tell(What::Closed(Box::new(exchange)));
     }
 }
@@ -489,17 +497,23 @@ impl ShardSink {
 impl Exchanges for ShardSink {
     fn id(&mut self) -> ExchangeId {
         self.serial += 1;
+        self.open += 1;
         self.messages += 1;
         ExchangeId { shard: self.number, serial: self.serial }
     }
 
     fn done(&mut self, exchange: Box<Exchange>) {
+        self.open = self.open.saturating_sub(1);
         self.messages += u64::from(exchange.response.is_some());
         self.tell(What::Closed(exchange));
     }
 
     fn evicted(&mut self) {
         self.evicted += 1;
+    }
+
+    fn full(&self) -> bool {
+        self.open >= self.may_open
     }
 
     fn unpaired(&mut self) {

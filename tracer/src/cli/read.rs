@@ -69,7 +69,7 @@ pub(super) struct ReadArgs {
     threads: Option<usize>,
 
     /// Seconds without news after which a trace is settled
-    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS)]
     join_window: f64,
 
     /// Seconds after which a request counts as unanswered
@@ -80,7 +80,11 @@ pub(super) struct ReadArgs {
     #[arg(long, value_name = "N", default_value_t = config::MAX_FLOWS, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
     max_flows: usize,
 
-    /// Bytes of all flows that may wait for what is missing before them
+    /// Requests that are open at a time, beside one of each flow
+    #[arg(long, value_name = "N", default_value_t = config::MAX_OPEN, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
+    max_open: usize,
+
+    /// Bytes that may wait for missing ones, and as many of unfinished messages
     #[arg(long, value_name = "BYTES", default_value_t = config::MAX_WAITING_BYTES, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
     max_waiting_bytes: usize,
 
@@ -277,6 +281,7 @@ impl ReadArgs {
         config.window.quiet = nanoseconds(self.join_window);
         config.response_timeout = nanoseconds(self.response_timeout);
         config.flows.flows = self.max_flows;
+        config.open = self.max_open;
         config.flows.waiting = self.max_waiting_bytes;
         config.window.held = self.max_held;
         config.window.members = self.max_trace_spans;
