@@ -170,13 +170,13 @@ impl FlowDecoder {
             StreamEvent::Closed => self.closed(side, shared, found),
             StreamEvent::End(ending) => self.end(flow, ending, shared, found),
         }
-        self.tell_opened(before, found);
         shared.kept = (shared.kept + if ends { 0 } else { self.kept() }).saturating_sub(kept);
         if shared.kept > shared.may_keep && !ends {
             let kept = self.kept();
-            self.give_up_unfinished(shared);
+            self.give_up_unfinished(seen, shared, found);
             shared.kept = (shared.kept + self.kept()).saturating_sub(kept);
         }
+        self.tell_opened(before, found);
     }
 
     /// Bytes of unfinished messages that are kept, with what is known of their packets.
@@ -185,17 +185,19 @@ impl FlowDecoder {
         own.sum::<usize>() + self.children.iter().map(|(_, child)| child.kept()).sum::<usize>()
     }
 
-    /// Forgets unfinished messages, since all flows together keep too much.
-    fn give_up_unfinished(&mut self, shared: &mut Shared) {
-        let reading = matches!(self.mode, Mode::Reading { .. });
-        for side in self.sides.iter_mut().filter(|side| !side.buffer.is_empty()) {
-            shared.lost("unfinished_messages_evicted", 1);
-            side.position += side.buffer.len() as u64;
-            side.forget_buffer();
-            side.lost_sync = reading;
+    /// Gives up unfinished messages, since all flows together keep too much: as at a gap, so that
+    /// what there is of them can be used.
+    fn give_up_unfinished(&mut self, seen: &Seen, shared: &mut Shared, found: &mut dyn Found) {
+        for from in [Side::A, Side::B] {
+            if !self.sides[from.index()].buffer.is_empty() {
+                shared.lost("unfinished_messages_evicted", 1);
+                self.gap(from, seen, NonZeroU64::MIN, shared, found);
+                // Not one byte of the stream is lost behind them.
+                self.sides[from.index()].position -= 1;
+            }
         }
         for (_, child) in &mut self.children {
-            child.give_up_unfinished(shared);
+            child.give_up_unfinished(seen, shared, found);
         }
     }
 
@@ -861,6 +863,7 @@ mod tests {
     struct Done {
         ids: u64,
         lines: Vec<String>,
+        full: bool,
     }
 
     impl Exchanges for Done {
@@ -878,14 +881,22 @@ mod tests {
         fn evicted(&mut self) {}
 
         fn unpaired(&mut self) {}
+
+        fn full(&self) -> bool {
+            self.full
+        }
     }
 
     impl Found for Done {
         fn opened(&mut self, _exchange: &Exchange) {}
     }
 
-    /// So many lost bytes stand as zeros.
     fn check(pieces: &[(Side, &[u8])], expected: &[&str]) {
+        check_limits(Done::default(), usize::MAX, pieces, expected);
+    }
+
+    /// So many lost bytes stand as zeros.
+    fn check_limits(mut done: Done, keep: usize, pieces: &[(Side, &[u8])], expected: &[&str]) {
         let addresses = [40_000, 80].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
         let flow = Flow {
             slot: 0,
@@ -912,8 +923,7 @@ mod tests {
             task: None,
         };
         let protocols = PROTOCOLS.iter().map(|make| make()).collect();
-        let mut shared = Shared::new(protocols, Vec::new());
-        let mut done = Done::default();
+        let mut shared = Shared::new(protocols, Vec::new()).keeping_at_most(keep);
         let mut decoder = FlowDecoder::new(&flow);
         for (from, bytes) in pieces {
             seen.at = seen.at.plus(1);
@@ -943,6 +953,24 @@ mod tests {
             ],
             &["/1 response_lost 0", "/2 complete 204"],
         );
+    }
+
+    #[test]
+    fn flow_gives_up_its_oldest_request_where_too_many_are_open_on_all() {
+        let full = Done { full: true, ..Done::default() };
+        let request: &[u8] = b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n";
+        check_limits(full, usize::MAX, &[(Side::A, request)], &["/1 evicted 0", "/2 closed 0"]);
+    }
+
+    #[test]
+    fn unfinished_message_is_given_up_where_all_flows_keep_too_much() {
+        let pieces: &[(Side, &[u8])] = &[
+            (Side::A, b"GET /1 HTTP/1.1\r\nX: "),
+            (Side::A, b"y\r\n\r\n"),
+            (Side::A, b"GET /2 HTTP/1.1\r\n\r\n"),
+        ];
+        // What there is of it is used; the rest of its head is not taken for another message.
+        check_limits(Done::default(), 10, pieces, &["/1 closed 0", "/2 closed 0"]);
     }
 
     #[test]
