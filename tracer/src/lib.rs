@@ -15,6 +15,7 @@ pub mod names;
 pub mod join;
 pub mod metrics;
 pub mod summary;
+pub mod joining;
 pub mod export;
 pub mod config;
 pub mod pipeline;

@@ -14,16 +14,12 @@
 use crate::config::Config;
 use crate::decoder::{FlowDecoder, Found, Shared};
 use crate::exchange::{Exchange, ExchangeId, Half, OPERATION, ProtocolIndex, Sort, State, Text};
-use crate::join::late::HandedOut;
 use crate::join::same_exchange::fingerprint;
-use crate::join::tree;
-use crate::join::window::{Opened, Window};
-use crate::join::{Group, JoinKey, NEVER};
-use crate::metrics::Metrics;
-use crate::names::Names;
+use crate::join::window::Opened;
+use crate::joining::Joining;
 use crate::pairing::{Exchanges, mark};
-use crate::span::{SpanSink, Trace};
-use crate::summary::{Summary, Unknown, add, protocol_name};
+use crate::span::SpanSink;
+use crate::summary::{Summary, Unknown, add};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io;
@@ -79,19 +75,7 @@ pub fn run(
     };
     let mut shards: Vec<Shard> = (0..SHARDS).map(|number| Shard::new(number, config)).collect();
     let protocols = shards.first().map_or_else(Vec::new, Shard::protocols);
-    let mut joining = Joining {
-        window: Window::new(config.window),
-        groups: Vec::new(),
-        names: Names::default(),
-        dns: protocols.iter().position(|name| name == "dns").map(|at| ProtocolIndex(at as u8)),
-        networks: Vec::new(),
-        summary: Summary { schema: crate::summary::SCHEMA, ..Summary::default() },
-        handed_out: HandedOut::default(),
-        metrics: Metrics::default(),
-        protocols,
-        sink,
-        error: None,
-    };
+    let mut joining = Joining::new(config.window, protocols, sink);
     let mut ahead = Work::default();
     let mut present = Work::default();
     let mut behind = Told::default();
@@ -117,7 +101,6 @@ pub fn run(
                         .collect(),
                     until: present.until,
                     networks: std::mem::take(&mut present.networks),
-                    last,
                 }
             },
             || {
@@ -127,45 +110,29 @@ pub fn run(
                             reader.read(&mut ahead);
                         }
                     },
-                    || joining.take(&mut behind),
+                    || behind.join(&mut joining),
                 );
             },
         );
         // The lists of events that were taken serve again.
         spare = std::mem::replace(&mut behind, told).events;
-        if joining.error.is_some() {
+        if joining.failed() {
             reader.stopped = true;
         }
-        if last || joining.error.is_some() {
+        if last || joining.failed() {
             break;
         }
     }
-    joining.take(&mut behind);
-    joining.finish();
-    let mut summary = joining.summary;
+    behind.join(&mut joining);
+    let (mut summary, sink_error) = joining.finish();
     reader.decoder.finish();
     let mut counters = reader.decoder.counters;
     for shard in &shards {
         shard.count(&mut counters, &mut summary);
     }
     summary.counters(&counters);
-    for (key, times) in joining.window.repeating() {
-        add(&mut summary.repeating_ids, &repeating_name(key), *times);
-    }
-    for (limit, count) in &joining.window.early {
-        add(&mut summary.settled_early, limit, *count);
-    }
-    for (protocol, latency) in joining.metrics.latencies() {
-        let name = protocol_name(ProtocolIndex(protocol), &joining.protocols).to_owned();
-        summary.latency.insert(name, latency);
-    }
     summary.points = reader.decoder.taps().len();
-    Outcomes {
-        summary,
-        stopped: reader.stopped,
-        source_error: reader.error,
-        sink_error: joining.error,
-    }
+    Outcomes { summary, stopped: reader.stopped, source_error: reader.error, sink_error }
 }
 
 /// The name of a tap, given that of its interface.
@@ -178,10 +145,6 @@ fn tap_name(tap: &Tap, interface: &str) -> String {
         name.push_str(&format!(".{vlan}"));
     }
     name
-}
-
-fn repeating_name(key: &JoinKey) -> String {
-    format!("{} {:032x}", key.format.name(), key.id.get())
 }
 
 /// A batch, decoded and cut into shards.
@@ -276,7 +239,32 @@ struct Told {
     events: Vec<Vec<Event>>,
     until: Timestamp,
     networks: Vec<u64>,
-    last: bool,
+}
+
+impl Told {
+    /// Gives the events of all shards to be joined, in one order.
+    fn join(&mut self, joining: &mut Joining<'_>) {
+        joining.networks(std::mem::take(&mut self.networks));
+        let mut order: Vec<(Order, u16, u32)> = Vec::new();
+        for (shard, events) in self.events.iter().enumerate() {
+            let keys = events.iter().enumerate();
+            order.extend(keys.map(|(place, event)| (event.order, shard as u16, place as u32)));
+        }
+        order.sort_unstable();
+        for ((now, ..), shard, place) in order {
+            let events = self.events.get_mut(usize::from(shard));
+            let event = events.and_then(|events| events.get_mut(place as usize));
+            match event.and_then(|event| event.what.take()) {
+                Some(What::Opened(opened, fingerprint)) => {
+                    joining.opened(now, &opened, fingerprint);
+                }
+                Some(What::Closed(exchange)) => joining.closed(now, exchange),
+                None => {}
+            }
+        }
+        self.events.iter_mut().for_each(Vec::clear);
+        joining.advance(self.until);
+    }
 }
 
 /// The order of events of all shards.
@@ -528,107 +516,5 @@ impl Found for ShardSink {
     }
 }
 
-/// Joins what the shards found.
-struct Joining<'a> {
-    window: Window,
-    /// What has settled and was not handed out yet.
-    groups: Vec<Group>,
-    names: Names,
-    /// The protocol whose answers name addresses.
-    dns: Option<ProtocolIndex>,
-    networks: Vec<u64>,
-    summary: Summary,
-    handed_out: HandedOut,
-    metrics: Metrics,
-    protocols: Vec<String>,
-    sink: &'a mut (dyn SpanSink + Send),
-    error: Option<io::Error>,
-}
-
-impl Joining<'_> {
-    fn take(&mut self, told: &mut Told) {
-        if told.networks.len() > self.networks.len() {
-            self.networks = std::mem::take(&mut told.networks);
-        }
-        let mut order: Vec<(Order, u16, u32)> = Vec::new();
-        for (shard, events) in told.events.iter().enumerate() {
-            let keys = events.iter().enumerate();
-            order.extend(keys.map(|(place, event)| (event.order, shard as u16, place as u32)));
-        }
-        order.sort_unstable();
-        for ((now, ..), shard, place) in order {
-            self.settle(now);
-            let events = told.events.get_mut(usize::from(shard));
-            let event = events.and_then(|events| events.get_mut(place as usize));
-            match event.and_then(|event| event.what.take()) {
-                Some(What::Opened(opened, fingerprint)) => {
-                    self.window.open(now, &opened, fingerprint);
-                }
-                Some(What::Closed(exchange)) => {
-                    if Some(exchange.protocol) == self.dns {
-                        self.names.learn(&exchange);
-                    }
-                    let fingerprint = fingerprint(&exchange);
-                    self.window.close(now, exchange, fingerprint);
-                }
-                None => {}
-            }
-        }
-        told.events.iter_mut().for_each(Vec::clear);
-        self.settle(told.until);
-        if told.last {
-            self.settle(NEVER);
-        }
-        self.emit();
-    }
-
-    /// Takes what has settled before this time, with the names that are known at this moment.
-    fn settle(&mut self, now: Timestamp) {
-        while let Some(mut group) = self.window.settled(now) {
-            for member in &mut group.members {
-                member.learned_name = self.names.learned(&member.exchange);
-            }
-            self.groups.push(group);
-            // Traces should never all exist as spans and text at once.
-            if self.groups.len() >= TOGETHER {
-                self.emit();
-            }
-        }
-    }
-
-    /// Makes traces of the groups that have settled, and hands them out.
-    fn emit(&mut self) {
-        let groups = std::mem::take(&mut self.groups);
-        if self.error.is_some() || groups.is_empty() {
-            return;
-        }
-        let networks = &self.networks;
-        let network_of = |exchange: &Exchange| {
-            networks.get(usize::from(exchange.network.0)).copied().unwrap_or_default()
-        };
-        let mut traces: Vec<Trace> = groups
-            .into_par_iter()
-            .with_min_len(32)
-            .flat_map_iter(|group| tree::traces(group, &network_of))
-            .collect();
-        for trace in &mut traces {
-            self.handed_out.pass(trace);
-            self.summary.trace(trace, &self.protocols);
-            for span in trace.spans.iter().filter(|span| !span.is_next_point()) {
-                self.metrics.record(&span.exchange);
-            }
-        }
-        self.error = self.sink.traces(&traces).err();
-    }
-
-    fn finish(&mut self) {
-        if self.error.is_none() {
-            self.error = self.sink.finish().err();
-        }
-    }
-}
-
-/// Groups that are made to traces and written in one go.
-const TOGETHER: usize = 256;
 /// Parts that all flows are cut into, the same whatever the number of threads.
 pub const SHARDS: usize = 16;

@@ -1,0 +1,159 @@
+//! What opened and closed, in one order: in go exchanges with the moments at which they were
+//! told; they settle, get names, become traces and are counted; out go traces, to a sink.
+//!
+//! Packets and spans that were written before drive it alike.
+
+use crate::exchange::{Exchange, ProtocolIndex};
+use crate::join::late::HandedOut;
+use crate::join::same_exchange::fingerprint;
+use crate::join::tree;
+use crate::join::window::{Opened, Window, WindowLimits};
+use crate::join::{Group, JoinKey, NEVER};
+use crate::metrics::Metrics;
+use crate::names::Names;
+use crate::span::{SpanSink, Trace};
+use crate::summary::{self, Summary, add, protocol_name};
+use rayon::prelude::*;
+use std::io;
+use wirespan_capture::packet::Timestamp;
+
+/// Joins exchanges and hands out their traces.
+pub struct Joining<'a> {
+    window: Window,
+    /// What has settled and was not handed out yet.
+    groups: Vec<Group>,
+    names: Names,
+    /// The protocol whose answers name addresses.
+    dns: Option<ProtocolIndex>,
+    networks: Vec<u64>,
+    summary: Summary,
+    handed_out: HandedOut,
+    metrics: Metrics,
+    protocols: Vec<String>,
+    sink: &'a mut (dyn SpanSink + Send),
+    error: Option<io::Error>,
+}
+
+impl<'a> Joining<'a> {
+    /// Joins exchanges of these protocols.
+    pub fn new(
+        limits: WindowLimits,
+        protocols: Vec<String>,
+        sink: &'a mut (dyn SpanSink + Send),
+    ) -> Self {
+        Self {
+            window: Window::new(limits),
+            groups: Vec::new(),
+            names: Names::default(),
+            dns: protocols.iter().position(|name| name == "dns").map(|at| ProtocolIndex(at as u8)),
+            networks: Vec::new(),
+            summary: Summary { schema: summary::SCHEMA, ..Summary::default() },
+            handed_out: HandedOut::default(),
+            metrics: Metrics::default(),
+            protocols,
+            sink,
+            error: None,
+        }
+    }
+
+    /// Numbers that stand for the networks in derived ids: all of them, or as many as before.
+    pub fn networks(&mut self, numbers: Vec<u64>) {
+        if numbers.len() > self.networks.len() {
+            self.networks = numbers;
+        }
+    }
+
+    /// A request was seen; its exchange is not complete yet.
+    pub fn opened(&mut self, now: Timestamp, opened: &Opened, fingerprint: u64) {
+        self.settle(now);
+        self.window.open(now, opened, fingerprint);
+    }
+
+    /// An exchange is complete, or will not become so.
+    pub fn closed(&mut self, now: Timestamp, exchange: Box<Exchange>) {
+        self.settle(now);
+        if Some(exchange.protocol) == self.dns {
+            self.names.learn(&exchange);
+        }
+        let fingerprint = fingerprint(&exchange);
+        self.window.close(now, exchange, fingerprint);
+    }
+
+    /// It is now this late, whether or not anything happens; what has settled is handed out.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.settle(now);
+        self.emit();
+    }
+
+    /// Nothing more happens. Gives the counts of what was joined, and what the sink said if it
+    /// failed.
+    pub fn finish(mut self) -> (Summary, Option<io::Error>) {
+        self.advance(NEVER);
+        if self.error.is_none() {
+            self.error = self.sink.finish().err();
+        }
+        let mut summary = self.summary;
+        for (key, times) in self.window.repeating() {
+            add(&mut summary.repeating_ids, &repeating_name(key), *times);
+        }
+        for (limit, count) in &self.window.early {
+            add(&mut summary.settled_early, limit, *count);
+        }
+        for (protocol, latency) in self.metrics.latencies() {
+            let name = protocol_name(ProtocolIndex(protocol), &self.protocols).to_owned();
+            summary.latency.insert(name, latency);
+        }
+        (summary, self.error)
+    }
+
+    /// Whether the sink has failed: joining more is in vain.
+    pub fn failed(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// Takes what has settled before this time, with the names that are known at this moment.
+    fn settle(&mut self, now: Timestamp) {
+        while let Some(mut group) = self.window.settled(now) {
+            for member in &mut group.members {
+                member.learned_name = self.names.learned(&member.exchange);
+            }
+            self.groups.push(group);
+            // Traces should never all exist as spans and text at once.
+            if self.groups.len() >= TOGETHER {
+                self.emit();
+            }
+        }
+    }
+
+    /// Makes traces of the groups that have settled, and hands them out.
+    fn emit(&mut self) {
+        let groups = std::mem::take(&mut self.groups);
+        if self.error.is_some() || groups.is_empty() {
+            return;
+        }
+        let networks = &self.networks;
+        let network_of = |exchange: &Exchange| {
+            networks.get(usize::from(exchange.network.0)).copied().unwrap_or_default()
+        };
+        let mut traces: Vec<Trace> = groups
+            .into_par_iter()
+            .with_min_len(32)
+            .flat_map_iter(|group| tree::traces(group, &network_of))
+            .collect();
+        for trace in &mut traces {
+            self.handed_out.pass(trace);
+            self.summary.trace(trace, &self.protocols);
+            for span in trace.spans.iter().filter(|span| !span.is_next_point()) {
+                self.metrics.record(&span.exchange);
+            }
+        }
+        self.error = self.sink.traces(&traces).err();
+    }
+}
+
+fn repeating_name(key: &JoinKey) -> String {
+    format!("{} {:032x}", key.format.name(), key.id.get())
+}
+
+/// Groups that are made to traces and written in one go.
+const TOGETHER: usize = 256;
