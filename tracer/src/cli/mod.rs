@@ -2,6 +2,7 @@
 
 mod exit;
 mod usage;
+mod limits;
 mod read;
 mod inputs;
 mod output;

@@ -1,10 +1,119 @@
-//! Where a command writes: the standard output, or a file that is none of its inputs.
+//! What a command writes, and where: the standard output, or a file that is none of its inputs.
 
+use crate::export::TextSink;
+use crate::export::ndjson::{Ndjson, TapNames};
+use crate::export::terminal::{Look, Terminal};
+use crate::span::SpanSink;
 use anyhow::{Result, anyhow, bail};
+use clap::{Args, ValueEnum};
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// What is written, for every command that shows traces.
+#[derive(Debug, Args)]
+pub(super) struct OutputArgs {
+    /// What to write: trees for people, or one JSON object per span and line
+    #[arg(long, value_enum, default_value_t = Format::Terminal, help_heading = OUTPUT)]
+    format: Format,
+
+    /// Where to write it, instead of the standard output
+    #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
+    output: Option<PathBuf>,
+
+    /// Write what was read, found and lost as JSON to this file, - for the standard output
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    summary: Option<PathBuf>,
+
+    /// Use colours; auto: where the output is a terminal and NO_COLOR is not set
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, help_heading = OUTPUT)]
+    color: When,
+
+    /// Say nothing on the standard error but what went wrong
+    #[arg(short, long, help_heading = OUTPUT)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Terminal,
+    Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Where a command writes.
+pub(super) struct Outlets {
+    /// The traces.
+    pub(super) traces: Output,
+    /// The counts, if they are asked for.
+    pub(super) summary: Option<Output>,
+}
+
+impl OutputArgs {
+    /// Makes all that is written to. That it cannot be made is said before the reading, not an hour
+    /// later.
+    pub(super) fn open(&self, inputs: &[PathBuf]) -> Result<Outlets> {
+        let traces = Output::create(self.output.as_deref(), inputs)?;
+        let in_use = [inputs, self.output.as_slice()].concat();
+        let summary = self.summary.as_deref();
+        let summary = summary.map(|path| Output::create(Some(path), &in_use)).transpose()?;
+        Ok(Outlets { traces, summary })
+    }
+
+    /// What takes the traces, in the format that is asked for.
+    pub(super) fn sink(
+        &self,
+        output: Output,
+        protocols: Vec<String>,
+        taps: &TapNames,
+    ) -> Box<dyn SpanSink + Send> {
+        let output = output.writer();
+        match self.format {
+            Format::Ndjson => {
+                Box::new(TextSink::new(Ndjson { protocols, taps: taps.clone() }, output))
+            }
+            Format::Terminal => {
+                let look = Look { width: self.width(), colors: self.colors(), protocols };
+                Box::new(TextSink::new(Terminal::new(look), output))
+            }
+        }
+    }
+
+    /// Whether a line of progress disturbs nothing: among traces on the same terminal, it would
+    /// both.
+    pub(super) fn may_show_progress(&self) -> bool {
+        let to_terminal = self.output.is_none() && io::stdout().is_terminal();
+        !self.quiet && !to_terminal
+    }
+
+    fn colors(&self) -> bool {
+        match self.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => {
+                let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                !refused && self.output.is_none() && io::stdout().is_terminal()
+            }
+        }
+    }
+
+    fn width(&self) -> usize {
+        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let terminal = || match self.output {
+            Some(_) => None,
+            // Where the output is a pipe, its reader shows it on the same terminal.
+            None => terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
+        };
+        asked.or_else(terminal).filter(|width| *width > 0).unwrap_or(WIDTH).max(NARROWEST)
+    }
+}
 
 /// What is written to.
 pub(super) struct Output {
@@ -73,3 +182,8 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
 }
 
 const BUFFER: usize = 1 << 16;
+/// Columns where the output is no terminal.
+const WIDTH: usize = 120;
+/// Columns below which nothing could be read any more.
+const NARROWEST: usize = 40;
+const OUTPUT: &str = "Output";

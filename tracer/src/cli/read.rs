@@ -1,24 +1,21 @@
 //! `wirespan read`: captures in, traces out.
 
 use super::inputs::Inputs;
-use super::output::{self, Output};
+use super::limits::{JoiningArgs, LIMITS, count, nanoseconds, seconds};
+use super::output::{self, OutputArgs};
 use super::progress::Meter;
 use super::{Exit, complain};
 use crate::config::{self, Config};
 use crate::decoder;
-use crate::export::TextSink;
-use crate::export::ndjson::{Ndjson, TapNames};
-use crate::export::terminal::{Look, Terminal};
-use crate::join::window::WindowLimits;
+use crate::export::ndjson::TapNames;
 use crate::pairing;
 use crate::pipeline::{self, Outcomes, Surroundings};
-use crate::span::SpanSink;
 use crate::summary::Summary;
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,34 +40,11 @@ pub(super) struct ReadArgs {
     #[arg(last = true, hide = true)]
     filter: Vec<String>,
 
-    /// What to write: trees for people, or one JSON object per span and line
-    #[arg(long, value_enum, default_value_t = Format::Terminal, help_heading = OUTPUT)]
-    format: Format,
+    #[command(flatten)]
+    output: OutputArgs,
 
-    /// Where to write it, instead of the standard output
-    #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
-    output: Option<PathBuf>,
-
-    /// Write what was read, found and lost as JSON to this file, - for the standard output
-    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
-    summary: Option<PathBuf>,
-
-    /// Use colours; auto: where the output is a terminal and NO_COLOR is not set
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, help_heading = OUTPUT)]
-    color: When,
-
-    /// Say nothing on the standard error but what went wrong
-    #[arg(short, long, help_heading = OUTPUT)]
-    quiet: bool,
-
-    /// Threads that work at a time [default: as many as the machine has]; the output is the same
-    /// whatever their number
-    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true, help_heading = LIMITS)]
-    threads: Option<usize>,
-
-    /// Seconds without news after which a trace is settled
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS)]
-    join_window: f64,
+    #[command(flatten)]
+    joining: JoiningArgs,
 
     /// Seconds after which a request counts as unanswered
     #[arg(long, value_name = "SECONDS", default_value_t = config::RESPONSE_TIMEOUT_SECONDS as f64, value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS)]
@@ -87,27 +61,6 @@ pub(super) struct ReadArgs {
     /// Bytes that may wait for missing ones, and as many of unfinished messages
     #[arg(long, value_name = "BYTES", default_value_t = config::MAX_WAITING_BYTES, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
     max_waiting_bytes: usize,
-
-    /// Exchanges that are held at a time until their traces settle
-    #[arg(long, value_name = "N", default_value_t = WindowLimits::default().held, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
-    max_held: usize,
-
-    /// Spans of one trace
-    #[arg(long, value_name = "N", default_value_t = WindowLimits::default().members, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
-    max_trace_spans: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Terminal,
-    Ndjson,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum When {
-    Auto,
-    Always,
-    Never,
 }
 
 /// Runs the command.
@@ -115,13 +68,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let inputs = Inputs::of(&args.from, &args.words, &args.filter)?;
     let config = args.config();
     let mut source = inputs.open(config.threads)?;
-    // Both are made now: that they cannot be is said before the reading, not an hour later.
-    let output = Output::create(args.output.as_deref(), &inputs.files)?;
-    let in_use = [&inputs.files[..], args.output.as_slice()].concat();
-    let summary_output =
-        args.summary.as_deref().map(|path| Output::create(Some(path), &in_use)).transpose()?;
-    let output_name = output.name().to_owned();
-    let output = output.writer();
+    let outlets = args.output.open(&inputs.files)?;
     let stop = source.progress().stop();
     signal_hook::flag::register_conditional_shutdown(
         signal_hook::consts::SIGINT,
@@ -133,19 +80,12 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let taps = TapNames::default();
     let protocols: Vec<String> =
         (config.protocols)().iter().map(|protocol| protocol.name().to_owned()).collect();
-    let mut sink: Box<dyn SpanSink + Send> = match args.format {
-        Format::Ndjson => Box::new(TextSink::new(Ndjson { protocols, taps: taps.clone() }, output)),
-        Format::Terminal => {
-            let look = Look { width: args.width(), colors: args.colors(), protocols };
-            Box::new(TextSink::new(Terminal::new(look), output))
-        }
-    };
-    // A line of progress among traces on the same terminal would disturb both.
-    let to_terminal = args.output.is_none() && io::stdout().is_terminal();
+    let output_name = outlets.traces.name().to_owned();
+    let mut sink = args.output.sink(outlets.traces, protocols, &taps);
     let mut here = Here {
         filter: inputs.filter,
         taps: taps.clone(),
-        meter: Meter::new(source.progress(), !args.quiet && !to_terminal),
+        meter: Meter::new(source.progress(), args.output.may_show_progress()),
         stop: stop.clone(),
     };
     let pool = rayon::ThreadPoolBuilder::new()
@@ -155,7 +95,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let mut outcomes =
         pool.install(|| pipeline::run(&mut source, &mut here, &config, sink.as_mut()));
     here.meter.clear();
-    if !args.quiet {
+    if !args.output.quiet {
         source.tell_rotations();
     }
     outcomes.stopped |= stop.load(Ordering::Relaxed);
@@ -176,7 +116,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         summary.damage.push(format!("filter: {refused}"));
     }
     measure(summary);
-    if let Some(output) = summary_output {
+    if let Some(output) = outlets.summary {
         let text = serde_json::to_string_pretty(&outcomes.summary).context("write the summary")?;
         output.write(&(text + "\n"))?;
     }
@@ -190,13 +130,13 @@ fn conclude(args: &ReadArgs, outcomes: &Outcomes, output_name: &str) -> Result<E
         complain(&format!("wirespan: warning: {damage}"));
     }
     // Counts of a run that was broken off would be taken for those of the capture.
-    if !args.quiet && summary.spans > 0 && outcomes.sink_error.is_none() {
+    if !args.output.quiet && summary.spans > 0 && outcomes.sink_error.is_none() {
         complain(summary.to_string().trim_end());
     }
     if let Some(error) = &outcomes.sink_error {
         if error.kind() == io::ErrorKind::BrokenPipe {
             // Whoever reads has seen enough, as head has.
-            if !args.quiet {
+            if !args.output.quiet {
                 complain("wirespan: the reader of the output has gone; reading was stopped");
             }
             return Ok(Exit::Done);
@@ -276,57 +216,17 @@ fn measure(summary: &mut Summary) {
 
 impl ReadArgs {
     fn config(&self) -> Config {
-        let mut config = Config::default();
-        config.threads = self.threads.unwrap_or_else(|| config.threads.min(MAX_THREADS));
-        config.window.quiet = nanoseconds(self.join_window);
-        config.response_timeout = nanoseconds(self.response_timeout);
+        let mut config = Config {
+            threads: self.joining.threads(),
+            window: self.joining.window(),
+            response_timeout: nanoseconds(self.response_timeout),
+            open: self.max_open,
+            ..Config::default()
+        };
         config.flows.flows = self.max_flows;
-        config.open = self.max_open;
         config.flows.waiting = self.max_waiting_bytes;
-        config.window.held = self.max_held;
-        config.window.members = self.max_trace_spans;
         config
     }
-
-    fn colors(&self) -> bool {
-        match self.color {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => {
-                let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                !refused && self.output.is_none() && io::stdout().is_terminal()
-            }
-        }
-    }
-
-    fn width(&self) -> usize {
-        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        let terminal = || match self.output {
-            Some(_) => None,
-            // Where the output is a pipe, its reader shows it on the same terminal.
-            None => terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
-        };
-        asked.or_else(terminal).filter(|width| *width > 0).unwrap_or(WIDTH).max(NARROWEST)
-    }
-}
-
-fn threads(text: &str) -> Result<usize, String> {
-    let count = text.parse().ok().filter(|count| (1..=MAX_THREADS).contains(count));
-    count.ok_or_else(|| format!("name a whole number from 1 to {MAX_THREADS}"))
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    let count = text.parse().ok().filter(|count| *count > 0);
-    count.ok_or_else(|| "name a whole number from 1 on".to_owned())
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    let seconds = text.parse().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
-    seconds.ok_or_else(|| "name a number of seconds from 0 to 86400".to_owned())
-}
-
-fn nanoseconds(seconds: f64) -> i64 {
-    (seconds * 1e9) as i64
 }
 
 /// What the pipeline finds around it.
@@ -354,19 +254,12 @@ impl Surroundings for Here {
     }
 }
 
-const MAX_THREADS: usize = 1024;
-/// Columns where the output is no terminal.
-const WIDTH: usize = 120;
-/// Columns below which nothing could be read any more.
-const NARROWEST: usize = 40;
 /// Ports of flows that nobody understood that are named.
 const PORTS: usize = 3;
 /// Ports that mostly carry TLS: HTTPS, DNS, LDAP, mail, MQTT, Redis and AMQP over it.
 const TLS: &[u16] = &[443, 465, 636, 853, 993, 995, 5671, 6380, 6443, 8443, 8883];
 
 const _: () = assert!(decoder::UNFINISHED == 1 << 20 && pairing::OPEN == 4096);
-const OUTPUT: &str = "Output";
-const LIMITS: &str = "Threads and limits";
 const ABOUT: &str = "Show the traces of capture files";
 const USAGE: &str = "wirespan read [OPTIONS] FILE... [[--] FILTER]
        wirespan [OPTIONS] -r FILE [FILTER]";
