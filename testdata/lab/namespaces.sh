@@ -1,0 +1,138 @@
+# What the labs share; they source it. Namespaces with servers in them, which go when the lab ends,
+# however it ends: also by ctrl-C, by a failure, or with the terminal.
+#
+# It gives: $out where captures go, $run for what nobody needs afterwards, add_namespace, link,
+# start, wait_for, record, stop_recording, write_truth.
+
+set -euo pipefail
+
+lab=$(basename "$0")
+lab_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+namespaces=()
+processes=()
+recordings=()
+
+fail() {
+  printf '%s: %s\n' "$lab" "$@" >&2
+  exit 1
+}
+
+# Checks what the lab needs: begin OUT COMMAND...
+begin() {
+  local command missing=()
+  if [ $# = 0 ] || [ -z "$1" ] || [ "${1:0:1}" = - ]; then
+    printf 'usage: %s OUT   (as root; the folder OUT gets the captures)\n' "$lab" >&2
+    exit 2
+  fi
+  if [ "$(id -u)" != 0 ]; then
+    fail "this needs root, for network namespaces: sudo $0 $1"
+  fi
+  for command in ip ethtool tcpdump zstd python3 ss "${@:2}"; do
+    command -v "$command" >/dev/null || missing+=("$command")
+  done
+  if [ ${#missing[@]} != 0 ]; then
+    fail "not installed: ${missing[*]}" ".ci/setup dev installs all that the labs need"
+  fi
+  out=$(mkdir -p "$1" && cd "$1" && pwd)
+  run=$(mktemp -d)
+  trap clean_up EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+  export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$lab_folder TRUTH=$run/truth
+  true >"$TRUTH"
+}
+
+clean_up() {
+  local p n code=$?
+  trap '' INT TERM HUP
+  for p in "${processes[@]}"; do kill "$p" 2>/dev/null || true; done
+  for p in "${processes[@]}"; do wait "$p" 2>/dev/null || true; done
+  for n in "${namespaces[@]}"; do ip netns del "$n" || true; done
+  rm -rf "$run"
+  exit $code
+}
+
+add_namespace() {
+  local n=wslab-$1
+  if [ -e "/run/netns/$n" ]; then
+    fail "$n is there already: another lab runs, or was killed" \
+      "if none runs: for n in /run/netns/wslab-*; do ip netns del \${n##*/}; done"
+  fi
+  if ! ip netns add "$n"; then fail "network namespaces are not permitted here"; fi
+  namespaces+=("$n")
+  ip netns exec "$n" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 || true
+  ip -n "$n" link set lo up
+}
+
+# Two namespaces and their interfaces: link A IF-A B IF-B.
+# No offloads: packets are as on a wire, with right checksums and no more than the MTU.
+link() {
+  ip link add "$2" netns "wslab-$1" type veth peer name "$4" netns "wslab-$3"
+  ip netns exec "wslab-$1" ethtool -K "$2" tso off gso off gro off tx off sg off >/dev/null
+  ip netns exec "wslab-$3" ethtool -K "$4" tso off gso off gro off tx off sg off >/dev/null
+  ip -n "wslab-$1" link set "$2" up
+  ip -n "wslab-$3" link set "$4" up
+}
+
+inside() { ip netns exec "wslab-$1" "${@:2}"; }
+
+# Starts a server, which ends with the lab at the latest: start NAMESPACE NAME COMMAND...
+start() {
+  local log=$run/$2.log
+  (exec ip netns exec "wslab-$1" setpriv --pdeathsig TERM "${@:3}") >"$log" 2>&1 &
+  processes+=($!)
+}
+
+wait_for() {
+  local what=$1 tries=150
+  shift
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries - 1))
+    if [ $tries = 0 ]; then
+      tail -n 5 "$run"/*.log >&2
+      fail "$what did not come up (the ends of all logs stand above)"
+    fi
+    sleep 0.1
+  done
+}
+
+# wait_for_port NAMESPACE PORT
+wait_for_port() { wait_for "port $2 of wslab-$1" listens "$1" "$2"; }
+listens() { inside "$1" ss -Hlntu "sport = :$2" | grep -q .; }
+
+# Starts tcpdump: record NAMESPACE NAME OPTION...; the file is $run/NAME.pcap, with nanoseconds.
+record() {
+  (exec ip netns exec "wslab-$1" setpriv --pdeathsig TERM tcpdump -s 0 -B 65536 -U -Z root \
+    --time-stamp-precision=nano -w "$run/$2.pcap" "${@:3}") 2>"$run/$2.log" &
+  processes+=($!)
+  recordings+=("$! $2")
+  wait_for "tcpdump of $2" grep -q 'listening on' "$run/$2.log"
+}
+
+# Ends all recordings, a moment after the last packet. One with losses would not be the truth.
+stop_recording() {
+  local recording pid name
+  sleep 0.5
+  for recording in "${recordings[@]}"; do
+    read -r pid name <<<"$recording"
+    kill "$pid"
+    wait "$pid" || true
+    if ! grep -q '^0 packets dropped by kernel' "$run/$name.log"; then
+      tail -n 4 "$run/$name.log" >&2
+      fail "the kernel dropped packets of $name: run it again"
+    fi
+  done
+  recordings=()
+}
+
+# One pcapng of the recordings, each an interface: write_capture FILE INTERFACE=NAME...
+write_capture() {
+  local name=$1 interfaces=("${@:2}")
+  mkdir -p "$(dirname "$out/$name")"
+  python3 "$lab_folder/interfaces.py" "$run/merged.pcapng" "${interfaces[@]/=/=$run/}"
+  zstd -19 -q -f "$run/merged.pcapng" -o "$out/$name"
+  printf '%s: %s, %d bytes\n' "$lab" "$name" "$(stat -c %s "$out/$name")"
+}
+
+# What the programs wrote down: write_truth FILE [HOST]; with a host, only what it took part in.
+write_truth() { python3 "$lab_folder/truth.py" "$TRUTH" "${@:2}" >"$out/$1"; }
