@@ -3,6 +3,7 @@
 use crate::export::TextSink;
 use crate::export::ndjson::{Ndjson, TapNames};
 use crate::export::terminal::{Look, Terminal};
+use crate::export::time::Zone;
 use crate::span::SpanSink;
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
@@ -29,6 +30,10 @@ pub(super) struct OutputArgs {
     /// Use colours; auto: where the output is a terminal and NO_COLOR is not set
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, help_heading = OUTPUT)]
     color: When,
+
+    /// Show moments by the clock of this machine (TZ), not in UTC
+    #[arg(long, help_heading = OUTPUT)]
+    pub(super) local_time: bool,
 
     /// Say nothing on the standard error but what went wrong
     #[arg(short, long, help_heading = OUTPUT)]
@@ -80,7 +85,12 @@ impl OutputArgs {
                 Box::new(TextSink::new(Ndjson { protocols, taps: taps.clone() }, output))
             }
             Format::Terminal => {
-                let look = Look { width: self.width(), colors: self.colors(), protocols };
+                let look = Look {
+                    width: self.width(),
+                    zone: self.zone(),
+                    colors: self.colors(),
+                    protocols,
+                };
                 Box::new(TextSink::new(Terminal::new(look), output))
             }
         }
@@ -91,6 +101,11 @@ impl OutputArgs {
     pub(super) fn may_show_progress(&self) -> bool {
         let to_terminal = self.output.is_none() && io::stdout().is_terminal();
         !self.quiet && !to_terminal
+    }
+
+    /// The clock that moments are shown by.
+    pub(super) fn zone(&self) -> Zone {
+        if self.local_time { Zone::local() } else { Zone::utc() }
     }
 
     fn colors(&self) -> bool {

@@ -2,6 +2,8 @@
 
 mod json;
 pub mod ndjson;
+pub(crate) mod width;
+pub mod time;
 pub mod terminal;
 
 use crate::span::{SpanSink, Trace};

@@ -11,10 +11,10 @@
 
 use crate::exchange::{Exchange, OPERATION, RESOURCE, STATUS_TEXT, Sort, State};
 use crate::export::Render;
+use crate::export::time::{Zone, duration_text};
+use crate::export::width::{clean, fit};
 use crate::span::{Link, LinkKind, Trace};
 use crate::summary::protocol_name;
-use std::borrow::Cow;
-use unicode_width::UnicodeWidthChar;
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::message::Outcome;
 
@@ -22,6 +22,8 @@ use wirespan_parsers::message::Outcome;
 pub struct Look {
     /// Columns of a line.
     pub width: usize,
+    /// What clock moments are shown by.
+    pub zone: Zone,
     /// Whether colours are used.
     pub colors: bool,
     /// The names of the protocols.
@@ -87,7 +89,7 @@ impl Terminal {
             format!("trace {:032x}", trace.id),
             format!("{count} span{}", if count == 1 { "" } else { "s" }),
             duration_text(extent.1 - extent.0),
-            time_text(Timestamp(extent.0)),
+            self.look.zone.moment_text(Timestamp(extent.0)),
         ];
         if let Some(root) = trace.spans.first() {
             parts.push(format!("from {}", root.exchange.client.ip()));
@@ -208,7 +210,7 @@ fn branches(trace: &Trace, place: usize, follows: &[bool], columns: usize) -> St
     parts.into_iter().rev().collect()
 }
 
-fn operation(e: &Exchange, protocols: &[String]) -> String {
+pub(crate) fn operation(e: &Exchange, protocols: &[String]) -> String {
     let mut text = match (e.sort, protocol_name(e.protocol, protocols)) {
         (Sort::Connect, _) => return format!("connect to port {}", e.server.port()),
         (_, "http") => String::new(),
@@ -236,7 +238,7 @@ fn link_text(link: &Link, with_reason: bool) -> (&'static str, String) {
 }
 
 /// What came of an exchange; `!` marks what failed, for those who see no colours.
-fn status(e: &Exchange) -> (&'static str, String) {
+pub(crate) fn status(e: &Exchange) -> (&'static str, String) {
     if e.state != State::Complete {
         let name = match e.state {
             State::ResponseLost => "lost",
@@ -279,78 +281,6 @@ fn bar(start: i64, duration: i64, whole: i64, width: usize) -> String {
     bar
 }
 
-/// Text without what would move or turn the terminal's line: control characters and those that
-/// change the direction of writing.
-fn clean(bytes: &[u8]) -> Cow<'_, str> {
-    let harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let text = String::from_utf8_lossy(bytes);
-    if text.chars().any(harmful) {
-        return text.chars().map(|c| if harmful(c) { '·' } else { c }).collect::<String>().into();
-    }
-    text
-}
-
-/// Pads or cuts a text to so many columns of the terminal, where a character takes 0, 1 or 2.
-fn fit(text: &str, columns: usize, out: &mut String) {
-    let width = |c: char| c.width().unwrap_or_default();
-    let mut cut = None;
-    let mut used = 0;
-    for (place, c) in text.char_indices() {
-        // Here is the last place where an ellipsis fits.
-        if cut.is_none() && used + width(c) + 1 > columns {
-            cut = Some((place, used));
-        }
-        used += width(c);
-        if used > columns {
-            let (place, before) = cut.unwrap_or_default();
-            out.push_str(text.get(..place).unwrap_or_default());
-            if columns > 0 {
-                out.push('…');
-            }
-            out.extend(std::iter::repeat_n(' ', columns.saturating_sub(before + 1)));
-            return;
-        }
-    }
-    out.push_str(text);
-    out.extend(std::iter::repeat_n(' ', columns - used));
-}
-
-/// A duration with three digits, so that a column of them stays narrow.
-fn duration_text(nanoseconds: i64) -> String {
-    match nanoseconds as f64 / 1e6 {
-        m if m < 9.995 => format!("{m:.2} ms"),
-        m if m < 99.95 => format!("{m:.1} ms"),
-        m if m < 999.5 => format!("{m:.0} ms"),
-        m if m < 9_995.0 => format!("{:.2} s", m / 1e3),
-        m if m < 99_950.0 => format!("{:.1} s", m / 1e3),
-        m => format!("{:.0} s", m / 1e3),
-    }
-}
-
-/// A moment in UTC, by the civil calendar.
-fn time_text(at: Timestamp) -> String {
-    let seconds = at.0.div_euclid(1_000_000_000);
-    let micros = at.0.rem_euclid(1_000_000_000) / 1_000;
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days to a date, by eras of 400 years that begin in March
-    // (https://howardhinnant.github.io/date_algorithms.html).
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06} UTC")
-}
-
 /// A mark for failure, a space, and the longest name of a state.
 const STATUS: usize = 11;
 const START: usize = 8;
@@ -378,19 +308,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_shown_by_the_calendar() {
-        assert_eq!(time_text(Timestamp(0)), "1970-01-01 00:00:00.000000 UTC");
-        let leap = Timestamp(1_709_164_800_123_456_789);
-        assert_eq!(time_text(leap), "2024-02-29 00:00:00.123456 UTC");
-        assert_eq!(time_text(Timestamp(-1_000)), "1969-12-31 23:59:59.999999 UTC");
-    }
-
-    #[test]
-    fn control_characters_never_reach_the_terminal() {
-        assert_eq!(clean(b"GET\x1b[2J"), "GET·[2J");
-    }
-
-    #[test]
     fn bars_stay_within_their_columns() {
         assert_eq!(bar(0, 10, 10, 4), "████");
         assert_eq!(bar(10, 0, 10, 4), "   █");
@@ -406,45 +323,5 @@ mod tests {
             let shown = parts.iter().filter(|part| **part > 0);
             assert_eq!(shown.clone().sum::<usize>() + shown.count() - 1, width, "width {width}");
         }
-    }
-
-    fn fitted(text: &str, columns: usize) -> String {
-        let mut out = String::new();
-        fit(text, columns, &mut out);
-        out
-    }
-
-    #[test]
-    fn texts_are_padded_and_cut_by_columns() {
-        assert_eq!(fitted("ab", 4), "ab  ");
-        assert_eq!(fitted("abcd", 4), "abcd");
-        assert_eq!(fitted("abcde", 4), "abc…");
-        assert_eq!(fitted("abc", 0), "");
-    }
-
-    #[test]
-    fn wide_characters_take_two_columns() {
-        assert_eq!(fitted("注文", 5), "注文 ");
-        assert_eq!(fitted("注文書", 5), "注文…");
-        assert_eq!(fitted("注文書", 4), "注… ");
-    }
-
-    #[test]
-    fn combining_characters_take_none() {
-        assert_eq!(fitted("e\u{301}t", 3), "e\u{301}t ");
-        assert_eq!(fitted("e\u{301}te\u{301}", 3), "e\u{301}te\u{301}");
-    }
-
-    #[test]
-    fn writing_direction_stays() {
-        assert_eq!(clean("a\u{202e}b".as_bytes()), "a·b");
-    }
-
-    #[test]
-    fn durations_have_three_digits() {
-        let texts =
-            [4_000, 9_994_000, 9_996_000, 99_960_000, 999_600_000, 61_000_000_000, 600_000_000_000];
-        let texts = texts.map(duration_text);
-        assert_eq!(texts, ["0.00 ms", "9.99 ms", "10.0 ms", "100 ms", "1.00 s", "61.0 s", "600 s"]);
     }
 }

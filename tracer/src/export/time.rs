@@ -1,0 +1,105 @@
+//! Moments and durations as people read them.
+
+use jiff::tz::{Offset, TimeZone};
+use wirespan_capture::packet::Timestamp;
+
+/// What clock moments are shown by.
+#[derive(Clone, Debug)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// That of all the world.
+    pub fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
+    /// That of this machine, or of the environment variable `TZ`.
+    pub fn local() -> Self {
+        Self(TimeZone::system())
+    }
+
+    /// A moment to the microsecond, with `UTC` or the hours and minutes from it.
+    pub fn moment_text(&self, at: Timestamp) -> String {
+        // Nanoseconds in 64 bits reach from 1677 to 2262, well within what the crate knows.
+        let moment = jiff::Timestamp::from_nanosecond(at.0.into()).unwrap_or_default();
+        let offset = self.0.to_offset(moment);
+        let time = offset.to_datetime(moment);
+        let (year, month, day) = (time.year(), time.month(), time.day());
+        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+        let micros = time.subsec_nanosecond() / 1_000;
+        let zone = if self.0 == TimeZone::UTC { "UTC".to_owned() } else { offset_text(offset) };
+        format!(
+            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06} {zone}"
+        )
+    }
+}
+
+/// Hours and minutes from UTC, as in `+05:30`.
+fn offset_text(offset: Offset) -> String {
+    let minutes = offset.seconds() / 60;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+}
+
+/// A duration in seven columns at most, from nanoseconds to hours.
+pub(crate) fn duration_text(nanoseconds: i64) -> String {
+    let n = nanoseconds as f64;
+    match n.abs() {
+        0.0 => "0 ms".to_owned(),
+        a if a < 999.5 => format!("{n} ns"),
+        a if a < 9_950.0 => format!("{:.1} µs", n / 1e3),
+        a if a < 99_500.0 => format!("{:.0} µs", n / 1e3),
+        a if a < 9.995e6 => format!("{:.2} ms", n / 1e6),
+        a if a < 99.95e6 => format!("{:.1} ms", n / 1e6),
+        a if a < 999.5e6 => format!("{:.0} ms", n / 1e6),
+        a if a < 9.995e9 => format!("{:.2} s", n / 1e9),
+        a if a < 99.95e9 => format!("{:.1} s", n / 1e9),
+        a if a < 600e9 => format!("{:.0} s", n / 1e9),
+        _ => {
+            let minutes = nanoseconds / 60_000_000_000;
+            let seconds = nanoseconds / 1_000_000_000 % 60;
+            match minutes / 60 {
+                0 => format!("{minutes}m {:02}s", seconds.abs()),
+                hours => format!("{hours}h {:02}m", (minutes % 60).abs()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_shown_by_the_calendar() {
+        let utc = |at| Zone::utc().moment_text(Timestamp(at));
+        assert_eq!(utc(0), "1970-01-01 00:00:00.000000 UTC");
+        assert_eq!(utc(1_709_164_800_123_456_789), "2024-02-29 00:00:00.123456 UTC");
+        assert_eq!(utc(-1_000), "1969-12-31 23:59:59.999999 UTC");
+        assert_eq!(utc(i64::MAX), "2262-04-11 23:47:16.854775 UTC");
+        assert_eq!(utc(i64::MIN), "1677-09-21 00:12:43.145224 UTC");
+    }
+
+    #[test]
+    fn local_moments_say_how_far_from_utc_they_are() {
+        let at = |rule| {
+            let zone = Zone(TimeZone::posix(rule).unwrap());
+            zone.moment_text(Timestamp(1_709_164_800_000_000_000))
+        };
+        assert_eq!(at("IST-5:30"), "2024-02-29 05:30:00.000000 +05:30");
+        assert_eq!(at("NST3:30"), "2024-02-28 20:30:00.000000 -03:30");
+    }
+
+    #[test]
+    fn durations_go_from_nanoseconds_to_hours() {
+        let of = |nanoseconds| duration_text(nanoseconds);
+        let texts = [0, 1, 999, 1_000, 9_949, 30_123, 99_499, 99_500].map(of);
+        let small = ["0 ms", "1 ns", "999 ns", "1.0 µs", "9.9 µs", "30 µs", "99 µs", "0.10 ms"];
+        assert_eq!(texts, small);
+        let texts = [9_994_000, 9_996_000, 99_960_000, 999_600_000, 61_000_000_000].map(of);
+        assert_eq!(texts, ["9.99 ms", "10.0 ms", "100 ms", "1.00 s", "61.0 s"]);
+        let texts = [600_000_000_000, 3_599_000_000_000, 86_399_000_000_000].map(of);
+        assert_eq!(texts, ["10m 00s", "59m 59s", "23h 59m"]);
+        assert_eq!(of(-1_500_000), "-1.50 ms");
+    }
+}
