@@ -63,6 +63,15 @@ impl Exchange {
     pub fn start(&self) -> Timestamp {
         self.request.first.at
     }
+
+    /// Whether it failed: on the wire, or as the server said. That the client asked for something
+    /// wrong is no failure.
+    pub fn failed(&self) -> bool {
+        match self.state {
+            State::Complete => self.outcome == Outcome::ServerError,
+            state => state.failed(),
+        }
+    }
 }
 
 /// The number of an exchange within the run: its shard, and its number there.

@@ -16,6 +16,8 @@ pub mod join;
 pub mod metrics;
 pub mod summary;
 pub mod joining;
+pub mod moment;
+pub mod select;
 pub mod export;
 pub mod config;
 pub mod pipeline;

@@ -51,6 +51,9 @@ pub struct Summary {
     pub traces: u64,
     /// Traces of more than one span.
     pub joined_traces: u64,
+    /// What of it was shown, where that is not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
     /// What could not be had, by reason.
     pub lost: BTreeMap<String, u64>,
     /// Flows that no protocol recognised, by server port.
@@ -78,6 +81,17 @@ pub struct Unknown {
     pub flows: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// What was shown of all traces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Traces that were shown.
+    pub traces: u64,
+    /// Their spans.
+    pub spans: u64,
+    /// Traces that were wanted, also those for which there was no room.
+    pub matched: u64,
 }
 
 impl Summary {
@@ -193,6 +207,14 @@ impl std::fmt::Display for Summary {
             grouped(self.spans),
             grouped(self.joined_traces)
         )?;
+        if let Some(shown) = &self.shown {
+            let of = [grouped(shown.traces), grouped(self.traces)];
+            write!(f, "shown     {} of {} traces", of[0], of[1])?;
+            match shown.matched - shown.traces {
+                0 => writeln!(f)?,
+                more => writeln!(f, ", {} more matched", grouped(more))?,
+            }
+        }
         for (title, map) in
             [("links", &self.links), ("lost", &self.lost), ("early", &self.settled_early)]
         {

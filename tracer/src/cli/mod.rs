@@ -3,6 +3,7 @@
 mod exit;
 mod usage;
 mod limits;
+mod choose;
 mod read;
 mod inputs;
 mod output;

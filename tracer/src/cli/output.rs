@@ -31,7 +31,7 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, help_heading = OUTPUT)]
     color: When,
 
-    /// Show moments by the clock of this machine (TZ), not in UTC
+    /// Show and read moments by the clock of this machine (TZ), not in UTC
     #[arg(long, help_heading = OUTPUT)]
     pub(super) local_time: bool,
 

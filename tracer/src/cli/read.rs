@@ -1,5 +1,6 @@
 //! `wirespan read`: captures in, traces out.
 
+use super::choose::ChooseArgs;
 use super::inputs::Inputs;
 use super::limits::{JoiningArgs, LIMITS, count, nanoseconds, seconds};
 use super::output::{self, OutputArgs};
@@ -10,6 +11,7 @@ use crate::decoder;
 use crate::export::ndjson::TapNames;
 use crate::pairing;
 use crate::pipeline::{self, Outcomes, Surroundings};
+use crate::select::{CaptureStart, Selecting};
 use crate::summary::Summary;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -39,6 +41,9 @@ pub(super) struct ReadArgs {
 
     #[arg(last = true, hide = true)]
     filter: Vec<String>,
+
+    #[command(flatten)]
+    choose: ChooseArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -81,8 +86,15 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let protocols: Vec<String> =
         (config.protocols)().iter().map(|protocol| protocol.name().to_owned()).collect();
     let output_name = outlets.traces.name().to_owned();
-    let mut sink = args.output.sink(outlets.traces, protocols, &taps);
+    let start = CaptureStart::default();
+    let sink = args.output.sink(outlets.traces, protocols, &taps);
+    let mut sink = Selecting::new(args.choose.selection(&args.output.zone()), start.clone(), sink);
+    let ends_at_limit = args.choose.ends_at_limit() && outlets.summary.is_none();
+    if ends_at_limit {
+        sink = sink.telling(stop.clone());
+    }
     let mut here = Here {
+        start,
         filter: inputs.filter,
         taps: taps.clone(),
         meter: Meter::new(source.progress(), args.output.may_show_progress()),
@@ -92,13 +104,13 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         .num_threads(config.threads)
         .build()
         .context("start the threads")?;
-    let mut outcomes =
-        pool.install(|| pipeline::run(&mut source, &mut here, &config, sink.as_mut()));
+    let mut outcomes = pool.install(|| pipeline::run(&mut source, &mut here, &config, &mut sink));
     here.meter.clear();
     if !args.output.quiet {
         source.tell_rotations();
     }
     outcomes.stopped |= stop.load(Ordering::Relaxed);
+    outcomes.summary.shown = sink.shown();
     let stopped = outcomes.stopped;
     let summary = &mut outcomes.summary;
     summary.tap_names = taps.all();
@@ -120,17 +132,23 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         let text = serde_json::to_string_pretty(&outcomes.summary).context("write the summary")?;
         output.write(&(text + "\n"))?;
     }
-    conclude(args, &outcomes, &output_name)
+    let at_limit = ends_at_limit && sink.is_full();
+    conclude(args, &outcomes, at_limit, &output_name)
 }
 
 /// Says how it went, and with what code to end.
-fn conclude(args: &ReadArgs, outcomes: &Outcomes, output_name: &str) -> Result<Exit> {
+fn conclude(
+    args: &ReadArgs,
+    outcomes: &Outcomes,
+    at_limit: bool,
+    output_name: &str,
+) -> Result<Exit> {
     let summary = &outcomes.summary;
     for damage in &summary.damage {
         complain(&format!("wirespan: warning: {damage}"));
     }
     // Counts of a run that was broken off would be taken for those of the capture.
-    if !args.output.quiet && summary.spans > 0 && outcomes.sink_error.is_none() {
+    if !args.output.quiet && !at_limit && summary.spans > 0 && outcomes.sink_error.is_none() {
         complain(summary.to_string().trim_end());
     }
     if let Some(error) = &outcomes.sink_error {
@@ -146,12 +164,25 @@ fn conclude(args: &ReadArgs, outcomes: &Outcomes, output_name: &str) -> Result<E
     if let Some(error) = &outcomes.source_error {
         bail!("read: {error}; what had come before was used");
     }
+    if at_limit {
+        if !args.output.quiet {
+            complain(
+                "wirespan: reading was stopped at the limit; with --summary FILE it goes on to \
+                 the end, and counts all",
+            );
+        }
+        return Ok(Exit::Done);
+    }
     if outcomes.stopped {
         complain("wirespan: stopped by ctrl-C; what had been read was used");
         return Ok(Exit::Interrupted);
     }
     if summary.spans == 0 {
         complain(&format!("wirespan: nothing found: {}", why_nothing(summary)));
+        return Ok(Exit::NotFound);
+    }
+    if summary.shown.is_some_and(|shown| shown.matched == 0) {
+        complain(&format!("wirespan: nothing found: none of {} traces matches", summary.traces));
         return Ok(Exit::NotFound);
     }
     Ok(Exit::Done)
@@ -231,6 +262,7 @@ impl ReadArgs {
 
 /// What the pipeline finds around it.
 struct Here {
+    start: CaptureStart,
     filter: Option<Filters>,
     taps: TapNames,
     meter: Meter,
@@ -239,6 +271,9 @@ struct Here {
 
 impl Surroundings for Here {
     fn filter(&mut self, batch: &mut Batch) {
+        if let Some(first) = batch.packets.first() {
+            self.start.note(first.at);
+        }
         if let Some(filter) = &mut self.filter {
             filter.retain(batch);
         }

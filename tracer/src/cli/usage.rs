@@ -30,10 +30,13 @@ pub(super) fn explain(error: &Error) -> String {
             let values = text(ContextKind::ValidValue).unwrap_or_default();
             format!("{name} {value}: name one of {values}")
         }
-        (ErrorKind::ValueValidation, Some(value)) => match error.source() {
-            Some(reason) => format!("{name} {value}: {reason}"),
-            None => format!("{name} {value}: this is no value for it {SEE}"),
-        },
+        (ErrorKind::ValueValidation, value) => {
+            let given = value.map_or_else(String::new, |value| format!(" {value}"));
+            match error.source() {
+                Some(reason) => format!("{name}{given}: {reason}"),
+                None => format!("{name}{given}: this is no value for it {SEE}"),
+            }
+        }
         (ErrorKind::ArgumentConflict, _) => format!("{name} was given twice {SEE}"),
         _ => {
             let text = error.to_string();

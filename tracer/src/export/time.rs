@@ -18,6 +18,11 @@ impl Zone {
         Self(TimeZone::system())
     }
 
+    /// The time zone.
+    pub(crate) fn time_zone(&self) -> &TimeZone {
+        &self.0
+    }
+
     /// A moment to the microsecond, with `UTC` or the hours and minutes from it.
     pub fn moment_text(&self, at: Timestamp) -> String {
         // Nanoseconds in 64 bits reach from 1677 to 2262, well within what the crate knows.
