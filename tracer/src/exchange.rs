@@ -49,6 +49,8 @@ pub struct Exchange {
     pub text: Text,
     /// The identifiers that it carries.
     pub contexts: SmallVec<[Context; 2]>,
+    /// When joining learnt of it; set there.
+    pub turns: Turns,
 }
 
 impl Exchange {
@@ -74,13 +76,53 @@ impl Exchange {
     }
 }
 
-/// The number of an exchange within the run: its shard, and its number there.
+/// What tells an exchange from others of the run: its shard, and its number there. It says nothing of
+/// any order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExchangeId {
     /// The shard.
     pub shard: u16,
     /// Its number in the shard.
     pub serial: u64,
+}
+
+/// When joining learnt of an exchange. What settles when, and what was open when, hangs on these
+/// alone, so that exchanges that were written down can be joined anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// That its request was open; none where it was over as soon as it was told.
+    pub opened: Option<Opening>,
+    /// That it was over.
+    pub closed: Turn,
+}
+
+impl Turns {
+    /// The first of them. It is no other exchange's, and orders those that began together.
+    pub fn first(&self) -> Turn {
+        self.opened.map_or(self.closed, |opened| opened.turn)
+    }
+}
+
+/// An event's place in the one order of all events of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// The event's number.
+    pub number: EventNumber,
+    /// Packet time as it was told, which never goes back.
+    pub at: Timestamp,
+}
+
+/// The number of an event that joining learnt of, from 0 on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventNumber(pub u64);
+
+/// What joining learnt of a request that was open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// When.
+    pub turn: Turn,
+    /// How many of its identifiers were known then, the first ones.
+    pub contexts: usize,
 }
 
 /// A place in the list of a run's protocols.

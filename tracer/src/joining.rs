@@ -3,7 +3,7 @@
 //!
 //! Packets and spans that were written before drive it alike.
 
-use crate::exchange::{Exchange, ProtocolIndex};
+use crate::exchange::{EventNumber, Exchange, ExchangeId, Opening, ProtocolIndex, Turn, Turns};
 use crate::join::late::HandedOut;
 use crate::join::same_exchange::fingerprint;
 use crate::join::tree;
@@ -13,6 +13,8 @@ use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::span::{SpanSink, Trace};
 use crate::summary::{self, Summary, add, protocol_name};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use rayon::prelude::*;
 use std::io;
 use wirespan_capture::packet::Timestamp;
@@ -20,6 +22,11 @@ use wirespan_capture::packet::Timestamp;
 /// Joins exchanges and hands out their traces.
 pub struct Joining<'a> {
     window: Window,
+    /// How many events were told.
+    events: u64,
+    /// What is open, and when that was told. It is never more than pairing holds, and knows also
+    /// what the window had to forget.
+    open: HashMap<ExchangeId, Opening, FixedState>,
     /// What has settled and was not handed out yet.
     groups: Vec<Group>,
     names: Names,
@@ -43,6 +50,8 @@ impl<'a> Joining<'a> {
     ) -> Self {
         Self {
             window: Window::new(limits),
+            events: 0,
+            open: HashMap::with_hasher(FixedState::default()),
             groups: Vec::new(),
             names: Names::default(),
             dns: protocols.iter().position(|name| name == "dns").map(|at| ProtocolIndex(at as u8)),
@@ -65,18 +74,21 @@ impl<'a> Joining<'a> {
 
     /// A request was seen; its exchange is not complete yet.
     pub fn opened(&mut self, now: Timestamp, opened: &Opened, fingerprint: u64) {
+        let turn = self.turn(now);
         self.settle(now);
-        self.window.open(now, opened, fingerprint);
+        self.open.insert(opened.id(), Opening { turn, contexts: opened.contexts() });
+        self.window.open(turn, opened, fingerprint);
     }
 
     /// An exchange is complete, or will not become so.
-    pub fn closed(&mut self, now: Timestamp, exchange: Box<Exchange>) {
+    pub fn closed(&mut self, now: Timestamp, mut exchange: Box<Exchange>) {
+        exchange.turns = Turns { opened: self.open.remove(&exchange.id), closed: self.turn(now) };
         self.settle(now);
         if Some(exchange.protocol) == self.dns {
             self.names.learn(&exchange);
         }
         let fingerprint = fingerprint(&exchange);
-        self.window.close(now, exchange, fingerprint);
+        self.window.close(exchange, fingerprint);
     }
 
     /// It is now this late, whether or not anything happens; what has settled is handed out.
@@ -109,6 +121,13 @@ impl<'a> Joining<'a> {
     /// Whether the sink has failed: joining more is in vain.
     pub fn failed(&self) -> bool {
         self.error.is_some()
+    }
+
+    /// The turn of the next event.
+    fn turn(&mut self, at: Timestamp) -> Turn {
+        let number = EventNumber(self.events);
+        self.events += 1;
+        Turn { number, at }
     }
 
     /// Takes what has settled before this time, with the names that are known at this moment.

@@ -2,7 +2,7 @@
 
 use crate::exchange::{
     Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, ProtocolIndex, RESOURCE,
-    STATUS_TEXT, Sort, State, Text,
+    STATUS_TEXT, Sort, State, Text, Turns,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -286,6 +286,7 @@ impl Pairing {
             code: 0,
             text,
             contexts: Default::default(),
+            turns: Turns::default(),
         });
         let offsets = [place.offset; 2];
         let open = Open { exchange, matching, offsets, request_done: false, responded: false };

@@ -13,7 +13,9 @@
 
 use crate::config::Config;
 use crate::decoder::{FlowDecoder, Found, Shared};
-use crate::exchange::{Exchange, ExchangeId, Half, OPERATION, ProtocolIndex, Sort, State, Text};
+use crate::exchange::{
+    Exchange, ExchangeId, Half, OPERATION, ProtocolIndex, Sort, State, Text, Turns,
+};
 use crate::join::same_exchange::fingerprint;
 use crate::join::window::Opened;
 use crate::joining::Joining;
@@ -475,6 +477,7 @@ impl ShardSink {
             code: 0,
             text,
             contexts: Default::default(),
+            turns: Turns::default(),
         };
         // It is over as soon as it is told.
         self.open = self.open.saturating_sub(1);

@@ -1,6 +1,6 @@
 //! Which incoming exchanges were open at which host when: what could have caused a call of it.
 
-use crate::exchange::ExchangeId;
+use crate::exchange::EventNumber;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -20,8 +20,8 @@ pub(crate) struct Hosts {
 
 #[derive(Debug, Default)]
 struct Host {
-    /// What is open, by its start, with what tells that two of them are one exchange.
-    open: BTreeMap<(Timestamp, ExchangeId), u64>,
+    /// What is open, by its start and first turn, with what tells that two of them are one exchange.
+    open: BTreeMap<(Timestamp, EventNumber), u64>,
     /// What has ended lately, in the order in which that was told.
     closed: VecDeque<Closed>,
 }
@@ -31,7 +31,7 @@ struct Closed {
     told: Timestamp,
     start: Timestamp,
     end: Timestamp,
-    id: ExchangeId,
+    number: EventNumber,
     fingerprint: u64,
 }
 
@@ -40,7 +40,7 @@ impl Hosts {
     pub(crate) fn open(
         &mut self,
         server: Address,
-        id: ExchangeId,
+        number: EventNumber,
         start: Timestamp,
         fingerprint: u64,
         now: Timestamp,
@@ -52,51 +52,51 @@ impl Hosts {
             });
             self.look_at = 2 * self.by_address.len();
         }
-        self.by_address.entry(server).or_default().open.insert((start, id), fingerprint);
+        self.by_address.entry(server).or_default().open.insert((start, number), fingerprint);
     }
 
     /// It has ended.
     pub(crate) fn close(
         &mut self,
         server: Address,
-        id: ExchangeId,
+        number: EventNumber,
         start: Timestamp,
         end: Timestamp,
         now: Timestamp,
     ) {
         let Some(host) = self.by_address.get_mut(&server) else { return };
-        let Some(fingerprint) = host.open.remove(&(start, id)) else { return };
-        host.closed.push_back(Closed { told: now, start, end, id, fingerprint });
+        let Some(fingerprint) = host.open.remove(&(start, number)) else { return };
+        host.closed.push_back(Closed { told: now, start, end, number, fingerprint });
         while host.closed.len() > CLOSED || host.closed.front().is_some_and(|c| c.is_old(now)) {
             host.closed.pop_front();
         }
     }
 
     /// It is given up.
-    pub(crate) fn forget(&mut self, server: Address, id: ExchangeId, start: Timestamp) {
+    pub(crate) fn forget(&mut self, server: Address, number: EventNumber, start: Timestamp) {
         if let Some(host) = self.by_address.get_mut(&server) {
-            host.open.remove(&(start, id));
+            host.open.remove(&(start, number));
         }
     }
 
     /// The only exchange that was open at a host at this time, if there was exactly one.
-    pub(crate) fn only_candidate(&self, host: Address, at: Timestamp) -> Option<ExchangeId> {
+    pub(crate) fn only_candidate(&self, host: Address, at: Timestamp) -> Option<EventNumber> {
         let host = self.by_address.get(&host)?;
         let open = host.open.iter().take_while(|((start, _), _)| *start <= at);
-        let open = open.map(|((_, id), fingerprint)| (*id, *fingerprint));
+        let open = open.map(|((_, number), fingerprint)| (*number, *fingerprint));
         let lately = host.closed.iter().rev().take_while(|closed| closed.told >= at);
         let lately = lately
             .filter(|closed| closed.start <= at && closed.end >= at)
-            .map(|closed| (closed.id, closed.fingerprint));
-        let mut only: Option<(ExchangeId, u64)> = None;
-        for (id, fingerprint) in open.chain(lately) {
+            .map(|closed| (closed.number, closed.fingerprint));
+        let mut only: Option<(EventNumber, u64)> = None;
+        for (number, fingerprint) in open.chain(lately) {
             match only {
                 // The same exchange at another point is no other candidate; the inner one counts.
                 Some((_, other)) if other != fingerprint => return None,
-                _ => only = Some((id, fingerprint)),
+                _ => only = Some((number, fingerprint)),
             }
         }
-        only.map(|(id, _)| id)
+        only.map(|(number, _)| number)
     }
 }
 
@@ -121,20 +121,20 @@ mod tests {
         (NetworkId(0), IpAddr::from([10, 0, 0, n]))
     }
 
-    fn id(serial: u64) -> ExchangeId {
-        ExchangeId { shard: 0, serial }
+    fn number(number: u64) -> EventNumber {
+        EventNumber(number)
     }
 
     fn check(exchanges: &[(i64, i64, u64)], at: i64, expected: Option<u64>) {
         let mut hosts = Hosts::default();
         for (serial, (start, _, fingerprint)) in (1..).zip(exchanges) {
-            hosts.open(host(1), id(serial), Timestamp(*start), *fingerprint, Timestamp(*start));
+            hosts.open(host(1), number(serial), Timestamp(*start), *fingerprint, Timestamp(*start));
         }
         for (serial, (start, end, _)) in (1..).zip(exchanges) {
             let (start, end) = (Timestamp(*start), Timestamp(*end));
-            hosts.close(host(1), id(serial), start, end, end);
+            hosts.close(host(1), number(serial), start, end, end);
         }
-        assert_eq!(hosts.only_candidate(host(1), Timestamp(at)), expected.map(id));
+        assert_eq!(hosts.only_candidate(host(1), Timestamp(at)), expected.map(number));
     }
 
     #[test]
@@ -156,8 +156,8 @@ mod tests {
         for n in 0..10_000u32 {
             let server = (NetworkId(0), IpAddr::from(n.to_be_bytes()));
             let now = Timestamp(i64::from(n) * 10_000_000);
-            hosts.open(server, id(u64::from(n)), now, 0, now);
-            hosts.close(server, id(u64::from(n)), now, now, now);
+            hosts.open(server, number(u64::from(n)), now, 0, now);
+            hosts.close(server, number(u64::from(n)), now, now, now);
         }
         assert!(hosts.by_address.len() <= 2 * FEW, "{}", hosts.by_address.len());
     }

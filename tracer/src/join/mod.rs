@@ -16,7 +16,7 @@ pub mod one_candidate;
 pub mod tree;
 pub mod late;
 
-use crate::exchange::{Context, Exchange, ExchangeId, TraceNumber};
+use crate::exchange::{Context, EventNumber, Exchange, TraceNumber};
 use crate::span::{LinkKind, Reason};
 use smallvec::{SmallVec, smallvec};
 use wirespan_capture::packet::Timestamp;
@@ -26,7 +26,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// Exchanges that settle together, in order of time.
 #[derive(Debug, Default)]
 pub struct Group {
-    /// The exchanges, by start, then by number.
+    /// The exchanges, by start, then by first turn.
     pub members: Vec<Member>,
     /// Identifiers that repeat without end: they are no evidence.
     pub repeating: SmallVec<[JoinKey; 2]>,
@@ -39,8 +39,8 @@ pub struct Group {
 pub struct Member {
     /// The exchange.
     pub exchange: Box<Exchange>,
-    /// The only incoming exchange that was open at the caller when this one began.
-    pub only_candidate: Option<ExchangeId>,
+    /// The only incoming exchange that was open at the caller when this one began, by its first turn.
+    pub only_candidate: Option<EventNumber>,
     /// The name that DNS answers gave its server before the group settled.
     pub learned_name: Option<Box<str>>,
 }
@@ -146,7 +146,8 @@ pub const JOINERS: &[&dyn Joiner] =
 ///
 /// Gives `None` where it cannot: the upper one begins later, ends before, or asks the same server.
 pub fn nests(upper: &Exchange, lower: &Exchange) -> Option<Nesting> {
-    let after = (upper.start(), upper.id) > (lower.start(), lower.id);
+    let place = |exchange: &Exchange| (exchange.start(), exchange.turns.first().number);
+    let after = place(upper) > place(lower);
     if after || upper.server == lower.server {
         return None;
     }

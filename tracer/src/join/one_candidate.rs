@@ -16,10 +16,11 @@ impl Joiner for OneCandidate {
         }
         let mut places = HashMap::new();
         for (place, member) in group.members.iter().enumerate() {
-            places.insert(member.exchange.id, place);
+            places.insert(member.exchange.turns.first().number, place);
         }
         for (lower, member) in group.members.iter().enumerate() {
-            let Some(upper) = member.only_candidate.and_then(|id| places.get(&id)).copied() else {
+            let Some(upper) = member.only_candidate.and_then(|number| places.get(&number)).copied()
+            else {
                 continue;
             };
             let Some(above) = group.members.get(upper) else { continue };

@@ -4,7 +4,7 @@
 //! component. It settles when none of its exchanges is open and nothing has joined it for the
 //! join window. Events come in one total order, so what settles when is the same on every run.
 
-use crate::exchange::{Carrier, Context, Exchange, ExchangeId};
+use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Turn};
 use crate::join::hosts::Hosts;
 use crate::join::{Group, JoinKey, Member, NEVER};
 use dashmap::DashMap;
@@ -43,6 +43,16 @@ impl Opened {
             server: exchange.server.ip(),
             contexts: exchange.contexts.clone(),
         }
+    }
+
+    /// The exchange.
+    pub fn id(&self) -> ExchangeId {
+        self.id
+    }
+
+    /// How many identifiers it carries as yet.
+    pub fn contexts(&self) -> usize {
+        self.contexts.len()
     }
 }
 
@@ -83,7 +93,8 @@ impl Default for WindowLimits {
 pub struct Window {
     limits: WindowLimits,
     held: Slab<Held>,
-    by_id: HashMap<ExchangeId, usize, FixedState>,
+    /// What is open, by the turn at which it was told.
+    open: HashMap<EventNumber, usize, FixedState>,
     components: Slab<Component>,
     /// The component that carries an identifier.
     by_key: DashMap<JoinKey, usize, RandomState>,
@@ -110,10 +121,11 @@ pub struct Window {
 
 #[derive(Debug)]
 struct Held {
-    id: ExchangeId,
+    /// The first turn at which it was told.
+    number: EventNumber,
     start: Timestamp,
     exchange: Option<Box<Exchange>>,
-    only_candidate: Option<ExchangeId>,
+    only_candidate: Option<EventNumber>,
     component: usize,
     server: (NetworkId, IpAddr),
     fingerprint: u64,
@@ -141,7 +153,7 @@ impl Window {
         Self {
             limits,
             held: Slab::new(),
-            by_id: HashMap::with_hasher(FixedState::default()),
+            open: HashMap::with_hasher(FixedState::default()),
             components: Slab::new(),
             by_key: DashMap::with_hasher(RandomState::default()),
             by_fingerprint: None,
@@ -159,26 +171,28 @@ impl Window {
     }
 
     /// A request was seen. What is due before must have been taken with [`Window::settled`].
-    pub fn open(&mut self, now: Timestamp, opened: &Opened, fingerprint: u64) {
-        self.now = self.now.max(now);
-        self.hold(opened, fingerprint);
+    pub fn open(&mut self, turn: Turn, opened: &Opened, fingerprint: u64) {
+        self.now = self.now.max(turn.at);
+        let place = self.hold(turn.number, opened, fingerprint);
+        self.open.insert(turn.number, place);
     }
 
-    /// An exchange is complete, or will not become so. What is due before must have been taken with
-    /// [`Window::settled`].
-    pub fn close(&mut self, now: Timestamp, exchange: Box<Exchange>, fingerprint: u64) {
+    /// An exchange is complete, or will not become so; its turns say when that was told. What is due
+    /// before must have been taken with [`Window::settled`].
+    pub fn close(&mut self, exchange: Box<Exchange>, fingerprint: u64) {
+        let now = exchange.turns.closed.at;
         self.now = self.now.max(now);
-        let (place, was_open) = match self.by_id.get(&exchange.id) {
-            Some(place) => (*place, true),
-            None => (self.hold(&Opened::of(&exchange), fingerprint), false),
+        let number = exchange.turns.first().number;
+        let (place, was_open) = match self.open.remove(&number) {
+            Some(place) => (place, true),
+            None => (self.hold(number, &Opened::of(&exchange), fingerprint), false),
         };
-        self.by_id.remove(&exchange.id);
         let Some(held) = self.held.get_mut(place) else { return };
         let stayed = held.stayed;
-        let (id, start, end) = (exchange.id, exchange.start(), exchange.end());
+        let (start, end) = (exchange.start(), exchange.end());
         let contexts = exchange.contexts.clone();
         held.exchange = Some(exchange);
-        self.hosts.close(held.server, id, start, end, now);
+        self.hosts.close(held.server, number, start, end, now);
         let component = held.component;
         if let Some(component) = self.components.get_mut(component) {
             component.open -= 1;
@@ -242,7 +256,7 @@ impl Window {
         self.held.is_empty()
     }
 
-    fn hold(&mut self, opened: &Opened, fingerprint: u64) -> usize {
+    fn hold(&mut self, number: EventNumber, opened: &Opened, fingerprint: u64) -> usize {
         if self.held.len() >= self.limits.held {
             *self.early.entry("held").or_default() += 1;
             while let Some((due, birth, component)) = self.due.pop_before(NEVER) {
@@ -260,7 +274,7 @@ impl Window {
         let component = self.components.vacant_key();
         let server = (opened.network, opened.server);
         let place = self.held.insert(Held {
-            id: opened.id,
+            number,
             start: opened.start,
             exchange: None,
             only_candidate,
@@ -269,13 +283,12 @@ impl Window {
             fingerprint,
             stayed: false,
         });
-        self.by_id.insert(opened.id, place);
         self.begin_component(place);
-        self.hosts.open(server, opened.id, opened.start, fingerprint, self.now);
+        self.hosts.open(server, number, opened.start, fingerprint, self.now);
         for context in &opened.contexts {
             self.carry(JoinKey::of(context), place);
         }
-        if let Some(other) = only_candidate.and_then(|id| self.place_of(id)) {
+        if let Some(other) = only_candidate.and_then(|number| self.place_of(number)) {
             self.unite(place, other);
         }
         if let Some(other) = self.seen_elsewhere(place, opened.point, fingerprint) {
@@ -310,8 +323,8 @@ impl Window {
         self.by_fingerprint.as_mut()?.insert(fingerprint, place)
     }
 
-    fn place_of(&self, id: ExchangeId) -> Option<usize> {
-        self.by_id.get(&id).copied()
+    fn place_of(&self, number: EventNumber) -> Option<usize> {
+        self.open.get(&number).copied()
     }
 
     /// The exchange at this place carries an identifier.
@@ -491,7 +504,8 @@ impl Window {
                 None => self.stay(place),
             }
         }
-        members.sort_by_key(|member| (member.exchange.start(), member.exchange.id));
+        members
+            .sort_by_key(|member| (member.exchange.start(), member.exchange.turns.first().number));
         if !members.is_empty() {
             self.settled.push_back(Group { members, repeating, known });
         }
@@ -542,9 +556,9 @@ impl Window {
     fn forget_open(&mut self, place: usize) {
         let open = self.held.get(place).is_some_and(|held| held.exchange.is_none());
         let Some(held) = open.then(|| self.held.try_remove(place)).flatten() else { return };
-        self.by_id.remove(&held.id);
+        self.open.remove(&held.number);
         self.forget_fingerprint(held.fingerprint, place);
-        self.hosts.forget(held.server, held.id, held.start);
+        self.hosts.forget(held.server, held.number, held.start);
     }
 
     fn forget_fingerprint(&mut self, fingerprint: u64, place: usize) {
