@@ -58,6 +58,7 @@ impl Surroundings for Nothing {
     fn filter(&mut self, _batch: &mut Batch) {}
 
     fn taps(&mut self, _names: Vec<String>) {}
+    fn networks(&mut self, _names: Vec<String>) {}
 
     fn go_on(&mut self, _packets: u64) -> bool {
         true

@@ -6,6 +6,7 @@
 //!
 //! [`pipeline`] is the only module that knows every stage.
 
+pub mod network;
 pub mod exchange;
 pub mod pairing;
 mod writer;

@@ -19,6 +19,7 @@ use crate::exchange::{
 use crate::join::same_exchange::fingerprint;
 use crate::join::window::Opened;
 use crate::joining::Joining;
+use crate::network;
 use crate::pairing::{Exchanges, mark};
 use crate::span::SpanSink;
 use crate::summary::{Summary, Unknown, add};
@@ -26,13 +27,12 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io;
 use wirespan_capture::counters::Counters;
-use wirespan_capture::decode::{Decoder, Network, Segment, Tap};
+use wirespan_capture::decode::{Decoder, Segment, Tap};
 use wirespan_capture::flow::{FlowLimits, FlowTable};
 use wirespan_capture::packet::{Batch, Timestamp};
 use wirespan_capture::source::{Fill, PacketSource};
 use wirespan_capture::stream::{Cause, Ending, Flow, Seen, Side, StreamEvent, StreamSink};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
-use xxhash_rust::xxh3::Xxh3;
 
 /// What the pipeline asks of its surroundings.
 pub trait Surroundings: Send {
@@ -41,6 +41,9 @@ pub trait Surroundings: Send {
 
     /// All taps so far, by name.
     fn taps(&mut self, names: Vec<String>);
+
+    /// All networks so far, by name.
+    fn networks(&mut self, names: Vec<String>);
 
     /// Called after each batch, with the number of packets so far; false stops the reading.
     fn go_on(&mut self, packets: u64) -> bool;
@@ -71,6 +74,7 @@ pub fn run(
         surroundings,
         decoder: Decoder::default(),
         taps: 0,
+        networks: 0,
         ended: false,
         stopped: false,
         error: None,
@@ -168,6 +172,7 @@ struct Reader<'a> {
     surroundings: &'a mut dyn Surroundings,
     decoder: Decoder,
     taps: usize,
+    networks: usize,
     ended: bool,
     stopped: bool,
     error: Option<io::Error>,
@@ -214,8 +219,13 @@ impl Reader<'_> {
             };
             self.surroundings.taps(self.decoder.taps().iter().map(name).collect());
         }
+        let networks = self.decoder.networks();
+        if networks.len() > self.networks {
+            self.networks = networks.len();
+            self.surroundings.networks(networks.iter().map(network::name).collect());
+        }
         work.until = self.decoder.now();
-        work.networks = self.decoder.networks().iter().map(network_number).collect();
+        work.networks = networks.iter().map(network::number).collect();
         work.last = self.ended;
     }
 }
@@ -223,16 +233,6 @@ impl Reader<'_> {
 /// The bytes of a batch's packets, as they were on the wire.
 fn wire_bytes(batch: &Batch) -> u64 {
     batch.packets.iter().map(|packet| u64::from(packet.wire_len)).sum()
-}
-
-/// A number for a network that does not depend on names or on order.
-fn network_number(network: &Network) -> u64 {
-    let mut hash = Xxh3::new();
-    for vlan in &network.vlans {
-        hash.update(&vlan.to_be_bytes());
-    }
-    hash.update(&[u8::from(network.loopback_of.is_some())]);
-    hash.digest()
 }
 
 /// What the shards told of one batch.

@@ -109,7 +109,7 @@ const CASES: &[Case] = &[
     ("read shop.pcap --slowest 0", 2, "wirespan: --slowest 0: name a whole number from 1 to 100000", ""),
     ("read shop.pcap --errors --errors", 2, "wirespan: --errors was given twice (see wirespan read --help)", ""),
     // Output.
-    ("read shop.pcap -q --format ndjson", 0, "", "{\"type\":\"span\",\"v\":1,"),
+    ("read shop.pcap -q --format ndjson", 0, "", "{\"type\":\"span\",\"v\":2,"),
     ("read shop.pcap -q --color always", 0, "", "\x1b[1mtrace "),
     ("read shop.pcap -q -o traces.txt", 0, "", ""),
     ("read shop.pcap -q -o traces.txt --summary -", 0, "", "\"packets\": 430,"),

@@ -67,6 +67,8 @@ impl Surroundings for Nothing {
 
     fn taps(&mut self, _names: Vec<String>) {}
 
+    fn networks(&mut self, _names: Vec<String>) {}
+
     fn go_on(&mut self, _packets: u64) -> bool {
         true
     }

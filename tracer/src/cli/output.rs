@@ -1,7 +1,7 @@
 //! What a command writes, and where: the standard output, or a file that is none of its inputs.
 
 use crate::export::TextSink;
-use crate::export::ndjson::{Ndjson, TapNames};
+use crate::export::ndjson::{Ndjson, SourceNames};
 use crate::export::terminal::{Look, Terminal};
 use crate::export::time::Zone;
 use crate::span::SpanSink;
@@ -77,12 +77,12 @@ impl OutputArgs {
         &self,
         output: Output,
         protocols: Vec<String>,
-        taps: &TapNames,
+        names: &SourceNames,
     ) -> Box<dyn SpanSink + Send> {
         let output = output.writer();
         match self.format {
             Format::Ndjson => {
-                Box::new(TextSink::new(Ndjson { protocols, taps: taps.clone() }, output))
+                Box::new(TextSink::new(Ndjson { protocols, names: names.clone() }, output))
             }
             Format::Terminal => {
                 let look = Look {

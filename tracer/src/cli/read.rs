@@ -8,7 +8,7 @@ use super::progress::Meter;
 use super::{Exit, complain};
 use crate::config::{self, Config};
 use crate::decoder;
-use crate::export::ndjson::TapNames;
+use crate::export::ndjson::SourceNames;
 use crate::pairing;
 use crate::pipeline::{self, Outcomes, Surroundings};
 use crate::select::{CaptureStart, Selecting};
@@ -82,12 +82,12 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     )
     .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone()))
     .context("watch for ctrl-C")?;
-    let taps = TapNames::default();
+    let names = SourceNames::default();
     let protocols: Vec<String> =
         (config.protocols)().iter().map(|protocol| protocol.name().to_owned()).collect();
     let output_name = outlets.traces.name().to_owned();
     let start = CaptureStart::default();
-    let sink = args.output.sink(outlets.traces, protocols, &taps);
+    let sink = args.output.sink(outlets.traces, protocols, &names);
     let mut sink = Selecting::new(args.choose.selection(&args.output.zone()), start.clone(), sink);
     let ends_at_limit = args.choose.ends_at_limit() && outlets.summary.is_none();
     if ends_at_limit {
@@ -96,7 +96,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let mut here = Here {
         start,
         filter: inputs.filter,
-        taps: taps.clone(),
+        names: names.clone(),
         meter: Meter::new(source.progress(), args.output.may_show_progress()),
         stop: stop.clone(),
     };
@@ -113,7 +113,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     outcomes.summary.shown = sink.shown();
     let stopped = outcomes.stopped;
     let summary = &mut outcomes.summary;
-    summary.tap_names = taps.all();
+    summary.tap_names = names.taps();
     summary.taps = summary.tap_names.len();
     for report in source.reports() {
         // What was stopped within a packet is not damaged.
@@ -264,7 +264,7 @@ impl ReadArgs {
 struct Here {
     start: CaptureStart,
     filter: Option<Filters>,
-    taps: TapNames,
+    names: SourceNames,
     meter: Meter,
     stop: Arc<AtomicBool>,
 }
@@ -280,7 +280,11 @@ impl Surroundings for Here {
     }
 
     fn taps(&mut self, names: Vec<String>) {
-        self.taps.set(names);
+        self.names.set_taps(names);
+    }
+
+    fn networks(&mut self, names: Vec<String>) {
+        self.names.set_networks(names);
     }
 
     fn go_on(&mut self, packets: u64) -> bool {

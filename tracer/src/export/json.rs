@@ -173,13 +173,27 @@ impl<'a> Object<'a> {
 
     /// Text or a number under a name that is not known before: one that needs no escapes.
     pub(crate) fn named(&mut self, name: &str, value: Value<'_>) {
+        self.name_of_field(name);
+        either(self.out, value);
+    }
+
+    /// Several texts and numbers under one such name.
+    pub(crate) fn named_list<'v>(&mut self, name: &str, values: impl Iterator<Item = Value<'v>>) {
+        self.name_of_field(name);
+        self.out.push(b'[');
+        for (place, value) in values.enumerate() {
+            if place > 0 {
+                self.out.push(b',');
+            }
+            either(self.out, value);
+        }
+        self.out.push(b']');
+    }
+
+    fn name_of_field(&mut self, name: &str) {
         self.out.extend_from_slice(b",\"");
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
-        match value {
-            Value::Text(value) => text(self.out, value),
-            Value::Int(value) => int(self.out, value),
-        }
     }
 
     #[inline]
@@ -191,6 +205,13 @@ impl<'a> Object<'a> {
 /// A word of this program's own.
 fn word(out: &mut Vec<u8>, value: &str) {
     quoted(out, value.as_bytes());
+}
+
+fn either(out: &mut Vec<u8>, value: Value<'_>) {
+    match value {
+        Value::Text(value) => text(out, value),
+        Value::Int(value) => int(out, value),
+    }
 }
 
 fn quoted(out: &mut Vec<u8>, value: &[u8]) {

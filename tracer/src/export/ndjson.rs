@@ -1,7 +1,9 @@
 //! Newline-delimited JSON: one object per span, holding all there is of it. The schema is described
 //! in `tracer/docs/formats.md`.
 
-use crate::exchange::{Carrier, Context, Exchange, Half, OPERATION, RESOURCE, STATUS_TEXT, Sort};
+use crate::exchange::{
+    Carrier, Context, Exchange, Half, OPERATION, Opening, RESOURCE, STATUS_TEXT, Sort, Turn,
+};
 use crate::export::Render;
 use crate::export::json::{Object, key};
 use crate::span::{Earlier, Link, LinkKind, Span, Trace};
@@ -10,41 +12,53 @@ use smallvec::SmallVec;
 use std::sync::{Arc, RwLock};
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::message::{Outcome, Value};
-use wirespan_parsers::trace_context::Format;
+use wirespan_parsers::trace_context::{Format, request_id};
 
 /// Writes spans as JSON.
 pub struct Ndjson {
     /// The names of the protocols.
     pub protocols: Vec<String>,
-    /// The names of the taps, as far as they have appeared.
-    pub taps: TapNames,
+    /// The names of taps and networks.
+    pub names: SourceNames,
 }
 
-/// The names of the taps, which grow as the capture is read.
+/// The names of taps and networks, which grow as the capture is read.
 #[derive(Clone, Debug, Default)]
-pub struct TapNames(Arc<RwLock<Vec<String>>>);
+pub struct SourceNames(Arc<RwLock<Names>>);
 
-impl TapNames {
+#[derive(Debug, Default)]
+struct Names {
+    taps: Vec<String>,
+    networks: Vec<String>,
+}
+
+impl SourceNames {
     /// Puts the names of all taps so far in place.
-    pub fn set(&self, names: Vec<String>) {
-        if let Ok(mut place) = self.0.write() {
-            *place = names;
+    pub fn set_taps(&self, names: Vec<String>) {
+        if let Ok(mut all) = self.0.write() {
+            all.taps = names;
+        }
+    }
+
+    /// Puts the names of all networks so far in place.
+    pub fn set_networks(&self, names: Vec<String>) {
+        if let Ok(mut all) = self.0.write() {
+            all.networks = names;
         }
     }
 
     /// The names of all taps so far.
-    pub fn all(&self) -> Vec<String> {
-        self.0.read().map(|names| names.clone()).unwrap_or_default()
+    pub fn taps(&self) -> Vec<String> {
+        self.0.read().map(|names| names.taps.clone()).unwrap_or_default()
     }
 }
 
 impl Render for Ndjson {
     fn trace(&self, trace: &Trace, out: &mut Vec<u8>) {
-        let taps = self.taps.0.read();
-        let taps = taps.as_ref().map(|names| names.as_slice()).unwrap_or_default();
+        let Ok(names) = self.names.0.read() else { return };
         for span in &trace.spans {
             let mut line = Object::new(out);
-            self.span(trace, span, taps, &mut line);
+            self.span(trace, span, &names, &mut line);
             line.end();
             out.push(b'\n');
         }
@@ -52,7 +66,7 @@ impl Render for Ndjson {
 }
 
 impl Ndjson {
-    fn span(&self, trace: &Trace, span: &Span, taps: &[String], line: &mut Object<'_>) {
+    fn span(&self, trace: &Trace, span: &Span, names: &Names, line: &mut Object<'_>) {
         let e = &*span.exchange;
         line.name(key!("type"), "span");
         line.int(key!("v"), i64::from(SCHEMA));
@@ -90,15 +104,21 @@ impl Ndjson {
         }
         line.int(key!("start"), e.start().0);
         line.int(key!("duration"), e.end().0 - e.start().0);
-        let tap = taps.get(usize::from(e.tap.0)).map_or("", String::as_str);
+        let tap = names.taps.get(usize::from(e.tap.0)).map_or("", String::as_str);
         line.text(key!("tap"), tap.as_bytes());
         line.int(key!("point"), i64::from(e.point.0));
-        line.int(key!("network"), i64::from(e.network.0));
+        let network = names.networks.get(usize::from(e.network.0)).map_or("", String::as_str);
+        if !network.is_empty() {
+            line.name(key!("network"), network);
+        }
         line.name(key!("transport"), if e.transport == Transport::Tcp { "tcp" } else { "udp" });
         line.address(key!("client"), e.client);
         line.address(key!("server"), e.server);
         line.int(key!("ordinal"), i64::from(e.ordinal));
         line.number(key!("stream"), e.lane);
+        if e.inside > 0 {
+            line.number(key!("inside"), e.inside);
+        }
         line.object(key!("request"), |fields| half_fields(&e.request, fields));
         if let Some(response) = &e.response {
             line.object(key!("response"), |fields| half_fields(response, fields));
@@ -109,6 +129,10 @@ impl Ndjson {
             });
         }
         line.object(key!("attributes"), |fields| attributes(e, fields));
+        if let Some(opened) = &e.turns.opened {
+            line.object(key!("opened"), |fields| opened_fields(opened, e, fields));
+        }
+        line.object(key!("closed"), |fields| turn_fields(&e.turns.closed, fields));
     }
 }
 
@@ -180,7 +204,11 @@ fn id_fields(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
             Value::Text(text) if name == context.format.name() => Some(text),
             _ => None,
         });
-        fields.text(key!("text"), texts.nth(place).unwrap_or_default());
+        let text = texts.nth(place).unwrap_or_default();
+        fields.text(key!("text"), text);
+        if request_id::parse(text).map(|id| id.trace) != Some(context.trace.get()) {
+            fields.trace(key!("trace"), context.trace.get());
+        }
     } else {
         fields.trace(key!("trace"), context.trace.get());
     }
@@ -197,19 +225,41 @@ fn id_fields(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
     }
 }
 
+/// How many of the identifiers that stand here are known once the request was seen, as a rule: those
+/// of the response come later.
+pub fn known_at_first(contexts: &[Context]) -> usize {
+    contexts.iter().take_while(|context| context.carried_by != Carrier::Response).count()
+}
+
+fn opened_fields(opened: &Opening, exchange: &Exchange, fields: &mut Object<'_>) {
+    turn_fields(&opened.turn, fields);
+    if opened.contexts != known_at_first(&exchange.contexts) {
+        fields.number(key!("ids"), opened.contexts as u64);
+    }
+}
+
+fn turn_fields(turn: &Turn, fields: &mut Object<'_>) {
+    fields.number(key!("n"), turn.number.0);
+    fields.int(key!("at"), turn.at.0);
+}
+
 fn attributes(exchange: &Exchange, fields: &mut Object<'_>) {
     let own = [OPERATION, RESOURCE, STATUS_TEXT, Format::RequestId.name()];
-    let mut rest = exchange.text.iter().filter(|(name, _)| !own.contains(name));
-    let mut entries: SmallVec<[(&str, Value<'_>); 16]> = SmallVec::new();
-    // Of several values under one name, the last one holds.
-    for (name, value) in &mut rest {
-        match entries.iter_mut().find(|(other, _)| *other == name) {
-            Some(entry) => entry.1 = value,
-            None => entries.push((name, value)),
+    let rest = exchange.text.iter().filter(|(name, _)| !own.contains(name));
+    let entries: SmallVec<[(&str, Value<'_>); 16]> = rest.collect();
+    for (place, (name, value)) in entries.iter().enumerate() {
+        let (before, after) = entries.split_at_checked(place + 1).unwrap_or_default();
+        let same = |(other, _): &&(&str, Value<'_>)| other == name;
+        if before.iter().filter(same).count() > 1 {
+            continue;
         }
-    }
-    for (name, value) in entries {
-        fields.named(name, value);
+        let more: SmallVec<[Value<'_>; 4]> =
+            after.iter().filter(same).map(|(_, value)| *value).collect();
+        if more.is_empty() {
+            fields.named(name, *value);
+        } else {
+            fields.named_list(name, std::iter::once(*value).chain(more));
+        }
     }
 }
 
@@ -233,4 +283,4 @@ fn sort_name(sort: Sort) -> &'static str {
 }
 
 /// The version of the schema; it grows when a field changes its meaning or goes.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;

@@ -61,6 +61,8 @@ impl Surroundings for Here {
         self.taps = names;
     }
 
+    fn networks(&mut self, _names: Vec<String>) {}
+
     fn go_on(&mut self, _packets: u64) -> bool {
         true
     }
