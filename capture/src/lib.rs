@@ -6,6 +6,7 @@
 
 pub mod packet;
 pub mod source;
+pub mod savefile;
 pub mod filter;
 pub mod counters;
 pub mod stream;

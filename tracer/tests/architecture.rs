@@ -42,6 +42,7 @@ fn modules_name_only_modules_before_them() {
 fn libraries_are_named_where_they_belong() {
     check("clap", &["tracer/src/cli/"]);
     check("pcap", &["capture/src/source/", "capture/src/filter.rs"]);
+    check("pcap_file", &["capture/src/savefile.rs"]);
     check(
         "etherparse",
         &[

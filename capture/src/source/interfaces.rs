@@ -20,6 +20,8 @@ pub struct Interface {
     pub index: u32,
     /// The name that the capture gives it, such as `eth0`.
     pub given: Option<String>,
+    /// The longest packet that was kept whole, 0 without a limit.
+    pub snaplen: u32,
 }
 
 /// All interfaces of a source, in order of first appearance.

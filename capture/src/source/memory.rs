@@ -47,6 +47,7 @@ impl MemorySource {
                 section: 0,
                 index: u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX),
                 given: Some(interface.to_owned()),
+                snaplen: 0,
             })
         });
         let Some(interface) = id else { return self };

@@ -237,6 +237,7 @@ impl Records {
             section: self.section,
             index: 0,
             given: None,
+            snaplen: self.header.snaplen,
         })
     }
 

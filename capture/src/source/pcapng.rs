@@ -302,6 +302,7 @@ impl Blocks {
         let link = if self.big_endian { both >> 16 } else { both & 0xffff };
         let link = LinkType(u16::try_from(link).unwrap_or_default());
         let index = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
+        let snaplen = u32_at(block, 12, self.big_endian).unwrap_or_default();
         let id = out.add_interface(Interface {
             name: String::new(),
             link,
@@ -309,12 +310,13 @@ impl Blocks {
             section: self.sections.saturating_sub(1),
             index,
             given: options.name,
+            snaplen,
         });
         if self.interfaces.len() < SECTION_INTERFACES {
             self.interfaces.push(Described {
                 id,
                 link,
-                snaplen: u32_at(block, 12, self.big_endian).unwrap_or_default(),
+                snaplen,
                 clock: Clock {
                     units: Units::by_option(options.resolution),
                     offset_seconds: options.offset,

@@ -7,3 +7,4 @@ mod written;
 mod formats;
 mod damage;
 mod merging;
+mod saving;

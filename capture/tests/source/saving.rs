@@ -1,0 +1,65 @@
+//! What is written can be read again.
+
+use crate::written::{Read, read};
+use wirespan_capture::packet::{FileId, Frame, InterfaceId, LinkType, PacketHead, Timestamp};
+use wirespan_capture::savefile::Savefile;
+use wirespan_capture::source::interfaces::Interface;
+
+fn eth(name: &str, snaplen: u32) -> Interface {
+    Interface {
+        name: name.to_owned(),
+        link: LinkType::ETHERNET,
+        file: FileId(0),
+        section: 0,
+        index: 0,
+        given: None,
+        snaplen,
+    }
+}
+
+fn head(at: i64, interface: u16, link: LinkType, wire_len: u32) -> PacketHead {
+    PacketHead {
+        at: Timestamp(at),
+        interface: InterfaceId(interface),
+        link,
+        frame: Frame::default(),
+        wire_len,
+        bytes: 0..0,
+    }
+}
+
+#[test]
+fn packets_and_interfaces_come_back() {
+    let mut file = Savefile::new(Vec::new(), "test").unwrap();
+    let raw = Interface { link: LinkType::RAW, ..eth("tun0", 0) };
+    let packets: [(PacketHead, &Interface, &[u8]); 3] = [
+        (head(1_000_000_000_000_000_007, 5, LinkType::RAW, 3), &raw, b"abc"),
+        (head(1_000_000_000_000_000_001, 2, LinkType::ETHERNET, 1_500), &eth("lan", 96), b"defg"),
+        (head(-1, 5, LinkType::RAW, 0), &raw, b""),
+    ];
+    for (head, interface, bytes) in &packets {
+        file.packet(head, bytes, interface, "from x.pcap", &["one", "two"]).unwrap();
+    }
+    assert_eq!(file.packets(), 3);
+    let bytes = file.finish().unwrap();
+    let (packets, report) = read(&bytes, 7);
+    let expected: [Read; 3] = [
+        (1_000_000_000_000_000_007, 0, 1, 3, b"abc".to_vec()),
+        (1_000_000_000_000_000_001, 1, 2, 1_500, b"defg".to_vec()),
+        // No file has times before 1970.
+        (0, 0, 3, 0, Vec::new()),
+    ];
+    assert_eq!(packets, expected);
+    assert_eq!((report.interfaces.len(), report.damaged), (2, 0));
+}
+
+#[test]
+fn text_that_is_too_long_is_cut_between_characters() {
+    let mut file = Savefile::new(Vec::new(), "test").unwrap();
+    let long = "é".repeat(70_000);
+    let ethernet = LinkType::ETHERNET;
+    file.packet(&head(0, 0, ethernet, 1), b"x", &eth(&long, 0), &long, &[&long, &long]).unwrap();
+    file.packet(&head(1, 0, ethernet, 1), b"y", &eth("", 0), "", &[]).unwrap();
+    let (packets, report) = read(&file.finish().unwrap(), 100_000);
+    assert_eq!((packets.len(), report.damaged), (2, 0));
+}
