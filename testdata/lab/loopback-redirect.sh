@@ -48,5 +48,5 @@ wait_for_port pod 15001
 wait_for_port pod 15006
 inside cli python3 "$lab_folder/loopback-redirect/client.py"
 stop_recording
-write_capture loopback-redirect/input.pcapng.zst lo=lo.pcap eth0=eth0.pcap
+write_capture loopback-redirect/input.pcapng.zst lo=lo eth0=eth0
 write_truth loopback-redirect/truth.tsv

@@ -6,6 +6,8 @@
 
 set -euo pipefail
 
+# A root shell by su may lack these.
+PATH=$PATH:/usr/sbin:/sbin
 lab=$(basename "$0")
 lab_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 namespaces=()
@@ -13,7 +15,7 @@ processes=()
 recordings=()
 
 fail() {
-  printf '%s: %s\n' "$lab" "$@" >&2
+  printf "$lab: %s\n" "$@" >&2
   exit 1
 }
 
@@ -109,10 +111,11 @@ record() {
   wait_for "tcpdump of $2" grep -q 'listening on' "$run/$2.log"
 }
 
-# Ends all recordings, a moment after the last packet. One with losses would not be the truth.
+# Ends all recordings. The kernel hands packets on after a second at the latest, and tcpdump does not
+# ask for what is left as it ends. A recording with losses would not be the truth.
 stop_recording() {
   local recording pid name
-  sleep 0.5
+  sleep 1.5
   for recording in "${recordings[@]}"; do
     read -r pid name <<<"$recording"
     kill "$pid"
@@ -125,11 +128,12 @@ stop_recording() {
   recordings=()
 }
 
-# One pcapng of the recordings, each an interface: write_capture FILE INTERFACE=NAME...
+# One pcapng of recordings, each on an interface: write_capture FILE INTERFACE=NAME...
 write_capture() {
-  local name=$1 interfaces=("${@:2}")
+  local name=$1 argument inputs=()
+  for argument in "${@:2}"; do inputs+=("${argument%%=*}=$run/${argument#*=}.pcap"); done
   mkdir -p "$(dirname "$out/$name")"
-  python3 "$lab_folder/interfaces.py" "$run/merged.pcapng" "${interfaces[@]/=/=$run/}"
+  python3 "$lab_folder/interfaces.py" "$run/merged.pcapng" "${inputs[@]}"
   zstd -19 -q -f "$run/merged.pcapng" -o "$out/$name"
   printf '%s: %s, %d bytes\n' "$lab" "$name" "$(stat -c %s "$out/$name")"
 }

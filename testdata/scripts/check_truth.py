@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """check_truth.py SPANS.ndjson TRUTH.tsv: compares spans and their parents with what the servers wrote.
 
-TRUTH.tsv is what testdata/lab writes. A span is known by its protocol, its connection and its place
-among that connection's exchanges. Prints what is missing, what has another parent than it had, and what
-has none. The last is no fault: where calls overlap, what carries no identifier cannot be told apart.
+TRUTH.tsv is what testdata/lab writes. An exchange is known by its protocol, its connection and its place
+there; what several points saw of it is one chain of spans. Prints what is missing, what has another
+parent than it had, what fewer or more points saw, and what has no parent. The last is no fault: where
+calls overlap, what carries no identifier cannot be told apart.
 """
 import collections
 import csv
@@ -17,40 +18,56 @@ def main():
         sys.exit("usage: check_truth.py SPANS.ndjson TRUTH.tsv")
     with open(sys.argv[2], newline="") as file:
         truth = list(csv.DictReader(file, delimiter="\t"))
-    connections = collections.defaultdict(list)
-    for span in wirespan.spans(sys.argv[1]):
-        connections[span["protocol"], span["client"], span["server"]].append(span)
-    for spans in connections.values():
-        spans.sort(key=lambda span: (span["request"]["at"], span["request"].get("seq", 0)))
-
+    chains = exchanges(wirespan.spans(sys.argv[1]))
     found = {}
     for row in truth:
-        spans = connections[row["protocol"], row["client"], row["server"]]
-        if len(spans) >= int(row["nth"]):
-            found[row["request"], row["span"]] = spans[int(row["nth"]) - 1]
+        connection = chains[row["protocol"], row["client"], row["server"]]
+        if len(connection) >= int(row["nth"]):
+            found[row["span"]] = connection[int(row["nth"]) - 1]
     table = collections.defaultdict(collections.Counter)
     for row in truth:
-        name = f"{row['request'][:8]} {row['span']}: {row['protocol']} {row['operation']} {row['client']} → {row['server']}"
         verdict = judge(row, found)
         table[row["protocol"]][verdict] += 1
         if verdict != "right parent":
-            print(f"{verdict}: {name}")
+            chain = found.get(row["span"])
+            frames = f" frames {chain[0]['request']['frames']}" if chain else ""
+            print(f"{verdict}: {row['span']} of {row['parent']}: {row['protocol']} {row['operation']} {row['client']} → {row['server']}{frames}")
     for protocol, verdicts in sorted(table.items()):
         print(protocol, sum(verdicts.values()), dict(sorted(verdicts.items())))
-    faults = {"missing", "wrong parent"}
+    faults = {"missing", "wrong parent", "wrong points"}
     sys.exit(1 if any(faults & set(verdicts) for verdicts in table.values()) else 0)
 
 
+def exchanges(spans):
+    """By connection, its exchanges in order; each is the spans of all points, the outermost first."""
+    chain_of, connections = {}, collections.defaultdict(list)
+    # A span stands below the one that it hangs under.
+    for span in spans:
+        if (span.get("link") or {}).get("kind") == "same_exchange":
+            chain = chain_of[span["parent"]]
+        else:
+            chain = []
+            connections[span["protocol"], span["client"], span["server"]].append(chain)
+        chain.append(span)
+        chain_of[span["span"]] = chain
+    for chains in connections.values():
+        chains.sort(key=lambda chain: (chain[0]["request"]["at"], chain[0]["request"].get("seq", 0)))
+    return connections
+
+
 def judge(row, found):
-    span = found.get((row["request"], row["span"]))
-    if span is None:
+    chain = found.get(row["span"])
+    if chain is None:
         return "missing"
+    if len(chain) != int(row["points"]) or len({span["point"] for span in chain}) != len(chain):
+        return "wrong points"
+    parent = chain[0].get("parent")
     if row["parent"] == "-":
-        return "right parent" if not span.get("parent") else "wrong parent"
-    if not span.get("parent"):
+        return "wrong parent" if parent else "right parent"
+    if not parent:
         return "no parent"
-    above = found.get((row["request"], row["parent"]))
-    right = above and span["parent"] == above["span"] and span["trace"] == above["trace"]
+    above = found.get(row["parent"], [])
+    right = any(span["span"] == parent and span["trace"] == chain[0]["trace"] for span in above)
     return "right parent" if right else "wrong parent"
 
 

@@ -366,10 +366,10 @@ fn files() -> TempDir {
     folder
 }
 
-/// The shipped capture, decompressed.
+/// The shipped capture of one point, decompressed.
 fn capture() -> Vec<u8> {
     let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/captures/shop/input.pcap.zst");
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/captures/one-point/input.pcap.zst");
     let mut bytes = Vec::new();
     zstd::Decoder::new(File::open(path).unwrap()).unwrap().read_to_end(&mut bytes).unwrap();
     bytes

@@ -33,19 +33,47 @@ fn captures_look_as_expected() {
 /// The README shows what its command prints; a line of `…` stands for what was left out.
 #[test]
 fn readme_shows_what_the_program_prints() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, after) = readme.split_once("<!-- output -->").expect("the README has <!-- output -->");
-    let block = after.split("```").nth(1).expect("a block follows it");
-    let block = block.split_once('\n').expect("its first line is its language").1;
-    let shown = shown(&root().join("testdata/captures/shop/input.pcap.zst"));
+    let path = root().join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let (before, after) =
+        readme.split_once("<!-- output -->\n\n```text\n").expect("the README has an output");
+    let (block, behind) = after.split_once("```").expect("a block of text follows it");
+    let capture = before.rsplit_once(" -- read ").expect("the README has a command").1;
+    let shown = shown(&root().join(capture.lines().next().unwrap()));
+    let block = if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let block = refreshed(block, &shown);
+        fs::write(&path, format!("{before}<!-- output -->\n\n```text\n{block}```{behind}")).unwrap();
+        block
+    } else {
+        block.to_owned()
+    };
     let mut rest = shown.as_str();
-    for piece in block.split("…\n").map(str::trim).filter(|piece| !piece.is_empty()) {
+    for piece in pieces(&block) {
         let piece = format!("{piece}\n");
         let at = rest.find(&piece).unwrap_or_else(|| {
             panic!("the README shows this, and the program does not print it there:\n{piece}")
         });
         rest = &rest[at + piece.len()..];
     }
+}
+
+/// The same block with what is shown now: of each trace in it, and the counts at the end.
+fn refreshed(block: &str, shown: &str) -> String {
+    let mut new = block.to_owned();
+    for trace in block.split("\n\n").filter(|part| part.starts_with("trace ")) {
+        let head: Vec<_> = trace.split(' ').take(2).collect();
+        let now = shown.split("\n\n").find(|part| part.starts_with(&head.join(" ")));
+        new = new.replace(trace, now.unwrap_or(trace).trim_end());
+    }
+    let counts = "\nread      ";
+    match (new.find(counts), shown.find(counts)) {
+        (Some(was), Some(now)) => new[..was].to_owned() + &shown[now..],
+        _ => new,
+    }
+}
+
+fn pieces(block: &str) -> impl Iterator<Item = &str> {
+    block.split("…\n").map(str::trim).filter(|piece| !piece.is_empty())
 }
 
 /// Traces and counts, as on a terminal of 120 columns without colours.

@@ -1,16 +1,17 @@
-"""The orders service: for an incoming call it asks DNS, Redis and stock, and writes down what it did."""
+"""The orders service: for an incoming call it asks DNS, its cache and stock, and writes down what it did."""
 import http.client
-import itertools
 import json
 import random
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 
 from names import look_up
-from truth import Row
+from truth import Call, exchange
 
-REDIS, STOCK, CLOSED = ("10.90.0.6", 6379), ("10.90.0.4", 8082), ("10.90.0.4", 9090)
+CACHE, STOCK, CLOSED = ("10.90.0.6", 6379), ("10.90.0.4", 8082), ("10.90.0.4", 9090)
 RANDOM = random.Random(90)
 LOCK = threading.Lock()
 
@@ -24,20 +25,20 @@ class Redis:
     """A connection for one thread. RESP is small enough to be written here."""
 
     def __init__(self):
-        self.socket = socket.create_connection(REDIS)
+        self.socket = socket.create_connection(CACHE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.replies = self.socket.makefile("rb")
         self.count = 0
 
-    def call(self, request, *commands):
+    def call(self, caller, *commands):
         """All commands in one write: more than one is a pipeline."""
-        rows = [Row(request, f"redis{self.count + k + 1}", "orders", "redis") for k in range(len(commands))]
+        calls = [Call("redis", caller) for _ in commands]
         self.socket.sendall(b"".join(self.encode(c) for c in commands))
         replies = []
-        for row, command in zip(rows, commands):
+        for call, command in zip(calls, commands):
             replies.append(self.reply())
             self.count += 1
-            row.done(self.socket.getsockname(), REDIS, self.count, command[0], "ok")
+            call.done(self.socket.getsockname(), CACHE, self.count, command[0], "ok")
         return replies
 
     def encode(self, words):
@@ -58,22 +59,21 @@ class Orders(BaseHTTPRequestHandler):
 
     def setup(self):
         super().setup()
-        self.redis, self.calls, self.answered = Redis(), {}, 0
+        self.cache, self.calls, self.served = Redis(), {}, 0
         self.stock = http.client.HTTPConnection(*STOCK)
 
     def finish(self):
         super().finish()
-        self.redis.socket.close()
+        self.cache.socket.close()
         self.stock.close()
 
     def do_GET(self):
-        self.request_id = self.headers["X-Request-ID"]
-        self.steps = itertools.count(1)
-        row = Row(self.request_id, "orders", "client", "http")
-        status = self.serve()
-        self.answered += 1
-        row.done(self.client_address, self.connection.getsockname(), self.answered,
-                 f"{self.command} {self.path}", status)
+        # nginx asks, and keeps no account of it; its request id says for whom.
+        call = Call("http", f"request {self.headers['X-Request-ID']}")
+        self.served += 1
+        ends = self.client_address, self.connection.getsockname()
+        self.this = exchange(*ends, self.served)
+        call.done(*ends, self.served, f"{self.command} {self.path}", self.serve())
 
     do_HEAD = do_POST = do_GET
 
@@ -89,56 +89,57 @@ class Orders(BaseHTTPRequestHandler):
             rows = [{"item": k, "sku": f"A-{draw.randrange(10**6)}", "note": "in the back, on the left"} for k in range(830)]
             return self.answer(200, rows)
         if words[-1] == "invoice":
-            self.look_up("printer.shop.example")
+            look_up("printer.shop.example", self.this)
             return self.answer(502, {"error": self.call_closed_port()})
         return self.order(words[1], quiet=query == "quiet", kind="legacy" if words[0] == "legacy" else "items")
 
-    def order(self, number, quiet, kind):
+    def order(self, item, quiet, kind):
         """From the cache, else from stock. A quiet one passes no identifier on."""
-        cached, = self.redis.call(self.request_id, ("GET", f"{kind}:{number}"))
+        cached, = self.cache.call(self.this, ("GET", f"{kind}:{item}"))
         if cached:
-            return self.answer(200, {"order": number, "stock": cached.decode()})
-        self.look_up("stock.shop.example")
-        status, body = self.call_stock(f"/{kind}/{number}", quiet)
+            return self.answer(200, {"order": item, "stock": cached.decode()})
+        look_up("stock.shop.example", self.this)
+        status, body = self.call_stock("GET", f"/{kind}/{item}", quiet)
+        if status == 503:
+            time.sleep(0.005)
+            status, body = self.call_stock("GET", f"/{kind}/{item}", quiet)
         if status == 200:
-            self.redis.call(self.request_id, ("SET", f"{kind}:{number}", body),
-                            ("EXPIRE", f"{kind}:{number}", 60), ("INCR", "orders:misses"))
-        return self.answer(status, {"order": number, "stock": body})
+            self.cache.call(self.this, ("SET", f"{kind}:{item}", body),
+                            ("EXPIRE", f"{kind}:{item}", 60), ("INCR", "orders:misses"))
+        return self.answer(status, {"order": item, "stock": body})
 
     def store(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        number, = self.redis.call(self.request_id, ("INCR", "orders:last"))
-        self.redis.call(self.request_id, ("SET", f"order:{int(number)}", body.decode()))
-        return self.answer(201, {"order": int(number)})
+        number, = self.cache.call(self.this, ("INCR", "orders:last"))
+        status, _ = self.call_stock("POST", f"/items/{json.loads(body)['item']}", quiet=False)
+        self.cache.call(self.this, ("SET", f"order:{int(number)}", body.decode()))
+        return self.answer(201 if status == 200 else 502, {"order": int(number)})
 
-    def look_up(self, name):
-        look_up(name, self.request_id, f"dns{next(self.steps)}", "orders")
-
-    def call_stock(self, path, quiet):
-        row = Row(self.request_id, f"stock{next(self.steps)}", "orders", "http")
+    def call_stock(self, method, path, quiet):
+        call = Call("http", self.this)
         headers = {}
         if not quiet:
-            headers["X-Request-ID"] = self.request_id
+            headers["X-Request-ID"] = self.headers["X-Request-ID"]
             if "traceparent" in self.headers:
                 version, trace, _, flags = self.headers["traceparent"].split("-")
                 headers["traceparent"] = f"{version}-{trace}-{random_hex(16)}-{flags}"
-        self.stock.request("GET", path, headers=headers)
+        self.stock.request(method, path, headers=headers)
         own = self.stock.sock.getsockname()
         self.calls[own] = self.calls.get(own, 0) + 1
         response = self.stock.getresponse()
         body = response.read().decode()
-        row.done(own, STOCK, self.calls[own], f"GET {path}", response.status)
+        call.done(own, STOCK, self.calls[own], f"{method} {path}", response.status)
         return response.status, body
 
     def call_closed_port(self):
-        row = Row(self.request_id, f"printer{next(self.steps)}", "orders", "tcp")
+        call = Call("tcp", self.this)
         with socket.socket() as tcp:
             tcp.bind(("10.90.0.3", 0))
             own = tcp.getsockname()
             try:
                 tcp.connect(CLOSED)
             except ConnectionRefusedError:
-                row.done(own, CLOSED, 1, "connect", "refused")
+                call.done(own, CLOSED, 1, "connect", "refused")
                 return "the printer refused the connection"
 
     def answer(self, status, body):
@@ -152,7 +153,7 @@ class Orders(BaseHTTPRequestHandler):
         return status
 
     def answer_in_chunks(self):
-        self.redis.call(self.request_id, ("GET", "orders:last"))
+        self.cache.call(self.this, ("GET", "orders:last"))
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
@@ -164,5 +165,11 @@ class Orders(BaseHTTPRequestHandler):
         pass
 
 
-look_up("cache.shop.example", "-", "orders-start", None)
-ThreadingHTTPServer(("10.90.0.3", 8081), Orders).serve_forever()
+class Server(ThreadingHTTPServer):
+    def server_bind(self):
+        """Without the look-up of its own name that HTTPServer makes."""
+        TCPServer.server_bind(self)
+
+
+look_up("cache.shop.example")
+Server(("10.90.0.3", 8081), Orders).serve_forever()
