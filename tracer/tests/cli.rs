@@ -43,7 +43,7 @@ const CASES: &[Case] = &[
     ("-r shop.pcap -q tcp port 6379", 0, "", "redis GET items:7"),
     ("-r shop.pcap -q -- tcp port 6379", 0, "", "redis GET items:7"),
     ("shop.pcap -q tcp port 6379", 0, "", "redis GET items:7"),
-    ("read -q shop.pcap shop.pcap", 0, "", "next point"),
+    ("read -q shop.pcap shop.pcap", 0, "", "[2 points]"),
     // Captures that are not as they should be.
     ("read empty.pcap", 2, "wirespan: read empty.pcap: it is empty, not even a capture's header was written", ""),
     ("read cut-header.pcap", 2, "wirespan: read cut-header.pcap: it is cut off inside its header, after 10 bytes", ""),
@@ -111,6 +111,9 @@ const CASES: &[Case] = &[
     // Output.
     ("read shop.pcap -q --format ndjson", 0, "", "{\"type\":\"span\",\"v\":2,"),
     ("read shop.pcap -q --color always", 0, "", "\x1b[1mtrace "),
+    ("read shop.pcap -q -v", 0, "", "│  connection  tcp 10.90.0."),
+    ("read shop.pcap -q -vv", 0, "", "request: seq "),
+    ("read shop.pcap -vq --local-time", 0, "", " +05:30  "),
     ("read shop.pcap -q -o traces.txt", 0, "", ""),
     ("read shop.pcap -q -o traces.txt --summary -", 0, "", "\"packets\": 430,"),
     ("read shop.pcap -o /dev/full", 2, "wirespan: write /dev/full: the disk is full, make room or name another place", ""),
@@ -311,6 +314,8 @@ fn wirespan(folder: &Path, words: &str) -> Command {
         .args(words.split(' ').filter(|word| !word.is_empty()))
         .current_dir(folder)
         .env("COLUMNS", "120")
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "IST-5:30")
         .env_remove("NO_COLOR")
         .stdin(Stdio::null());
     command

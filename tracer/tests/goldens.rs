@@ -42,7 +42,8 @@ fn readme_shows_what_the_program_prints() {
     let shown = shown(&root().join(capture.lines().next().unwrap()));
     let block = if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let block = refreshed(block, &shown);
-        fs::write(&path, format!("{before}<!-- output -->\n\n```text\n{block}```{behind}")).unwrap();
+        fs::write(&path, format!("{before}<!-- output -->\n\n```text\n{block}```{behind}"))
+            .unwrap();
         block
     } else {
         block.to_owned()
@@ -82,6 +83,7 @@ fn shown(capture: &Path) -> String {
         .arg("read")
         .arg(capture)
         .env("COLUMNS", "120")
+        .env("LC_ALL", "C.UTF-8")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", capture.display());

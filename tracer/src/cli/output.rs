@@ -2,11 +2,12 @@
 
 use crate::export::TextSink;
 use crate::export::ndjson::{Ndjson, SourceNames};
-use crate::export::terminal::{Look, Terminal};
+use crate::export::terminal::{self, Look, Terminal};
 use crate::export::time::Zone;
+use crate::export::width::add_ascii;
 use crate::span::SpanSink;
 use anyhow::{Result, anyhow, bail};
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
@@ -34,6 +35,11 @@ pub(super) struct OutputArgs {
     /// Show and read moments by the clock of this machine (TZ), not in UTC
     #[arg(long, help_heading = OUTPUT)]
     pub(super) local_time: bool,
+
+    /// Show what each exchange carried, and where and when it was seen: headers, commands,
+    /// connection, frames. -vv: all that is known of it
+    #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
+    pub(super) verbose: u8,
 
     /// Say nothing on the standard error but what went wrong
     #[arg(short, long, help_heading = OUTPUT)]
@@ -89,11 +95,28 @@ impl OutputArgs {
                     width: self.width(),
                     zone: self.zone(),
                     colors: self.colors(),
+                    ascii: is_ascii_only(),
+                    all: self.verbose > 0,
+                    details: self.verbose,
                     protocols,
+                    names: names.clone(),
+                    files: Vec::new(),
                 };
                 Box::new(TextSink::new(Terminal::new(look), output))
             }
         }
+    }
+
+    /// What the bars mean, where some are shown.
+    pub(super) fn legend(&self) -> Option<String> {
+        let bars = self.format == Format::Terminal && terminal::has_bars(self.width());
+        let mut legend = Vec::new();
+        if is_ascii_only() {
+            add_ascii(terminal::LEGEND, &mut legend);
+        } else {
+            legend.extend_from_slice(terminal::LEGEND.as_bytes());
+        }
+        bars.then(|| String::from_utf8_lossy(&legend).into_owned())
     }
 
     /// Whether a line of progress disturbs nothing: among traces on the same terminal, it would
@@ -128,6 +151,16 @@ impl OutputArgs {
         };
         asked.or_else(terminal).filter(|width| *width > 0).unwrap_or(WIDTH).max(NARROWEST)
     }
+}
+
+/// Whether the locale is one of ASCII only: C or POSIX, said outright.
+fn is_ascii_only() -> bool {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
+    locale.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        !locale.contains("utf-8") && !locale.contains("utf8")
+    })
 }
 
 /// What is written to.

@@ -150,6 +150,9 @@ fn conclude(
     // Counts of a run that was broken off would be taken for those of the capture.
     if !args.output.quiet && !at_limit && summary.spans > 0 && outcomes.sink_error.is_none() {
         complain(summary.to_string().trim_end());
+        if let Some(legend) = args.output.legend() {
+            complain(&legend);
+        }
     }
     if let Some(error) = &outcomes.sink_error {
         if error.kind() == io::ErrorKind::BrokenPipe {

@@ -4,6 +4,10 @@ mod json;
 pub mod ndjson;
 pub(crate) mod width;
 pub mod time;
+mod rows;
+mod shares;
+mod bar;
+mod details;
 pub mod terminal;
 
 use crate::span::{SpanSink, Trace};

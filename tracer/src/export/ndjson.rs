@@ -196,15 +196,7 @@ fn half_fields(half: &Half, fields: &mut Object<'_>) {
 fn id_fields(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
     fields.name(key!("format"), context.format.name());
     if context.format == Format::RequestId {
-        // The texts stand in the order of the contexts.
-        let own = |other: &&Context| other.format == context.format;
-        let before = exchange.contexts.iter().take_while(|other| *other != context).filter(own);
-        let place = before.count();
-        let mut texts = exchange.text.iter().filter_map(|(name, value)| match value {
-            Value::Text(text) if name == context.format.name() => Some(text),
-            _ => None,
-        });
-        let text = texts.nth(place).unwrap_or_default();
+        let text = id_text(context, exchange);
         fields.text(key!("text"), text);
         if request_id::parse(text).map(|id| id.trace) != Some(context.trace.get()) {
             fields.trace(key!("trace"), context.trace.get());
@@ -223,6 +215,19 @@ fn id_fields(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
         Carrier::Response => fields.name(key!("on"), "response"),
         Carrier::Both => fields.name(key!("on"), "both"),
     }
+}
+
+/// A request id as it was sent.
+pub(super) fn id_text<'e>(context: &Context, exchange: &'e Exchange) -> &'e [u8] {
+    // The texts stand in the order of the contexts.
+    let own = |other: &&Context| other.format == context.format;
+    let before = exchange.contexts.iter().take_while(|other| *other != context).filter(own);
+    let place = before.count();
+    let mut texts = exchange.text.iter().filter_map(|(name, value)| match value {
+        Value::Text(text) if name == context.format.name() => Some(text),
+        _ => None,
+    });
+    texts.nth(place).unwrap_or_default()
 }
 
 /// How many of the identifiers that stand here are known once the request was seen, as a rule: those

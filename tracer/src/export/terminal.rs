@@ -1,24 +1,31 @@
-//! Traces as trees for people: one line per span, with a bar that shows when it ran.
+//! Traces as trees for people: one line per exchange, with a bar that shows where its time went.
 //!
 //! ```text
-//! trace 4bf92f35…  3 spans  12.4 ms  2026-01-01 10:15:02.123456 UTC  from 10.0.0.7
-//! shop           GET /orders/7        200  +0.00 ms  12.4 ms                   ████████████
-//! └─ orders      GET /orders/7      ! 500  +0.31 ms  11.8 ms traceparent 99 %   ███████████
+//! trace 4bf92f35…  3 exchanges, 2 failed  12.4 ms  2026-01-01 10:15:02.123456 UTC  from 10.0.0.7
+//! shop           GET /orders/7      ! 500     +0 ms  12.4 ms                   ─░░░░░░░░░░░
+//! └─ orders      GET /orders/7      ! 500  +0.31 ms  11.8 ms traceparent 99 %   ─██░░░░░░█─
+//!    └─ stock    GET /items/7      !! 503  +3.31 ms  7.21 ms traceparent 99 %      ──████
 //! ```
 //!
-//! What a narrow line has no room for is left out from the right: the reason of the link, the
-//! start, the bar.
+//! What a narrow line has no room for is left out from the right: the numbers of where the time
+//! went, the reason of the link, the start, the bar.
 
 use crate::exchange::{Exchange, OPERATION, RESOURCE, STATUS_TEXT, Sort, State};
 use crate::export::Render;
+use crate::export::bar::{bar, glyph};
+use crate::export::details::Details;
+use crate::export::ndjson::SourceNames;
+use crate::export::rows::{Alike, Row, Rows};
+use crate::export::shares::{Part, Shares, Stretches, stretches};
 use crate::export::time::{Zone, duration_text};
-use crate::export::width::{clean, fit};
+use crate::export::width::{add_ascii, clean, columns, fit};
 use crate::span::{Link, LinkKind, Trace};
-use crate::summary::protocol_name;
+use crate::summary::{grouped, protocol_name};
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::message::Outcome;
 
 /// How the view looks.
+#[derive(Debug)]
 pub struct Look {
     /// Columns of a line.
     pub width: usize,
@@ -26,8 +33,19 @@ pub struct Look {
     pub zone: Zone,
     /// Whether colours are used.
     pub colors: bool,
+    /// Whether only ASCII is used.
+    pub ascii: bool,
+    /// Whether each exchange has a line of its own, however many there are.
+    pub all: bool,
+    /// How much is told of each exchange below its line: 0 for nothing, 1 for what it carried and
+    /// where, 2 for all.
+    pub details: u8,
     /// The names of the protocols.
     pub protocols: Vec<String>,
+    /// The names of taps and networks, as far as they have appeared.
+    pub names: SourceNames,
+    /// The names of the files, where there are several.
+    pub files: Vec<String>,
 }
 
 /// Renders traces as trees.
@@ -43,6 +61,8 @@ struct Columns {
     tree: usize,
     operation: usize,
     start: usize,
+    /// What most of the time was spent on, or all of it.
+    shares: usize,
     link: usize,
     bar: usize,
 }
@@ -55,14 +75,19 @@ impl Columns {
             NARROW.. => (0, SURENESS),
             _ => (0, 0),
         };
-        let shown = [STATUS, DURATION, start, link];
+        let shares = match width {
+            WIDEST.. => SHARES,
+            WIDER.. => SHARE,
+            _ => 0,
+        };
+        let shown = [STATUS, DURATION, start, shares, link];
         let taken: usize = shown.iter().filter(|part| **part > 0).map(|part| part + 1).sum();
         // One more space stands before the operation.
         let rest = width.saturating_sub(taken + 1);
         let bar = if width < NARROW { 0 } else { rest / 4 };
         let texts = rest - if bar > 0 { bar + 1 } else { 0 };
         let tree = texts / 2;
-        Self { tree, operation: texts - tree, start, link, bar }
+        Self { tree, operation: texts - tree, start, shares, link, bar }
     }
 }
 
@@ -83,11 +108,15 @@ impl Terminal {
         }
     }
 
-    fn title(&self, trace: &Trace, extent: (i64, i64), out: &mut String) {
-        let count = trace.spans.len();
+    fn title(&self, trace: &Trace, rows: &Rows<'_>, extent: (i64, i64), out: &mut String) {
+        let mut count = counted(rows.len(), "exchange");
+        let failed = rows.failed();
+        if failed > 0 {
+            count.push_str(&format!(", {} failed", grouped(failed as u64)));
+        }
         let mut parts = vec![
             format!("trace {:032x}", trace.id),
-            format!("{count} span{}", if count == 1 { "" } else { "s" }),
+            count,
             duration_text(extent.1 - extent.0),
             self.look.zone.moment_text(Timestamp(extent.0)),
         ];
@@ -100,124 +129,263 @@ impl Terminal {
         let mut title = String::new();
         for part in parts {
             let longer = if title.is_empty() { part } else { format!("{title}  {part}") };
-            // All but names and addresses is ASCII here.
-            if !title.is_empty() && longer.len() > self.look.width {
+            if !title.is_empty() && columns(&longer) > self.look.width {
                 break;
             }
             title = longer;
         }
         let mut cut = String::new();
         fit(&title, self.look.width, &mut cut);
-        self.paint(out, BOLD, cut.trim_end());
+        self.paint(out, if failed > 0 { BOLD_RED } else { BOLD }, cut.trim_end());
         out.push('\n');
     }
 
-    fn span(
-        &self,
-        trace: &Trace,
-        place: usize,
-        follows: &[bool],
-        extent: (i64, i64),
-        out: &mut String,
-    ) {
-        let Some(span) = trace.spans.get(place) else { return };
-        let e = &*span.exchange;
-        let columns = self.columns;
-        let (color, status) = status(e);
-        let mut tree = branches(trace, place, follows, columns.tree / 2);
-        tree.push_str(&clean(span.service.as_bytes()));
-        let start = e.start().0 - extent.0;
-        let duration = e.end().0 - e.start().0;
-        fit(&tree, columns.tree, out);
-        out.push(' ');
-        fit(&operation(e, &self.look.protocols), columns.operation, out);
-        out.push(' ');
+    fn line(&self, rows: &Rows<'_>, place: usize, row: &Row, extent: (i64, i64), out: &mut String) {
+        let (Some(span), Some(told)) = (rows.span(row.outer), rows.exchange(row.told)) else {
+            return;
+        };
+        let widths = self.columns;
+        let alike = rows.in_common(place);
+        let (status_color, status) = status(told);
+        // What failed stands out with its whole line, what the client got wrong with its status.
+        let color = match (row.failed, row.is_origin) {
+            (true, true) => BOLD_RED,
+            (true, false) => RED,
+            _ => "",
+        };
         let mut text = String::new();
-        fit(&status, STATUS, &mut text);
+        let mut tree = branches(rows, place, widths.tree / 2, Lead::Line);
+        tree.push_str(&clean(span.service.as_bytes()));
+        fit(&tree, widths.tree, &mut text);
+        text.push(' ');
+        let what = self.what(row, told, alike.as_ref());
+        fit(&what, widths.operation, &mut text);
         self.paint(out, color, &text);
-        if columns.start > 0 {
-            out.push_str(&format!(" {:>START$}", format!("+{}", duration_text(start))));
+        text.clear();
+        text.push(if row.is_origin { '!' } else { ' ' });
+        fit(&status, STATUS - 1, &mut text);
+        out.push(' ');
+        self.paint(out, if color.is_empty() { status_color } else { color }, &text);
+        if widths.start > 0 {
+            let start = format!("+{}", duration_text(row.from - extent.0));
+            out.push_str(&format!(" {start:>START$}"));
         }
+        let duration = alike.as_ref().map_or(row.to - row.from, |alike| alike.together);
         out.push_str(&format!(" {:>DURATION$}", duration_text(duration)));
-        if columns.link > 0 {
+        let mut shares = Shares::default();
+        let mut drawn = Stretches::new();
+        if widths.bar > 0 {
+            for (place, _) in rows.alike(place) {
+                let own = stretches(rows, place);
+                shares.add(&own);
+                drawn.extend(own);
+            }
+        }
+        if widths.shares > 0 {
+            out.push(' ');
+            self.shares(&shares, out);
+        }
+        if widths.link > 0 {
             let (color, link) = span
                 .link
                 .as_ref()
-                .map_or(("", String::new()), |link| link_text(link, columns.link == REASON));
-            let mut text = String::new();
-            fit(&link, columns.link, &mut text);
+                .map_or(("", String::new()), |link| link_text(link, widths.link == REASON));
+            text.clear();
+            fit(&link, widths.link, &mut text);
             out.push(' ');
             self.paint(out, color, &text);
         }
-        if columns.bar > 0 {
-            let bar = bar(start, duration, extent.1 - extent.0, columns.bar);
+        if widths.bar > 0 {
             out.push(' ');
-            self.paint(out, if color.is_empty() { CYAN } else { color }, &bar);
+            self.bar(&bar(&drawn, extent, widths.bar), color, out);
         }
         out.truncate(out.trim_end_matches(' ').len());
+        out.push('\n');
+    }
+
+    /// What was asked: of many in one line how many, and at how many points where there is room.
+    fn what(&self, row: &Row, e: &Exchange, alike: Option<&Alike>) -> String {
+        if let Some(alike) = alike {
+            let what = operation(e, &self.look.protocols, Some(&alike.resource));
+            return format!("{} × {what}", grouped(row.alike as u64));
+        }
+        let mut what = operation(e, &self.look.protocols, e.text.text(RESOURCE));
+        if row.points > 1 {
+            let points = format!(" [{} points]", row.points);
+            if columns(&what) + points.len() <= self.columns.operation {
+                what.push_str(&points);
+            }
+        }
+        what
+    }
+
+    fn shares(&self, shares: &Shares, out: &mut String) {
+        let mut text = String::new();
+        if self.columns.shares == SHARES {
+            for (name, time, columns) in [
+                ("server", shares.server, SERVER),
+                ("waits", shares.waiting, WAITS),
+                ("net", shares.network, NET),
+            ] {
+                let share = if time > 0 {
+                    format!("{name} {}", duration_text(time))
+                } else {
+                    String::new()
+                };
+                if columns != SERVER {
+                    text.push(' ');
+                }
+                fit(&share, columns, &mut text);
+            }
+        } else {
+            let largest = shares.largest().map(|(part, percent)| match part {
+                Part::Network => format!("net {percent} %"),
+                Part::Server => format!("server {percent} %"),
+                Part::Waiting => format!("waits {percent} %"),
+            });
+            fit(&largest.unwrap_or_default(), SHARE, &mut text);
+        }
+        self.paint(out, DIM, &text);
+    }
+
+    fn bar(&self, bar: &[Option<Part>], color: &str, out: &mut String) {
+        let mut text = String::new();
+        for run in bar.chunk_by(|a, b| a == b) {
+            let part = run.first().copied().flatten();
+            let color = match part {
+                _ if !color.is_empty() => color,
+                Some(Part::Server) => CYAN,
+                Some(Part::Network) => BLUE,
+                Some(Part::Waiting) => DIM,
+                None => "",
+            };
+            text.clear();
+            text.extend(std::iter::repeat_n(glyph(part), run.len()));
+            self.paint(out, color, &text);
+        }
+    }
+
+    fn details(&self) -> Details<'_> {
+        Details {
+            width: self.look.width,
+            colors: self.look.colors,
+            all: self.look.details > 1,
+            protocols: &self.look.protocols,
+            taps: self.look.names.taps(),
+            files: &self.look.files,
+        }
+    }
+
+    /// What has no line of its own, and how it gets one.
+    fn rest(&self, trace: &Trace, rest: &Rest, out: &mut String) {
+        // The first digits of an id tell it from the others.
+        let id = trace.id >> 96;
+        let rest = match *rest {
+            Rest { exchanges: 0, alike: false, .. } => return,
+            Rest { exchanges: 0, .. } => format!("… --trace {id:08x} shows each of the calls"),
+            Rest { exchanges, failed, .. } => {
+                let failed = match failed {
+                    0 => String::new(),
+                    failed => format!(" ({} failed)", grouped(failed as u64)),
+                };
+                let more = if exchanges == 1 { "exchange" } else { "exchanges" };
+                let exchanges = grouped(exchanges as u64);
+                format!("… {exchanges} more {more}{failed}: --trace {id:08x} shows all")
+            }
+        };
+        let mut text = String::new();
+        fit(&rest, self.look.width, &mut text);
+        self.paint(out, DIM, text.trim_end());
         out.push('\n');
     }
 }
 
 impl Render for Terminal {
     fn trace(&self, trace: &Trace, bytes: &mut Vec<u8>) {
-        let start =
-            trace.spans.iter().map(|span| span.exchange.start().0).min().unwrap_or_default();
-        let end = trace.spans.iter().map(|span| span.exchange.end().0).max().unwrap_or_default();
+        let rows = if self.look.all { Rows::each(trace) } else { Rows::folded(trace) };
+        let extent = rows.extent();
         let mut out = String::new();
-        self.title(trace, (start, end), &mut out);
-        let follows = follows(trace);
-        for place in 0..trace.spans.len() {
-            self.span(trace, place, &follows, (start, end), &mut out);
+        self.title(trace, &rows, extent, &mut out);
+        let details = (self.look.details > 0).then(|| self.details());
+        let mut rest = Rest { exchanges: rows.len(), failed: rows.failed(), alike: false };
+        let most = if self.look.all { usize::MAX } else { LINES };
+        for (place, row) in rows.lines().take(most) {
+            self.line(&rows, place, row, extent, &mut out);
+            if let Some(details) = &details {
+                let lead = branches(&rows, place, self.columns.tree / 2, Lead::Below);
+                details.write(&rows, place, extent.0, &lead, &mut out);
+            }
+            rest.exchanges -= row.alike;
+            rest.failed -= if row.failed { row.alike } else { 0 };
+            rest.alike |= row.alike > 1;
         }
+        self.rest(trace, &rest, &mut out);
         out.push('\n');
-        bytes.extend_from_slice(out.as_bytes());
+        if self.look.ascii {
+            add_ascii(&out, bytes);
+        } else {
+            bytes.extend_from_slice(out.as_bytes());
+        }
     }
 }
 
-/// For each span, whether a later one hangs under the same span.
-fn follows(trace: &Trace) -> Vec<bool> {
-    let mut has_later = vec![false; trace.spans.len()];
-    let mut follows = Vec::with_capacity(trace.spans.len());
-    for span in trace.spans.iter().rev() {
-        let later = span.link.as_ref().and_then(|link| has_later.get_mut(link.parent));
-        follows.push(later.is_some_and(|later| std::mem::replace(later, true)));
-    }
-    follows.reverse();
-    follows
+/// What of a trace has no line of its own.
+struct Rest {
+    /// Exchanges without any line.
+    exchanges: usize,
+    /// Those among them that failed.
+    failed: usize,
+    /// Whether several stand in one line.
+    alike: bool,
 }
 
-/// The branches before a span: a line goes on where a later sibling follows. Of a tree that is
-/// deeper than there is room, the outer branches are left out.
-fn branches(trace: &Trace, place: usize, follows: &[bool], columns: usize) -> String {
+/// What stands behind branches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    /// The line of a row.
+    Line,
+    /// Lines that tell more of it.
+    Below,
+}
+
+/// The branches before a row: a line goes on where a later one follows. Of a tree that is deeper
+/// than there is room, the outer branches are left out.
+fn branches(rows: &Rows<'_>, place: usize, columns: usize, lead: Lead) -> String {
     let room = (columns / BRANCH).max(2);
     let mut parts = Vec::new();
-    let mut at = place;
-    while let Some(link) = trace.spans.get(at).and_then(|span| span.link.as_ref()) {
-        if parts.len() == room {
+    let mut at = rows.get(place);
+    if lead == Lead::Below {
+        let goes_on = at.is_some_and(|row| row.below.is_some());
+        parts.push(if goes_on { "│  " } else { "   " });
+    }
+    while let Some(row) = at
+        && let Some(above) = row.above
+    {
+        if parts.len() >= room {
             parts.pop();
             parts.push("…  ");
             break;
         }
-        parts.push(match (parts.is_empty(), follows.get(at) == Some(&true)) {
+        parts.push(match (parts.is_empty(), row.follows) {
             (true, true) => "├─ ",
             (true, false) => "└─ ",
             (false, true) => "│  ",
             (false, false) => "   ",
         });
-        at = link.parent;
+        at = rows.get(above);
     }
     parts.into_iter().rev().collect()
 }
 
-pub(crate) fn operation(e: &Exchange, protocols: &[String]) -> String {
+/// What was asked, and of what.
+pub(crate) fn operation(e: &Exchange, protocols: &[String], resource: Option<&[u8]>) -> String {
     let mut text = match (e.sort, protocol_name(e.protocol, protocols)) {
         (Sort::Connect, _) => return format!("connect to port {}", e.server.port()),
         (_, "http") => String::new(),
         (_, protocol) => format!("{protocol} "),
     };
     text.push_str(&clean(e.text.text(OPERATION).unwrap_or_default()));
-    if let Some(resource) = e.text.text(RESOURCE) {
+    if let Some(resource) = resource {
         text.push(' ');
         text.push_str(&clean(resource));
     }
@@ -247,7 +415,7 @@ pub(crate) fn status(e: &Exchange) -> (&'static str, String) {
         };
         let name = name.replace('_', " ");
         return if e.state.failed() {
-            (RED, format!("! {name}"))
+            (BOLD_RED, format!("! {name}"))
         } else {
             (YELLOW, format!("  {name}"))
         };
@@ -264,33 +432,48 @@ pub(crate) fn status(e: &Exchange) -> (&'static str, String) {
         (None, code) => code.to_string().into(),
     };
     match e.outcome {
-        Outcome::ServerError => (RED, format!("! {text}")),
+        Outcome::ServerError => (BOLD_RED, format!("! {text}")),
         Outcome::ClientError => (YELLOW, format!("  {text}")),
         Outcome::Ok | Outcome::Unknown => ("", format!("  {text}")),
     }
 }
 
-/// A bar within `width` columns for a part of the whole.
-fn bar(start: i64, duration: i64, whole: i64, width: usize) -> String {
-    let whole = whole.max(1) as f64;
-    let columns = width as f64;
-    let from = ((start as f64 / whole) * columns).floor().clamp(0.0, columns - 1.0) as usize;
-    let to = (((start + duration) as f64 / whole) * columns).ceil().clamp(0.0, columns) as usize;
-    let mut bar = " ".repeat(from);
-    bar.push_str(&"█".repeat(to.saturating_sub(from).max(1)));
-    bar
+fn counted(count: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
 }
 
-/// A mark for failure, a space, and the longest name of a state.
-const STATUS: usize = 11;
+/// Whether lines of such a width have bars.
+pub(crate) fn has_bars(width: usize) -> bool {
+    Columns::fit(width).bar > 0
+}
+
+/// What the bars mean, for the end of the output.
+pub(crate) const LEGEND: &str = "\
+bar       ─ network, █ server, ░ waiting for the calls below; !! where a failure began, most likely";
+
+/// Lines of one trace.
+pub(super) const LINES: usize = 100;
+/// Marks for a failure and its origin, a space, and the longest name of a state.
+const STATUS: usize = 12;
 const START: usize = 8;
 const DURATION: usize = 7;
 /// A link's reason, and how sure it is.
 const REASON: usize = 18;
 /// How sure a link is.
 const SURENESS: usize = 5;
+/// What most of the time was spent on.
+const SHARE: usize = 12;
+const SERVER: usize = 7 + DURATION;
+const WAITS: usize = 6 + DURATION;
+const NET: usize = 4 + DURATION;
+/// All that the time was spent on.
+const SHARES: usize = SERVER + 1 + WAITS + 1 + NET;
 const BRANCH: usize = 3;
-/// Columns from which on a line has all parts.
+/// Columns from which on a line says in numbers where all the time went.
+const WIDEST: usize = 180;
+/// Columns from which on it says where most of the time went.
+const WIDER: usize = 140;
+/// Columns from which on it has the reason of the link.
 const WIDE: usize = 110;
 /// Columns from which on it has the start.
 const MIDDLE: usize = 90;
@@ -298,9 +481,11 @@ const MIDDLE: usize = 90;
 const NARROW: usize = 70;
 const RESET: &str = "\x1b[0m";
 const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
+pub(super) const DIM: &str = "\x1b[2m";
 const CYAN: &str = "\x1b[36m";
-const RED: &str = "\x1b[1;31m";
+const BLUE: &str = "\x1b[34m";
+const RED: &str = "\x1b[31m";
+const BOLD_RED: &str = "\x1b[1;31m";
 const YELLOW: &str = "\x1b[33m";
 
 #[cfg(test)]
@@ -308,18 +493,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_stay_within_their_columns() {
-        assert_eq!(bar(0, 10, 10, 4), "████");
-        assert_eq!(bar(10, 0, 10, 4), "   █");
-        assert_eq!(bar(5, 5, 10, 4), "  ██");
-        assert_eq!(bar(0, 0, 0, 4), "█");
-    }
-
-    #[test]
     fn a_line_fills_its_width_and_no_more() {
         for width in 40..300 {
-            let Columns { tree, operation, start, link, bar } = Columns::fit(width);
-            let parts = [tree, operation, STATUS, start, DURATION, link, bar];
+            let Columns { tree, operation, start, shares, link, bar } = Columns::fit(width);
+            let parts = [tree, operation, STATUS, start, DURATION, shares, link, bar];
             let shown = parts.iter().filter(|part| **part > 0);
             assert_eq!(shown.clone().sum::<usize>() + shown.count() - 1, width, "width {width}");
         }

@@ -13,4 +13,5 @@ mod messages;
 mod layers;
 mod identity;
 mod joining;
+mod view;
 mod random;
