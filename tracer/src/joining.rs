@@ -41,6 +41,19 @@ pub struct Joining<'a> {
     error: Option<io::Error>,
 }
 
+/// A run's result beside its traces.
+#[derive(Debug)]
+pub struct Outcomes {
+    /// All counts.
+    pub summary: Summary,
+    /// Whether reading was stopped before the end.
+    pub stopped: bool,
+    /// What the source said, if it failed in the midst.
+    pub source_error: Option<io::Error>,
+    /// What the sink said, if it failed.
+    pub sink_error: Option<io::Error>,
+}
+
 impl<'a> Joining<'a> {
     /// Joins exchanges of these protocols.
     pub fn new(

@@ -18,7 +18,7 @@ use crate::exchange::{
 };
 use crate::join::same_exchange::fingerprint;
 use crate::join::window::Opened;
-use crate::joining::Joining;
+use crate::joining::{Joining, Outcomes};
 use crate::network;
 use crate::pairing::{Exchanges, mark};
 use crate::span::SpanSink;
@@ -47,19 +47,6 @@ pub trait Surroundings: Send {
 
     /// Called after each batch, with the number of packets so far; false stops the reading.
     fn go_on(&mut self, packets: u64) -> bool;
-}
-
-/// A run's result beside its traces.
-#[derive(Debug)]
-pub struct Outcomes {
-    /// All counts.
-    pub summary: Summary,
-    /// Whether reading was stopped before the end.
-    pub stopped: bool,
-    /// What the source said, if it failed in the midst.
-    pub source_error: Option<io::Error>,
-    /// What the sink said, if it failed.
-    pub sink_error: Option<io::Error>,
 }
 
 /// Reads a source to its end and gives all traces to a sink.

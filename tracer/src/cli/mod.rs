@@ -4,6 +4,7 @@ mod exit;
 mod usage;
 mod limits;
 mod choose;
+mod show;
 mod read;
 mod inputs;
 mod output;

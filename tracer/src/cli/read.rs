@@ -1,23 +1,24 @@
 //! `wirespan read`: captures in, traces out.
 
+use super::Exit;
 use super::choose::ChooseArgs;
 use super::inputs::Inputs;
 use super::limits::{JoiningArgs, LIMITS, count, nanoseconds, seconds};
-use super::output::{self, OutputArgs};
+use super::output::OutputArgs;
 use super::progress::Meter;
-use super::{Exit, complain};
+use super::show::Showing;
 use crate::config::{self, Config};
 use crate::decoder;
 use crate::export::ndjson::SourceNames;
 use crate::pairing;
-use crate::pipeline::{self, Outcomes, Surroundings};
-use crate::select::{CaptureStart, Selecting};
+use crate::pipeline::{self, Surroundings};
+use crate::select::CaptureStart;
+use crate::span::SpanSink;
 use crate::summary::Summary;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,122 +74,46 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let inputs = Inputs::of(&args.from, &args.words, &args.filter)?;
     let config = args.config();
     let mut source = inputs.open(config.threads)?;
-    let outlets = args.output.open(&inputs.files)?;
     let stop = source.progress().stop();
-    signal_hook::flag::register_conditional_shutdown(
-        signal_hook::consts::SIGINT,
-        130,
-        stop.clone(),
-    )
-    .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGINT, stop.clone()))
-    .context("watch for ctrl-C")?;
-    let names = SourceNames::default();
-    let protocols: Vec<String> =
-        (config.protocols)().iter().map(|protocol| protocol.name().to_owned()).collect();
-    let output_name = outlets.traces.name().to_owned();
-    let start = CaptureStart::default();
-    let sink = args.output.sink(outlets.traces, protocols, &names);
-    let mut sink = Selecting::new(args.choose.selection(&args.output.zone()), start.clone(), sink);
-    let ends_at_limit = args.choose.ends_at_limit() && outlets.summary.is_none();
-    if ends_at_limit {
-        sink = sink.telling(stop.clone());
-    }
+    let showing = Showing::prepare(&args.choose, &args.output, &inputs.files, stop.clone())?;
     let mut here = Here {
-        start,
+        start: showing.start.clone(),
         filter: inputs.filter,
-        names: names.clone(),
+        names: showing.names.clone(),
         meter: Meter::new(source.progress(), args.output.may_show_progress()),
         stop: stop.clone(),
     };
+    let protocols: Vec<String> =
+        (config.protocols)().iter().map(|protocol| protocol.name().to_owned()).collect();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(config.threads)
         .build()
         .context("start the threads")?;
-    let mut outcomes = pool.install(|| pipeline::run(&mut source, &mut here, &config, &mut sink));
-    here.meter.clear();
-    if !args.output.quiet {
-        source.tell_rotations();
-    }
-    outcomes.stopped |= stop.load(Ordering::Relaxed);
-    outcomes.summary.shown = sink.shown();
-    let stopped = outcomes.stopped;
-    let summary = &mut outcomes.summary;
-    summary.tap_names = names.taps();
-    summary.taps = summary.tap_names.len();
-    for report in source.reports() {
-        // What was stopped within a packet is not damaged.
-        let damage = report.damage.iter().filter(|damage| !(stopped && is_cut(damage)));
-        summary.damage.extend(damage.map(|damage| format!("{}: {damage}", report.name)));
-        let first = report.first.map(|at| at.0);
-        let last = report.last.map(|at| at.0);
-        summary.from = summary.from.into_iter().chain(first).min();
-        summary.to = summary.to.into_iter().chain(last).max();
-    }
-    for refused in here.filter.iter().flat_map(Filters::refused) {
-        summary.damage.push(format!("filter: {refused}"));
-    }
-    measure(summary);
-    if let Some(output) = outlets.summary {
-        let text = serde_json::to_string_pretty(&outcomes.summary).context("write the summary")?;
-        output.write(&(text + "\n"))?;
-    }
-    let at_limit = ends_at_limit && sink.is_full();
-    conclude(args, &outcomes, at_limit, &output_name)
-}
-
-/// Says how it went, and with what code to end.
-fn conclude(
-    args: &ReadArgs,
-    outcomes: &Outcomes,
-    at_limit: bool,
-    output_name: &str,
-) -> Result<Exit> {
-    let summary = &outcomes.summary;
-    for damage in &summary.damage {
-        complain(&format!("wirespan: warning: {damage}"));
-    }
-    // Counts of a run that was broken off would be taken for those of the capture.
-    if !args.output.quiet && !at_limit && summary.spans > 0 && outcomes.sink_error.is_none() {
-        complain(summary.to_string().trim_end());
-        if let Some(legend) = args.output.legend() {
-            complain(&legend);
-        }
-    }
-    if let Some(error) = &outcomes.sink_error {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            // Whoever reads has seen enough, as head has.
-            if !args.output.quiet {
-                complain("wirespan: the reader of the output has gone; reading was stopped");
-            }
-            return Ok(Exit::Done);
-        }
-        return Err(output::failure(output_name, error));
-    }
-    if let Some(error) = &outcomes.source_error {
-        bail!("read: {error}; what had come before was used");
-    }
-    if at_limit {
+    let run = |sink: &mut (dyn SpanSink + Send)| {
+        let mut outcomes = pool.install(|| pipeline::run(&mut source, &mut here, &config, sink));
+        here.meter.clear();
         if !args.output.quiet {
-            complain(
-                "wirespan: reading was stopped at the limit; with --summary FILE it goes on to \
-                 the end, and counts all",
-            );
+            source.tell_rotations();
         }
-        return Ok(Exit::Done);
-    }
-    if outcomes.stopped {
-        complain("wirespan: stopped by ctrl-C; what had been read was used");
-        return Ok(Exit::Interrupted);
-    }
-    if summary.spans == 0 {
-        complain(&format!("wirespan: nothing found: {}", why_nothing(summary)));
-        return Ok(Exit::NotFound);
-    }
-    if summary.shown.is_some_and(|shown| shown.matched == 0) {
-        complain(&format!("wirespan: nothing found: none of {} traces matches", summary.traces));
-        return Ok(Exit::NotFound);
-    }
-    Ok(Exit::Done)
+        let stopped = outcomes.stopped || stop.load(Ordering::Relaxed);
+        let summary = &mut outcomes.summary;
+        summary.tap_names = here.names.taps();
+        summary.taps = summary.tap_names.len();
+        for report in source.reports() {
+            // What was stopped within a packet is not damaged.
+            let damage = report.damage.iter().filter(|damage| !(stopped && is_cut(damage)));
+            summary.damage.extend(damage.map(|damage| format!("{}: {damage}", report.name)));
+            let first = report.first.map(|at| at.0);
+            let last = report.last.map(|at| at.0);
+            summary.from = summary.from.into_iter().chain(first).min();
+            summary.to = summary.to.into_iter().chain(last).max();
+        }
+        for refused in here.filter.iter().flat_map(Filters::refused) {
+            summary.damage.push(format!("filter: {refused}"));
+        }
+        outcomes
+    };
+    showing.run(protocols, run, why_nothing)
 }
 
 fn is_cut(damage: &Damage) -> bool {
@@ -236,16 +161,6 @@ fn why_nothing(summary: &Summary) -> String {
         1 => "its one flow carries no data".to_owned(),
         flows => format!("its {flows} flows carry no data"),
     }
-}
-
-/// Adds what the process has used.
-fn measure(summary: &mut Summary) {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
-    let seconds =
-        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    summary.peak_rss_bytes = u64::try_from(usage.max_rss()).unwrap_or_default() * 1024;
-    summary.cpu_seconds = seconds(usage.user_time()) + seconds(usage.system_time());
 }
 
 impl ReadArgs {

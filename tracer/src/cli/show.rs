@@ -1,0 +1,143 @@
+//! What every command that shows traces does around its run: it makes what is written to, watches
+//! for ctrl-C, chooses, counts, and says how it went.
+
+use super::choose::ChooseArgs;
+use super::output::{Outlets, OutputArgs, failure};
+use super::{Exit, complain};
+use crate::export::ndjson::SourceNames;
+use crate::joining::Outcomes;
+use crate::select::{CaptureStart, Selecting};
+use crate::span::SpanSink;
+use crate::summary::Summary;
+use anyhow::{Context, Result, bail};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A run whose traces will be shown.
+pub(super) struct Showing<'a> {
+    choose: &'a ChooseArgs,
+    output: &'a OutputArgs,
+    outlets: Outlets,
+    /// Set by ctrl-C, and where nothing that still comes would be shown.
+    stop: Arc<AtomicBool>,
+    /// Names that the run learns.
+    pub(super) names: SourceNames,
+    /// Packet time at the start, which the run learns.
+    pub(super) start: CaptureStart,
+}
+
+impl<'a> Showing<'a> {
+    /// Makes what is written to, and from now on lets ctrl-C set `stop`; a second one ends the
+    /// program.
+    pub(super) fn prepare(
+        choose: &'a ChooseArgs,
+        output: &'a OutputArgs,
+        inputs: &[PathBuf],
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self> {
+        let outlets = output.open(inputs)?;
+        let interrupt = signal_hook::consts::SIGINT;
+        signal_hook::flag::register_conditional_shutdown(interrupt, 130, stop.clone())
+            .and_then(|_| signal_hook::flag::register(interrupt, stop.clone()))
+            .context("watch for ctrl-C")?;
+        let (names, start) = (SourceNames::default(), CaptureStart::default());
+        Ok(Self { choose, output, outlets, stop, names, start })
+    }
+
+    /// Runs what hands out traces of these protocols, then says how it went, and with what code to
+    /// end. Where the run found nothing, `why` tells the reason.
+    pub(super) fn run(
+        self,
+        protocols: Vec<String>,
+        run: impl FnOnce(&mut (dyn SpanSink + Send)) -> Outcomes,
+        why: impl FnOnce(&Summary) -> String,
+    ) -> Result<Exit> {
+        let Self { choose, output, outlets, stop, names, start } = self;
+        let output_name = outlets.traces.name().to_owned();
+        let sink = output.sink(outlets.traces, protocols, &names);
+        let mut sink = Selecting::new(choose.selection(&output.zone()), start, sink);
+        let ends_at_limit = choose.ends_at_limit() && outlets.summary.is_none();
+        if ends_at_limit {
+            sink = sink.telling(stop.clone());
+        }
+        let mut outcomes = run(&mut sink);
+        outcomes.stopped |= stop.load(Ordering::Relaxed);
+        outcomes.summary.shown = sink.shown();
+        measure(&mut outcomes.summary);
+        if let Some(file) = outlets.summary {
+            let text =
+                serde_json::to_string_pretty(&outcomes.summary).context("write the summary")?;
+            file.write(&(text + "\n"))?;
+        }
+        let at_limit = ends_at_limit && sink.is_full();
+        conclude(output, &outcomes, at_limit, &output_name, why)
+    }
+}
+
+/// Says how it went, and with what code to end.
+fn conclude(
+    output: &OutputArgs,
+    outcomes: &Outcomes,
+    at_limit: bool,
+    output_name: &str,
+    why: impl FnOnce(&Summary) -> String,
+) -> Result<Exit> {
+    let summary = &outcomes.summary;
+    for damage in &summary.damage {
+        complain(&format!("wirespan: warning: {damage}"));
+    }
+    // Counts of a run that was broken off would be taken for those of the capture.
+    if !output.quiet && !at_limit && summary.spans > 0 && outcomes.sink_error.is_none() {
+        complain(summary.to_string().trim_end());
+        if let Some(legend) = output.legend() {
+            complain(&legend);
+        }
+    }
+    if let Some(error) = &outcomes.sink_error {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            // Whoever reads has seen enough, as head has.
+            if !output.quiet {
+                complain("wirespan: the reader of the output has gone; reading was stopped");
+            }
+            return Ok(Exit::Done);
+        }
+        return Err(failure(output_name, error));
+    }
+    if let Some(error) = &outcomes.source_error {
+        bail!("read: {error}; what had come before was used");
+    }
+    if at_limit {
+        if !output.quiet {
+            complain(
+                "wirespan: reading was stopped at the limit; with --summary FILE it goes on to \
+                 the end, and counts all",
+            );
+        }
+        return Ok(Exit::Done);
+    }
+    if outcomes.stopped {
+        complain("wirespan: stopped by ctrl-C; what had been read was used");
+        return Ok(Exit::Interrupted);
+    }
+    if summary.spans == 0 {
+        complain(&format!("wirespan: nothing found: {}", why(summary)));
+        return Ok(Exit::NotFound);
+    }
+    if summary.shown.is_some_and(|shown| shown.matched == 0) {
+        complain(&format!("wirespan: nothing found: none of {} traces matches", summary.traces));
+        return Ok(Exit::NotFound);
+    }
+    Ok(Exit::Done)
+}
+
+/// Adds what the process has used.
+fn measure(summary: &mut Summary) {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    summary.peak_rss_bytes = u64::try_from(usage.max_rss()).unwrap_or_default() * 1024;
+    summary.cpu_seconds = seconds(usage.user_time()) + seconds(usage.system_time());
+}
