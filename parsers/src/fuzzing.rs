@@ -88,19 +88,32 @@ pub fn check(protocol: &mut dyn Protocol, transport: Transport, client: Side, ev
             protocol.probe(&flow, *from, bytes);
         }
     }
-    let whole = drive(protocol, &flow, client, events, Split::Whole);
-    assert_eq!(whole.broken, Vec::<String>::new(), "{} on {events:?}", protocol.name());
-    if transport == Transport::Udp {
+    check_recording(&Recording::default(), protocol, &flow, client, events);
+    check_recording(&Recording::with_details(), protocol, &flow, client, events);
+}
+
+fn check_recording(
+    empty: &Recording,
+    protocol: &mut dyn Protocol,
+    flow: &FlowInfo,
+    client: Side,
+    events: &[Event],
+) {
+    let name = protocol.name().to_owned();
+    let mut drive = |split| record(empty.clone(), protocol, flow, client, events, split);
+    let whole = drive(Split::Whole);
+    assert_eq!(whole.broken, Vec::<String>::new(), "{name} on {events:?}");
+    if flow.transport == Transport::Udp {
         return;
     }
     for split in [Split::Bytes, Split::Patient] {
-        let other = drive(protocol, &flow, client, events, split);
-        assert_eq!(other.broken, Vec::<String>::new(), "{} on {events:?}", protocol.name());
+        let other = drive(split);
+        assert_eq!(other.broken, Vec::<String>::new(), "{name} on {events:?}");
         let lossless = events.iter().all(|event| matches!(event, Event::Bytes { .. }));
         // Who is asked later also says later that bytes are malformed.
         let comparable = split == Split::Bytes || whole.malformed.is_empty();
         if lossless && comparable {
-            assert_eq!(whole.settled(), other.settled(), "{} on {events:?}", protocol.name());
+            assert_eq!(whole.settled(), other.settled(), "{name} on {events:?}");
         }
     }
 }
@@ -157,6 +170,17 @@ pub fn drive(
     events: &[Event],
     split: Split,
 ) -> Recording {
+    record(Recording::default(), protocol, flow, client, events, split)
+}
+
+fn record(
+    recording: Recording,
+    protocol: &mut dyn Protocol,
+    flow: &FlowInfo,
+    client: Side,
+    events: &[Event],
+    split: Split,
+) -> Recording {
     let conn = protocol.open(flow, client);
     let mut driver = Driver {
         protocol,
@@ -164,7 +188,7 @@ pub fn drive(
         transport: flow.transport,
         patient: split == Split::Patient,
         lanes: [Lane::default(), Lane::default()],
-        recording: Recording::default(),
+        recording,
     };
     for (at, event) in (0..).map(Timestamp).zip(events) {
         match event {
@@ -207,6 +231,8 @@ pub struct Recording {
     pub broken: Vec<String>,
     /// How many body bytes are asked for.
     pub wants: usize,
+    /// Whether all is asked for that messages say.
+    pub details: bool,
     /// The present call's side, the offset of its input, and its length.
     from: Option<Side>,
     start: u64,
@@ -253,6 +279,12 @@ pub struct Recorded {
 }
 
 impl Recording {
+    /// One that asks for all that messages say.
+    #[must_use]
+    pub fn with_details() -> Self {
+        Self { details: true, ..Self::default() }
+    }
+
     /// The messages that no split may change: those that were closed before malformed bytes came.
     #[must_use]
     pub fn settled(&self) -> Vec<&Recorded> {
@@ -338,6 +370,10 @@ impl Out for Recording {
     fn wants(&self, key: Key) -> usize {
         let message = usize::try_from(key.0).ok().and_then(|place| self.messages.get(place));
         message.map_or(0, |message| self.wants.saturating_sub(message.body.len()))
+    }
+
+    fn wants_details(&self) -> bool {
+        self.details
     }
 
     fn add(&mut self, key: Key, attribute: Attribute<'_>) {

@@ -5,6 +5,7 @@
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods)]
 
 pub mod reader;
+mod secrets;
 pub mod trace_context;
 pub mod message;
 pub mod protocol;

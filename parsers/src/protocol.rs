@@ -142,6 +142,11 @@ pub trait Out {
     fn open(&mut self, message: Message<'_>) -> Key;
     /// How many bytes of the message's body somebody asked for; 0 means that it can be skipped.
     fn wants(&self, key: Key) -> usize;
+    /// Whether somebody asked for all that messages say, such as every header; else only what
+    /// tells exchanges apart is added.
+    fn wants_details(&self) -> bool {
+        false
+    }
     /// Something more is known of an open message.
     fn add(&mut self, key: Key, attribute: Attribute<'_>);
     /// An open message carries this identifier.

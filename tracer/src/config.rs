@@ -17,6 +17,8 @@ pub struct Config {
     pub window: WindowLimits,
     /// Nanoseconds after which a request counts as unanswered.
     pub response_timeout: i64,
+    /// Whether all is kept that messages say, such as every header.
+    pub details: bool,
     /// Makes the protocols of one shard.
     pub protocols: Box<dyn Fn() -> Vec<Box<dyn Protocol>> + Send + Sync>,
     /// Makes the hooks of one shard.
@@ -35,6 +37,7 @@ impl Default for Config {
             open: MAX_OPEN,
             window: WindowLimits::default(),
             response_timeout: RESPONSE_TIMEOUT_SECONDS * 1_000_000_000,
+            details: false,
             protocols: Box::new(|| PROTOCOLS.iter().map(|make| make()).collect()),
             hooks: Box::new(Vec::new),
         }

@@ -25,6 +25,8 @@ pub struct Shared {
     pub lost: BTreeMap<&'static str, u64>,
     /// How many body bytes the hooks want.
     wants: usize,
+    /// Whether all is wanted that messages say.
+    details: bool,
     /// Bytes of unfinished messages that all flows keep, and how many they may.
     kept: usize,
     may_keep: usize,
@@ -34,7 +36,22 @@ impl Shared {
     /// For these protocols and hooks.
     pub fn new(protocols: Vec<Box<dyn Protocol>>, hooks: Vec<Box<dyn Hook>>) -> Self {
         let wants = hooks.iter().map(|hook| hook.wants()).max().unwrap_or_default();
-        Self { protocols, hooks, lost: BTreeMap::new(), wants, kept: 0, may_keep: usize::MAX }
+        Self {
+            protocols,
+            hooks,
+            lost: BTreeMap::new(),
+            wants,
+            details: false,
+            kept: 0,
+            may_keep: usize::MAX,
+        }
+    }
+
+    /// Wants all that messages say, or not.
+    #[must_use]
+    pub fn with_details(mut self, wanted: bool) -> Self {
+        self.details = wanted;
+        self
     }
 
     /// Bounds the bytes of unfinished messages that all flows keep.
@@ -557,6 +574,7 @@ impl FlowDecoder {
             input: rest,
             hooks: &mut shared.hooks,
             wants: shared.wants,
+            details: shared.details,
             lost: &mut shared.lost,
             inner: &mut inner,
             responses: 0,

@@ -305,7 +305,8 @@ impl Shard {
                 number: number as u16,
                 serial: 0,
                 shared: Shared::new((config.protocols)(), (config.hooks)())
-                    .keeping_at_most(limits.waiting),
+                    .keeping_at_most(limits.waiting)
+                    .with_details(config.details),
                 open: 0,
                 may_open: (config.open / SHARDS).max(1),
                 flows: Vec::new(),

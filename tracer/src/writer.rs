@@ -35,6 +35,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) input: &'a [u8],
     pub(crate) hooks: &'a mut [Box<dyn Hook>],
     pub(crate) wants: usize,
+    pub(crate) details: bool,
     pub(crate) lost: &'a mut BTreeMap<&'static str, u64>,
     pub(crate) inner: &'a mut Vec<(u64, Side, Carried)>,
     /// Responses that were opened.
@@ -87,6 +88,10 @@ impl Out for Writer<'_> {
 
     fn wants(&self, _key: Key) -> usize {
         self.wants
+    }
+
+    fn wants_details(&self) -> bool {
+        self.details
     }
 
     fn add(&mut self, key: Key, attribute: Attribute<'_>) {

@@ -170,6 +170,7 @@ impl ReadArgs {
             window: self.joining.window(),
             response_timeout: nanoseconds(self.response_timeout),
             open: self.max_open,
+            details: self.output.verbose > 0,
             ..Config::default()
         };
         config.flows.flows = self.max_flows;

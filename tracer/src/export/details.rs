@@ -68,9 +68,8 @@ impl Details<'_> {
         for context in &told.contexts {
             notes.note("id", &identifier(context, told));
         }
-        if self.all {
-            notes.note("span", &format!("{:016x}{}", span.id, link(rows, span)));
-        }
+        let link = if self.all { link(rows, span) } else { String::new() };
+        notes.note("span", &format!("{:016x}{link}", span.id));
     }
 
     fn connection(&self, e: &Exchange) -> String {
@@ -145,11 +144,12 @@ impl Details<'_> {
                 _ => notes.note("request", &request_line(e)),
             }
         }
-        for (name, value) in named(e, REQUEST_HEADER) {
+        let [asked, answered] = TRAILER;
+        for (name, value) in named(e, REQUEST_HEADER).chain(named(e, asked)) {
             notes.note("", &format!("{name}: {value}"));
         }
         notes.note("response", &response_line(e));
-        for (name, value) in named(e, RESPONSE_HEADER) {
+        for (name, value) in named(e, RESPONSE_HEADER).chain(named(e, answered)) {
             notes.note("", &format!("{name}: {value}"));
         }
         for answers in texts(e, "dns.answers") {
@@ -163,10 +163,11 @@ impl Details<'_> {
                 notes.note("", &clean(answer));
             }
         }
+        let prefixes = [REQUEST_HEADER, RESPONSE_HEADER, asked, answered];
         let shown = |name: &str| {
             SHOWN.contains(&name)
-                || name.starts_with(REQUEST_HEADER)
-                || name.starts_with(RESPONSE_HEADER)
+                || (!self.all && SIZES.contains(&name))
+                || prefixes.iter().any(|prefix| name.starts_with(prefix))
         };
         for (name, value) in e.text.iter().filter(|(name, _)| !shown(name)) {
             notes.note("", &format!("{name} {}", value_text(value)));
@@ -350,8 +351,11 @@ const SHOWN: &[&str] = &[
     "dns.question.name",
     "dns.answers",
 ];
+/// What headers mostly say too.
+const SIZES: &[&str] = &["http.request.body.size", "http.response.body.size"];
 const REQUEST_HEADER: &str = "http.request.header.";
 const RESPONSE_HEADER: &str = "http.response.header.";
+const TRAILER: [&str; 2] = ["http.request.trailer.", "http.response.trailer."];
 /// Columns of the longest label, and two spaces.
 const LABEL: usize = 12;
 /// Columns that a text has at least.

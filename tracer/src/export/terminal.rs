@@ -250,7 +250,9 @@ impl Terminal {
 
     fn bar(&self, bar: &[Option<Part>], color: &str, out: &mut String) {
         let mut text = String::new();
-        for run in bar.chunk_by(|a, b| a == b) {
+        // One colour needs no more than one run.
+        let together = |a: &Option<Part>, b: &Option<Part>| a == b || !color.is_empty();
+        for run in bar.chunk_by(together) {
             let part = run.first().copied().flatten();
             let color = match part {
                 _ if !color.is_empty() => color,
@@ -260,7 +262,7 @@ impl Terminal {
                 None => "",
             };
             text.clear();
-            text.extend(std::iter::repeat_n(glyph(part), run.len()));
+            text.extend(run.iter().map(|part| glyph(*part)));
             self.paint(out, color, &text);
         }
     }

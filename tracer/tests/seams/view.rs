@@ -2,7 +2,8 @@
 
 use crate::http::{Call, Connection, all, end, get, head, sorted};
 use crate::packets::Packet;
-use crate::run::{Ran, run};
+use crate::run::{Ran, run, run_with};
+use wirespan::config::Config;
 use wirespan::export::Render;
 use wirespan::export::ndjson::SourceNames;
 use wirespan::export::terminal::{Look, Terminal};
@@ -234,6 +235,16 @@ fn without_unicode_all_is_ascii() {
     assert!(lines.iter().all(|line| line.is_ascii()), "{lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("|- 10.0.0.3:6379")), "{lines:#?}");
     assert!(lines.iter().any(|line| line.contains("20 x redis GET items:~")), "{lines:#?}");
+}
+
+#[test]
+fn headers_are_kept_for_those_who_ask() {
+    let call = Call::new(1, 2, 10..20, "/x").asks("X-One: a\x1b[2J").asks("Cookie: id=7").packets();
+    let plain = run(&call);
+    assert!(!shown(&plain, Look { details: 1, ..look(120) }).join("\n").contains("x-one"));
+    let ran = run_with(&call, &|| Config { details: true, ..Config::default() });
+    let text = shown(&ran, Look { details: 1, ..look(120) }).join("\n");
+    assert!(text.contains("x-one: a·[2J") && text.contains("cookie: id=***"), "{text}");
 }
 
 #[test]

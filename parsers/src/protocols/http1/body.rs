@@ -1,8 +1,9 @@
 //! Body bytes in, the end of their message out, and of the bytes only those that somebody wants.
 //! <https://www.rfc-editor.org/rfc/rfc9112#section-7>
 
-use super::fields::add_size;
+use super::fields::{add_header, add_size};
 use super::framing::chunk_size;
+use super::head::Role;
 use super::{Connection, HEAD_LIMIT, Reading};
 use crate::message::Side;
 use crate::protocol::{AfterGap, Key, Malformed, Out, Step};
@@ -154,6 +155,9 @@ impl Connection {
                 out.close(body.key, newline + 1);
                 return Ok(used(newline + 1));
             }
+            if out.wants_details() && read + len <= TRAILERS_ROOM {
+                self.trailer(from, body.key, line, out);
+            }
             read += len;
             start = newline + 1;
             scanned = start;
@@ -165,6 +169,18 @@ impl Connection {
         }
         self.set_reading(from, Reading::Trailers { body, scanned: unread, read });
         Ok(used(start))
+    }
+
+    /// Adds one trailing field.
+    fn trailer(&self, from: Side, key: Key, line: &[u8], out: &mut dyn Out) {
+        let Some(colon) = memchr(b':', line) else { return };
+        let (name, value) = line.split_at_checked(colon).unwrap_or_default();
+        let prefix = match self.role(from) {
+            Role::Client => "http.request.trailer.",
+            Role::Server => "http.response.trailer.",
+        };
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        add_header(out, key, prefix, name.trim_ascii(), value, &mut Vec::new());
     }
 
     pub(super) fn gap_in_body(
@@ -206,6 +222,9 @@ pub(super) fn used(bytes: usize) -> Step {
 fn newline(input: &[u8], scanned: usize) -> Option<usize> {
     Some(scanned + memchr(b'\n', input.get(scanned..)?)?)
 }
+
+/// Bytes of trailing fields that are told.
+const TRAILERS_ROOM: usize = 2 << 10;
 
 /// The longest line before a chunk's data, in bytes.
 pub(super) const CHUNK_LINE_LIMIT: usize = 4 << 10;

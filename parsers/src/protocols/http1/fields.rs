@@ -5,6 +5,7 @@ use super::framing::Lengths;
 use super::head::{Headers, Role};
 use crate::message::{Attribute, Outcome, Status, Value};
 use crate::protocol::{Key, Out};
+use crate::secrets::masked_header;
 use crate::trace_context::Collector;
 use memchr::memchr;
 
@@ -81,6 +82,52 @@ pub(super) fn add_size(out: &mut dyn Out, key: Key, role: Role, size: u64) {
     add(out, key, name, Value::Int(i64::try_from(size).unwrap_or(i64::MAX)));
 }
 
+/// Adds all headers by their names, so many and so much of them, secrets masked.
+pub(super) fn add_headers(out: &mut dyn Out, key: Key, role: Role, headers: Headers<'_, '_>) {
+    let prefix = match role {
+        Role::Client => "http.request.header.",
+        Role::Server => "http.response.header.",
+    };
+    let mut scratch = Vec::new();
+    let mut room = HEADERS_ROOM;
+    let mut left_out = 0;
+    for (place, (name, value)) in headers.enumerate() {
+        let size = prefix.len() + name.len() + value.len().min(VALUE_LIMIT);
+        if place >= HEADERS_LIMIT || size > room || name.len() > NAME_LIMIT {
+            left_out += 1;
+            continue;
+        }
+        room -= size;
+        add_header(out, key, prefix, name, value, &mut scratch);
+    }
+    if left_out > 0 {
+        add(out, key, "wirespan.http.headers_left_out", Value::Int(left_out));
+    }
+}
+
+/// Adds one header, or trailing field, as it may be shown.
+pub(super) fn add_header(
+    out: &mut dyn Out,
+    key: Key,
+    prefix: &str,
+    name: &[u8],
+    value: &[u8],
+    scratch: &mut Vec<u8>,
+) {
+    let mut full_name = String::from(prefix);
+    full_name.extend(name.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+    masked_header(name, value, scratch);
+    if scratch.len() > VALUE_LIMIT {
+        scratch.truncate(VALUE_LIMIT);
+        scratch.extend_from_slice(CUT);
+    }
+    // RFC 9112 section 5.2: a line fold is replaced by spaces.
+    for byte in scratch.iter_mut().filter(|byte| matches!(**byte, b'\r' | b'\n')) {
+        *byte = b' ';
+    }
+    add(out, key, &full_name, Value::Text(scratch));
+}
+
 pub(super) fn text(
     out: &mut dyn Out,
     key: Key,
@@ -101,3 +148,15 @@ pub(super) fn text(
     }));
     add(out, key, name, Value::Text(scratch));
 }
+
+/// Headers of one message that are added by their names, and bytes of them.
+pub(super) const HEADERS_LIMIT: usize = 64;
+const HEADERS_ROOM: usize = 6 << 10;
+
+/// The longest name of a header that is added.
+const NAME_LIMIT: usize = 128;
+
+/// Bytes of a header's value that are shown.
+const VALUE_LIMIT: usize = 1 << 10;
+
+const CUT: &[u8] = "…".as_bytes();

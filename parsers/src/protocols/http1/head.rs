@@ -181,6 +181,7 @@ impl<'b> Head<'_, 'b> {
 }
 
 /// Names and values, in order.
+#[derive(Clone)]
 pub(super) enum Headers<'h, 'b> {
     Read(std::slice::Iter<'h, Header<'b>>),
     Lines(&'b [u8]),

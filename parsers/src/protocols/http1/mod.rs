@@ -32,8 +32,9 @@ use crate::protocol::{
     AfterGap, Conn, FlowInfo, Handoff, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
     Transport,
 };
+use crate::secrets::without_secrets;
 use body::{Body, BodyFraming, used};
-use fields::{Fields, add, add_size, is_interim, status, text};
+use fields::{Fields, add, add_headers, add_size, is_interim, status, text};
 use framing::{Asked, Framing};
 use head::{
     FirstLine, Head, Likeness, Lines, Role, Scan, Slots, Version, likeness, may_start_status_line,
@@ -44,7 +45,7 @@ use std::collections::VecDeque;
 use std::mem::{MaybeUninit, take};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
-use target::{Target, without_secrets};
+use target::Target;
 
 /// Makes one shard's instance.
 #[must_use]
@@ -437,7 +438,10 @@ impl Connection {
             status: Status::default(),
             cut,
         };
-        let fields = Fields::of(headers);
+        let fields = Fields::of(headers.clone());
+        // Among all headers stands this one too.
+        let details = out.wants_details();
+        let content_type = fields.content_type.filter(|_| !details);
         let (key, framing) = match first {
             FirstLine::Simple { target } => {
                 let target = Target::of(b"GET", target);
@@ -465,7 +469,7 @@ impl Connection {
                 text(out, key, "server.address", host.or(fields.host), scratch);
                 text(out, key, "user_agent.original", fields.user_agent, scratch);
                 let name = "http.request.header.content-type";
-                text(out, key, name, fields.content_type, scratch);
+                text(out, key, name, content_type, scratch);
                 let asked = Asked::by(method);
                 self.note(asked, out);
                 (key, fields.lengths.of_request(asked))
@@ -481,7 +485,7 @@ impl Connection {
                 };
                 let key = out.open(message);
                 let name = "http.response.header.content-type";
-                text(out, key, name, fields.content_type, scratch);
+                text(out, key, name, content_type, scratch);
                 (key, fields.lengths.of_response(code, asked))
             }
         };
@@ -500,6 +504,9 @@ impl Connection {
             add(out, key, "network.protocol.version", Value::Text(version.as_bytes()));
         }
         fields.contexts.finish(&mut |context| out.context(key, context));
+        if details {
+            add_headers(out, key, first.role(), headers);
+        }
         Opened { key, framing, expects: fields.expects }
     }
 

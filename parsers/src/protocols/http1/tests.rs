@@ -5,6 +5,7 @@ use crate::message::{Attribute, Value};
 use crate::protocol::Inner;
 use crate::trace_context::TraceContext;
 use body::CHUNK_LINE_LIMIT;
+use fields::HEADERS_LIMIT;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,12 +31,19 @@ fn flow() -> FlowInfo {
     FlowInfo { transport: Transport::Tcp, addresses: [address(40000), address(80)], opener: None }
 }
 
+/// What somebody asks for.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    body: usize,
+    details: bool,
+}
+
 #[derive(Default)]
 struct Recorder {
     messages: Vec<(String, bool)>,
     bodies: BTreeMap<u64, Vec<u8>>,
     events: Vec<String>,
-    wanted: usize,
+    wanted: Wanted,
     /// Where the input of the present call starts in its stream.
     base: u64,
     /// Where an `end` counts from.
@@ -88,7 +96,11 @@ impl Out for Recorder {
     }
 
     fn wants(&self, _key: Key) -> usize {
-        self.wanted
+        self.wanted.body
+    }
+
+    fn wants_details(&self) -> bool {
+        self.wanted.details
     }
 
     fn add(&mut self, key: Key, attribute: Attribute<'_>) {
@@ -114,7 +126,7 @@ impl Out for Recorder {
         self.line(key);
         let body = self.bodies.entry(key.0).or_default();
         body.extend_from_slice(bytes);
-        assert!(body.len() <= self.wanted);
+        assert!(body.len() <= self.wanted.body);
     }
 
     fn extend(&mut self, key: Key, _end: usize) {
@@ -168,7 +180,7 @@ impl Stream {
 }
 
 impl Driver {
-    fn new(wanted: usize) -> Self {
+    fn new(wanted: Wanted) -> Self {
         let mut http = protocol();
         let conn = http.open(&flow(), Side::A);
         let recorder = Recorder { wanted, ..Recorder::default() };
@@ -279,7 +291,7 @@ impl Driver {
     }
 }
 
-fn report(pieces: &[Piece], wanted: usize) -> String {
+fn report(pieces: &[Piece], wanted: Wanted) -> String {
     let mut driver = Driver::new(wanted);
     for piece in pieces {
         driver.piece(piece);
@@ -312,11 +324,20 @@ fn byte_by_byte(pieces: &[Piece]) -> Vec<Piece> {
 
 /// Any split of the pieces gives the same.
 fn check(pieces: &[Piece], expected: &str) {
-    check_wanting(0, pieces, expected);
+    check_for(Wanted::default(), pieces, expected);
 }
 
-fn check_wanting(wanted: usize, pieces: &[Piece], expected: &str) {
-    check_unsplit_wanting(wanted, pieces, expected);
+fn check_wanting(body: usize, pieces: &[Piece], expected: &str) {
+    check_for(Wanted { body, ..Wanted::default() }, pieces, expected);
+}
+
+fn check_details(pieces: &[Piece], expected: &str) {
+    check_for(Wanted { details: true, ..Wanted::default() }, pieces, expected);
+}
+
+fn check_for(wanted: Wanted, pieces: &[Piece], expected: &str) {
+    let actual = report(pieces, wanted);
+    assert_eq!(actual, expected, "\n{actual}\n");
     assert_eq!(report(&byte_by_byte(pieces), wanted), expected, "byte by byte");
     for (split, piece) in pieces.iter().enumerate() {
         let Piece::Bytes(_, bytes) = piece else { continue };
@@ -332,8 +353,8 @@ fn check_unsplit(pieces: &[Piece], expected: &str) {
     check_unsplit_wanting(0, pieces, expected);
 }
 
-fn check_unsplit_wanting(wanted: usize, pieces: &[Piece], expected: &str) {
-    let actual = report(pieces, wanted);
+fn check_unsplit_wanting(body: usize, pieces: &[Piece], expected: &str) {
+    let actual = report(pieces, Wanted { body, ..Wanted::default() });
     assert_eq!(actual, expected, "\n{actual}\n");
 }
 
@@ -780,6 +801,43 @@ fn secrets_in_headers_are_never_told() {
 }
 
 #[test]
+fn all_headers_are_told_to_those_who_ask() {
+    check_details(
+        &[
+            c("GET /a HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two:  2 \r\nContent-Type: t\r\n\
+               Authorization: Bearer s\r\nCookie: a=s\r\n\r\n"),
+            s("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nSet-Cookie: a=s; Path=/\r\n\r\n\
+               0\r\nX-Sum: 7\r\nX-Token: s\r\nno field\r\n\r\n"),
+        ],
+        "request GET /a 0..105 server.address=h http.request.header.host=h \
+         http.request.header.x-two=1 http.request.header.x-two=2 \
+         http.request.header.content-type=t http.request.header.authorization=*** \
+         http.request.header.cookie=a=***\n\
+         response 200 0..109 http.response.header.transfer-encoding=chunked \
+         http.response.header.set-cookie=a=***; Path=/ http.response.trailer.x-sum=7 \
+         http.response.trailer.x-token=*** http.response.body.size=0",
+    );
+}
+
+#[test]
+fn what_is_told_of_headers_is_bounded() {
+    let many: String = (0..100).map(|number| format!("X-{number}: y\r\n")).collect();
+    let long = format!("X-Long: {}\r\nX-Next: z\r\n", "l".repeat(5_000));
+    let told = |headers: &str| {
+        let wanted = Wanted { details: true, ..Wanted::default() };
+        report(&[c(format!("GET / HTTP/1.1\r\n{headers}\r\n"))], wanted)
+    };
+    let many = told(&many);
+    assert_eq!(many.matches("http.request.header.x-").count(), HEADERS_LIMIT);
+    assert!(many.ends_with(" wirespan.http.headers_left_out=36"), "{many}");
+    let long = told(&long);
+    assert!(long.len() < 1_200 && long.contains("lll… http.request.header.x-next=z"), "{long}");
+    let wide: String = (0..20).map(|_| format!("X-W: {}\r\n", "w".repeat(1_000))).collect();
+    let wide = told(&wide);
+    assert!(wide.len() < 7_000 && wide.ends_with("headers_left_out=14"), "{wide}");
+}
+
+#[test]
 fn identifiers_are_found_on_both_sides() {
     check(
         &[
@@ -919,7 +977,7 @@ fn chunk_sizes_that_are_none_are_malformed() {
 fn trailers_over_the_limit_are_malformed() {
     let trailers = "A: b\r\n".repeat(HEAD_LIMIT / 6 + 1);
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
-    let report = report(&[c(GET), s(head), s(trailers)], 0);
+    let report = report(&[c(GET), s(head), s(trailers)], Wanted::default());
     assert!(report.ends_with("malformed trailer length"), "{report}");
 }
 
@@ -1135,7 +1193,7 @@ fn late_capture_starts_at_the_first_head() {
 #[test]
 fn endless_unusual_methods_are_forgotten_and_counted() {
     let heads = "HEAD / HTTP/1.1\r\n\r\n".repeat(UNUSUAL_LIMIT + 2);
-    let report = report(&[c(heads)], 0);
+    let report = report(&[c(heads)], Wanted::default());
     assert_eq!(report.matches("\nlost ").count(), 2);
 }
 
@@ -1220,8 +1278,10 @@ fn request_lines_that_servers_refuse_are_requests() {
     ] {
         let head = format!("{line}\nHost: h\n\n");
         let end = head.len();
-        let report =
-            report(&[c(&head), s("HTTP/1.0 400 Bad Request\r\n\r\n"), Piece::End(Side::B)], 0);
+        let report = report(
+            &[c(&head), s("HTTP/1.0 400 Bad Request\r\n\r\n"), Piece::End(Side::B)],
+            Wanted::default(),
+        );
         let expected = format!("request {expected} 0..{end} server.address=h");
         assert!(report.starts_with(&expected), "{report}");
         assert!(report.contains("wirespan.http.framing=request line is invalid"), "{report}");
@@ -1350,7 +1410,7 @@ fn mutated_conversations_never_panic() {
                 pieces = with_piece_split(&pieces, split, at);
             }
         }
-        let wanted = random.below(8);
+        let wanted = random.wanted();
         let whole = report(&pieces, wanted);
         // Without losses, all that splits a stream differently gives the same.
         if !whole.contains("malformed")
@@ -1365,7 +1425,7 @@ fn mutated_conversations_never_panic() {
 fn noise_never_panics() {
     let mut random = Random(0xface);
     for _ in 0..5_000 {
-        let mut driver = Driver::new(random.below(3));
+        let mut driver = Driver::new(random.wanted());
         for _ in 0..random.below(6) {
             let from = if random.below(2) == 0 { Side::A } else { Side::B };
             let bytes: Vec<u8> = (0..random.below(30)).map(|_| random.byte()).collect();
@@ -1388,6 +1448,10 @@ impl Random {
 
     fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next()).unwrap() % limit
+    }
+
+    fn wanted(&mut self) -> Wanted {
+        Wanted { body: self.below(8), details: self.below(2) == 0 }
     }
 
     /// Bytes that matter come more often than others.

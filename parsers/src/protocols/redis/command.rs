@@ -3,6 +3,7 @@
 use super::names::{NAME_LIMIT, Shape, known_shape};
 use super::resp::{BULK_LIMIT, Stop, WHOLE_LIMIT, length, line_end, short, split};
 use crate::protocol::{Key, Out, Step};
+use crate::secrets::{is_secret, names_a_secret};
 use std::num::{NonZeroU64, NonZeroUsize};
 
 /// The command that the client is sending.
@@ -24,10 +25,14 @@ pub(super) struct Command {
     pub(super) operation: Vec<u8>,
     pub(super) resource: Vec<u8>,
     pub(super) text: Vec<u8>,
+    /// How much of it is shown.
+    pub(super) shown: Shown,
     /// Whether `text` is at its limit.
     full: bool,
     /// Whether some of its arguments are secrets.
     secret: bool,
+    /// Whether it stores values under names.
+    stores: bool,
     /// So many of the next arguments are secrets.
     masked: usize,
     /// The last word of `CLIENT REPLY`.
@@ -60,7 +65,7 @@ impl Command {
             self.left -= 1;
             return Ok(None);
         }
-        let (shown, _) = split(value, SHOWN_VALUE_LIMIT)?;
+        let (shown, _) = split(value, self.shown.value)?;
         self.take(shown, size)?;
         self.at = input.len() - value.len();
         self.left -= 1;
@@ -85,6 +90,8 @@ impl Command {
             };
             self.need = self.shape.need();
             self.secret = SECRET.iter().any(|name| name.as_bytes() == self.operation);
+            self.stores =
+                STORES.binary_search_by(|name| name.as_bytes().cmp(&self.operation)).is_ok();
             self.text.extend_from_slice(value);
             return Ok(());
         }
@@ -116,10 +123,10 @@ impl Command {
             _ => {}
         }
         if self.shape.key() == Some(place) {
-            let shown = value.get(..SHOWN_VALUE_LIMIT).unwrap_or(value);
+            let shown = value.get(..self.shown.value).unwrap_or(value);
             self.resource.extend_from_slice(shown);
         }
-        if self.secret && self.is_secret(value) {
+        if (self.secret && self.is_secret(value)) || (self.stores && self.is_stored_secret(value)) {
             self.show(b"?", 1);
         } else {
             self.show(value, size);
@@ -135,14 +142,28 @@ impl Command {
             return;
         }
         // Room for a space, for the mark of a cut value, and for that of cut arguments.
-        let room = SHOWN_LIMIT.saturating_sub(self.text.len() + 1 + 2 * CUT.len());
-        let shown = value.get(..room.min(SHOWN_VALUE_LIMIT)).unwrap_or(value);
+        let Shown { command, value: longest } = self.shown;
+        let room = command.saturating_sub(self.text.len() + 1 + 2 * CUT.len());
+        let shown = value.get(..room.min(longest)).unwrap_or(value);
         self.text.push(b' ');
         self.text.extend_from_slice(shown);
         if shown.len() < size {
             self.text.extend_from_slice(CUT.as_bytes());
         }
-        self.full = self.text.len() + 1 + 2 * CUT.len() >= SHOWN_LIMIT;
+        self.full = self.text.len() + 1 + 2 * CUT.len() >= command;
+    }
+
+    /// Whether it is a value whose key, or name before it, says that it is secret.
+    fn is_stored_secret(&mut self, value: &[u8]) -> bool {
+        if self.masked > 0 {
+            self.masked -= 1;
+            return true;
+        }
+        if value.len() <= NAME_LIMIT && names_a_secret(value) {
+            let is_key = self.shape.key() == Some(self.read - 1);
+            self.masked = if is_key { usize::MAX } else { 1 };
+        }
+        false
     }
 
     fn is_secret(&mut self, value: &[u8]) -> bool {
@@ -156,10 +177,8 @@ impl Command {
             b"HELLO" if value.eq_ignore_ascii_case(b"AUTH") => self.masked = 2,
             b"MIGRATE" if value.eq_ignore_ascii_case(b"AUTH") => self.masked = 1,
             b"MIGRATE" if value.eq_ignore_ascii_case(b"AUTH2") => self.masked = 2,
-            b"CONFIG SET" | b"SENTINEL SET" | b"SENTINEL CONFIG"
-                if SECRET_SETTINGS
-                    .iter()
-                    .any(|name| value.eq_ignore_ascii_case(name.as_bytes())) =>
+            b"CONFIG SET" | b"SENTINEL SET" | b"SENTINEL CONFIG" | b"MODULE LOADEX"
+                if is_secret(value) =>
             {
                 self.masked = 1;
             }
@@ -190,6 +209,7 @@ impl Command {
             operation: std::mem::take(&mut self.operation),
             resource: std::mem::take(&mut self.resource),
             text: std::mem::take(&mut self.text),
+            shown: self.shown,
             ..Self::default()
         };
         end
@@ -233,9 +253,26 @@ pub(super) enum Answers {
     SkipNext,
 }
 
-/// Bytes of a command that are shown, and of each of its arguments.
-pub(super) const SHOWN_LIMIT: usize = 256;
-pub(super) const SHOWN_VALUE_LIMIT: usize = 128;
+/// How many bytes of a command are shown, and of each of its arguments.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    pub(super) command: usize,
+    pub(super) value: usize,
+}
+
+impl Shown {
+    /// What tells commands apart.
+    pub(super) const SOME: Self = Self { command: 256, value: 128 };
+    /// For those who want details.
+    pub(super) const MUCH: Self = Self { command: 3 << 10, value: 1 << 10 };
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self::SOME
+    }
+}
+
 /// `STREAMS` stands among so many first arguments.
 const STREAMS_LIMIT: usize = 16;
 pub(super) const CUT: &str = "…";
@@ -244,14 +281,10 @@ const SWITCHES: &[(&str, Answers)] =
     &[("ON", Answers::On), ("OFF", Answers::Off), ("SKIP", Answers::SkipNext)];
 
 /// Commands that may carry secrets.
-const SECRET: &[&str] = &["ACL", "AUTH", "CONFIG", "HELLO", "MIGRATE", "SENTINEL"];
+const SECRET: &[&str] = &["ACL", "AUTH", "CONFIG", "HELLO", "MIGRATE", "MODULE", "SENTINEL"];
 
-const SECRET_SETTINGS: &[&str] = &[
-    "requirepass",
-    "masterauth",
-    "primaryauth",
-    "auth-pass",
-    "sentinel-pass",
-    "tls-key-file-pass",
-    "tls-client-key-file-pass",
+/// Commands that store values, the secret ones of which are known by the name before them; sorted.
+const STORES: &[&str] = &[
+    "APPEND", "GETSET", "HMSET", "HSET", "HSETEX", "HSETNX", "JSON.SET", "LPUSH", "LPUSHX", "MSET",
+    "MSETNX", "PSETEX", "RPUSH", "RPUSHX", "SADD", "SET", "SETEX", "SETNX", "SETRANGE", "XADD",
 ];

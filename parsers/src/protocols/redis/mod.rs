@@ -14,7 +14,7 @@ use crate::message::{Attribute, Kind, Message, Outcome, Pairing, Side, Status, V
 use crate::protocol::{
     AfterGap, Conn, FlowInfo, Key, Malformed, Out, Probe, Protocol, Step, Timestamp, Transport,
 };
-use command::{Answers, Command, SHOWN_VALUE_LIMIT, Words};
+use command::{Answers, Command, Shown, Words};
 use names::{NAME_LIMIT, Shape, is_command, known_names};
 use reply::{Announced, Element, Reply, reply_line, reply_status};
 use resp::{Bulk, Stop, WHOLE_LIMIT, length, line, short, whole_bulk};
@@ -172,6 +172,7 @@ impl Connection {
 
     fn read_command(&mut self, input: &[u8], out: &mut dyn Out) -> Result<Step, Stop> {
         if self.command.key.is_none() && self.command.left == 0 {
+            self.command.shown = if out.wants_details() { Shown::MUCH } else { Shown::SOME };
             let [first, rest @ ..] = input else { return Err(short(1)) };
             match first {
                 b'*' => {
@@ -426,7 +427,7 @@ impl Connection {
             pairing: Pairing::OneWay,
             bytes: 0..1,
             operation: &operation,
-            resource: announced.about.get(..SHOWN_VALUE_LIMIT).unwrap_or(announced.about),
+            resource: announced.about.get(..Shown::SOME.value).unwrap_or(announced.about),
             status: Status::default(),
             cut: false,
         })
@@ -598,7 +599,7 @@ const SHARED: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::command::{CUT, SHOWN_LIMIT};
+    use super::command::{CUT, Shown};
     use super::reply::DEPTH_LIMIT;
     use super::*;
     use crate::fuzzing::{Event, Recording, Split, drive, flow};
@@ -701,7 +702,7 @@ mod tests {
         }
         let recording = run(&[(Side::A, command.as_bytes())], Split::Bytes);
         let text = &recording.messages[0].attributes[0].1;
-        assert!(text.len() <= SHOWN_LIMIT && text.ends_with(CUT), "{text}");
+        assert!(text.len() <= Shown::SOME.command && text.ends_with(CUT), "{text}");
     }
 
     #[test]
@@ -717,6 +718,10 @@ mod tests {
                 "A Request CONFIG SET [CONFIG SET requirepass ?] 0..32",
             ),
             (
+                "CONFIG SET save x tls-key-file-pass hunter2",
+                "A Request CONFIG SET [CONFIG SET save x tls-key-file-pass ?] 0..45",
+            ),
+            (
                 "ACL SETUSER joe on >hunter2 ~*",
                 "A Request ACL SETUSER [ACL SETUSER joe on ? ~*] 0..32",
             ),
@@ -726,6 +731,22 @@ mod tests {
             ),
         ] {
             check(&[(Side::A, format!("{command}\r\n").as_bytes())], &[expected]);
+        }
+    }
+
+    #[test]
+    fn values_are_masked_where_their_names_are_secret() {
+        for (command, shown) in [
+            ("SET user:7:token abc EX 60", "SET user:7:token ? ? ?"),
+            ("HSET user:7 name joe password hunter2", "HSET user:7 name joe password ?"),
+            ("MSET a 1 api-key 2 b 3", "MSET a 1 api-key ? b 3"),
+            ("GET user:7:token", "GET user:7:token"),
+            ("SET key value", "SET key value"),
+        ] {
+            let mut recording =
+                run(&[(Side::A, format!("{command}\r\n").as_bytes())], Split::Bytes);
+            let text = recording.messages.remove(0).attributes.remove(0).1;
+            assert_eq!(text, shown);
         }
     }
 
