@@ -62,7 +62,8 @@ add_namespace() {
   fi
   if ! ip netns add "$n"; then fail "network namespaces are not permitted here"; fi
   namespaces+=("$n")
-  ip netns exec "$n" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 || true
+  # Without IPv6 there is no talk of its own accord. Some kernels have none.
+  set_kernel "$1" net/ipv6/conf/all/disable_ipv6 1 2>/dev/null || true
   ip -n "$n" link set lo up
 }
 
@@ -76,6 +77,7 @@ link() {
   ip -n "wslab-$3" link set "$4" up
 }
 
+set_kernel() { inside "$1" sh -c "echo $3 >/proc/sys/$2"; }
 inside() { ip netns exec "wslab-$1" "${@:2}"; }
 
 # Starts a server, which ends with the lab at the latest: start NAMESPACE NAME COMMAND...

@@ -23,7 +23,7 @@ add_namespace sw
 ip -n wslab-sw link add services type bridge
 ip -n wslab-sw addr add 10.90.0.1/24 dev services
 ip -n wslab-sw link set services up
-inside sw sysctl -qw net.ipv4.ip_forward=1
+set_kernel sw net/ipv4/ip_forward 1
 add_namespace cli
 link sw outside cli eth0
 ip -n wslab-sw addr add 10.90.1.1/24 dev outside
