@@ -132,6 +132,11 @@ pub struct ProtocolIndex(pub u8);
 impl ProtocolIndex {
     /// A connection that failed before any protocol spoke.
     pub const CONNECT: Self = Self(u8::MAX);
+
+    /// Its name in the output, given those of all protocols.
+    pub fn name(self, protocols: &[String]) -> &str {
+        protocols.get(usize::from(self.0)).map_or("tcp", String::as_str)
+    }
 }
 
 /// What sort of exchange it is.
@@ -417,6 +422,48 @@ const KNOWN: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Exchange {
+        /// A call of 10.0.0.1 to 10.0.0.2:80 that begins at 0, without any text.
+        pub(crate) fn lasting(nanoseconds: i64) -> Self {
+            let half = |at| {
+                let mark = Mark { at: Timestamp(at), frame: Frame::default() };
+                Half {
+                    first: mark,
+                    last: mark,
+                    seq: None,
+                    len: 0,
+                    ack: 0,
+                    tsval: 0,
+                    ip_id: 0,
+                    ttl: 0,
+                    cut: false,
+                }
+            };
+            Self {
+                id: ExchangeId::default(),
+                network: NetworkId(0),
+                point: PointId(0),
+                tap: TapId(0),
+                transport: Transport::Tcp,
+                client: ([10, 0, 0, 1], 40_000).into(),
+                server: ([10, 0, 0, 2], 80).into(),
+                protocol: ProtocolIndex(0),
+                sort: Sort::Call,
+                state: State::Complete,
+                ordinal: 0,
+                inside: 0,
+                lane: 0,
+                request: half(0),
+                response: Some(half(nanoseconds)),
+                outcome: Outcome::Ok,
+                code: 0,
+                text: Text::default(),
+                contexts: SmallVec::new(),
+                turns: Default::default(),
+            }
+        }
+    }
 
     #[test]
     fn texts_and_numbers_come_back_in_order() {

@@ -140,7 +140,7 @@ impl CaptureStart {
 }
 
 /// Passes on the traces that are wanted.
-pub struct Selecting {
+pub struct Selecting<S> {
     selection: Selection,
     start: CaptureStart,
     /// Made as the first traces come: before, nothing may be known of the start of the capture.
@@ -149,12 +149,12 @@ pub struct Selecting {
     enough: Option<Arc<AtomicBool>>,
     slowest: BinaryHeap<Reverse<Kept>>,
     shown: Shown,
-    sink: Box<dyn SpanSink + Send>,
+    sink: S,
 }
 
-impl Selecting {
+impl<S: SpanSink> Selecting<S> {
     /// Passes what is wanted to a sink.
-    pub fn new(selection: Selection, start: CaptureStart, sink: Box<dyn SpanSink + Send>) -> Self {
+    pub fn new(selection: Selection, start: CaptureStart, sink: S) -> Self {
         Self {
             selection,
             start,
@@ -180,6 +180,11 @@ impl Selecting {
     /// Whether as many were shown as may be.
     pub fn is_full(&self) -> bool {
         self.selection.limit.is_some_and(|limit| self.shown.traces >= limit)
+    }
+
+    /// What it passes to.
+    pub fn sink(&mut self) -> &mut S {
+        &mut self.sink
     }
 
     /// Passes on as many of these as the limit allows.
@@ -231,7 +236,7 @@ impl Selecting {
     }
 }
 
-impl SpanSink for Selecting {
+impl<S: SpanSink> SpanSink for Selecting<S> {
     fn trace(&mut self, trace: &Trace) -> io::Result<()> {
         self.traces(std::slice::from_ref(trace))
     }

@@ -138,3 +138,17 @@ pub trait SpanSink {
     /// What the operating system said on writing.
     fn finish(&mut self) -> io::Result<()>;
 }
+
+impl<S: SpanSink + ?Sized> SpanSink for Box<S> {
+    fn trace(&mut self, trace: &Trace) -> io::Result<()> {
+        (**self).trace(trace)
+    }
+
+    fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
+        (**self).traces(traces)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        (**self).finish()
+    }
+}

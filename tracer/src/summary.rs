@@ -3,6 +3,7 @@
 
 use crate::exchange::{Exchange, ProtocolIndex, Sort, State};
 use crate::metrics::Latency;
+use crate::operations::Service;
 use crate::span::Trace;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -54,6 +55,10 @@ pub struct Summary {
     /// What of it was shown, where that is not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shown: Option<Shown>,
+    /// What was asked of whom, those first on whom most time was spent; empty where nobody asked
+    /// for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Service>,
     /// What could not be had, by reason.
     pub lost: BTreeMap<String, u64>,
     /// Flows that no protocol recognised, by server port.
@@ -81,6 +86,14 @@ pub struct Unknown {
     pub flows: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+impl Summary {
+    /// Seconds from the first packet to the last one.
+    pub fn seconds(&self) -> Option<f64> {
+        let nanoseconds = self.to?.checked_sub(self.from?)?;
+        (nanoseconds > 0).then_some(nanoseconds as f64 / 1e9)
+    }
 }
 
 /// What was shown of all traces.
@@ -156,7 +169,7 @@ pub fn add(map: &mut BTreeMap<String, u64>, name: &str, count: u64) {
 
 /// The name of a protocol in the output.
 pub fn protocol_name(protocol: ProtocolIndex, protocols: &[String]) -> &str {
-    protocols.get(usize::from(protocol.0)).map_or("tcp", String::as_str)
+    protocol.name(protocols)
 }
 
 /// The version of the summary's schema.

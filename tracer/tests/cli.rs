@@ -83,7 +83,7 @@ const CASES: &[Case] = &[
     ("read shop.pcap --threads abc", 2, "wirespan: --threads abc: name a whole number from 1 to 1024", ""),
     ("read shop.pcap --max-flows 0", 2, "wirespan: --max-flows 0: name a whole number from 1 on", ""),
     ("read shop.pcap --join-window nan", 2, "wirespan: --join-window nan: name a number of seconds from 0 to 86400", ""),
-    ("read shop.pcap --format xml", 2, "wirespan: --format xml: name one of terminal, ndjson", ""),
+    ("read shop.pcap --format xml", 2, "wirespan: --format xml: name one of terminal, table, ndjson", ""),
     ("read shop.pcap --color", 2, "wirespan: --color needs a value (see wirespan read --help)", ""),
     ("read shop.pcap -q -q", 2, "wirespan: --quiet was given twice (see wirespan read --help)", ""),
     // Which traces.
@@ -110,6 +110,11 @@ const CASES: &[Case] = &[
     ("read shop.pcap --errors --errors", 2, "wirespan: --errors was given twice (see wirespan read --help)", ""),
     // Output.
     ("read shop.pcap -q --format ndjson", 0, "", "{\"type\":\"span\",\"v\":2,"),
+    ("read shop.pcap -q --format table", 0, "", "GET /orders/{id}"),
+    ("read shop.pcap -q --format table --errors --sort errors", 0, "", "connect to port 9090"),
+    ("read shop.pcap -q --format table --sort speed", 2, "wirespan: --sort speed: name one of total, count, errors, p99, name", ""),
+    ("read shop.pcap -q", 0, "", "dns A stock.shop.example"),
+    ("read shop.pcap -q -o traces.txt --summary -", 0, "", "\"template\": \"items:{id}\""),
     ("read shop.pcap -q --color always", 0, "", "\x1b[1mtrace "),
     ("read shop.pcap -q -v", 0, "", "│  connection  tcp 10.90.0."),
     ("read shop.pcap -q -vv", 0, "", "request: seq "),
@@ -242,6 +247,7 @@ fn lines_fit_the_columns_that_are_asked_for() {
             .output()
             .unwrap();
         let text = String::from_utf8(done.stdout).unwrap();
+        assert!(text.contains("\nservice"), "the table follows the traces");
         let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(longest <= columns, "{longest} of {columns}");
     }

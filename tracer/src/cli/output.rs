@@ -1,11 +1,12 @@
 //! What a command writes, and where: the standard output, or a file that is none of its inputs.
 
-use crate::export::TextSink;
 use crate::export::ndjson::{Ndjson, SourceNames};
+use crate::export::table::{Layout, Order, TableSink};
 use crate::export::terminal::{self, Look, Terminal};
 use crate::export::time::Zone;
+use crate::export::view::View;
 use crate::export::width::add_ascii;
-use crate::span::SpanSink;
+use crate::export::{Exporter, TextSink};
 use anyhow::{Result, anyhow, bail};
 use clap::{ArgAction, Args, ValueEnum};
 use std::fs::File;
@@ -16,9 +17,15 @@ use std::path::{Path, PathBuf};
 /// What is written, for every command that shows traces.
 #[derive(Debug, Args)]
 pub(super) struct OutputArgs {
-    /// What to write: trees for people, or one JSON object per span and line
+    /// What to write: trees for people, a table of services and operations, or one JSON object per
+    /// span and line
     #[arg(long, value_enum, default_value_t = Format::Terminal, help_heading = OUTPUT)]
     format: Format,
+
+    /// What comes first in the table: what took most time in all, was called most, failed most
+    /// often, or has the slowest calls; or by name
+    #[arg(long, value_name = "BY", value_enum, default_value_t = Sort::Total, help_heading = OUTPUT)]
+    sort: Sort,
 
     /// Where to write it, instead of the standard output
     #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
@@ -49,7 +56,17 @@ pub(super) struct OutputArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     Terminal,
+    Table,
     Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Sort {
+    Total,
+    Count,
+    Errors,
+    P99,
+    Name,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -78,18 +95,20 @@ impl OutputArgs {
         Ok(Outlets { traces, summary })
     }
 
-    /// What takes the traces, in the format that is asked for.
-    pub(super) fn sink(
+    /// What takes the traces, in the format that is asked for; they may be all or some.
+    pub(super) fn exporter(
         &self,
         output: Output,
         protocols: Vec<String>,
         names: &SourceNames,
-    ) -> Box<dyn SpanSink + Send> {
+        all: bool,
+    ) -> Box<dyn Exporter> {
         let output = output.writer();
         match self.format {
             Format::Ndjson => {
                 Box::new(TextSink::new(Ndjson { protocols, names: names.clone() }, output))
             }
+            Format::Table => Box::new(TableSink::new(protocols, self.layout(usize::MAX), output)),
             Format::Terminal => {
                 let look = Look {
                     width: self.width(),
@@ -102,7 +121,8 @@ impl OutputArgs {
                     names: names.clone(),
                     files: Vec::new(),
                 };
-                Box::new(TextSink::new(Terminal::new(look), output))
+                let view = View::new(Terminal::new(look), output);
+                Box::new(if all { view.with_table(self.layout(ROWS)) } else { view })
             }
         }
     }
@@ -117,6 +137,22 @@ impl OutputArgs {
             legend.extend_from_slice(terminal::LEGEND.as_bytes());
         }
         bars.then(|| String::from_utf8_lossy(&legend).into_owned())
+    }
+
+    /// Whether the table of all traces is, if they may be all or some.
+    pub(super) fn needs_operations(&self, all: bool) -> bool {
+        self.summary.is_some() || (all && self.format == Format::Terminal)
+    }
+
+    fn layout(&self, rows: usize) -> Layout {
+        let order = match self.sort {
+            Sort::Total => Order::Total,
+            Sort::Count => Order::Count,
+            Sort::Errors => Order::Errors,
+            Sort::P99 => Order::P99,
+            Sort::Name => Order::Name,
+        };
+        Layout { width: self.width(), colors: self.colors(), ascii: is_ascii_only(), order, rows }
     }
 
     /// Whether a line of progress disturbs nothing: among traces on the same terminal, it would
@@ -230,6 +266,8 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
 }
 
 const BUFFER: usize = 1 << 16;
+/// Rows of each part of the table where it stands behind traces.
+const ROWS: usize = 20;
 /// Columns where the output is no terminal.
 const WIDTH: usize = 120;
 /// Columns below which nothing could be read any more.

@@ -4,10 +4,12 @@
 use super::choose::ChooseArgs;
 use super::output::{Outlets, OutputArgs, failure};
 use super::{Exit, complain};
+use crate::export::Exporter;
 use crate::export::ndjson::SourceNames;
 use crate::joining::Outcomes;
+use crate::operations::Operations;
 use crate::select::{CaptureStart, Selecting};
-use crate::span::SpanSink;
+use crate::span::{SpanSink, Trace};
 use crate::summary::Summary;
 use anyhow::{Context, Result, bail};
 use std::io;
@@ -56,23 +58,62 @@ impl<'a> Showing<'a> {
     ) -> Result<Exit> {
         let Self { choose, output, outlets, stop, names, start } = self;
         let output_name = outlets.traces.name().to_owned();
-        let sink = output.sink(outlets.traces, protocols, &names);
-        let mut sink = Selecting::new(choose.selection(&output.zone()), start, sink);
+        let selection = choose.selection(&output.zone());
+        let all = selection.is_everything();
+        let operations = output.needs_operations(all).then(|| Operations::new(protocols.clone()));
+        let exporter = output.exporter(outlets.traces, protocols, &names, all);
+        let mut chosen = Selecting::new(selection, start, exporter);
         let ends_at_limit = choose.ends_at_limit() && outlets.summary.is_none();
         if ends_at_limit {
-            sink = sink.telling(stop.clone());
+            chosen = chosen.telling(stop.clone());
         }
+        let mut sink = Sink { operations, chosen };
         let mut outcomes = run(&mut sink);
         outcomes.stopped |= stop.load(Ordering::Relaxed);
-        outcomes.summary.shown = sink.shown();
+        sink.complete(&mut outcomes.summary);
         measure(&mut outcomes.summary);
+        if outcomes.sink_error.is_none() {
+            outcomes.sink_error = sink.chosen.sink().conclude(&outcomes.summary).err();
+        }
         if let Some(file) = outlets.summary {
             let text =
                 serde_json::to_string_pretty(&outcomes.summary).context("write the summary")?;
             file.write(&(text + "\n"))?;
         }
-        let at_limit = ends_at_limit && sink.is_full();
+        let at_limit = ends_at_limit && sink.chosen.is_full();
         conclude(output, &outcomes, at_limit, &output_name, why)
+    }
+}
+
+/// What becomes of traces: they are counted, chosen and written.
+struct Sink {
+    /// All of them, where the table of them is wanted.
+    operations: Option<Operations>,
+    chosen: Selecting<Box<dyn Exporter>>,
+}
+
+impl Sink {
+    /// Puts into the summary what is known here.
+    fn complete(&self, summary: &mut Summary) {
+        summary.shown = self.chosen.shown();
+        summary.services = self.operations.as_ref().map(Operations::services).unwrap_or_default();
+    }
+}
+
+impl SpanSink for Sink {
+    fn trace(&mut self, trace: &Trace) -> io::Result<()> {
+        self.traces(std::slice::from_ref(trace))
+    }
+
+    fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
+        if let Some(operations) = &mut self.operations {
+            traces.iter().for_each(|trace| operations.record(trace));
+        }
+        self.chosen.traces(traces)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.chosen.finish()
     }
 }
 

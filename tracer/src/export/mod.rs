@@ -9,10 +9,22 @@ mod shares;
 mod bar;
 mod details;
 pub mod terminal;
+pub mod table;
+pub mod view;
 
 use crate::span::{SpanSink, Trace};
+use crate::summary::Summary;
 use rayon::prelude::*;
 use std::io::{self, Write};
+
+/// Takes traces, and has the last word when all counts are known.
+pub trait Exporter: SpanSink + Send {
+    /// Writes what stands behind the traces.
+    ///
+    /// # Errors
+    /// What the operating system said on writing.
+    fn conclude(&mut self, summary: &Summary) -> io::Result<()>;
+}
 
 /// Writes each trace as text that does not depend on others.
 pub trait Render: Send + Sync {
@@ -30,6 +42,11 @@ impl<R: Render, W: Write> TextSink<R, W> {
     /// Writes to this output.
     pub fn new(render: R, output: W) -> Self {
         Self { render, output }
+    }
+
+    /// What it writes to.
+    pub(crate) fn output(&mut self) -> &mut W {
+        &mut self.output
     }
 }
 
@@ -53,6 +70,12 @@ impl<R: Render, W: Write> SpanSink for TextSink<R, W> {
 
     fn finish(&mut self) -> io::Result<()> {
         self.output.flush()
+    }
+}
+
+impl<R: Render, W: Write + Send> Exporter for TextSink<R, W> {
+    fn conclude(&mut self, _: &Summary) -> io::Result<()> {
+        Ok(())
     }
 }
 
