@@ -323,9 +323,7 @@ impl Kind {
     fn any(self, value: &[u8]) -> Vec<u8> {
         let before = match self {
             Self::Operation => value.get(..1),
-            Self::Piece => {
-                value.get(..1).filter(|first| first.iter().all(|byte| is_separator(byte)))
-            }
+            Self::Piece => value.get(..1).filter(|first| first.iter().all(is_separator)),
             Self::Label if value.ends_with(b".") => return b"*.".to_vec(),
             Self::Label => return b"*".to_vec(),
         };
