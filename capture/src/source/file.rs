@@ -41,6 +41,8 @@ pub struct FileSource {
     label: String,
     regular: bool,
     ended: bool,
+    /// Nanoseconds that are taken off all times.
+    ahead: i64,
 }
 
 enum Walk {
@@ -84,6 +86,7 @@ impl FileSource {
             label,
             regular: opened.regular,
             ended: false,
+            ahead: 0,
         })
     }
 
@@ -91,6 +94,12 @@ impl FileSource {
     #[must_use]
     pub fn numbered(mut self, file: FileId) -> Self {
         self.report.file = file;
+        self
+    }
+
+    /// Takes so many nanoseconds off all times, as the clock was ahead; nothing without.
+    pub(super) fn ahead_by(mut self, nanoseconds: i64) -> Self {
+        self.ahead = nanoseconds;
         self
     }
 
@@ -211,6 +220,11 @@ impl PacketSource for FileSource {
         if self.report.file != FileId(0) {
             for packet in &mut batch.packets {
                 packet.frame.file = self.report.file;
+            }
+        }
+        if self.ahead != 0 {
+            for packet in &mut batch.packets {
+                packet.at = packet.at.plus(self.ahead.saturating_neg());
             }
         }
         self.report.count(batch);

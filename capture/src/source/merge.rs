@@ -13,6 +13,7 @@
 //! ```
 
 use crate::packet::{Batch, FileId, InterfaceId, LinkType, Timestamp};
+use crate::source::alignment::{Alignment, alignments};
 use crate::source::continuity::{Head, Tail};
 use crate::source::file::{CHUNK, FileSource};
 use crate::source::interfaces::Interfaces;
@@ -37,6 +38,7 @@ pub struct MergedSource {
     due: BinaryHeap<Reverse<(Timestamp, usize)>>,
     interfaces: Interfaces,
     rotations: Vec<Rotation>,
+    alignments: Vec<Alignment>,
     progress: Progress,
     chunk: usize,
     open: usize,
@@ -100,6 +102,7 @@ impl MergedSource {
             due: BinaryHeap::new(),
             interfaces: Interfaces::default(),
             rotations: Vec::new(),
+            alignments: alignments(paths),
             progress: Progress::new(total),
             chunk,
             open: 0,
@@ -126,6 +129,17 @@ impl MergedSource {
         &self.rotations
     }
 
+    /// Which files have clocks that are far from those of others.
+    pub fn alignments(&self) -> &[Alignment] {
+        &self.alignments
+    }
+
+    /// By how many nanoseconds the clock of a file is ahead.
+    fn ahead(&self, file: FileId) -> i64 {
+        let mut alignments = self.alignments.iter();
+        alignments.find(|alignment| alignment.file == file).map_or(0, |found| found.ahead)
+    }
+
     /// How far reading all of the files has come.
     pub fn progress(&self) -> &Progress {
         &self.progress
@@ -134,7 +148,9 @@ impl MergedSource {
     /// Opens a file to see when its first packet is due.
     fn peek(&mut self, path: &Path, number: FileId, alone: bool) -> Result<(), OpenError> {
         let before = self.progress.read();
-        let source = FileSource::open_with(path, self.progress.clone())?.numbered(number);
+        let source = FileSource::open_with(path, self.progress.clone())?
+            .numbered(number)
+            .ahead_by(self.ahead(number));
         let mut file = File {
             path: path.to_owned(),
             state: State::Done,
@@ -177,6 +193,7 @@ impl MergedSource {
 
     /// Opens a file whose first packet is due, or lets it wait for the one that it goes on with.
     fn begin(&mut self, index: usize, ready: Option<Box<Reader>>) {
+        let ahead = self.files.get(index).map_or(0, |file| self.ahead(file.report.file));
         let Some(file) = self.files.get_mut(index) else { return };
         let mut reader = match ready {
             Some(reader) => reader,
@@ -187,7 +204,8 @@ impl MergedSource {
                 let chunk = fair.clamp(HEAD_CHUNK, CHUNK);
                 match FileSource::open_with(&file.path, self.progress.clone()) {
                     Ok(source) => {
-                        Box::new(Reader::new(source.numbered(file.report.file).reading(chunk)))
+                        let source = source.numbered(file.report.file).ahead_by(ahead);
+                        Box::new(Reader::new(source.reading(chunk)))
                     }
                     Err(error) => {
                         let reason = error.to_string();

@@ -13,6 +13,7 @@ mod pcapng;
 pub mod file;
 pub mod rotation;
 mod continuity;
+pub mod alignment;
 mod reader;
 pub mod merge;
 pub mod memory;

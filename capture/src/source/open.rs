@@ -122,7 +122,7 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 }
 
 /// A short name: that of the file without folder, and without the endings of its format.
-pub(super) fn label(path: &Path) -> String {
+pub(crate) fn label(path: &Path) -> String {
     if is_stdin(path) {
         return "stdin".to_owned();
     }

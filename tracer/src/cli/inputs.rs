@@ -109,6 +109,9 @@ impl Source {
     /// Says which files are one tap that goes on.
     pub(super) fn tell_rotations(&self) {
         let Self::Many(source) = self else { return };
+        for alignment in source.alignments() {
+            complain(&alignment.to_string());
+        }
         let rotations = source.rotations();
         for rotation in rotations.iter().take(SHOWN) {
             complain(&format!("one tap: {rotation}"));
