@@ -4,7 +4,8 @@
 
 use std::time::Instant;
 use wirespan_capture::decode::Decoder;
-use wirespan_capture::flow::{FlowLimits, FlowTable};
+use wirespan_capture::entry::FlowLimits;
+use wirespan_capture::flow::FlowTable;
 use wirespan_capture::packet::{
     Batch, FileId, Frame, InterfaceId, LinkType, PacketHead, Timestamp,
 };

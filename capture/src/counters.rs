@@ -46,12 +46,16 @@ counters! {
     fragments,
     /// Fragmented datagrams of which a part never came, or that overran a limit.
     fragments_lost,
-    /// TCP connections and UDP flows.
+    /// TCP connections and UDP flows, each at each point that saw it.
     flows,
+    /// Connections that were answered from another address than they were opened to.
+    redirected,
     /// Flows that were given up early since the flow table was full.
     flows_evicted,
     /// Packets that were captured twice at the same place.
     copies,
+    /// Packets that another point had seen before.
+    seen_at_next_point,
     /// Segments whose bytes had been seen before in another packet.
     retransmissions,
     /// Segments that came before ones that precede them.

@@ -3,15 +3,19 @@
 
 use crate::counters::Counters;
 use crate::fragment::{FragmentKey, Fragments};
-use crate::packet::{InterfaceId, LinkType, NetworkId, PacketHead, TapId, Timestamp};
-use crate::stream::{PointId, Seen};
+use crate::packet::{Endpoint, InterfaceId, LinkType, NetworkId, PacketHead, TapId, Timestamp};
+use crate::redirect::Redirects;
+use crate::source::interfaces::Interfaces;
+use crate::source::open;
+use crate::stream::Seen;
 use etherparse::{
     IpFragOffset, Ipv6ExtensionSlice, LaxIpSlice, TcpOptionElement, TcpSlice, UdpSlice,
 };
 use hashbrown::HashMap;
 use smallvec::SmallVec;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::ops::Range;
+use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// VLAN ids from the outermost to the innermost.
@@ -28,22 +32,49 @@ pub struct Tap {
     pub vlans: Vlans,
 }
 
+impl Tap {
+    /// What to call it, given the name of its interface.
+    pub fn name(&self, interface: &str) -> String {
+        let mut name = interface.to_owned();
+        if self.index > 0 {
+            name.push_str(&format!("%{}", self.index));
+        }
+        for vlan in &self.vlans {
+            name.push_str(&format!(".{vlan}"));
+        }
+        name
+    }
+}
+
+/// Taps that the user says are one point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPoint {
+    /// What to call it.
+    pub name: String,
+    /// The names of the taps.
+    pub taps: Vec<String>,
+}
+
+impl NamedPoint {
+    /// Whether a tap of this name, on an interface that its capture gave a name of its own, is one
+    /// of them. A path means the file of that name.
+    fn has(&self, name: &str, given: Option<&str>) -> bool {
+        self.taps.iter().any(|word| names(word, name, given))
+    }
+}
+
+/// Whether a word of the user means this tap.
+fn names(word: &str, name: &str, given: Option<&str>) -> bool {
+    word == name || Some(word) == given || open::label(Path::new(word)) == name
+}
+
 /// What a network is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
     /// The VLANs that it lies in.
     pub vlans: Vlans,
-    /// Loopback addresses are each tap's own.
+    /// Loopback addresses are each place's own: the first of its taps.
     pub loopback_of: Option<TapId>,
-}
-
-/// An address, with IPv4 mapped into IPv6, and a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Endpoint {
-    /// The address.
-    pub ip: Ipv6Addr,
-    /// The port.
-    pub port: u16,
 }
 
 /// The payload of a TCP or UDP packet with the flow that it belongs to.
@@ -55,6 +86,10 @@ pub struct Segment {
     pub now: Timestamp,
     /// The packet.
     pub seen: Seen,
+    /// Where it was seen: the tap, or the first one of the taps that the user says are one point.
+    pub place: TapId,
+    /// A hash of the two addresses of the link layer, the same in both directions; 0 without.
+    pub macs: u32,
     /// The address space.
     pub network: NetworkId,
     /// Who sent it.
@@ -67,7 +102,8 @@ pub struct Segment {
     pub payload: Payload,
     /// How many bytes of the payload the capture cut off.
     pub cut: u32,
-    /// Equal for two captures of one packet at one place, and hardly ever else.
+    /// Equal for two captures of one packet, wherever they were taken, and hardly ever else: IP id
+    /// and numbers of the transport; without an IP id all bytes but those that a router changes.
     pub signature: u64,
     /// The same for both directions of a flow, whatever tap saw it.
     pub hash: u64,
@@ -119,8 +155,15 @@ pub enum Header {
 pub struct Decoder {
     taps: Table<Tap>,
     networks: Table<Network>,
-    last_tap: Option<(Tap, TapId, NetworkId)>,
+    /// For each tap, the first tap of its place.
+    places: Vec<TapId>,
+    /// What the user says are points, each with its first tap.
+    named: Vec<(NamedPoint, Option<TapId>)>,
+    /// The interfaces so far, where points are named: their names, and those of their captures.
+    interfaces: Vec<(String, Option<String>)>,
+    last_tap: Option<(Tap, Spot)>,
     fragments: Fragments,
+    redirects: Redirects,
     now: Timestamp,
     order: u64,
     /// What was read, and why packets gave no segment.
@@ -153,11 +196,18 @@ impl<T: Clone + Eq + std::hash::Hash> Table<T> {
     }
 }
 
+/// Where a packet was seen.
+#[derive(Clone, Copy, Debug)]
+struct Spot {
+    tap: TapId,
+    place: TapId,
+    network: NetworkId,
+}
+
 /// A packet from its IP header on.
 struct Ip<'b> {
-    tap: TapId,
-    network: NetworkId,
-    hop: u64,
+    spot: Spot,
+    macs: u32,
     /// All bytes from the IP header on, without link-layer padding where that is known.
     bytes: &'b [u8],
     /// Bytes that the capture cut off the packet's end.
@@ -165,6 +215,40 @@ struct Ip<'b> {
 }
 
 impl Decoder {
+    /// Takes these taps as one point each.
+    pub fn with_points(points: Vec<NamedPoint>) -> Self {
+        let named = points.into_iter().map(|point| (point, None)).collect();
+        Self { named, ..Self::default() }
+    }
+
+    /// The points that the user named: each with its first tap, if any of its taps was seen.
+    pub fn named_points(&self) -> &[(NamedPoint, Option<TapId>)] {
+        &self.named
+    }
+
+    /// For each tap, the first tap of those that are one point with it by the user's word.
+    pub fn places(&self) -> &[TapId] {
+        &self.places
+    }
+
+    /// Whether a packet came from a tap that the user calls so.
+    pub fn has_tap(&self, word: &str) -> bool {
+        self.taps.all.iter().any(|tap| {
+            self.interfaces.get(usize::from(tap.interface.0)).is_some_and(|(name, given)| {
+                names(word, &tap.name(name), given.as_deref().map(|g| tap.name(g)).as_deref())
+            })
+        })
+    }
+
+    /// Learns the names of the interfaces whose packets come next.
+    pub fn name_interfaces(&mut self, interfaces: &Interfaces) {
+        if !self.named.is_empty() {
+            let known = self.interfaces.len();
+            let new = interfaces.iter().skip(known);
+            self.interfaces.extend(new.map(|(_, i)| (i.name.clone(), i.given.clone())));
+        }
+    }
+
     /// Decodes one packet whose bytes are `buffer[head.bytes]`.
     pub fn decode(&mut self, buffer: &[u8], head: &PacketHead) -> Option<Segment> {
         let bytes = buffer.get(head.bytes.clone())?;
@@ -173,13 +257,13 @@ impl Decoder {
         self.counters.cut += u64::from(bytes.len() < head.wire_len as usize);
         self.order += 1;
         self.now = self.now.max(head.at.min(Timestamp::LATEST));
-        let (index, vlans, hop, network_bytes) = self.link(head.link, bytes)?;
-        let Some((tap, network)) = self.place(head.interface, index, vlans) else {
+        let (index, vlans, macs, network_bytes) = self.link(head.link, bytes)?;
+        let Some(spot) = self.spot(head.interface, index, vlans) else {
             self.counters.taps_lost += 1;
             return None;
         };
         let cut = head.wire_len.saturating_sub(bytes.len() as u32);
-        let ip = Ip { tap, network, hop, bytes: network_bytes, cut };
+        let ip = Ip { spot, macs, bytes: network_bytes, cut };
         self.ip(head, &ip, buffer)
     }
 
@@ -209,16 +293,14 @@ impl Decoder {
         self.fragments = Fragments::default();
     }
 
-    /// Strips the link layer: interface index, VLANs, a hash of the hop's addresses, and the rest.
-    fn link<'b>(&mut self, link: LinkType, bytes: &'b [u8]) -> Option<(u32, Vlans, u64, &'b [u8])> {
+    /// Strips the link layer: interface index, VLANs, a hash of both addresses, and the rest.
+    fn link<'b>(&mut self, link: LinkType, bytes: &'b [u8]) -> Option<(u32, Vlans, u32, &'b [u8])> {
         let cooked = |at: usize, header: usize| {
             let ether_type = u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?);
             Some((ether_type, bytes.get(header..)?))
         };
-        let (index, hop, found) = match link {
-            LinkType::ETHERNET => {
-                (0, bytes.get(..12).map_or(0, |macs| xxh3_64_with_seed(macs, 0)), cooked(12, 14))
-            }
+        let (index, macs, found) = match link {
+            LinkType::ETHERNET => (0, bytes.first_chunk().map_or(0, mac_pair), cooked(12, 14)),
             LinkType::LINUX_SLL => (0, 0, cooked(14, 16)),
             LinkType::LINUX_SLL2 => {
                 let index = bytes.get(4..8).and_then(|index| index.try_into().ok());
@@ -270,26 +352,43 @@ impl Decoder {
             self.counters.not_ip += 1;
             return None;
         }
-        Some((index, vlans, hop, rest))
+        Some((index, vlans, macs, rest))
     }
 
-    fn place(
-        &mut self,
-        interface: InterfaceId,
-        index: u32,
-        vlans: Vlans,
-    ) -> Option<(TapId, NetworkId)> {
+    fn spot(&mut self, interface: InterfaceId, index: u32, vlans: Vlans) -> Option<Spot> {
         let tap = Tap { interface, index, vlans };
-        if let Some((last, id, network)) = &self.last_tap
+        if let Some((last, spot)) = &self.last_tap
             && *last == tap
         {
-            return Some((*id, *network));
+            return Some(*spot);
         }
         let id = TapId(self.taps.number(&tap)?);
-        let network = Network { vlans: tap.vlans.clone(), loopback_of: None };
+        if self.places.len() <= usize::from(id.0) {
+            let place = self.named_place(&tap, id);
+            self.places.push(place);
+        }
+        let place = self.places.get(usize::from(id.0)).copied()?;
+        // Taps that are one point see one network.
+        let first = self.taps.all.get(usize::from(place.0))?;
+        let network = Network { vlans: first.vlans.clone(), loopback_of: None };
         let network = NetworkId(self.networks.number(&network)?);
-        self.last_tap = Some((tap, id, network));
-        Some((id, network))
+        let spot = Spot { tap: id, place, network };
+        self.last_tap = Some((tap, spot));
+        Some(spot)
+    }
+
+    /// The first tap of the point that a new tap belongs to by the user's word, else itself.
+    fn named_place(&mut self, tap: &Tap, id: TapId) -> TapId {
+        let Some((name, given)) = self.interfaces.get(usize::from(tap.interface.0)) else {
+            return id;
+        };
+        let name = tap.name(name);
+        let given = given.as_deref().map(|given| tap.name(given));
+        let mut points = self.named.iter_mut();
+        match points.find(|(point, _)| point.has(&name, given.as_deref())) {
+            Some((_, first)) => *first.get_or_insert(id),
+            None => id,
+        }
     }
 
     fn ip(&mut self, head: &PacketHead, ip: &Ip<'_>, buffer: &[u8]) -> Option<Segment> {
@@ -297,7 +396,7 @@ impl Decoder {
             self.counters.bad_header += 1;
             return None;
         };
-        let (source, destination, ip_id, ttl, header_len, total_len) = match &slice {
+        let (source, destination, ip_id, ttl, addresses, total_len) = match &slice {
             LaxIpSlice::Ipv4(v4) => {
                 let header = v4.header();
                 (
@@ -305,7 +404,7 @@ impl Decoder {
                     header.destination_addr().to_ipv6_mapped(),
                     header.identification(),
                     header.ttl(),
-                    header.slice().len(),
+                    12,
                     usize::from(header.total_len()),
                 )
             }
@@ -318,7 +417,7 @@ impl Decoder {
                     header.destination_addr(),
                     0,
                     header.hop_limit(),
-                    40,
+                    8,
                     total_len,
                 )
             }
@@ -329,19 +428,9 @@ impl Decoder {
             0 => ip.cut,
             _ => total_len.saturating_sub(ip.bytes.len()) as u32,
         };
-        let mut network = ip.network;
-        if source.to_canonical().is_loopback() || destination.to_canonical().is_loopback() {
-            let vlans = self.networks.all.get(usize::from(network.0))?.vlans.clone();
-            let own = Network { vlans, loopback_of: Some(ip.tap) };
-            let Some(number) = self.networks.number(&own) else {
-                self.counters.taps_lost += 1;
-                return None;
-            };
-            network = NetworkId(number);
-        }
         let seen = Seen {
             at: head.at.min(Timestamp::LATEST),
-            tap: ip.tap,
+            tap: ip.spot.tap,
             frame: head.frame,
             ack: 0,
             tsval: 0,
@@ -353,13 +442,15 @@ impl Decoder {
             order: self.order,
             now: self.now,
             seen,
-            network,
+            place: ip.spot.place,
+            macs: ip.macs,
+            network: ip.spot.network,
             source: Endpoint { ip: source, port: 0 },
             destination: Endpoint { ip: destination, port: 0 },
             header: Header::Udp,
             payload: Payload::InBatch(0..0),
             cut,
-            signature: ip.hop ^ (u64::from(ttl) << 32 | u64::from(ip_id) << 16),
+            signature: u64::from(ip_id) << 16,
             hash: 0,
         };
         let protocol = carried.ip_number.0;
@@ -367,7 +458,7 @@ impl Decoder {
             self.counters.fragments += 1;
             let (identification, offset, more) = fragment(&slice)?;
             let key = FragmentKey {
-                tap: ip.tap,
+                tap: ip.spot.place,
                 source: IpAddr::V6(source),
                 destination: IpAddr::V6(destination),
                 identification,
@@ -386,12 +477,46 @@ impl Decoder {
             let start = (payload.as_ptr() as usize).wrapping_sub(buffer.as_ptr() as usize) as u32;
             segment.payload = Payload::InBatch(start..start.wrapping_add(payload.len() as u32));
         }
-        // Without an IP id only the bytes themselves tell a copy from a packet sent again.
+        // Without an IP id only the bytes themselves tell a copy from a packet sent again; those
+        // from the addresses on, as routers change what is before them.
         if ip_id == 0 {
-            let packet = ip.bytes.get(header_len - header_len.min(40)..).unwrap_or_default();
-            segment.signature = xxh3_64_with_seed(packet, ip.hop);
+            let packet = ip.bytes.get(addresses..).unwrap_or_default();
+            segment.signature = xxh3_64_with_seed(packet, 0);
         }
+        segment.source = self.called(&segment);
+        let [source, destination] = [segment.source, segment.destination];
+        if source.is_loopback() || destination.is_loopback() {
+            segment.network = self.loopback(&ip.spot)?;
+        }
+        segment.hash = end_hash(&source, protocol).wrapping_add(end_hash(&destination, protocol));
         Some(segment)
+    }
+
+    /// The sender of a segment, or whom the receiver had called in its stead.
+    fn called(&mut self, segment: &Segment) -> Endpoint {
+        let Segment { place, source, destination, .. } = *segment;
+        match segment.header {
+            Header::Tcp { syn: true, ack: false, seq, .. } => {
+                self.redirects.asks(place, source, destination, seq);
+                return source;
+            }
+            Header::Tcp { syn: true, .. } => {
+                self.redirects.answers(place, source, destination, segment.seen.ack);
+                self.counters.redirected = self.redirects.found;
+            }
+            Header::Tcp { .. } => {}
+            Header::Udp => return source,
+        }
+        self.redirects.called(place, source, destination).unwrap_or(source)
+    }
+
+    /// The network of the loopback addresses of a place: its own.
+    fn loopback(&mut self, spot: &Spot) -> Option<NetworkId> {
+        let vlans = self.networks.all.get(usize::from(spot.network.0))?.vlans.clone();
+        let own = Network { vlans, loopback_of: Some(spot.place) };
+        let number = self.networks.number(&own);
+        self.counters.taps_lost += u64::from(number.is_none());
+        number.map(NetworkId)
     }
 
     /// Reads the transport's header into the segment; gives where the payload lies in `bytes`.
@@ -440,8 +565,6 @@ impl Decoder {
                 return None;
             }
         };
-        segment.hash = end_hash(&segment.source, protocol)
-            .wrapping_add(end_hash(&segment.destination, protocol));
         Some(inner)
     }
 }
@@ -491,9 +614,15 @@ fn mix(a: u64, b: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
-/// The point of a tap: as yet every tap is a point of its own.
-pub fn point(tap: TapId) -> PointId {
-    PointId(tap.0)
+/// Of the destination and the source address of Ethernet, the same both ways.
+fn mac_pair(macs: &[u8; 12]) -> u32 {
+    let [a, b, c, d, e, f, rest @ ..] = *macs;
+    let [g, h, i, j, k, l] = rest;
+    let (one, other) = (
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f]),
+        u64::from_be_bytes([0, 0, g, h, i, j, k, l]),
+    );
+    mix(one.min(other), one.max(other)) as u32
 }
 
 /// VLAN tags of a packet; networks have one or two, and a provider's may add some.

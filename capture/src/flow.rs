@@ -1,22 +1,26 @@
-//! Flows: which packet belongs to which conversation, and what a conversation's packets say.
+//! Flows: which packet belongs to which conversation, seen at which point.
 //!
 //! Segments of one shard come in, in their order; stream events go out. The table holds a bounded
 //! number of flows; time is packet time only, and what is due before a packet's time is done before
 //! the packet.
+//!
+//! Two hosts may be seen talking at several points; each is a flow of its own. Mostly there is one,
+//! which a segment finds at once; what [`crate::place`] knows decides the rest.
 
 use crate::counters::Counters;
-use crate::decode::{Endpoint, Header, Segment, point};
-use crate::packet::{NetworkId, Timestamp};
-use crate::reassembly::{Arrival, Direction, Ready, Waits, distance};
-use crate::stream::{Cause, Ending, Flow, PointId, Seen, Side, StreamEvent, StreamSink, Transport};
+use crate::decode::{Header, Segment};
+use crate::entry::{Entry, FlowKey, FlowLimits, NEVER, Tcp};
+use crate::packet::Timestamp;
+use crate::place::{HELD_FOR, Held, Places, Question, Relation, Sight};
+use crate::reassembly::distance;
+use crate::stream::{Cause, Ending, StreamEvent, StreamSink, Transport};
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 use slab::Slab;
+use smallvec::SmallVec;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::hash::BuildHasher;
-use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU64;
 
 /// The flows of one shard.
 #[derive(Debug)]
@@ -27,77 +31,26 @@ pub struct FlowTable {
     hasher: RandomState,
     timers: BinaryHeap<Reverse<(Timestamp, usize, u32)>>,
     generation: u32,
-    /// Bytes that wait in all flows.
+    /// Bytes that wait in all flows, and until it is known which point saw them.
     waiting: usize,
+    held: HashMap<FlowKey, Held, RandomState>,
+    /// When what is held must be let go, in order of time, as all is held equally long.
+    held_until: VecDeque<(Timestamp, FlowKey, u64)>,
+    held_so_far: u64,
+    places: Places,
     /// What was seen and lost.
     pub counters: Counters,
 }
 
-/// Limits of one shard's table.
-#[derive(Clone, Copy, Debug)]
-pub struct FlowLimits {
-    /// Flows at a time; beyond it the one whose idle limit comes first is given up.
-    pub flows: usize,
-    /// Bytes of one flow that may wait for a hole or for what they acknowledge.
-    pub waiting_per_flow: usize,
-    /// Bytes of all flows that may wait.
-    pub waiting: usize,
-    /// How long bytes wait.
-    pub waits: Waits,
-    /// Nanoseconds after which a silent TCP connection is forgotten.
-    pub idle_tcp: i64,
-    /// Nanoseconds after which a silent UDP flow is forgotten.
-    pub idle_udp: i64,
-    /// Nanoseconds after which a SYN counts as never answered.
-    pub connect: i64,
-    /// Nanoseconds for which an ended connection still takes late copies of its packets.
-    pub linger: i64,
-}
-
-impl Default for FlowLimits {
-    fn default() -> Self {
-        Self {
-            flows: 1 << 16,
-            waiting_per_flow: 1 << 20,
-            waiting: 4 << 20,
-            waits: Waits::default(),
-            idle_tcp: 600_000_000_000,
-            idle_udp: 60_000_000_000,
-            connect: 10_000_000_000,
-            linger: 1_000_000_000,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct FlowKey {
-    network: NetworkId,
-    point: PointId,
-    transport: Transport,
-    low: Endpoint,
-    high: Endpoint,
-}
-
-#[derive(Debug)]
-struct Entry {
-    key: FlowKey,
-    /// Side A is the key's `low` end.
-    a_is_low: bool,
-    flow: Flow,
-    directions: [Direction; 2],
-    /// The first acknowledgement number of either side that was seen.
-    first_ack: [Option<u32>; 2],
-    initial_seq: [Option<u32>; 2],
-    reset: Option<Side>,
-    ended: bool,
-    last_seen: Option<Seen>,
-    last_packet: Timestamp,
-    /// The time of the entry in `timers` that speaks for this flow.
-    due: Timestamp,
-    generation: u32,
-    /// Signatures and times of the latest packets, to tell copies.
-    recent: [(u64, Timestamp); RECENT],
-    recent_at: u8,
+/// Which flow a segment belongs to.
+enum Placing {
+    Into(usize),
+    /// A new one: the hop, and whether another point sees the same packets.
+    New {
+        hop: u8,
+        next_point: bool,
+    },
+    Unsure(Question),
 }
 
 impl FlowTable {
@@ -111,6 +64,10 @@ impl FlowTable {
             timers: BinaryHeap::new(),
             generation: 0,
             waiting: 0,
+            held: HashMap::default(),
+            held_until: VecDeque::new(),
+            held_so_far: 0,
+            places: Places::default(),
             counters: Counters::default(),
         }
     }
@@ -119,50 +76,39 @@ impl FlowTable {
     pub fn segment(&mut self, segment: &Segment, buffer: &[u8], sink: &mut impl StreamSink) {
         self.expire(segment.now, sink);
         sink.clock(segment.now, Cause::Packet, segment.order);
-        let (slot, from) = self.flow_of(segment, sink);
-        let Some(entry) = self.flows.get_mut(slot) else { return };
-        if entry.is_copy(segment) {
-            self.counters.copies += 1;
-            return;
-        }
-        if !entry.ended {
-            entry.last_packet = segment.now;
-        }
-        entry.last_seen = Some(segment.seen);
-        if let Some(seen) = entry.flow.seen_sides.get_mut(from.index()) {
-            *seen = true;
-        }
+        let key = FlowKey::of(segment);
+        let hash = self.hasher.hash_one(key);
+        let flows = &self.flows;
+        let first = self.by_key.find(hash, |slot| flows.get(*slot).is_some_and(|e| e.key == key));
+        let plain = |slot: &&usize| flows.get(**slot).is_some_and(|e| e.alone && e.sees(segment));
         let payload = segment.payload(buffer);
-        match segment.header {
-            Header::Udp => {
-                let event = StreamEvent::Datagram { bytes: payload, cut: segment.cut as usize };
-                sink.event(&entry.flow, from, &segment.seen, event);
-            }
-            Header::Tcp { .. } if entry.ended => {}
-            Header::Tcp { seq, ack, syn, fin, rst } => {
-                let before = entry.waiting();
-                let tcp = Tcp { seq, ack, syn, fin, rst, from, payload };
-                entry.tcp(segment, &tcp, &mut self.counters, sink);
-                if entry.waiting() > self.limits.waiting_per_flow
-                    || self.waiting + entry.waiting() > self.limits.waiting + before
-                {
-                    self.counters.gaps_forced += 1;
-                    while entry.waiting() > 0 && entry.force(&mut self.counters, sink) {}
-                }
-                self.waiting = self.waiting + entry.waiting() - before;
-                entry.settle(sink);
-            }
+        match first.filter(plain) {
+            Some(slot) => self.take(*slot, segment, payload, sink),
+            None => self.sort_out(key, segment, payload, true, sink),
         }
-        self.arm(slot, segment.now, sink);
     }
 
     /// Does all that is due before this time.
     pub fn expire(&mut self, now: Timestamp, sink: &mut impl StreamSink) {
-        while let Some(Reverse((due, slot, generation))) = self.timers.peek().copied() {
-            if due >= now {
+        loop {
+            let timer = self.timers.peek().map(|Reverse((due, ..))| *due).unwrap_or(NEVER);
+            if let Some((due, key, number)) = self.held_until.front().copied()
+                && due < now
+                && due <= timer
+            {
+                self.held_until.pop_front();
+                let Some(held) = self.held.get(&key).filter(|held| held.number == number) else {
+                    continue;
+                };
+                let order = held.segments.first().map_or(0, |(segment, _)| segment.order);
+                sink.clock(due, Cause::Timer, order);
+                self.release(&key, due, sink);
+                continue;
+            }
+            if timer >= now {
                 break;
             }
-            self.timers.pop();
+            let Some(Reverse((due, slot, generation))) = self.timers.pop() else { break };
             let Some(entry) = self.flows.get_mut(slot) else { continue };
             if entry.generation != generation || entry.due != due {
                 continue;
@@ -178,6 +124,13 @@ impl FlowTable {
 
     /// Ends all flows, since the capture has ended.
     pub fn finish(&mut self, now: Timestamp, sink: &mut impl StreamSink) {
+        while let Some((_, key, number)) = self.held_until.pop_front() {
+            if let Some(held) = self.held.get(&key).filter(|held| held.number == number) {
+                let order = held.segments.first().map_or(0, |(segment, _)| segment.order);
+                sink.clock(now, Cause::Timer, order);
+                self.release(&key, now, sink);
+            }
+        }
         let mut flows: Vec<(u64, usize)> =
             self.flows.iter().map(|(slot, entry)| (entry.flow.birth, slot)).collect();
         flows.sort_unstable();
@@ -185,6 +138,11 @@ impl FlowTable {
             sink.clock(now, Cause::End, birth);
             self.give_up(slot, Ending::CaptureEnd, sink);
         }
+    }
+
+    /// What flows have told of the places where they were seen.
+    pub fn places(&self) -> &Places {
+        &self.places
     }
 
     /// How many flows are in the table.
@@ -222,37 +180,403 @@ impl FlowTable {
         self.remove(slot);
     }
 
-    /// The flow of a segment, new if there was none, and the side that sent it.
-    fn flow_of(&mut self, segment: &Segment, sink: &mut impl StreamSink) -> (usize, Side) {
-        let key = FlowKey::of(segment);
-        let from_low = segment.source == key.low;
-        let hash = self.hasher.hash_one(key);
-        let flows = &self.flows;
-        let found = self.by_key.find(hash, |slot| flows.get(*slot).is_some_and(|e| e.key == key));
-        if let Some(slot) = found.copied() {
-            let replaced = self.flows.get(slot).is_none_or(|entry| {
-                let from = entry.side(from_low);
-                entry.is_replaced_by(segment, from)
-            });
-            if !replaced {
-                let from = self.flows.get(slot).map_or(Side::A, |entry| entry.side(from_low));
-                return (slot, from);
-            }
-            self.give_up(slot, Ending::Replaced, sink);
+    /// Gives a segment to its flow.
+    fn take(&mut self, slot: usize, segment: &Segment, payload: &[u8], sink: &mut impl StreamSink) {
+        let replaced = self.flows.get(slot).is_some_and(|entry| {
+            let from = entry.side(segment);
+            entry.is_replaced_by(segment, from)
+        });
+        let slot = if replaced { self.renew(slot, segment, sink) } else { slot };
+        let Some(entry) = self.flows.get_mut(slot) else { return };
+        let from = entry.side(segment);
+        if entry.is_copy(segment) {
+            self.counters.copies += 1;
+            return;
         }
+        self.counters.seen_at_next_point += u64::from(entry.next_point);
+        if !entry.ended {
+            entry.last_packet = segment.now;
+        }
+        entry.last_seen = Some(segment.seen);
+        if let Some(seen) = entry.flow.seen_sides.get_mut(from.index()) {
+            *seen = true;
+        }
+        match segment.header {
+            Header::Udp => {
+                let event = StreamEvent::Datagram { bytes: payload, cut: segment.cut as usize };
+                sink.event(&entry.flow, from, &segment.seen, event);
+            }
+            Header::Tcp { .. } if entry.ended => {}
+            Header::Tcp { seq, ack, syn, fin, rst } => {
+                let before = entry.waiting();
+                let tcp = Tcp { seq, ack, syn, fin, rst, from, payload };
+                entry.tcp(segment, &tcp, &mut self.counters, sink);
+                if entry.waiting() > self.limits.waiting_per_flow
+                    || self.waiting + entry.waiting() > self.limits.waiting + before
+                {
+                    self.counters.gaps_forced += 1;
+                    while entry.waiting() > 0 && entry.force(&mut self.counters, sink) {}
+                }
+                self.waiting = self.waiting + entry.waiting() - before;
+                entry.settle(sink);
+            }
+        }
+        self.arm(slot, segment.now, sink);
+    }
+
+    /// Finds the flow of a segment that is not simply the next one of the only flow between its
+    /// ends, and gives it to that flow; or holds it, if it may be.
+    fn sort_out(
+        &mut self,
+        key: FlowKey,
+        segment: &Segment,
+        payload: &[u8],
+        may_hold: bool,
+        sink: &mut impl StreamSink,
+    ) {
+        if let Some(held) = self.held.get_mut(&key) {
+            self.waiting += held.push(segment, payload);
+            if held.full() || self.waiting > self.limits.waiting || self.is_answered(&key, segment)
+            {
+                self.release(&key, segment.now, sink);
+            }
+            return;
+        }
+        match self.placing(&key, segment) {
+            Placing::Into(slot) => self.take(slot, segment, payload, sink),
+            Placing::Unsure(question) if may_hold => {
+                let number = self.held_so_far;
+                self.held_so_far += 1;
+                let mut held = Held::new(number, question);
+                self.waiting += held.push(segment, payload);
+                self.held.insert(key, held);
+                self.held_until.push_back((segment.now.plus(HELD_FOR), key, number));
+                self.set_alone(&key);
+            }
+            placing => {
+                let (hop, next_point) = match placing {
+                    Placing::New { hop, next_point } => (hop, next_point),
+                    _ => (0, false),
+                };
+                let slot = self.begin(key, segment, sink);
+                if let Some(entry) = self.flows.get_mut(slot) {
+                    (entry.flow.point.hop, entry.next_point) = (hop, next_point);
+                }
+                self.see(slot, segment);
+                self.take(slot, segment, payload, sink);
+            }
+        }
+    }
+
+    /// Which flow a segment belongs to, by where it was seen.
+    fn placing(&mut self, key: &FlowKey, segment: &Segment) -> Placing {
+        let slots = self.between(key);
+        let end = usize::from(segment.source != key.low);
+        let sight = Sight::of(segment);
+        let flows = &self.flows;
+        let seen = |slot: usize, end: usize| flows.get(slot).and_then(|entry| entry.sights[end]);
+        let here =
+            |slot: &usize, end: usize| seen(*slot, end).is_some_and(|s| s.place == sight.place);
+        if let Some(slot) = slots.iter().find(|slot| seen(**slot, end) == Some(sight)) {
+            return Placing::Into(*slot);
+        }
+        let twin = |slot: &usize| flows.get(*slot).is_some_and(|entry| entry.has_seen(segment));
+        // Flows of this place that know where this side is seen, and those that do not yet.
+        let hops: SmallVec<[usize; 4]> = slots.iter().copied().filter(|s| here(s, end)).collect();
+        let half: SmallVec<[usize; 4]> = slots
+            .iter()
+            .copied()
+            .filter(|slot| seen(*slot, end).is_none() && here(slot, 1 - end))
+            .collect();
+        let of_macs = |among: &[usize], end: usize| {
+            let mut same =
+                among.iter().filter(|s| seen(**s, end).is_some_and(|s| s.macs == sight.macs));
+            same.next().copied().filter(|_| same.next().is_none())
+        };
+        if !hops.is_empty() && !hops.iter().any(twin) {
+            // The packets of this side have come to take another way.
+            let distance = |slot: &usize| {
+                seen(*slot, end).map_or(u8::MAX, |known| known.ttl.abs_diff(sight.ttl))
+            };
+            let slot = of_macs(&hops, end).or_else(|| hops.iter().copied().min_by_key(distance));
+            if let Some(slot) = slot {
+                self.see(slot, segment);
+                return Placing::Into(slot);
+            }
+        }
+        match (half.as_slice(), hops.len()) {
+            ([], 0) => {}
+            ([], hop) if hop < HOPS => {
+                return Placing::New { hop: hop as u8, next_point: true };
+            }
+            ([], _) => {
+                return hops.first().map_or(Placing::New { hop: 0, next_point: true }, |slot| {
+                    Placing::Into(*slot)
+                });
+            }
+            ([slot], _) => {
+                self.see(*slot, segment);
+                return Placing::Into(*slot);
+            }
+            (several, _) => {
+                if let Some(slot) = of_macs(several, 1 - end) {
+                    self.see(slot, segment);
+                    return Placing::Into(slot);
+                }
+                return Placing::Unsure(Question::Hops { end, place: sight.place });
+            }
+        }
+        self.placing_elsewhere(&slots, end, segment)
+    }
+
+    /// Which flow a segment belongs to that comes from a place where none of them is seen.
+    fn placing_elsewhere(&mut self, slots: &[usize], end: usize, segment: &Segment) -> Placing {
+        let sight = Sight::of(segment);
+        let mut unsure = None;
+        for slot in slots {
+            let Some(entry) = self.flows.get_mut(*slot) else { continue };
+            let there = match entry.sights {
+                // One of the two halves of a point shows both sides.
+                [Some(low), Some(high)] if low.place != high.place => {
+                    if [low.place, high.place].contains(&sight.place) {
+                        if !std::mem::replace(&mut entry.contradicted, true) {
+                            self.places.against(low.place, high.place);
+                        }
+                        return Placing::Into(*slot);
+                    }
+                    continue;
+                }
+                sights if sights[end].is_some() => continue,
+                sights => sights[1 - end],
+            };
+            let Some(there) = there.filter(|_| entry.is_answered_by(segment)) else { continue };
+            match self.places.relation(there.place, sight.place) {
+                Relation::OnePoint => {
+                    if entry.key.transport == Transport::Tcp {
+                        self.places.split(there.place, sight.place);
+                    }
+                    self.see(*slot, segment);
+                    return Placing::Into(*slot);
+                }
+                Relation::Unknown
+                    // Datagrams do not tell whether the tenants of two networks are one.
+                    if entry.key.transport == Transport::Tcp
+                        || there.network == sight.network =>
+                {
+                    let seq = match segment.header {
+                        Header::Tcp { seq, .. } => seq,
+                        Header::Udp => 0,
+                    };
+                    unsure = unsure.or(Some(Question::OnePoint {
+                        slot: *slot,
+                        birth: entry.flow.birth,
+                        first: sight,
+                        end,
+                        there: there.place,
+                        seq,
+                    }));
+                }
+                _ => {}
+            }
+        }
+        match unsure {
+            Some(question) => Placing::Unsure(question),
+            None => {
+                let twin =
+                    |slot: &usize| self.flows.get(*slot).is_some_and(|e| e.has_seen(segment));
+                Placing::New { hop: 0, next_point: slots.iter().any(twin) }
+            }
+        }
+    }
+
+    /// Whether the segment that was just held answers why.
+    fn is_answered(&mut self, key: &FlowKey, segment: &Segment) -> bool {
+        let Some(held) = self.held.get(key) else { return false };
+        let from = usize::from(segment.source != key.low);
+        match held.question {
+            Question::OnePoint { first, end, there, seq, .. } => {
+                let sees_both =
+                    if from == end { segment.place == there } else { segment.place == first.place };
+                let acknowledges = match segment.header {
+                    Header::Tcp { ack: true, .. } => {
+                        from != end
+                            && segment.place == there
+                            && (1..1 << 20).contains(&distance(seq, segment.seen.ack))
+                    }
+                    _ => false,
+                };
+                sees_both || acknowledges
+            }
+            Question::Hops { end, place } => {
+                let hops = self
+                    .between(key)
+                    .iter()
+                    .filter(|slot| self.flows.get(**slot).is_some_and(|e| e.sights[end].is_none()))
+                    .count();
+                held.ways(place, if end == 0 { key.low } else { key.high }).len() >= hops
+            }
+        }
+    }
+
+    /// Lets go of what is held of a flow, with what is known by now.
+    fn release(&mut self, key: &FlowKey, now: Timestamp, sink: &mut impl StreamSink) {
+        let Some(held) = self.held.remove(key) else { return };
+        self.waiting = self.waiting.saturating_sub(held.bytes);
+        self.set_alone(key);
+        match held.question {
+            Question::OnePoint { slot, birth, first, end, there, .. } => {
+                let both = held.segments.iter().any(|(segment, _)| {
+                    let from = usize::from(segment.source != key.low);
+                    segment.place == if from == end { there } else { first.place }
+                });
+                if both {
+                    self.places.whole(there, first.place);
+                } else if let Some(entry) = self.flows.get_mut(slot)
+                    && entry.flow.birth == birth
+                    && entry.sights[end].is_none()
+                {
+                    entry.sights[end] = Some(first);
+                    if key.transport == Transport::Tcp {
+                        self.places.split(there, first.place);
+                    }
+                    self.locate(slot);
+                }
+            }
+            Question::Hops { end, place } => {
+                // The nearer to a sender, the higher the time to live of what it sends, and the
+                // lower that of what it gets.
+                let mut ways = held.ways(place, if end == 0 { key.low } else { key.high });
+                ways.sort_by_key(|sight| sight.ttl);
+                let mut slots = self.between(key);
+                slots.retain(|slot| {
+                    self.flows.get(*slot).is_some_and(|entry| {
+                        entry.sights[end].is_none()
+                            && entry.sights[1 - end].is_some_and(|sight| sight.place == place)
+                    })
+                });
+                slots.sort_by_key(|slot| {
+                    let sight = self.flows.get(*slot).and_then(|entry| entry.sights[1 - end]);
+                    Reverse(sight.map_or(0, |sight| sight.ttl))
+                });
+                for (slot, sight) in slots.into_iter().zip(ways) {
+                    if let Some(entry) = self.flows.get_mut(slot) {
+                        entry.sights[end] = Some(sight);
+                    }
+                }
+            }
+        }
+        for (mut segment, payload) in held.segments {
+            segment.now = now;
+            self.sort_out(*key, &segment, &payload, false, sink);
+        }
+    }
+
+    /// Notes where the sender of a segment is seen.
+    fn see(&mut self, slot: usize, segment: &Segment) {
+        let Some(entry) = self.flows.get_mut(slot) else { return };
+        let end = usize::from(segment.source != entry.key.low);
+        let first = entry.sights[end].is_none();
+        entry.sights[end] = Some(Sight::of(segment));
+        if first {
+            self.locate(slot);
+        }
+    }
+
+    /// Says at which point a flow is seen, as soon as a side of it is.
+    fn locate(&mut self, slot: usize) {
+        let Some(entry) = self.flows.get_mut(slot) else { return };
+        let (place, other) = match entry.sights {
+            [Some(low), Some(high)] => {
+                entry.flow.network = low.network.min(high.network);
+                (low.place, high.place)
+            }
+            [Some(sight), None] | [None, Some(sight)] => {
+                (sight.place, self.places.half(sight.place).unwrap_or(sight.place))
+            }
+            [None, None] => return,
+        };
+        entry.flow.point.taps = [place.min(other), place.max(other)];
+        let (key, whole) = (entry.key, entry.sights.iter().all(Option::is_some));
+        if entry.alone || place != other || !whole {
+            return;
+        }
+        // Two places that both see both sides are two points.
+        for slot in self.between(&key) {
+            let sights = self.flows.get(slot).map(|entry| entry.sights);
+            if let Some([Some(low), Some(high)]) = sights
+                && low.place == high.place
+                && low.place != place
+            {
+                self.places.whole(low.place, place);
+            }
+        }
+    }
+
+    /// The flows between these ends, the oldest first.
+    fn between(&self, key: &FlowKey) -> SmallVec<[usize; 4]> {
+        let hash = self.hasher.hash_one(key);
+        let all = self.by_key.iter_hash(hash);
+        let flows = &self.flows;
+        let mut slots: SmallVec<[usize; 4]> = all
+            .copied()
+            .filter(|slot| flows.get(*slot).is_some_and(|entry| entry.key == *key))
+            .collect();
+        slots.sort_by_key(|slot| flows.get(*slot).map(|e| (e.flow.birth, e.generation)));
+        slots
+    }
+
+    /// Notes for the flows between these ends whether there is only one.
+    fn set_alone(&mut self, key: &FlowKey) {
+        let slots = self.between(key);
+        let alone = slots.len() == 1 && !self.held.contains_key(key);
+        for slot in slots {
+            if let Some(entry) = self.flows.get_mut(slot) {
+                entry.alone = alone;
+            }
+        }
+    }
+
+    /// A new flow, at a point that is not known yet.
+    fn begin(&mut self, key: FlowKey, segment: &Segment, sink: &mut impl StreamSink) -> usize {
         if self.flows.len() >= self.limits.flows {
             self.evict(sink);
+        }
+        let between = self.between(&key);
+        if between.len() >= SEEN_AT
+            && let Some(oldest) = between.first()
+        {
+            let evicted = self.give_up(*oldest, Ending::Evicted, sink);
+            self.counters.flows_evicted += u64::from(evicted);
         }
         self.generation = self.generation.wrapping_add(1);
         self.counters.flows += 1;
         let slot = self.flows.vacant_key();
-        self.flows.insert(Entry::new(key, from_low, slot, self.generation, segment));
+        self.flows.insert(Entry::new(key, slot, self.generation, segment));
         let flows = &self.flows;
         let hasher = &self.hasher;
-        self.by_key.insert_unique(hash, slot, |slot| {
+        self.by_key.insert_unique(self.hasher.hash_one(key), slot, |slot| {
             flows.get(*slot).map_or(0, |entry| hasher.hash_one(entry.key))
         });
-        (slot, Side::A)
+        if !between.is_empty() {
+            self.set_alone(&key);
+        }
+        slot
+    }
+
+    /// Begins the next connection between the same ends, which is seen where the last one was.
+    fn renew(&mut self, slot: usize, segment: &Segment, sink: &mut impl StreamSink) -> usize {
+        let Some(old) = self.flows.get(slot) else { return slot };
+        let (key, sights, point, next_point) =
+            (old.key, old.sights, old.flow.point, old.next_point);
+        self.give_up(slot, Ending::Replaced, sink);
+        let slot = self.begin(key, segment, sink);
+        let [one, other] = point.taps;
+        let parted = one != other && self.places.relation(one, other) == Relation::Apart;
+        if let Some(entry) = self.flows.get_mut(slot).filter(|_| !parted) {
+            (entry.sights, entry.flow.point, entry.next_point) = (sights, point, next_point);
+        }
+        self.see(slot, segment);
+        slot
     }
 
     /// Gives up the flow whose time limit comes first.
@@ -294,6 +618,10 @@ impl FlowTable {
         if let Ok(found) = self.by_key.find_entry(hash, |other| *other == slot) {
             found.remove();
         }
+        self.places.ended(entry.flow.point);
+        if !entry.alone {
+            self.set_alone(&entry.key);
+        }
     }
 
     /// Sees to it that a timer speaks for the flow no later than its deadline, but not before `now`;
@@ -314,474 +642,9 @@ impl FlowTable {
     }
 }
 
-impl FlowKey {
-    fn of(segment: &Segment) -> Self {
-        let (low, high) = if segment.source <= segment.destination {
-            (segment.source, segment.destination)
-        } else {
-            (segment.destination, segment.source)
-        };
-        let transport = match segment.header {
-            Header::Tcp { .. } => Transport::Tcp,
-            Header::Udp => Transport::Udp,
-        };
-        Self { network: segment.network, point: point(segment.seen.tap), transport, low, high }
-    }
-}
-
-/// A TCP segment as its flow sees it.
-struct Tcp<'b> {
-    seq: u32,
-    ack: bool,
-    syn: bool,
-    fin: bool,
-    rst: bool,
-    from: Side,
-    payload: &'b [u8],
-}
-
-impl Entry {
-    fn new(key: FlowKey, from_low: bool, slot: usize, generation: u32, segment: &Segment) -> Self {
-        let flow = Flow {
-            slot,
-            birth: segment.order,
-            network: key.network,
-            point: key.point,
-            transport: key.transport,
-            addresses: [address(segment.source), address(segment.destination)],
-            opener: None,
-            syn: None,
-            established: None,
-            first_seq: [None; 2],
-            seen_sides: [false; 2],
-            retransmissions: [0; 2],
-        };
-        Self {
-            key,
-            a_is_low: from_low,
-            flow,
-            directions: Default::default(),
-            first_ack: [None; 2],
-            initial_seq: [None; 2],
-            reset: None,
-            ended: false,
-            last_seen: None,
-            last_packet: segment.now,
-            due: NEVER,
-            generation,
-            recent: [(0, NEVER); RECENT],
-            recent_at: 0,
-        }
-    }
-
-    fn side(&self, from_low: bool) -> Side {
-        if from_low == self.a_is_low { Side::A } else { Side::B }
-    }
-
-    fn waiting(&self) -> usize {
-        let [a, b] = &self.directions;
-        a.waiting + b.waiting
-    }
-
-    fn blocked(&self) -> bool {
-        let [a, b] = &self.directions;
-        a.blocked() || b.blocked()
-    }
-
-    fn is_copy(&mut self, segment: &Segment) -> bool {
-        let Segment { signature, now, .. } = *segment;
-        if let Some((_, at)) = self.recent.iter_mut().find(|(known, _)| *known == signature) {
-            // Later it is the same packet sent again, whose IP id does not count.
-            let is_copy = now.0.saturating_sub(at.0) <= COPY_WITHIN;
-            *at = now;
-            return is_copy;
-        }
-        if let Some(place) = self.recent.get_mut(usize::from(self.recent_at) % RECENT) {
-            *place = (signature, now);
-        }
-        self.recent_at = self.recent_at.wrapping_add(1);
-        false
-    }
-
-    /// Whether a SYN opens another connection between the same ends.
-    fn is_replaced_by(&self, segment: &Segment, from: Side) -> bool {
-        let Header::Tcp { seq, syn, .. } = segment.header else { return false };
-        if self.recent.iter().any(|(known, _)| *known == segment.signature) {
-            return false;
-        }
-        let direction = &self.directions[from.index()];
-        if !syn {
-            // The SYN of the new connection was not captured.
-            let far = if self.ended { LATE_SYN } else { GARBAGE };
-            return direction.ahead(seq).is_some_and(|ahead| ahead.unsigned_abs() > far as u32);
-        }
-        if let Some(initial) = self.initial_seq[from.index()] {
-            return initial != seq;
-        }
-        // A SYN may come late, just behind the first bytes that it announces.
-        let first = direction.first_seq().or_else(|| direction.lowest_waiting());
-        match first {
-            Some(first) => !(0..LATE_SYN).contains(&distance(seq.wrapping_add(1), first)),
-            None => self.ended,
-        }
-    }
-
-    /// Whether the other side of the opener was seen to answer.
-    fn answered(&self) -> bool {
-        let [a, b] = self.flow.seen_sides;
-        a && b
-    }
-
-    fn deadline(&self, limits: &FlowLimits, sink: &impl StreamSink) -> Timestamp {
-        if self.ended {
-            return self.last_packet.plus(limits.linger);
-        }
-        let asked = sink.deadline(self.flow.slot).unwrap_or(NEVER);
-        if self.flow.transport == Transport::Udp {
-            return self.last_packet.plus(limits.idle_udp).min(asked);
-        }
-        let unanswered = self.flow.syn.is_some() && !self.answered();
-        let idle = self.last_packet.plus(if unanswered { limits.connect } else { limits.idle_tcp });
-        let [a, b] = &self.directions;
-        let patience = [a.patience(&limits.waits), b.patience(&limits.waits)];
-        // A FIN or RST whose bytes before it are missing waits as they do.
-        let ending = (self.blocked() && patience == [None, None])
-            .then(|| self.last_packet.plus(limits.waits.hole));
-        patience.into_iter().flatten().chain(ending).fold(idle.min(asked), Timestamp::min)
-    }
-
-    fn tcp(
-        &mut self,
-        segment: &Segment,
-        tcp: &Tcp<'_>,
-        counters: &mut Counters,
-        sink: &mut impl StreamSink,
-    ) {
-        let from = tcp.from;
-        let now = segment.now;
-        let mut seq = tcp.seq;
-        if tcp.syn {
-            self.syn(segment, tcp);
-            seq = seq.wrapping_add(1);
-        }
-        if tcp.rst && self.flow.syn.is_some() && !self.carried_bytes(segment, tcp) {
-            self.reset = Some(from);
-            let refused = self.flow.opener == Some(from.other()) && self.flow.established.is_none();
-            self.end(if refused { Ending::Refused } else { Ending::Reset(from) }, sink);
-            return;
-        }
-        if tcp.ack {
-            self.acknowledge(from, segment.seen.ack, now);
-        }
-        if !tcp.payload.is_empty() || segment.cut > 0 {
-            self.payload(segment, tcp, seq, counters, sink);
-        }
-        let direction = self.direction(from);
-        let end = seq.wrapping_add(tcp.payload.len() as u32).wrapping_add(segment.cut);
-        if tcp.fin || tcp.rst {
-            if !direction.started() && direction.lowest_waiting().is_none() {
-                direction.start_at(end);
-            }
-            direction.ends_at(end);
-            if tcp.rst {
-                self.reset = self.reset.or(Some(from));
-            }
-        }
-        self.deliver(&segment.seen, counters, sink);
-    }
-
-    fn syn(&mut self, segment: &Segment, tcp: &Tcp<'_>) {
-        let from = tcp.from;
-        match self.initial_seq.get_mut(from.index()) {
-            Some(initial @ None) => *initial = Some(tcp.seq),
-            _ => {
-                self.flow.retransmissions[from.index()] += 1;
-                return;
-            }
-        }
-        self.direction(from).start_at(tcp.seq.wrapping_add(1));
-        if tcp.ack {
-            self.flow.opener = self.flow.opener.or_else(|| Some(from.other()));
-            self.flow.established = self.flow.established.or(Some(segment.seen.at));
-            self.direction(from.other()).start_at(segment.seen.ack);
-        } else {
-            self.flow.opener = Some(from);
-            self.flow.syn = Some(segment.seen);
-        }
-    }
-
-    /// Whether bytes were delivered or wait, or this segment has some or tells of some.
-    fn carried_bytes(&self, segment: &Segment, tcp: &Tcp<'_>) -> bool {
-        let told = |side: Side, seq| self.directions[side.index()].ahead(seq).unwrap_or_default();
-        let tells = self.flow.established.is_some()
-            && ((1..GARBAGE).contains(&told(tcp.from, tcp.seq))
-                || (tcp.ack && (1..GARBAGE).contains(&told(tcp.from.other(), segment.seen.ack))));
-        tells
-            || !tcp.payload.is_empty()
-            || self.directions.iter().any(|d| d.waiting > 0 || d.next_seq() != d.first_seq())
-    }
-
-    fn acknowledge(&mut self, from: Side, ack: u32, now: Timestamp) {
-        self.first_ack[from.index()].get_or_insert(ack);
-        self.direction(from.other()).acknowledge(ack, now);
-    }
-
-    fn payload(
-        &mut self,
-        segment: &Segment,
-        tcp: &Tcp<'_>,
-        seq: u32,
-        counters: &mut Counters,
-        sink: &mut impl StreamSink,
-    ) {
-        let from = tcp.from;
-        let len = tcp.payload.len() + segment.cut as usize;
-        let arrival = self.direction(from).arrive(seq, len);
-        match arrival {
-            Arrival::Old => {
-                counters.retransmissions += 1;
-                self.flow.retransmissions[from.index()] += 1;
-            }
-            Arrival::InOrder { offset, skip }
-                if !tcp.ack || self.gate(from).may(segment.seen.ack) =>
-            {
-                let bytes = tcp.payload.get(skip..).unwrap_or_default();
-                let cut = (len - skip) - bytes.len();
-                self.emit(from, &segment.seen, offset, bytes, cut as u64, counters, sink);
-            }
-            Arrival::InOrder { .. } | Arrival::Early => {
-                let direction = self.direction(from);
-                let early = direction.ahead(seq).is_some_and(|ahead| ahead > 0);
-                counters.out_of_order += u64::from(early);
-                if !direction.wait(seq, tcp.payload, segment.cut, segment.seen, segment.now) {
-                    counters.retransmissions += 1;
-                    self.flow.retransmissions[from.index()] += 1;
-                }
-            }
-        }
-    }
-
-    /// Delivers what can be delivered on both sides, until nothing moves.
-    fn deliver(&mut self, seen: &Seen, counters: &mut Counters, sink: &mut impl StreamSink) {
-        loop {
-            let moved = self.step(Side::A, false, seen, counters, sink)
-                | self.step(Side::B, false, seen, counters, sink);
-            if !moved {
-                return;
-            }
-        }
-    }
-
-    /// Gives up one hole, the one that is due first; false if there was nothing to give up.
-    fn force(&mut self, counters: &mut Counters, sink: &mut impl StreamSink) -> bool {
-        if self.ended {
-            return false;
-        }
-        let Some(seen) = self.last_seen else { return false };
-        let waits = Waits::default();
-        let [a, b] = &self.directions;
-        // What only waits for the other side's hole comes after that hole.
-        let due = |d: &Direction| (!d.hole(), d.patience(&waits).unwrap_or(NEVER));
-        let order = if due(a) <= due(b) { [Side::A, Side::B] } else { [Side::B, Side::A] };
-        for side in order {
-            if !self.directions[side.index()].started()
-                && let Some(lowest) = self.directions[side.index()].lowest_waiting()
-            {
-                // What the other side had not acknowledged yet when it was first seen belongs to
-                // the stream, though its packets may be lost.
-                let acknowledged = self.first_ack[side.other().index()];
-                let start =
-                    acknowledged.filter(|ack| (0..LATE_SYN).contains(&distance(*ack, lowest)));
-                self.direction(side).start_at(start.unwrap_or(lowest));
-                self.deliver(&seen, counters, sink);
-                return true;
-            }
-        }
-        for side in order {
-            if self.direction(side).blocked() && self.step(side, true, &seen, counters, sink) {
-                self.deliver(&seen, counters, sink);
-                return true;
-            }
-        }
-        // Only a FIN or RST is left whose bytes before it never came.
-        for side in order {
-            let direction = self.direction(side);
-            if direction.blocked() && direction.give_up_end() {
-                self.deliver(&seen, counters, sink);
-                return true;
-            }
-        }
-        false
-    }
-
-    fn step(
-        &mut self,
-        from: Side,
-        force: bool,
-        seen: &Seen,
-        counters: &mut Counters,
-        sink: &mut impl StreamSink,
-    ) -> bool {
-        let mut moved = false;
-        let mut force = force;
-        loop {
-            let gate = self.gate(from);
-            let ready = self.direction(from).next(|seen| gate.may(seen.ack), force);
-            match ready {
-                Ready::Nothing => return moved,
-                Ready::Closed => {
-                    self.flow.first_seq[from.index()] = self.direction(from).first_seq();
-                    sink.event(&self.flow, from, seen, StreamEvent::Closed);
-                    moved = true;
-                }
-                Ready::Gap { offset, lost } => {
-                    let lost = self.before_answer(from, lost);
-                    self.gap(from, seen, offset, lost, counters, sink);
-                    moved = true;
-                }
-                Ready::Piece { offset, skip, piece } => {
-                    let (seen, cut) = piece.seen();
-                    self.emit(from, seen, offset, piece.bytes(skip), cut.into(), counters, sink);
-                    moved = true;
-                }
-            }
-            force = false;
-        }
-    }
-
-    /// The part of a gap that comes before what the other side said next: what it acknowledges had
-    /// come until then, and what lies beyond is younger.
-    fn before_answer(&self, from: Side, lost: NonZeroU64) -> NonZeroU64 {
-        let [a, b] = &self.directions;
-        let (this, other) = if from == Side::A { (a, b) } else { (b, a) };
-        let ahead = other.waiting_ack().and_then(|ack| this.ahead(ack));
-        let acknowledged = ahead.and_then(|ahead| NonZeroU64::new(u64::try_from(ahead).ok()?));
-        acknowledged.map_or(lost, |acknowledged| acknowledged.min(lost))
-    }
-
-    /// The other side's progress, as far as it was seen at all.
-    fn gate(&self, from: Side) -> Gate {
-        let other = from.other().index();
-        let seen = self.flow.seen_sides.get(other) == Some(&true);
-        match self.directions.get(other) {
-            Some(direction) if seen => Gate {
-                next: direction.next_seq(),
-                ending: direction.ending(),
-                waiting: direction.waiting > 0,
-            },
-            _ => Gate { next: None, ending: false, waiting: false },
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one event")]
-    fn emit(
-        &mut self,
-        from: Side,
-        seen: &Seen,
-        offset: u64,
-        bytes: &[u8],
-        cut: u64,
-        counters: &mut Counters,
-        sink: &mut impl StreamSink,
-    ) {
-        self.flow.first_seq[from.index()] = self.direction(from).first_seq();
-        let end = offset + bytes.len() as u64;
-        self.direction(from).delivered(end);
-        if !bytes.is_empty() {
-            sink.event(&self.flow, from, seen, StreamEvent::Bytes { offset, bytes });
-        }
-        if let Some(lost) = NonZeroU64::new(cut) {
-            self.gap(from, seen, end, lost, counters, sink);
-        }
-    }
-
-    fn gap(
-        &mut self,
-        from: Side,
-        seen: &Seen,
-        offset: u64,
-        lost: NonZeroU64,
-        counters: &mut Counters,
-        sink: &mut impl StreamSink,
-    ) {
-        self.flow.first_seq[from.index()] = self.direction(from).first_seq();
-        self.direction(from).delivered(offset + lost.get());
-        counters.gaps += 1;
-        counters.gap_bytes += lost.get();
-        sink.event(&self.flow, from, seen, StreamEvent::Gap { offset, lost });
-    }
-
-    /// Ends the flow if its packets say so and all was delivered.
-    fn settle(&mut self, sink: &mut impl StreamSink) {
-        if self.ended || self.flow.transport == Transport::Udp {
-            return;
-        }
-        let [a, b] = &self.directions;
-        match self.reset {
-            Some(side) if self.directions[side.index()].closed() && !self.blocked() => {
-                self.end(Ending::Reset(side), sink);
-            }
-            None if a.closed() && b.closed() => self.end(Ending::Finished, sink),
-            _ => {}
-        }
-    }
-
-    fn end(&mut self, ending: Ending, sink: &mut impl StreamSink) {
-        if self.ended {
-            return;
-        }
-        self.ended = true;
-        if let Some(seen) = self.last_seen {
-            sink.event(&self.flow, Side::A, &seen, StreamEvent::End(ending));
-        }
-    }
-
-    fn direction(&mut self, side: Side) -> &mut Direction {
-        let [a, b] = &mut self.directions;
-        match side {
-            Side::A => a,
-            Side::B => b,
-        }
-    }
-}
-
-/// How far the other side has come.
-#[derive(Clone, Copy)]
-struct Gate {
-    next: Option<u32>,
-    ending: bool,
-    waiting: bool,
-}
-
-impl Gate {
-    /// Whether a packet with this acknowledgement acknowledges nothing that is still to come.
-    fn may(self, ack: u32) -> bool {
-        let unread = match self.next {
-            Some(next) => distance(next, ack) - i32::from(self.ending),
-            None => i32::from(self.waiting),
-        };
-        !(1..GARBAGE).contains(&unread)
-    }
-}
-
-fn address(end: Endpoint) -> SocketAddr {
-    let ip = match end.ip.to_ipv4_mapped() {
-        Some(v4) => IpAddr::V4(v4),
-        None => IpAddr::V6(end.ip),
-    };
-    SocketAddr::new(ip, end.port)
-}
-
-/// A time that does not come.
-const NEVER: Timestamp = Timestamp(i64::MAX);
 /// Nanoseconds after which a flow is looked at, whatever its deadline.
 const CHECK: i64 = 10_000_000_000;
-/// Packets of a flow among which a copy is looked for.
-const RECENT: usize = 16;
-/// Nanoseconds within which a copy comes; mirror ports need far less, and clients wait for longer
-/// before they send a datagram again.
-const COPY_WITHIN: i64 = 250_000_000;
-/// Bytes that may come before the SYN that announces them, or be missing where a stream starts.
-const LATE_SYN: i32 = 1 << 20;
-/// An acknowledgement that is further ahead is not waited for.
-const GARBAGE: i32 = 1 << 28;
+/// Hops of one flow that are told apart at one place.
+const HOPS: usize = 8;
+/// Points of one flow; what is seen at more gives up the oldest.
+const SEEN_AT: usize = 64;

@@ -1,7 +1,8 @@
 //! The fuzz bodies, callable from tests: any bytes as packets, through decoding and reassembly.
 
 use crate::decode::Decoder;
-use crate::flow::{FlowLimits, FlowTable};
+use crate::entry::FlowLimits;
+use crate::flow::FlowTable;
 use crate::packet::Batch;
 use crate::packet::{LinkType, Timestamp};
 use crate::source::memory::MemorySource;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 ///
 /// ```text
 /// ┌──────────────┬───────────────┬───────────────┬──────────────┬───────┐
-/// │ link type: u8│ time step: u8 │ cut off: u8   │ length: u8   │ bytes │  …
+/// │ tap, link: u8│ time step: u8 │ cut off: u8   │ length: u8   │ bytes │  …
 /// └──────────────┴───────────────┴───────────────┴──────────────┴───────┘
 /// ```
 ///
@@ -28,9 +29,11 @@ pub fn packets(data: &[u8]) {
         let (bytes, next) = after.split_at(length);
         rest = next;
         now += i64::from(*step) * 10_000_000;
+        let number = usize::from(*link) / LINKS.len();
         let link = LINKS.get(usize::from(*link) % LINKS.len()).copied().unwrap_or(LinkType::RAW);
         let wire_len = (length + usize::from(*cut)) as u32;
-        source = source.cut_packet(Timestamp(now), "fuzz", link, bytes, wire_len);
+        let interface = INTERFACES[number % INTERFACES.len()];
+        source = source.cut_packet(Timestamp(now), interface, link, bytes, wire_len);
     }
     read(source);
 }
@@ -100,6 +103,7 @@ impl StreamSink for Checking {
     fn timeout(&mut self, _flow: &Flow, _now: Timestamp) {}
 }
 
+const INTERFACES: &[&str] = &["one", "other"];
 const LINKS: &[LinkType] = &[
     LinkType::RAW,
     LinkType::ETHERNET,

@@ -1,6 +1,7 @@
 //! A captured frame and where it was seen: what a source gives, and what decoding takes.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::ops::Range;
 
 /// A moment of packet time: nanoseconds since 1970-01-01T00:00:00Z.
@@ -74,6 +75,24 @@ pub struct TapId(pub u16);
 /// One address space, in order of first appearance. Equal addresses in two networks are two hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkId(pub u16);
+
+/// An address, with IPv4 mapped into IPv6, and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// The address.
+    pub ip: Ipv6Addr,
+    /// The port.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Whether it is the host itself.
+    pub fn is_loopback(&self) -> bool {
+        let bits = u128::from(self.ip);
+        // 127.0.0.0/8 within ::ffff:0.0.0.0/96, or ::1.
+        bits >> 24 == 0xff_ff7f || bits == 1
+    }
+}
 
 /// A file of the input, in order of the command line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

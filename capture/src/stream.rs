@@ -47,9 +47,22 @@ pub struct TaskId(pub u64);
 
 /// A place that sees both directions: what spans and clocks speak of.
 ///
-/// Taps are grouped to points in [`crate::flow`]; as yet every tap is a point of its own.
+/// It is a tap, or several that the user says are one, or two of which each sees one direction; and
+/// a hop there, where the same packets pass it more than once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PointId(pub u16);
+pub struct PointId {
+    /// The taps, the first one of each group; twice the same where there is one.
+    pub taps: [TapId; 2],
+    /// The hop, from 0, in the order in which the packets of a flow were first seen.
+    pub hop: u8,
+}
+
+impl PointId {
+    /// The point that is one tap.
+    pub fn at(tap: TapId) -> Self {
+        Self { taps: [tap; 2], hop: 0 }
+    }
+}
 
 /// What is known of the packet that brought an event.
 #[derive(Clone, Copy, Debug)]

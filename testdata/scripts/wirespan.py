@@ -13,11 +13,11 @@ def add_binary_option(arguments):
     arguments.add_argument("--binary", default=BINARY, help="the program (default: target/release/wirespan)")
 
 
-def run(binary, capture, *, ndjson=os.devnull, threads=None):
-    """Reads `capture`, writes its spans to `ndjson`; gives the summary. Ends the script if the program fails."""
+def run(binary, *captures, ndjson=os.devnull, threads=None, more=()):
+    """Reads captures, writes their spans to `ndjson`; gives the summary. Ends the script if the program fails."""
     with tempfile.TemporaryDirectory() as folder:
         summary = os.path.join(folder, "summary.json")
-        command = [binary, "read", capture, "--format", "ndjson", "-o", ndjson, "--summary", summary]
+        command = [binary, "read", *captures, *more, "--format", "ndjson", "-o", ndjson, "--summary", summary]
         command += ["--threads", str(threads)] if threads else []
         done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
         # 1 says that nothing was found, which is an answer too.

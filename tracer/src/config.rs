@@ -1,7 +1,8 @@
 //! What a run needs to know, and the default of every limit.
 
 use crate::join::window::WindowLimits;
-use wirespan_capture::flow::FlowLimits;
+use wirespan_capture::decode::NamedPoint;
+use wirespan_capture::entry::FlowLimits;
 use wirespan_parsers::protocol::{Hook, Protocol};
 use wirespan_parsers::registry::PROTOCOLS;
 
@@ -13,6 +14,8 @@ pub struct Config {
     pub flows: FlowLimits,
     /// Requests of all flows that may be open at a time.
     pub open: usize,
+    /// Taps that are one point each, by the user's word.
+    pub points: Vec<NamedPoint>,
     /// Limits of the join window.
     pub window: WindowLimits,
     /// Nanoseconds after which a request counts as unanswered.
@@ -35,6 +38,7 @@ impl Default for Config {
                 ..FlowLimits::default()
             },
             open: MAX_OPEN,
+            points: Vec::new(),
             window: WindowLimits::default(),
             response_timeout: RESPONSE_TIMEOUT_SECONDS * 1_000_000_000,
             details: false,

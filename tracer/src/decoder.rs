@@ -920,7 +920,7 @@ mod tests {
             slot: 0,
             birth: 0,
             network: NetworkId(0),
-            point: PointId(0),
+            point: PointId::at(wirespan_capture::packet::TapId(0)),
             transport: Transport::Tcp,
             addresses,
             opener: None,

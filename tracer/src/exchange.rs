@@ -443,7 +443,7 @@ mod tests {
             Self {
                 id: ExchangeId::default(),
                 network: NetworkId(0),
-                point: PointId(0),
+                point: PointId::at(TapId(0)),
                 tap: TapId(0),
                 transport: Transport::Tcp,
                 client: ([10, 0, 0, 1], 40_000).into(),

@@ -11,6 +11,7 @@ use crate::join::window::{Opened, Window, WindowLimits};
 use crate::join::{Group, JoinKey, NEVER};
 use crate::metrics::Metrics;
 use crate::names::Names;
+use crate::points::PointNumbers;
 use crate::span::{SpanSink, Trace};
 use crate::summary::{self, Summary, add, protocol_name};
 use foldhash::fast::FixedState;
@@ -33,6 +34,7 @@ pub struct Joining<'a> {
     /// The protocol whose answers name addresses.
     dns: Option<ProtocolIndex>,
     networks: Vec<u64>,
+    points: PointNumbers,
     summary: Summary,
     handed_out: HandedOut,
     metrics: Metrics,
@@ -69,6 +71,7 @@ impl<'a> Joining<'a> {
             names: Names::default(),
             dns: protocols.iter().position(|name| name == "dns").map(|at| ProtocolIndex(at as u8)),
             networks: Vec::new(),
+            points: PointNumbers::default(),
             summary: Summary { schema: summary::SCHEMA, ..Summary::default() },
             handed_out: HandedOut::default(),
             metrics: Metrics::default(),
@@ -110,9 +113,9 @@ impl<'a> Joining<'a> {
         self.emit();
     }
 
-    /// Nothing more happens. Gives the counts of what was joined, and what the sink said if it
-    /// failed.
-    pub fn finish(mut self) -> (Summary, Option<io::Error>) {
+    /// Nothing more happens. Gives the counts of what was joined, the numbers of the points, and
+    /// what the sink said if it failed.
+    pub fn finish(mut self) -> (Summary, PointNumbers, Option<io::Error>) {
         self.advance(NEVER);
         if self.error.is_none() {
             self.error = self.sink.finish().err();
@@ -128,7 +131,7 @@ impl<'a> Joining<'a> {
             let name = protocol_name(ProtocolIndex(protocol), &self.protocols).to_owned();
             summary.latency.insert(name, latency);
         }
-        (summary, self.error)
+        (summary, self.points, self.error)
     }
 
     /// Whether the sink has failed: joining more is in vain.
@@ -175,6 +178,9 @@ impl<'a> Joining<'a> {
         for trace in &mut traces {
             self.handed_out.pass(trace);
             self.summary.trace(trace, &self.protocols);
+            for span in &mut trace.spans {
+                span.point = self.points.number(span.exchange.point);
+            }
             for span in trace.spans.iter().filter(|span| !span.is_next_point()) {
                 self.metrics.record(&span.exchange);
             }

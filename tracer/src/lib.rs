@@ -7,6 +7,7 @@
 //! [`pipeline`] is the only module that knows every stage.
 
 pub mod network;
+pub mod points;
 pub mod exchange;
 pub mod pairing;
 mod writer;

@@ -21,6 +21,7 @@ use crate::join::window::Opened;
 use crate::joining::{Joining, Outcomes};
 use crate::network;
 use crate::pairing::{Exchanges, mark};
+use crate::points::Points;
 use crate::span::SpanSink;
 use crate::summary::{Summary, Unknown, add};
 use rayon::prelude::*;
@@ -28,10 +29,11 @@ use std::collections::BTreeMap;
 use std::io;
 use wirespan_capture::counters::Counters;
 use wirespan_capture::decode::{Decoder, Segment, Tap};
-use wirespan_capture::flow::{FlowLimits, FlowTable};
-use wirespan_capture::packet::{Batch, Timestamp};
+use wirespan_capture::entry::FlowLimits;
+use wirespan_capture::flow::FlowTable;
+use wirespan_capture::packet::{Batch, TapId, Timestamp};
 use wirespan_capture::source::{Fill, PacketSource};
-use wirespan_capture::stream::{Cause, Ending, Flow, Seen, Side, StreamEvent, StreamSink};
+use wirespan_capture::stream::{Cause, Ending, Flow, PointId, Seen, Side, StreamEvent, StreamSink};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
 
 /// What the pipeline asks of its surroundings.
@@ -59,7 +61,7 @@ pub fn run(
     let mut reader = Reader {
         source,
         surroundings,
-        decoder: Decoder::default(),
+        decoder: Decoder::with_points(config.points.clone()),
         taps: 0,
         networks: 0,
         ended: false,
@@ -117,27 +119,20 @@ pub fn run(
         }
     }
     behind.join(&mut joining);
-    let (mut summary, sink_error) = joining.finish();
+    let (mut summary, mut numbers, sink_error) = joining.finish();
     reader.decoder.finish();
     let mut counters = reader.decoder.counters;
     for shard in &shards {
         shard.count(&mut counters, &mut summary);
     }
     summary.counters(&counters);
-    summary.points = reader.decoder.taps().len();
+    let tables = shards.iter().map(|shard| shard.table.places());
+    let taps = reader.tap_names();
+    let points = Points::learned(&reader.decoder, &taps, tables, &mut numbers);
+    summary.points = points.list.len();
+    (summary.point_list, summary.apart) = (points.list, points.apart);
+    summary.remarks = points.remarks;
     Outcomes { summary, stopped: reader.stopped, source_error: reader.error, sink_error }
-}
-
-/// The name of a tap, given that of its interface.
-fn tap_name(tap: &Tap, interface: &str) -> String {
-    let mut name = interface.to_owned();
-    if tap.index > 0 {
-        name.push_str(&format!("%{}", tap.index));
-    }
-    for vlan in &tap.vlans {
-        name.push_str(&format!(".{vlan}"));
-    }
-    name
 }
 
 /// A batch, decoded and cut into shards.
@@ -180,6 +175,7 @@ impl Reader<'_> {
                 }
             }
         }
+        self.decoder.name_interfaces(self.source.interfaces());
         let read = work.batch.packets.len();
         let bytes = wire_bytes(&work.batch);
         self.surroundings.filter(&mut work.batch);
@@ -199,12 +195,8 @@ impl Reader<'_> {
         }
         if self.decoder.taps().len() > self.taps {
             self.taps = self.decoder.taps().len();
-            let interfaces = self.source.interfaces();
-            let name = |tap: &Tap| {
-                let interface = interfaces.get(tap.interface).map(|found| found.name.as_str());
-                tap_name(tap, interface.unwrap_or("unnamed"))
-            };
-            self.surroundings.taps(self.decoder.taps().iter().map(name).collect());
+            let names = self.tap_names();
+            self.surroundings.taps(names);
         }
         let networks = self.decoder.networks();
         if networks.len() > self.networks {
@@ -214,6 +206,16 @@ impl Reader<'_> {
         work.until = self.decoder.now();
         work.networks = networks.iter().map(network::number).collect();
         work.last = self.ended;
+    }
+
+    /// The names of all taps so far.
+    fn tap_names(&self) -> Vec<String> {
+        let interfaces = self.source.interfaces();
+        let name = |tap: &Tap| {
+            let interface = interfaces.get(tap.interface).map(|found| found.name.as_str());
+            tap.name(interface.unwrap_or("unnamed"))
+        };
+        self.decoder.taps().iter().map(name).collect()
     }
 }
 
@@ -282,6 +284,8 @@ struct ShardSink {
     flows: Vec<Option<Box<FlowDecoder>>>,
     patience: i64,
     order: Order,
+    /// The point that sees the flow of which is told.
+    point: PointId,
     events: Vec<Event>,
     messages: u64,
     unpaired: u64,
@@ -312,6 +316,7 @@ impl Shard {
                 flows: Vec::new(),
                 patience: config.response_timeout,
                 order: (Timestamp(i64::MIN), Cause::Packet, 0),
+                point: PointId::at(TapId(0)),
                 events: Vec::new(),
                 messages: 0,
                 unpaired: 0,
@@ -363,6 +368,7 @@ impl StreamSink for ShardSink {
             self.flows.resize_with(flow.slot + 1, || None);
         }
         let Some(mut decoder) = self.flows.get_mut(flow.slot).map(Option::take) else { return };
+        self.point = flow.point;
         let ending = match event {
             StreamEvent::End(ending) => Some(ending),
             _ => None,
@@ -402,6 +408,7 @@ impl StreamSink for ShardSink {
     }
 
     fn timeout(&mut self, flow: &Flow, now: Timestamp) {
+        self.point = flow.point;
         let Some(mut decoder) = self.flows.get_mut(flow.slot).and_then(Option::take) else {
             return;
         };
@@ -481,7 +488,9 @@ impl Exchanges for ShardSink {
         ExchangeId { shard: self.number, serial: self.serial }
     }
 
-    fn done(&mut self, exchange: Box<Exchange>) {
+    fn done(&mut self, mut exchange: Box<Exchange>) {
+        // The other direction may have turned up at another tap since the request was seen.
+        exchange.point = self.point;
         self.open = self.open.saturating_sub(1);
         self.messages += u64::from(exchange.response.is_some());
         self.tell(What::Closed(exchange));

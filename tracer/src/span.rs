@@ -12,6 +12,8 @@ pub struct Span {
     pub id: u64,
     /// What was seen.
     pub exchange: Box<Exchange>,
+    /// The number of the point that saw it, in order of first appearance.
+    pub point: u32,
     /// The name of the service that was asked.
     pub service: Box<str>,
     /// The link to the span above, if there is one.

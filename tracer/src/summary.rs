@@ -4,6 +4,7 @@
 use crate::exchange::{Exchange, ProtocolIndex, Sort, State};
 use crate::metrics::Latency;
 use crate::operations::Service;
+use crate::points::{Apart, Point};
 use crate::span::Trace;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,12 +23,21 @@ pub struct Summary {
     pub packets_by: BTreeMap<String, u64>,
     /// TCP connections and UDP flows.
     pub flows: u64,
+    /// Connections that were answered from another address than they were opened to.
+    pub redirected: u64,
     /// Interfaces and VLANs that packets were seen on.
     pub taps: usize,
     /// Their names.
     pub tap_names: Vec<String>,
-    /// Places that see both directions.
+    /// Places that see both directions: how many.
     pub points: usize,
+    /// What they are.
+    pub point_list: Vec<Point>,
+    /// Places that were or could have been one point by some flows, but are not by others.
+    pub apart: Vec<Apart>,
+    /// What the user should know of the options.
+    #[serde(skip)]
+    pub remarks: Vec<String>,
     /// Messages that were decoded.
     pub messages: u64,
     /// Requests with their responses, by protocol; seen at several points, they count once.
@@ -142,8 +152,9 @@ impl Summary {
         self.packets = counters.packets;
         self.bytes = counters.bytes;
         self.flows = counters.flows;
+        self.redirected = counters.redirected;
         counters.each(&mut |name, value| {
-            if value == 0 || ["packets", "bytes", "flows"].contains(&name) {
+            if value == 0 || ["packets", "bytes", "flows", "redirected"].contains(&name) {
                 return;
             }
             let lost = ["_lost", "gap", "bad_", "evicted", "unknown_link", "cut"];
@@ -192,6 +203,7 @@ impl std::fmt::Display for Summary {
             self.taps,
             if self.taps == 1 { "" } else { "s" },
         )?;
+        self.describe_points(f)?;
         for (title, map) in [
             ("packets", &self.packets_by),
             ("exchanges", &self.exchanges),
@@ -253,6 +265,41 @@ impl std::fmt::Display for Summary {
         }
         if unknown.len() > SHOWN {
             writeln!(f, "unknown   {} more ports", unknown.len() - SHOWN)?;
+        }
+        Ok(())
+    }
+}
+
+impl Summary {
+    /// Says which points there are, where they are not simply all taps.
+    fn describe_points(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.redirected > 0 {
+            let s = if self.redirected == 1 { "" } else { "s" };
+            let count = grouped(self.redirected);
+            writeln!(f, "redirects {count} connection{s} answered from another address")?;
+        }
+        let told = self.point_list.iter().filter(|point| point.because.is_some());
+        if self.points != self.taps {
+            let s = if self.points == 1 { "" } else { "s" };
+            writeln!(f, "points    {} capture point{s}", self.points)?;
+        }
+        for point in told.clone().take(SHOWN) {
+            let because = point.because.as_deref().unwrap_or_default();
+            writeln!(f, "point     {}: {because}", point.name)?;
+        }
+        let more = told.count().saturating_sub(SHOWN);
+        if more > 0 {
+            writeln!(f, "point     {more} more")?;
+        }
+        for apart in self.apart.iter().take(SHOWN) {
+            let [one, other] = &apart.taps;
+            writeln!(
+                f,
+                "point     {one} and {other} are two: each saw one side of {} flows, but {} say \
+                 otherwise (--point NAME={one},{other} makes them one)",
+                apart.split,
+                apart.against + apart.whole
+            )?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::packets::Packet;
 use crate::recorder::{A, A6, B, B6, check, run};
-use wirespan_capture::flow::FlowLimits;
+use wirespan_capture::entry::FlowLimits;
 use wirespan_capture::packet::LinkType;
 
 fn udp() -> Packet {

@@ -3,7 +3,7 @@
 use crate::packets::Packet;
 use crate::recorder::{A, B, a, acks, b, check, check_limits, later, run, syn, syn_ack};
 use std::net::SocketAddr;
-use wirespan_capture::flow::FlowLimits;
+use wirespan_capture::entry::FlowLimits;
 
 /// A datagram between ends that are this number's own.
 fn datagram(number: u16) -> Packet {

@@ -8,4 +8,5 @@ mod tcp;
 mod connections;
 mod headers;
 mod limits;
+mod places;
 mod random;

@@ -4,7 +4,7 @@
 use crate::packets::{Packet, Random};
 use crate::recorder::{A, A_FIRST, B, B_FIRST, Piece, Run, run, syn, syn_ack};
 use std::collections::BTreeMap;
-use wirespan_capture::flow::FlowLimits;
+use wirespan_capture::entry::FlowLimits;
 
 #[test]
 fn segments_in_any_order_give_the_bytes_that_were_sent() {
@@ -65,6 +65,48 @@ fn capture_that_begins_in_the_midst_gives_the_rest() {
         let run = run_in_batches(&packets, seed);
         for side in 0..2 {
             talk.delivered(&run, side, seed);
+        }
+    }
+}
+
+#[test]
+fn directions_on_taps_of_their_own_give_the_same_bytes() {
+    for seed in SEEDS {
+        let talk = Talk::new(seed, seed % 2 == 0);
+        let on = |p: Packet| if p.source() == A { p.on("up") } else { p.on("down") };
+        let packets: Vec<Packet> =
+            talk.shuffled(&mut Random(seed ^ 4)).into_iter().map(on).collect();
+        let run = run_in_batches(&packets, seed);
+        for side in 0..2 {
+            talk.delivered(&run, side, seed);
+        }
+        assert_eq!((run.counters.flows, run.counters.gaps), (1, 0), "seed {seed}");
+    }
+}
+
+#[test]
+fn two_hops_of_one_tap_give_the_bytes_twice() {
+    for seed in SEEDS {
+        let talk = Talk::new(seed, true);
+        let beyond =
+            |p: &Packet| if p.source() == A { p.clone().ttl(63) } else { p.clone().ttl(65) };
+        let mut packets = Vec::new();
+        for (packet, n) in talk.shuffled(&mut Random(seed ^ 5)).iter().zip(0..) {
+            let packet = packet.clone().id(n as u16 + 1).at_ns(n * 1_000_000);
+            packets.push(beyond(&packet).at_ns(n * 1_000_000 + 1_600_000));
+            packets.push(packet);
+        }
+        packets.sort_by_key(Packet::time);
+        let mut run = run_in_batches(&packets, seed);
+        assert_eq!((run.counters.flows, run.counters.gaps), (2, 0), "seed {seed}");
+        let flows = run.flows.clone();
+        for birth in flows.keys() {
+            run.flows.retain(|other, _| other == birth);
+            for side in 0..2 {
+                let delivered = talk.delivered(&run, side, seed);
+                assert_eq!(delivered, talk.sent[side].len(), "seed {seed}");
+            }
+            run.flows.clone_from(&flows);
         }
     }
 }

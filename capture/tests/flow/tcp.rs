@@ -68,14 +68,6 @@ fn same_packet_much_later_was_sent_again() {
 }
 
 #[test]
-fn same_packet_at_another_hop_is_no_copy() {
-    for other in [a(0, "hi").id(7).ttl(63), a(0, "hi").id(7).hop(9)] {
-        let run = check(&[syn(), syn_ack(), a(0, "hi").id(7), other], &["A 0 hi"]);
-        assert_eq!(run.counters.copies, 0);
-    }
-}
-
-#[test]
 fn without_an_ip_id_all_bytes_tell_a_copy() {
     let first = || a(0, "hi").id(0).tsval(1);
     let run = check(&[syn(), syn_ack(), first(), first()], &["A 0 hi"]);

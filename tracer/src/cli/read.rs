@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use wirespan_capture::decode::NamedPoint;
 use wirespan_capture::filter::Filters;
 use wirespan_capture::packet::Batch;
 use wirespan_capture::source::report::Damage;
@@ -55,6 +56,12 @@ pub(super) struct ReadArgs {
     /// Seconds after which a request counts as unanswered
     #[arg(long, value_name = "SECONDS", default_value_t = config::RESPONSE_TIMEOUT_SECONDS as f64, value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS)]
     response_timeout: f64,
+
+    /// These taps are one capture point, for what is dealt out over several taps (TAPs are named
+    /// as the closing counts name them, or by the file; what sees each direction on a tap of its
+    /// own is found without it)
+    #[arg(long, value_name = "NAME=TAP,TAP…", value_parser = named_point, help_heading = "Capture points")]
+    point: Vec<NamedPoint>,
 
     /// Flows that are followed at a time
     #[arg(long, value_name = "N", default_value_t = config::MAX_FLOWS, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
@@ -171,12 +178,23 @@ impl ReadArgs {
             response_timeout: nanoseconds(self.response_timeout),
             open: self.max_open,
             details: self.output.verbose > 0,
+            points: self.point.clone(),
             ..Config::default()
         };
         config.flows.flows = self.max_flows;
         config.flows.waiting = self.max_waiting_bytes;
         config
     }
+}
+
+/// Reads `NAME=TAP,TAP…`.
+fn named_point(text: &str) -> Result<NamedPoint, String> {
+    let (name, taps) = text.split_once('=').unwrap_or_default();
+    let taps: Vec<String> = taps.split(',').map(|tap| tap.trim().to_owned()).collect();
+    if name.trim().is_empty() || taps.iter().any(String::is_empty) {
+        return Err("name a point and its taps, as in --point core=eth1,eth2".to_owned());
+    }
+    Ok(NamedPoint { name: name.trim().to_owned(), taps })
 }
 
 /// What the pipeline finds around it.

@@ -126,7 +126,7 @@ fn conclude(
     why: impl FnOnce(&Summary) -> String,
 ) -> Result<Exit> {
     let summary = &outcomes.summary;
-    for damage in &summary.damage {
+    for damage in summary.damage.iter().chain(&summary.remarks) {
         complain(&format!("wirespan: warning: {damage}"));
     }
     // Counts of a run that was broken off would be taken for those of the capture.

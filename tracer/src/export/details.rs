@@ -90,7 +90,7 @@ impl Details<'_> {
         let tap = self.taps.get(usize::from(e.tap.0)).map_or("an unnamed tap", String::as_str);
         let mut text = clean(tap.as_bytes()).into_owned();
         if self.all {
-            text.push_str(&format!(" (point {}, network {})", e.point.0, e.network.0));
+            text.push_str(&format!(" (point {}, network {})", span.point, e.network.0));
         }
         if row.points > 1 {
             let (from, time) = (e.start().0 - start, e.end().0 - e.start().0);

@@ -106,7 +106,7 @@ impl Ndjson {
         line.int(key!("duration"), e.end().0 - e.start().0);
         let tap = names.taps.get(usize::from(e.tap.0)).map_or("", String::as_str);
         line.text(key!("tap"), tap.as_bytes());
-        line.int(key!("point"), i64::from(e.point.0));
+        line.int(key!("point"), i64::from(span.point));
         let network = names.networks.get(usize::from(e.network.0)).map_or("", String::as_str);
         if !network.is_empty() {
             line.name(key!("network"), network);

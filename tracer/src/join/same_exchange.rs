@@ -1,7 +1,10 @@
 //! One exchange seen at several points: the same bytes of the same connection, or the same
 //! datagram at about the same time. The point nearest the client, by time to live, is outermost.
+//!
+//! A packet may pass from one network into another, as where a VLAN tag is put on or taken off.
+//! There, equal addresses are no evidence; all numbers of both ends and what is asked must be equal.
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Half, OPERATION, RESOURCE};
 use crate::join::{Above, Group, Joiner, Links};
 use crate::span::{LinkKind, Reason};
 use smallvec::SmallVec;
@@ -32,7 +35,12 @@ impl Joiner for SameExchange {
                 .collect();
             same.sort_by_key(|(place, exchange)| (exchange.start(), *place));
             for mut chain in chains(same) {
-                chain.sort_by_key(|(place, e)| (Reverse(e.request.ttl), e.start(), *place));
+                // What the client sends has passed the fewest routers near it, and what it gets the
+                // most.
+                let from_server = |e: &Exchange| e.response.as_ref().map_or(0, |half| half.ttl);
+                chain.sort_by_key(|(place, e)| {
+                    (Reverse(e.request.ttl), from_server(e), e.start(), *place)
+                });
                 for ((above, _), (place, exchange)) in chain.iter().zip(chain.iter().skip(1)) {
                     links.link(*place, above_of(*above, exchange));
                 }
@@ -49,6 +57,7 @@ fn chains(same: Vec<(usize, &Exchange)>) -> Vec<Vec<(usize, &Exchange)>> {
         let fits = |chain: &&mut Vec<(usize, &Exchange)>| {
             chain.iter().all(|(_, other)| {
                 other.point != exchange.point
+                    && (other.network == exchange.network || is_same_packet(other, exchange))
                     && other.start().0.abs_diff(exchange.start().0) < APART
             })
         };
@@ -60,10 +69,26 @@ fn chains(same: Vec<(usize, &Exchange)>) -> Vec<Vec<(usize, &Exchange)>> {
     chains
 }
 
-/// Equal for one exchange at all points that see it.
+/// Whether two requests of equal fingerprints are one, though they were seen in two networks.
+fn is_same_packet(a: &Exchange, b: &Exchange) -> bool {
+    let (one, other) = (&a.request, &b.request);
+    let numbers = |half: &Half| match a.transport {
+        Transport::Tcp => (half.ack, half.tsval, 0),
+        Transport::Udp => (0, 0, half.ip_id),
+    };
+    let text = |e: &Exchange, name| e.text.text(name).map(<[u8]>::to_vec);
+    // Loopback addresses are each host's own.
+    let hosts = [a.client.ip(), a.server.ip()];
+    !hosts.iter().any(std::net::IpAddr::is_loopback)
+        && (one.seq.is_some() || one.ip_id > 0)
+        && numbers(one) == numbers(other)
+        && one.len == other.len
+        && [OPERATION, RESOURCE].iter().all(|name| text(a, name) == text(b, name))
+}
+
+/// Equal for one exchange at all points that see it, and hardly ever else.
 pub fn fingerprint(exchange: &Exchange) -> u64 {
     let mut hash = Xxh3::new();
-    hash.update(&exchange.network.0.to_le_bytes());
     for end in [exchange.client, exchange.server] {
         match end.ip() {
             std::net::IpAddr::V4(ip) => hash.update(&ip.octets()),

@@ -45,11 +45,24 @@ fn equal_addresses_in_two_vlans_are_other_connections() {
 }
 
 #[test]
-fn answer_in_another_vlan_is_no_answer() {
+fn answer_in_another_vlan_is_one_if_its_numbers_fit() {
     let packets = Call::new(1, 2, 10..20, "/x").packets();
     let split = packets.into_iter().map(|packet| {
         let vlan = if packet.source().ip() == end(1, 0).ip() { 1 } else { 2 };
         packet.vlan(vlan)
+    });
+    let ran = run(&split.collect::<Vec<_>>());
+    assert_eq!((ran.summary.exchanges["http"], ran.summary.points), (1, 1));
+    let because = ran.summary.point_list[0].because.as_deref();
+    assert_eq!(because, Some("each tap saw one side of 1 flow"));
+}
+
+#[test]
+fn answer_of_another_tenant_is_no_answer() {
+    let packets = Call::new(1, 2, 10..20, "/x").packets();
+    let split = packets.into_iter().map(|packet| {
+        let ours = packet.source().ip() == end(1, 0).ip();
+        if ours { packet.vlan(1) } else { packet.vlan(2).shift(5_000_000, 5_000_000) }
     });
     let ran = run(&split.collect::<Vec<_>>());
     assert_eq!(ran.summary.exchanges.len(), 0);

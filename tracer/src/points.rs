@@ -1,0 +1,197 @@
+//! Points: their numbers in the output, and what they are made of and why.
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use wirespan_capture::decode::Decoder;
+use wirespan_capture::packet::TapId;
+use wirespan_capture::place::{Pair, Places};
+use wirespan_capture::stream::PointId;
+
+/// Numbers of points, from 0 in the order in which spans name them.
+#[derive(Debug, Default)]
+pub struct PointNumbers {
+    numbers: HashMap<PointId, u32, FixedState>,
+    last: Option<(PointId, u32)>,
+}
+
+impl PointNumbers {
+    /// The number of a point.
+    pub fn number(&mut self, point: PointId) -> u32 {
+        if let Some((last, number)) = self.last
+            && last == point
+        {
+            return number;
+        }
+        let next = self.numbers.len() as u32;
+        let number = *self.numbers.entry(point).or_insert(next);
+        self.last = Some((point, number));
+        number
+    }
+}
+
+/// A place that sees both directions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Point {
+    /// Its number in the output; none if no span was seen there.
+    pub number: Option<u32>,
+    /// What to call it.
+    pub name: String,
+    /// The taps that it is made of.
+    pub taps: Vec<String>,
+    /// How many flows it saw.
+    pub flows: u64,
+    /// Why it is more, or less, than one tap.
+    pub because: Option<String>,
+}
+
+/// Two taps that might be one point by some flows, and are not by others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Apart {
+    /// Their names.
+    pub taps: [String; 2],
+    /// Flows of which each saw one side.
+    pub split: u64,
+    /// Such flows of which one then showed the other side too.
+    pub against: u64,
+    /// Flows of which both saw both sides.
+    pub whole: u64,
+}
+
+/// What was learned of taps and points.
+#[derive(Debug, Default)]
+pub struct Points {
+    /// All points, in the order of their numbers.
+    pub list: Vec<Point>,
+    /// What contradicts itself.
+    pub apart: Vec<Apart>,
+    /// What the user says of taps that were never seen.
+    pub remarks: Vec<String>,
+}
+
+impl Points {
+    /// What all parts of the flow table know together. `taps` are the names of all taps.
+    pub fn learned<'a>(
+        decoder: &Decoder,
+        taps: &[String],
+        tables: impl Iterator<Item = &'a Places>,
+        numbers: &mut PointNumbers,
+    ) -> Self {
+        let mut pairs: BTreeMap<(TapId, TapId), Pair> = BTreeMap::new();
+        let mut flows: BTreeMap<PointId, u64> = BTreeMap::new();
+        for table in tables {
+            for (places, pair) in table.pairs() {
+                pairs.entry(places).or_default().add(&pair);
+            }
+            for (point, count) in table.points() {
+                *flows.entry(*point).or_default() += count;
+            }
+        }
+        let known = Known { decoder, taps, pairs: &pairs };
+        let mut found: BTreeMap<PointId, (Option<u32>, u64)> = BTreeMap::new();
+        for (point, count) in flows {
+            let number = numbers.numbers.get(&point).copied();
+            let (first, sum) = found.entry(known.whole(point)).or_default();
+            *first = number.into_iter().chain(*first).min();
+            *sum += count;
+        }
+        let mut list: Vec<Point> = found
+            .into_iter()
+            .map(|(point, (number, flows))| known.point(point, number, flows))
+            .collect();
+        list.sort_by_key(|point| (point.number.is_none(), point.number));
+        let apart = pairs.iter().filter(|(_, pair)| pair.split > 0 && !pair.is_one_point());
+        let apart = apart.map(|((one, other), pair)| Apart {
+            taps: [known.name(*one), known.name(*other)],
+            split: pair.split,
+            against: pair.against,
+            whole: pair.whole,
+        });
+        Self { list, apart: apart.collect(), remarks: known.remarks() }
+    }
+}
+
+/// What points are described by.
+struct Known<'a> {
+    decoder: &'a Decoder,
+    taps: &'a [String],
+    pairs: &'a BTreeMap<(TapId, TapId), Pair>,
+}
+
+impl Known<'_> {
+    /// The point that a point is a half of, if its flows were seen before that was known.
+    fn whole(&self, point: PointId) -> PointId {
+        let [one, other] = point.taps;
+        let mut halves = self.pairs.iter().filter(|((a, b), pair)| {
+            one == other && pair.is_one_point() && [*a, *b].contains(&one)
+        });
+        match halves.next() {
+            Some(((a, b), _)) => PointId { taps: [*a, *b], ..point },
+            None => point,
+        }
+    }
+
+    fn point(&self, point: PointId, number: Option<u32>, flows: u64) -> Point {
+        let [one, other] = point.taps;
+        let mut name = self.name(one);
+        if other != one {
+            name.push('+');
+            name.push_str(&self.name(other));
+        }
+        let mut because = Vec::new();
+        if let Some(pair) = self.pairs.get(&(one, other)).filter(|_| one != other) {
+            let split = pair.split;
+            let s = if split == 1 { "" } else { "s" };
+            because.push(format!("each tap saw one side of {split} flow{s}"));
+            if pair.against > 0 {
+                because.push(format!("{} speak against it", pair.against));
+            }
+        }
+        if point.taps.iter().any(|place| self.named(*place).is_some()) {
+            because.push("named so".to_owned());
+        }
+        if point.hop > 0 {
+            name.push_str(&format!(" (hop {})", u32::from(point.hop) + 1));
+            because.push("the same packets, with other TTLs or MAC addresses".to_owned());
+        }
+        let places = self.decoder.places().iter().zip(self.taps);
+        let taps = places.filter(|(place, _)| point.taps.contains(place));
+        Point {
+            number,
+            name,
+            taps: taps.map(|(_, name)| name.clone()).collect(),
+            flows,
+            because: (!because.is_empty()).then(|| because.join(", ")),
+        }
+    }
+
+    /// What the user calls a place.
+    fn named(&self, place: TapId) -> Option<&str> {
+        let mut named = self.decoder.named_points().iter();
+        named.find(|(_, first)| *first == Some(place)).map(|(point, _)| point.name.as_str())
+    }
+
+    fn name(&self, place: TapId) -> String {
+        let tap = || self.taps.get(usize::from(place.0)).map_or("unnamed", String::as_str);
+        self.named(place).unwrap_or_else(tap).to_owned()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        for (point, _) in self.decoder.named_points() {
+            for word in point.taps.iter().filter(|word| !self.decoder.has_tap(word)) {
+                let some = self.taps.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+                let more = if self.taps.len() > SHOWN { " and others" } else { "" };
+                let name = &point.name;
+                remarks.push(format!(
+                    "--point {name}: no packet came from a tap called {word}; taps are {some}{more}"
+                ));
+            }
+        }
+        remarks
+    }
+}
+
+/// Taps that are named in a remark.
+const SHOWN: usize = 8;
