@@ -21,6 +21,7 @@ pub mod operations;
 pub mod summary;
 pub mod joining;
 pub mod moment;
+pub mod best;
 pub mod select;
 pub mod export;
 pub mod config;

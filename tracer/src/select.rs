@@ -1,5 +1,6 @@
 //! Which of the traces are shown: a sink that passes on those that are wanted.
 
+use crate::best::Best;
 use crate::exchange::{Context, Exchange};
 use crate::moment::Moment;
 use crate::span::{Span, SpanSink, Trace};
@@ -7,10 +8,8 @@ use crate::summary::Shown;
 use jiff::tz::TimeZone;
 use memchr::memmem::Finder;
 use rayon::prelude::*;
-use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
 use std::io::{self, Write};
-use std::sync::atomic::{self, AtomicBool};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::message::Value;
@@ -147,7 +146,7 @@ pub struct Selecting<S> {
     matcher: Option<Matcher>,
     /// Set where nothing that still comes could be shown.
     enough: Option<Arc<AtomicBool>>,
-    slowest: BinaryHeap<Reverse<Kept>>,
+    slowest: Option<Best<i64>>,
     shown: Shown,
     sink: S,
 }
@@ -155,12 +154,13 @@ pub struct Selecting<S> {
 impl<S: SpanSink> Selecting<S> {
     /// Passes what is wanted to a sink.
     pub fn new(selection: Selection, start: CaptureStart, sink: S) -> Self {
+        let slowest = selection.slowest.map(Best::new);
         Self {
             selection,
             start,
             matcher: None,
             enough: None,
-            slowest: BinaryHeap::new(),
+            slowest,
             shown: Shown::default(),
             sink,
         }
@@ -201,38 +201,17 @@ impl<S: SpanSink> Selecting<S> {
         if self.is_full()
             && let Some(enough) = &self.enough
         {
-            enough.store(true, atomic::Ordering::Relaxed);
+            enough.store(true, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// Keeps a trace if it is one of the slowest so far.
-    fn keep(&mut self, trace: &Trace, room: usize) {
-        let rank = (duration(trace), Reverse(self.shown.matched));
-        if self.slowest.len() >= room {
-            match self.slowest.peek() {
-                Some(Reverse(least)) if least.rank < rank => drop(self.slowest.pop()),
-                _ => return,
-            }
-        }
-        self.slowest.push(Reverse(Kept { rank, trace: trace.clone() }));
-    }
-
     /// Takes traces that stand together and are all wanted.
     fn matched(&mut self, traces: &[Trace]) -> io::Result<()> {
-        match self.selection.slowest {
-            None => {
-                self.shown.matched += traces.len() as u64;
-                self.show(traces)
-            }
-            Some(room) => {
-                for trace in traces {
-                    self.shown.matched += 1;
-                    self.keep(trace, room);
-                }
-                Ok(())
-            }
-        }
+        self.shown.matched += traces.len() as u64;
+        let Some(slowest) = &mut self.slowest else { return self.show(traces) };
+        traces.iter().for_each(|trace| slowest.offer(duration(trace), trace));
+        Ok(())
     }
 }
 
@@ -263,8 +242,8 @@ impl<S: SpanSink> SpanSink for Selecting<S> {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        for Reverse(kept) in std::mem::take(&mut self.slowest).into_sorted_vec() {
-            self.show(std::slice::from_ref(&kept.trace))?;
+        for trace in self.slowest.take().into_iter().flat_map(|mut slowest| slowest.take()) {
+            self.show(std::slice::from_ref(&trace))?;
         }
         self.sink.finish()
     }
@@ -308,32 +287,6 @@ impl Matcher {
             && (!self.errors || any(&|span| span.exchange.failed()))
             && self.service.as_ref().is_none_or(|name| any(&|span| name.matches(&span.service)))
             && self.needle.as_ref().is_none_or(|needle| needle.is_in(trace))
-    }
-}
-
-/// A trace with its rank: how long it took, and of equal ones, which came first.
-struct Kept {
-    rank: (i64, Reverse<u64>),
-    trace: Trace,
-}
-
-impl PartialEq for Kept {
-    fn eq(&self, other: &Self) -> bool {
-        self.rank == other.rank
-    }
-}
-
-impl Eq for Kept {}
-
-impl PartialOrd for Kept {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Kept {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.rank.cmp(&other.rank)
     }
 }
 

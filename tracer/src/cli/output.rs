@@ -7,6 +7,7 @@ use crate::export::time::Zone;
 use crate::export::view::View;
 use crate::export::width::add_ascii;
 use crate::export::{Exporter, TextSink};
+use crate::select::Selection;
 use anyhow::{Result, anyhow, bail};
 use clap::{ArgAction, Args, ValueEnum};
 use std::fs::File;
@@ -42,6 +43,11 @@ pub(super) struct OutputArgs {
     /// Show and read moments by the clock of this machine (TZ), not in UTC
     #[arg(long, help_heading = OUTPUT)]
     pub(super) local_time: bool,
+
+    /// Leave nothing out: show exchanges that joined no other as traces where they come, and
+    /// all lines of long traces
+    #[arg(long, help_heading = OUTPUT)]
+    all: bool,
 
     /// Show what each exchange carried, and where and when it was seen: headers, commands,
     /// connection, frames. -vv: all that is known of it
@@ -95,13 +101,13 @@ impl OutputArgs {
         Ok(Outlets { traces, summary })
     }
 
-    /// What takes the traces, in the format that is asked for; they may be all or some.
+    /// What takes the traces that were chosen, in the format that is asked for.
     pub(super) fn exporter(
         &self,
         output: Output,
         protocols: Vec<String>,
         names: &SourceNames,
-        all: bool,
+        selection: &Selection,
     ) -> Box<dyn Exporter> {
         let output = output.writer();
         match self.format {
@@ -115,14 +121,22 @@ impl OutputArgs {
                     zone: self.zone(),
                     colors: self.colors(),
                     ascii: is_ascii_only(),
-                    all: self.verbose > 0,
+                    all: self.all || self.verbose > 0 || !selection.traces.is_empty(),
                     details: self.verbose,
                     protocols,
                     names: names.clone(),
                     files: Vec::new(),
                 };
-                let view = View::new(Terminal::new(look), output);
-                Box::new(if all { view.with_table(self.layout(ROWS)) } else { view })
+                let shows_each = look.all;
+                let mut view = View::new(Terminal::new(look), output);
+                // What was chosen is shown where it belongs; a table of all would hide it.
+                if selection.is_everything() {
+                    view = view.with_table(self.layout(ROWS));
+                    if !shows_each {
+                        view = view.with_singles_at_the_end();
+                    }
+                }
+                Box::new(view)
             }
         }
     }
@@ -139,9 +153,10 @@ impl OutputArgs {
         bars.then(|| String::from_utf8_lossy(&legend).into_owned())
     }
 
-    /// Whether the table of all traces is, if they may be all or some.
-    pub(super) fn needs_operations(&self, all: bool) -> bool {
-        self.summary.is_some() || (all && self.format == Format::Terminal)
+    /// Whether a table of all traces is wanted, where these are chosen.
+    pub(super) fn needs_operations(&self, selection: &Selection) -> bool {
+        let shown = self.format == Format::Terminal && selection.is_everything();
+        shown || self.summary.is_some()
     }
 
     fn layout(&self, rows: usize) -> Layout {

@@ -59,9 +59,9 @@ impl<'a> Showing<'a> {
         let Self { choose, output, outlets, stop, names, start } = self;
         let output_name = outlets.traces.name().to_owned();
         let selection = choose.selection(&output.zone());
-        let all = selection.is_everything();
-        let operations = output.needs_operations(all).then(|| Operations::new(protocols.clone()));
-        let exporter = output.exporter(outlets.traces, protocols, &names, all);
+        let operations = output.needs_operations(&selection);
+        let operations = operations.then(|| Operations::new(protocols.clone()));
+        let exporter = output.exporter(outlets.traces, protocols, &names, &selection);
         let mut chosen = Selecting::new(selection, start, exporter);
         let ends_at_limit = choose.ends_at_limit() && outlets.summary.is_none();
         if ends_at_limit {
@@ -132,7 +132,7 @@ fn conclude(
     // Counts of a run that was broken off would be taken for those of the capture.
     if !output.quiet && !at_limit && summary.spans > 0 && outcomes.sink_error.is_none() {
         complain(summary.to_string().trim_end());
-        if let Some(legend) = output.legend() {
+        if let Some(legend) = output.legend().filter(|_| summary.joined_traces > 0) {
             complain(&legend);
         }
     }

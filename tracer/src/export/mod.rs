@@ -4,11 +4,13 @@ mod json;
 pub mod ndjson;
 pub(crate) mod width;
 pub mod time;
+mod color;
 mod rows;
 mod shares;
 mod bar;
 mod details;
 pub mod terminal;
+mod singles;
 pub mod table;
 pub mod view;
 
@@ -44,9 +46,9 @@ impl<R: Render, W: Write> TextSink<R, W> {
         Self { render, output }
     }
 
-    /// What it writes to.
-    pub(crate) fn output(&mut self) -> &mut W {
-        &mut self.output
+    /// What renders, and what it writes to.
+    pub(crate) fn parts(&mut self) -> (&R, &mut W) {
+        (&self.render, &mut self.output)
     }
 }
 

@@ -8,6 +8,7 @@
 //! What a narrow line has no room for is left out, the least important columns first.
 
 use crate::export::Exporter;
+use crate::export::color::{BOLD, RED, paint};
 use crate::export::time::duration_text;
 use crate::export::width::{self, add_ascii, clean, fit};
 use crate::metrics::Latency;
@@ -208,7 +209,7 @@ impl Block<'_> {
         for column in &columns {
             head.push_str(&format!(" {:>1$}", column.title, column.width));
         }
-        paint(layout, BOLD, &head, out);
+        paint(layout.colors, BOLD, &head, out);
         out.push('\n');
         for (place, row) in self.rows.iter().enumerate() {
             for (at, (name, width)) in row.names.iter().zip(&names).enumerate() {
@@ -220,7 +221,7 @@ impl Block<'_> {
                 let cell = format!("{cell:>0$}", column.width);
                 let is_bad = ["failed", "%"].contains(&column.title) && row.calls.failed > 0;
                 out.push(' ');
-                paint(layout, if is_bad { RED } else { "" }, &cell, out);
+                paint(layout.colors, if is_bad { RED } else { "" }, &cell, out);
             }
             out.push('\n');
         }
@@ -278,22 +279,11 @@ fn line(text: &str, width: usize, out: &mut String) {
     out.push('\n');
 }
 
-fn paint(layout: Layout, color: &str, text: &str, out: &mut String) {
-    if layout.colors && !color.is_empty() {
-        out.push_str(&format!("{color}{text}{RESET}"));
-    } else {
-        out.push_str(text);
-    }
-}
-
 const COLUMNS: [&str; 9] = ["calls", "failed", "%", "/s", "p50", "p90", "p99", "max", "time"];
 /// What is left out on narrow lines, in this order.
 const DISPENSABLE: &[&str] = &["p90", "/s", "max", "%", "p50", "time", "failed"];
 /// Columns that a name should have.
 const NAME: usize = 20;
-const RESET: &str = "\x1b[0m";
-const BOLD: &str = "\x1b[1m";
-const RED: &str = "\x1b[1;31m";
 
 #[cfg(test)]
 mod tests {

@@ -98,6 +98,11 @@ impl Terminal {
         Self { look, columns }
     }
 
+    /// How it looks.
+    pub(super) fn look(&self) -> &Look {
+        &self.look
+    }
+
     fn paint(&self, out: &mut String, color: &str, text: &str) {
         if self.look.colors && !color.is_empty() {
             out.push_str(color);

@@ -23,6 +23,14 @@ impl Zone {
         &self.0
     }
 
+    /// The time of the day, to the millisecond.
+    pub(crate) fn clock_text(&self, at: Timestamp) -> String {
+        let moment = jiff::Timestamp::from_nanosecond(at.0.into()).unwrap_or_default();
+        let time = self.0.to_offset(moment).to_datetime(moment);
+        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+        format!("{hour:02}:{minute:02}:{second:02}.{:03}", time.subsec_nanosecond() / 1_000_000)
+    }
+
     /// A moment to the microsecond, with `UTC` or the hours and minutes from it.
     pub fn moment_text(&self, at: Timestamp) -> String {
         // Nanoseconds in 64 bits reach from 1677 to 2262, well within what the crate knows.

@@ -1,5 +1,7 @@
-//! What people see of a capture: its traces as trees, then the table of what was asked of whom.
+//! What people see of a capture: its traces as trees, the exchanges that joined nothing as lines,
+//! then the table of what was asked of whom.
 
+use crate::export::singles::Singles;
 use crate::export::table::{Layout, table};
 use crate::export::terminal::Terminal;
 use crate::export::{Exporter, TextSink};
@@ -10,13 +12,20 @@ use std::io::{self, Write};
 /// Writes the trees as they come, and at the end what there is beside them.
 pub struct View<W> {
     trees: TextSink<Terminal, W>,
+    singles: Option<Singles>,
     table: Option<Layout>,
 }
 
 impl<W: Write> View<W> {
-    /// Writes trees only.
+    /// Writes each trace as a tree.
     pub fn new(terminal: Terminal, output: W) -> Self {
-        Self { trees: TextSink::new(terminal, output), table: None }
+        Self { trees: TextSink::new(terminal, output), singles: None, table: None }
+    }
+
+    /// Keeps exchanges that joined nothing for the end.
+    pub fn with_singles_at_the_end(mut self) -> Self {
+        self.singles = Some(Singles::default());
+        self
     }
 
     /// Writes the table, too, where the summary has one.
@@ -32,7 +41,15 @@ impl<W: Write> SpanSink for View<W> {
     }
 
     fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
-        self.trees.traces(traces)
+        let Some(singles) = &mut self.singles else { return self.trees.traces(traces) };
+        for run in traces.chunk_by(|a, b| Singles::are(a) == Singles::are(b)) {
+            if run.first().is_some_and(Singles::are) {
+                run.iter().for_each(|trace| singles.add(trace));
+            } else {
+                self.trees.traces(run)?;
+            }
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -42,11 +59,14 @@ impl<W: Write> SpanSink for View<W> {
 
 impl<W: Write + Send> Exporter for View<W> {
     fn conclude(&mut self, summary: &Summary) -> io::Result<()> {
+        let (terminal, output) = self.trees.parts();
         let mut text = Vec::new();
-        if let Some(layout) = self.table.filter(|_| !summary.services.is_empty()) {
+        if let Some(singles) = &mut self.singles {
+            singles.write(terminal.look(), &mut text);
+        }
+        if let Some(layout) = self.table {
             text.extend(table(&summary.services, summary.seconds(), layout));
         }
-        let output = self.trees.output();
         output.write_all(&text)?;
         output.flush()
     }

@@ -14,4 +14,5 @@ mod layers;
 mod identity;
 mod joining;
 mod view;
+mod choosing;
 mod random;
