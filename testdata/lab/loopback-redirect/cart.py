@@ -1,4 +1,7 @@
-"""The cart service, in the pod: asks the price service for each item. Its sidecar is unknown to it."""
+"""The cart service, in the pod: asks the price service for each item.
+
+It works as if there were no sidecar; only what it writes down says where its packets really go.
+"""
 import http.client
 import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -6,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from truth import Call, exchange
 
 PRICES, CLOSED = ("10.91.0.3", 8080), ("10.91.0.3", 9090)
+SIDECAR = ("127.0.0.1", 15001)
 PASSED_ON = ("traceparent", "X-Request-ID")
 
 
@@ -28,10 +32,10 @@ class Cart(BaseHTTPRequestHandler):
         item = path.split("/")[-1]
         caller = exchange(self.client_address, self.connection.getsockname(), self.served)
         if query == "closed":
-            status, price = self.ask(http.client.HTTPConnection(*CLOSED), CLOSED, 1, item, caller)
+            status, price = self.ask(http.client.HTTPConnection(*CLOSED), 1, item, caller)
         else:
             self.asked += 1
-            status, price = self.ask(self.prices, PRICES, self.asked, item, caller, query == "quiet")
+            status, price = self.ask(self.prices, self.asked, item, caller, query == "quiet")
         body = b"item %b: %b" % (item.encode(), price)
         self.send_response_only(200 if status == 200 else 502)
         self.send_header("Content-Type", "text/plain")
@@ -39,7 +43,7 @@ class Cart(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def ask(self, connection, server, nth, item, caller, quiet=False):
+    def ask(self, connection, nth, item, caller, quiet=False):
         call = Call("http", caller)
         headers = {"Host": "prices.example", "User-Agent": "cart/1"}
         if not quiet:
@@ -51,7 +55,7 @@ class Cart(BaseHTTPRequestHandler):
         own = connection.sock.getsockname()
         response = connection.getresponse()
         price = response.read()
-        call.done(own, server, nth, f"GET /prices/{item}", response.status)
+        call.done(own, SIDECAR, nth, f"GET /prices/{item}", response.status)
         return response.status, price
 
     def log_message(self, *_):

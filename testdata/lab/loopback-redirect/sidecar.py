@@ -27,6 +27,8 @@ class Sidecar(BaseHTTPRequestHandler):
         self.meant_for = (socket.inet_ntoa(host), port)
         inbound = self.server.server_address[1] == INBOUND
         source = ("127.0.0.6", 0) if inbound else None
+        # A capture sees requests before what comes is redirected, and after what goes is.
+        self.seen_as = self.meant_for if inbound else self.connection.getsockname()
         self.onward = http.client.HTTPConnection(*self.meant_for, source_address=source)
         self.served = self.passed_on = 0
 
@@ -44,7 +46,7 @@ class Sidecar(BaseHTTPRequestHandler):
         return self.answer(response.status, kept, body)
 
     def pass_on(self):
-        call = Call("http", exchange(self.client_address, self.meant_for, self.served))
+        call = Call("http", exchange(self.client_address, self.seen_as, self.served))
         if not self.onward.sock:
             self.onward.connect()
             self.onward.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
