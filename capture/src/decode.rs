@@ -485,7 +485,8 @@ impl Decoder {
         }
         segment.source = self.called(&segment);
         let [source, destination] = [segment.source, segment.destination];
-        if source.is_loopback() || destination.is_loopback() {
+        // An address of the host's own says which host it is.
+        if source.is_loopback() && destination.is_loopback() {
             segment.network = self.loopback(&ip.spot)?;
         }
         segment.hash = end_hash(&source, protocol).wrapping_add(end_hash(&destination, protocol));

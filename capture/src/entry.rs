@@ -48,7 +48,7 @@ impl Default for FlowLimits {
 /// Between whom a flow is, wherever it is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FlowKey {
-    /// The network of loopback addresses, which are each host's own.
+    /// The network where both ends are loopback addresses, which are each host's own.
     loopback: NetworkId,
     pub(crate) transport: Transport,
     pub(crate) low: Endpoint,
@@ -67,7 +67,7 @@ impl FlowKey {
             Header::Udp => Transport::Udp,
         };
         let loopback =
-            if low.is_loopback() || high.is_loopback() { segment.network } else { NetworkId(0) };
+            if low.is_loopback() && high.is_loopback() { segment.network } else { NetworkId(0) };
         Self { loopback, transport, low, high }
     }
 }

@@ -1,7 +1,7 @@
 //! A request with its response, owned: what pairing gives and joining takes.
 
 use smallvec::SmallVec;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
 use wirespan_capture::packet::{Frame, NetworkId, TapId, Timestamp};
 use wirespan_capture::stream::{PointId, Transport};
@@ -64,6 +64,23 @@ impl Exchange {
     /// The time of its first byte.
     pub fn start(&self) -> Timestamp {
         self.request.first.at
+    }
+
+    /// The address of the host that called. A loopback address is every host's own; the other end
+    /// of the connection is on the same host, and may show an address that others know too.
+    pub fn client_host(&self) -> IpAddr {
+        if self.client.ip().is_loopback() { self.server.ip() } else { self.client.ip() }
+    }
+
+    /// The address of the host that was called.
+    pub fn server_host(&self) -> IpAddr {
+        let within = self.server.ip().is_loopback() && !self.client.ip().is_loopback();
+        if within { self.client.ip() } else { self.server.ip() }
+    }
+
+    /// Whether a host called itself.
+    pub fn within_host(&self) -> bool {
+        self.client_host() == self.server_host()
     }
 
     /// Whether it failed: on the wire, or as the server said. That the client asked for something

@@ -133,6 +133,17 @@ fn loopbacks_of_two_taps_are_two_networks() {
 }
 
 #[test]
+fn loopback_that_talks_to_its_hosts_own_address_is_in_the_network_of_the_host() {
+    let lo = std::net::SocketAddr::from(([127, 0, 0, 1], B.port()));
+    let run = check(
+        &[Packet::udp(A, lo, b"x").on("lo"), Packet::udp(A, B, b"y")],
+        &["A datagram x", "#2 A datagram y"],
+    );
+    let flows: Vec<_> = run.flows.values().collect();
+    assert_eq!(flows[0].network, flows[1].network);
+}
+
+#[test]
 fn fragments_in_any_order_make_the_datagram() {
     let text = "0123456789abcdefghijklmnopqrstuvwxyz";
     let expected = format!("A datagram {text}");

@@ -38,7 +38,7 @@ impl Joiner for Identifiers {
                         other == key && context.parent.is_some() && context.parent == above.span
                     });
                     // Two calls of one host stand side by side: what caused both was not seen.
-                    let siblings = other.exchange.client.ip() == member.exchange.client.ip();
+                    let siblings = other.exchange.client_host() == member.exchange.client_host();
                     if siblings && !by_span && !nesting.at_endpoint {
                         continue;
                     }

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::trace_context::Format;
 
@@ -25,6 +25,7 @@ struct Caller {
     trace: u128,
     span: u64,
     server: SocketAddr,
+    host: IpAddr,
     start: Timestamp,
     end: Timestamp,
 }
@@ -55,7 +56,7 @@ impl HandedOut {
         keys(exchange).find_map(|key| {
             let callers = self.by_key.get(&key.short())?.iter();
             let called = callers.filter(|caller| {
-                caller.server.ip() == exchange.client.ip()
+                caller.host == exchange.client_host()
                     && caller.server != exchange.server
                     && caller.start <= exchange.start()
             });
@@ -87,6 +88,7 @@ impl HandedOut {
                 trace: trace.id,
                 span: span.id,
                 server: span.exchange.server,
+                host: span.exchange.server_host(),
                 start: span.exchange.start(),
                 end: span.exchange.end(),
             });

@@ -144,15 +144,18 @@ pub const JOINERS: &[&dyn Joiner] =
 
 /// Whether one exchange, as a caller's, may lie within another, and what speaks against it.
 ///
-/// Gives `None` where it cannot: the upper one begins later, ends before, or asks the same server.
+/// Gives `None` where it cannot: the upper one begins later, ends before, or asks the same server,
+/// but for a sidecar that passes on within its host what came from outside.
 pub fn nests(upper: &Exchange, lower: &Exchange) -> Option<Nesting> {
     let place = |exchange: &Exchange| (exchange.start(), exchange.turns.first().number);
     let after = place(upper) > place(lower);
-    if after || upper.server == lower.server {
+    let passed_on = lower.within_host() && !upper.within_host();
+    if after || (upper.server == lower.server && !passed_on) {
         return None;
     }
     let open = upper.response.is_none();
-    let mut nesting = Nesting { at_endpoint: upper.server.ip() == lower.client.ip(), within: true };
+    let at_endpoint = upper.server_host() == lower.client_host();
+    let mut nesting = Nesting { at_endpoint, within: true };
     if !open && lower.start() > upper.end() {
         return None;
     }

@@ -39,8 +39,8 @@ impl Opened {
             start: exchange.start(),
             network: exchange.network,
             point: exchange.point,
-            client: exchange.client.ip(),
-            server: exchange.server.ip(),
+            client: exchange.client_host(),
+            server: exchange.server_host(),
             contexts: exchange.contexts.clone(),
         }
     }

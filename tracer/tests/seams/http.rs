@@ -113,6 +113,13 @@ impl Call {
         }
     }
 
+    /// Other addresses.
+    pub(crate) fn between(mut self, client: [u8; 4], server: [u8; 4]) -> Self {
+        self.client.set_ip(client.into());
+        self.server.set_ip(server.into());
+        self
+    }
+
     /// The client's port.
     pub(crate) fn port(mut self, port: u16) -> Self {
         self.client.set_port(port);

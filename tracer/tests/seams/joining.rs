@@ -139,6 +139,35 @@ fn span_ids_tell_the_parent_across_address_translation() {
     check(&calls, &["/front(/back[b3])"]);
 }
 
+/// A call comes to a pod's sidecar, which asks the program; that calls, and its sidecar passes it on.
+fn through_a_pod() -> [Call; 4] {
+    let own = [10, 0, 0, 2];
+    [
+        Call::new(1, 2, 10..90, "/in"),
+        Call::new(2, 2, 20..80, "/program").between([127, 0, 0, 6], own),
+        Call::new(2, 2, 30..70, "/out").between(own, [127, 0, 0, 1]).server_port(15001),
+        Call::new(2, 3, 40..60, "/back"),
+    ]
+}
+
+#[test]
+fn what_a_sidecar_passes_on_is_followed_over_the_loopback() {
+    check(
+        &through_a_pod().map(|call| call.asks(&traceparent(1))),
+        &["/in(/program[traceparent](/out[traceparent](/back[traceparent])))"],
+    );
+}
+
+#[test]
+fn calls_of_one_server_on_a_loopback_hang_side_by_side() {
+    let own = [127, 0, 0, 1];
+    let calls = [
+        Call::new(1, 1, 10..90, "/one").between(own, own).asks(&traceparent(1)),
+        Call::new(1, 1, 20..80, "/two").between(own, own).asks(&traceparent(2)),
+    ];
+    check(&calls, &["/one + /two"]);
+}
+
 #[test]
 fn two_equally_good_parents_are_ambiguous() {
     let calls = [
