@@ -4,7 +4,7 @@
 //! (<https://www.tcpdump.org/manpages/pcap-filter.7.html>). The program is run here: the `pcap`
 //! crate can run it only on packets that were kept whole, and its programs stay in one thread.
 
-use crate::packet::{Batch, LinkType};
+use crate::packet::{Batch, LinkType, PacketHead};
 use pcap::{Capture, Linktype};
 use std::fmt;
 
@@ -104,17 +104,21 @@ impl Filters {
     pub fn retain(&mut self, batch: &mut Batch) {
         let buffer = &batch.buffer;
         batch.packets.retain(|packet| {
-            let bytes = buffer.get(packet.bytes.clone()).unwrap_or_default();
-            let keep = match self.program(packet.link) {
-                Ok(filter) => filter.accepts(bytes, packet.wire_len),
-                Err(_) => {
-                    self.unfiltered += 1;
-                    false
-                }
-            };
-            self.left_out += u64::from(!keep);
-            keep
+            self.accepts(packet, buffer.get(packet.bytes.clone()).unwrap_or_default())
         });
+    }
+
+    /// Whether the expression holds for a packet, of which `bytes` were kept; counts it.
+    pub fn accepts(&mut self, packet: &PacketHead, bytes: &[u8]) -> bool {
+        let keep = match self.program(packet.link) {
+            Ok(filter) => filter.accepts(bytes, packet.wire_len),
+            Err(_) => {
+                self.unfiltered += 1;
+                false
+            }
+        };
+        self.left_out += u64::from(!keep);
+        keep
     }
 
     /// How many packets were left out so far.

@@ -24,12 +24,24 @@ const ROOT: &str = "GET /orders/7 ";
 #[rustfmt::skip]
 const CASES: &[Case] = &[
     // What it says of itself.
-    ("", 2, "Makes distributed traces out of network packets: which call caused which.", ""),
-    ("--help", 0, "", "Usage: wirespan <COMMAND>"),
-    ("-h", 0, "", "Usage: wirespan <COMMAND>"),
+    ("", 2, "Makes distributed traces out of network packets: which call caused which", ""),
+    ("--help", 0, "", "Usage: wirespan COMMAND"),
+    ("-h", 0, "", "Usage: wirespan COMMAND"),
     ("--version", 0, "", "wirespan 0."),
     ("-V", 0, "", "wirespan 0."),
     ("read --help", 0, "", "[default: 33554432]"),
+    ("read -h", 0, "", "  -c <COUNT>  Stop after so many packets"),
+    ("man", 0, "", ".SH \"wirespan read\""),
+    ("completions bash", 0, "", "--slowest"),
+    ("completions csh", 2, "wirespan: <SHELL> csh: name one of bash, elvish, fish, powershell, zsh", ""),
+    // As tcpdump's users type it.
+    ("-nn -tttt -r shop.pcap", 0, READ, ROOT),
+    ("-n -l -p -K -S -N -U -s 0 -r shop.pcap port 6379", 0, "read      ", "redis GET items:7"),
+    ("-r shop.pcap -c 1 tcp", 1, "wirespan: nothing found: its one flow carries no data", ""),
+    ("-r shop.pcap -c 100", 0, "read      100 packets, ", "GET /orders/"),
+    ("-r shop.pcap -c 0", 2, "wirespan: -c 0: name a whole number from 1 on", ""),
+    ("-i eth0 port 80", 2, "wirespan: there is no option -i: nothing is captured; pipe it in: tcpdump -i any -U -w - | wirespan read -", ""),
+    ("-r shop.pcap -X", 2, "wirespan: there is no option -X: packets are not printed; -v shows what each exchange carried", ""),
     // Ways to name a capture and a filter.
     ("read shop.pcap", 0, READ, ROOT),
     ("shop.pcap", 0, READ, ROOT),
@@ -77,7 +89,7 @@ const CASES: &[Case] = &[
     ("read - -", 2, "wirespan: the standard input (-) can be read once only", ""),
     ("raed shop.pcap", 2, "wirespan: raed: there is no such command and no such file, did you mean read? (see wirespan --help)", ""),
     ("read shop.pcap --thread 3", 2, "wirespan: there is no option --thread, did you mean --threads? (see wirespan read --help)", ""),
-    ("read shop.pcap -x", 2, "wirespan: there is no option -x (see wirespan read --help)", ""),
+    ("read shop.pcap -k", 2, "wirespan: there is no option -k (see wirespan read --help)", ""),
     ("read shop.pcap --threads 0", 2, "wirespan: --threads 0: name a whole number from 1 to 1024", ""),
     ("read shop.pcap --threads -1", 2, "wirespan: --threads -1: name a whole number from 1 to 1024", ""),
     ("read shop.pcap --threads abc", 2, "wirespan: --threads abc: name a whole number from 1 to 1024", ""),
@@ -213,6 +225,87 @@ fn counts_go_to_a_file() {
     let counts: serde_json::Value = serde_json::from_str(&counts).unwrap();
     let spans = fs::read_to_string(files.path().join("spans.ndjson")).unwrap();
     assert_eq!(counts["spans"], spans.lines().count());
+}
+
+#[test]
+fn reading_ends_after_so_many_packets_of_those_that_the_filter_leaves() {
+    let files = files();
+    let count = |words: &str| {
+        let words = format!("{words} -q -o traces.txt --summary -");
+        let done = wirespan(files.path(), &words).output().unwrap();
+        let counts: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        let number = |value: &serde_json::Value| value.as_u64().unwrap_or_default();
+        (
+            number(&counts["packets"]),
+            number(&counts["packets_by"]["filtered"]),
+            counts["to"].clone(),
+        )
+    };
+    let (all, none, end) = count("read shop.pcap");
+    assert_eq!((count("read shop.pcap -c 1000000"), none), ((all, 0, end), 0));
+    let (read, left_out, end) = count("read shop.pcap -c 50 port 6379");
+    assert!(left_out > 0 && read - left_out == 50, "{read} read, {left_out} left out");
+    let (sooner, _, sooner_end) = count("read shop.pcap -c 49 port 6379");
+    assert!(sooner < read && sooner_end.as_i64() < end.as_i64());
+    assert_eq!(count("read shop.pcap.gz -c 50 port 6379").0, read);
+}
+
+#[test]
+fn completions_load_and_complete_options_and_files() {
+    let files = files();
+    let program = env!("CARGO_BIN_EXE_wirespan");
+    let script = format!(
+        r#"
+        source <({program} completions bash)
+        try() {{
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+            _wirespan_words wirespan "${{COMP_WORDS[COMP_CWORD]}}" "${{COMP_WORDS[COMP_CWORD - 1]}}" 2>/dev/null
+            echo "${{COMPREPLY[*]}}"
+        }}
+        try wirespan re
+        try wirespan read --slo
+        try wirespan read --color ''
+        try wirespan read -r unk
+        try wirespan read ''
+        complete -p wirespan
+        "#
+    );
+    let done =
+        Command::new("bash").args(["--norc", "-c", &script]).current_dir(files.path()).output();
+    let Ok(done) = done else { return println!("skipped: bash is absent") };
+    let lines = String::from_utf8(done.stdout).unwrap();
+    let lines: Vec<&str> = lines.lines().collect();
+    let [command, option, values, file, files, registered] = lines.as_slice() else {
+        panic!("{lines:?} {}", String::from_utf8_lossy(&done.stderr));
+    };
+    assert_eq!([*command, *option, *values], ["read", "--slowest", "auto always never"]);
+    assert_eq!([*file, *files], ["unknown.pcap", ""], "the shell's own way is files");
+    assert!(registered.contains("-o default"), "{registered}");
+}
+
+#[test]
+fn page_for_man_has_no_flaw() {
+    let page = wirespan(Path::new("."), "man").output().unwrap().stdout;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wirespan.1");
+    fs::write(&path, &page).unwrap();
+    for checker in [["man", "--warnings", "-l"].as_slice(), &["mandoc", "-T", "lint"]] {
+        let done = Command::new(checker[0])
+            .args(&checker[1..])
+            .arg(&path)
+            .env("LC_ALL", "C.UTF-8")
+            .output();
+        let Ok(done) = done else {
+            println!("skipped: {} is absent", checker[0]);
+            continue;
+        };
+        let said = if checker[0] == "man" { done.stderr } else { done.stdout };
+        assert_eq!(String::from_utf8_lossy(&said), "", "{}", checker[0]);
+    }
+    let page = String::from_utf8(page).unwrap();
+    for part in ["\\-\\-slowest", "\\-\\-max\\-flows", "EXIT CODES"] {
+        assert!(page.contains(part), "{part} is not on the page");
+    }
 }
 
 #[test]

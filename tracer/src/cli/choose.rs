@@ -7,17 +7,21 @@ use clap::Args;
 
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct ChooseArgs {
-    /// The trace with this id, or those whose ids begin with these digits, at least 4; may be
-    /// given several times
+    /// The trace with this id; its first digits will do
+    ///
+    /// At least 4 of them. Several may be named, each with --trace. All exchanges of such a trace
+    /// have a line, however many there are.
     #[arg(long, value_name = "ID", value_parser = IdPrefix::parse, help_heading = WHICH)]
     trace: Vec<IdPrefix>,
 
-    /// Traces with a failure: a status such as 500, an error of the protocol, or a connection
-    /// that was refused, reset or never answered
+    /// Traces with a failure
+    ///
+    /// A failure is a status such as 500, an error of the protocol, or a connection that was
+    /// refused, reset or never answered.
     #[arg(long, help_heading = WHICH)]
     errors: bool,
 
-    /// Traces that took at least so long, such as 10ms, 1.5s or 200us
+    /// Traces that took at least so long: 10ms, 1.5s, 200us
     #[arg(long, value_name = "DURATION", value_parser = moment::duration, allow_negative_numbers = true, help_heading = WHICH)]
     min_duration: Option<i64>,
 
@@ -25,13 +29,17 @@ pub(super) struct ChooseArgs {
     #[arg(long, value_name = "NAME", value_parser = some_text, help_heading = WHICH)]
     service: Option<String>,
 
-    /// Traces that hold this text, in capitals or not: in ids, operations, paths, queries, keys,
-    /// hosts, services, addresses (10.0.0.7:80), status or other texts
+    /// Traces that hold this text, in capitals or not
+    ///
+    /// It is looked for in ids, operations, paths, queries, keys, hosts, services, addresses
+    /// (10.0.0.7:80), status and all other texts.
     #[arg(long, value_name = "TEXT", value_parser = some_text, allow_hyphen_values = true, help_heading = WHICH)]
     find: Option<String>,
 
-    /// Traces that were not over before this time: 2026-11-25 01:09:35.5, 2026-11-25T01:09:35Z,
-    /// 01:09:35 on the capture's first day, seconds since 1970, or +5s after its first packet; in UTC, unless --local-time
+    /// Traces that were not over before this time: 01:09:35.5, +5s, 2026-11-25T01:09:35Z
+    ///
+    /// A time without date is on the capture's first day, in UTC unless --local-time; +5s is after
+    /// its first packet. 2026-11-25 01:09:35 and seconds since 1970 are understood too.
     #[arg(long = "from", value_name = "TIME", value_parser = Moment::parse, allow_negative_numbers = true, help_heading = WHICH)]
     since: Option<Moment>,
 
@@ -43,7 +51,9 @@ pub(super) struct ChooseArgs {
     #[arg(long, value_name = "N", value_parser = slowest, allow_negative_numbers = true, help_heading = WHICH)]
     slowest: Option<usize>,
 
-    /// No more than so many; reading stops there, unless --slowest or --summary need the rest
+    /// No more than so many
+    ///
+    /// Reading stops there, unless --slowest or --summary need the rest.
     #[arg(long, value_name = "N", value_parser = limit, allow_negative_numbers = true, help_heading = WHICH)]
     limit: Option<u64>,
 }

@@ -4,7 +4,7 @@ use super::complain;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use wirespan_capture::filter::Filters;
-use wirespan_capture::packet::Batch;
+use wirespan_capture::packet::{Batch, Timestamp};
 use wirespan_capture::source::file::{CHUNK, FileSource};
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::merge::MergedSource;
@@ -56,14 +56,17 @@ impl Inputs {
         Ok(Self { files, filter })
     }
 
-    /// Opens the captures.
-    pub(super) fn open(&self, threads: usize) -> Result<Source> {
+    /// Opens the captures, of which no more than so many packets are wanted.
+    pub(super) fn open(&self, threads: usize, most: Option<u64>) -> Result<Source> {
         // Several threads meet after each batch, and should not do so too often.
         let chunk = if threads > 1 { 4 * CHUNK } else { CHUNK };
-        Ok(match self.files.as_slice() {
-            [file] => Source::One(Box::new(FileSource::open(file)?.reading(chunk))),
-            files => Source::Many(Box::new(MergedSource::open_reading(files, chunk)?)),
-        })
+        let files = match self.files.as_slice() {
+            [file] => Files::One(Box::new(FileSource::open(file)?.reading(chunk))),
+            files => Files::Many(Box::new(MergedSource::open_reading(files, chunk)?)),
+        };
+        let filter = || self.filter.clone();
+        let end = most.map(|left| End { left, filter: filter(), last: Timestamp::LATEST });
+        Ok(Source { files, end })
     }
 }
 
@@ -85,30 +88,71 @@ pub(super) fn is_input(word: &str) -> bool {
     word == "-" || Path::new(word).try_exists().unwrap_or_else(closed)
 }
 
+/// The captures, up to their end or to a number of packets.
+pub(super) struct Source {
+    files: Files,
+    end: Option<End>,
+}
+
 /// One capture, read in place, or several, merged by time.
-pub(super) enum Source {
+enum Files {
     One(Box<FileSource>),
     Many(Box<MergedSource>),
 }
 
+/// Where reading ends before the captures do.
+struct End {
+    /// How many packets may still come, of those that the filter leaves; not 0 at first.
+    left: u64,
+    filter: Option<Filters>,
+    /// The time of the last packet, once it has come.
+    last: Timestamp,
+}
+
+impl End {
+    /// Cuts off what is too much.
+    fn cut(&mut self, batch: &mut Batch) {
+        let Self { left, filter, last } = self;
+        let end = batch.packets.iter().position(|packet| {
+            let bytes = batch.buffer.get(packet.bytes.clone()).unwrap_or_default();
+            let counts = filter.as_mut().is_none_or(|filter| filter.accepts(packet, bytes));
+            *left -= u64::from(counts);
+            *last = packet.at;
+            *left == 0
+        });
+        match end {
+            Some(end) => batch.packets.truncate(end + 1),
+            None => *last = Timestamp::LATEST,
+        }
+    }
+}
+
 impl Source {
     pub(super) fn reports(&self) -> Vec<SourceReport> {
-        match self {
-            Self::One(source) => vec![source.report().clone()],
-            Self::Many(source) => source.reports(),
+        let mut reports = match &self.files {
+            Files::One(source) => vec![source.report().clone()],
+            Files::Many(source) => source.reports(),
+        };
+        // The files were read a little further than they were used.
+        if let Some(End { left: 0, last, .. }) = self.end {
+            for report in &mut reports {
+                report.first = report.first.filter(|first| *first <= last);
+                report.last = report.first.and(report.last).map(|at| at.min(last));
+            }
         }
+        reports
     }
 
     pub(super) fn progress(&self) -> Progress {
-        match self {
-            Self::One(source) => source.progress().clone(),
-            Self::Many(source) => source.progress().clone(),
+        match &self.files {
+            Files::One(source) => source.progress().clone(),
+            Files::Many(source) => source.progress().clone(),
         }
     }
 
     /// Says which files are one tap that goes on.
     pub(super) fn tell_rotations(&self) {
-        let Self::Many(source) = self else { return };
+        let Files::Many(source) = &self.files else { return };
         for alignment in source.alignments() {
             complain(&alignment.to_string());
         }
@@ -124,16 +168,27 @@ impl Source {
 
 impl PacketSource for Source {
     fn fill(&mut self, batch: &mut Batch) -> std::io::Result<Fill> {
-        match self {
-            Self::One(source) => source.fill(batch),
-            Self::Many(source) => source.fill(batch),
+        if self.end.as_ref().is_some_and(|end| end.left == 0) {
+            batch.clear();
+            return Ok(Fill::End);
         }
+        let fill = match &mut self.files {
+            Files::One(source) => source.fill(batch)?,
+            Files::Many(source) => source.fill(batch)?,
+        };
+        if let Some(end) = &mut self.end {
+            end.cut(batch);
+            if end.left == 0 {
+                return Ok(Fill::End);
+            }
+        }
+        Ok(fill)
     }
 
     fn interfaces(&self) -> &Interfaces {
-        match self {
-            Self::One(source) => source.interfaces(),
-            Self::Many(source) => source.interfaces(),
+        match &self.files {
+            Files::One(source) => source.interfaces(),
+            Files::Many(source) => source.interfaces(),
         }
     }
 }

@@ -7,21 +7,22 @@ use clap::Args;
 /// How exchanges are joined.
 #[derive(Debug, Args)]
 pub(super) struct JoiningArgs {
-    /// Threads that work at a time [default: as many as the machine has]; the output is the same
-    /// whatever their number
-    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true, help_heading = LIMITS)]
+    /// Threads that work at a time [default: as many as the machine has]
+    ///
+    /// The output is the same whatever their number.
+    #[arg(long, value_name = "N", value_parser = threads, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     threads: Option<usize>,
 
     /// Seconds without news after which a trace is settled
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     join_window: f64,
 
     /// Exchanges that are held at a time until their traces settle
-    #[arg(long, value_name = "N", default_value_t = WindowLimits::default().held, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
+    #[arg(long, value_name = "N", default_value_t = WindowLimits::default().held, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     max_held: usize,
 
     /// Spans of one trace
-    #[arg(long, value_name = "N", default_value_t = WindowLimits::default().members, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
+    #[arg(long, value_name = "N", default_value_t = WindowLimits::default().members, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     max_trace_spans: usize,
 }
 
@@ -49,6 +50,12 @@ fn threads(text: &str) -> Result<usize, String> {
 
 /// A number of things, at least one.
 pub(super) fn count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "name a whole number from 1 on".to_owned())
+}
+
+/// A number of packets, at least one.
+pub(super) fn packets(text: &str) -> Result<u64, String> {
     let count = text.parse().ok().filter(|count| *count > 0);
     count.ok_or_else(|| "name a whole number from 1 on".to_owned())
 }

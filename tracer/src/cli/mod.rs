@@ -4,18 +4,21 @@ mod exit;
 mod usage;
 mod limits;
 mod choose;
+mod tcpdump;
 mod show;
 mod read;
 mod inputs;
 mod output;
 mod progress;
+mod install;
 
 pub use exit::Exit;
 
+use crate::export::width::add_ascii;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Runs the program with the arguments of the process.
@@ -34,6 +37,8 @@ pub fn main() -> ExitCode {
     name = "wirespan",
     version,
     about = ABOUT,
+    override_usage = USAGE,
+    after_help = read::EXAMPLES,
     max_term_width = 100,
     arg_required_else_help = true,
     disable_help_subcommand = true
@@ -43,9 +48,14 @@ struct Cli {
     command: Command,
 }
 
+/// The commands, in the order in which they are listed.
 #[derive(Debug, Subcommand)]
 enum Command {
     Read(Box<read::ReadArgs>),
+    Completions(install::CompletionsArgs),
+    /// Write a page for man to the standard output
+    #[command(after_help = install::PAGE)]
+    Man,
 }
 
 fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
@@ -55,8 +65,17 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
+            let text = error.render();
+            let text =
+                if io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+            let mut plain = Vec::new();
+            if output::is_ascii_only() {
+                add_ascii(&text, &mut plain);
+            } else {
+                plain.extend_from_slice(text.as_bytes());
+            }
             // Nobody is left to tell if even this cannot be printed.
-            let _ = error.print();
+            let _ = io::stdout().lock().write_all(&plain);
             return Ok(Exit::Done);
         }
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -67,6 +86,8 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
     };
     match cli.command {
         Command::Read(args) => read::read(&args),
+        Command::Completions(args) => install::completions(&args, Cli::command()),
+        Command::Man => install::man(Cli::command()),
     }
 }
 
@@ -88,8 +109,6 @@ fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-const ABOUT: &str = "\
-Makes distributed traces out of network packets: which call caused which.
-
-  wirespan read shop.pcap          the traces of a capture
-  wirespan -r shop.pcap port 80    the same with a filter, as with tcpdump";
+const ABOUT: &str = "Makes distributed traces out of network packets: which call caused which";
+const USAGE: &str = "wirespan COMMAND [OPTIONS] ...
+       wirespan [OPTIONS] -r FILE [FILTER]";

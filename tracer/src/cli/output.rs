@@ -9,7 +9,7 @@ use crate::export::width::add_ascii;
 use crate::export::{Exporter, TextSink};
 use crate::select::Selection;
 use anyhow::{Result, anyhow, bail};
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
@@ -18,25 +18,23 @@ use std::path::{Path, PathBuf};
 /// What is written, for every command that shows traces.
 #[derive(Debug, Args)]
 pub(super) struct OutputArgs {
-    /// What to write: trees for people, a table of services and operations, or one JSON object per
-    /// span and line
+    /// Trees, a table of services and operations, or one JSON object per span and line
     #[arg(long, value_enum, default_value_t = Format::Terminal, help_heading = OUTPUT)]
     format: Format,
 
-    /// What comes first in the table: what took most time in all, was called most, failed most
-    /// often, or has the slowest calls; or by name
+    /// What comes first in the table: most time in all, most calls, most often failed, slowest
     #[arg(long, value_name = "BY", value_enum, default_value_t = Sort::Total, help_heading = OUTPUT)]
     sort: Sort,
 
-    /// Where to write it, instead of the standard output
-    #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
+    /// Write the traces there, not to the standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     output: Option<PathBuf>,
 
-    /// Write what was read, found and lost as JSON to this file, - for the standard output
-    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    /// Write what was read, found and lost there, as JSON; - for the standard output
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     summary: Option<PathBuf>,
 
-    /// Use colours; auto: where the output is a terminal and NO_COLOR is not set
+    /// Use colours; auto: on a terminal, unless NO_COLOR is set or TERM is dumb
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, help_heading = OUTPUT)]
     color: When,
 
@@ -44,17 +42,22 @@ pub(super) struct OutputArgs {
     #[arg(long, help_heading = OUTPUT)]
     pub(super) local_time: bool,
 
-    /// Leave nothing out: show exchanges that joined no other as traces where they come, and
-    /// all lines of long traces
+    /// Leave nothing out
+    ///
+    /// Exchanges that joined no other stand as traces where they come, and long traces have all
+    /// their lines.
     #[arg(long, help_heading = OUTPUT)]
     all: bool,
 
-    /// Show what each exchange carried, and where and when it was seen: headers, commands,
-    /// connection, frames. -vv: all that is known of it
+    /// Show what each exchange carried, and where it was seen; -vv: all that is known of it
+    ///
+    /// Headers, commands, keys, questions and answers, addresses, taps and frames, and where the
+    /// time went in numbers; with -vv also the fields of TCP and IP, and what speaks against a
+    /// link. JSON gets the headers too. Secrets are masked by their names.
     #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
     pub(super) verbose: u8,
 
-    /// Say nothing on the standard error but what went wrong
+    /// Say nothing on the standard error but what is wrong
     #[arg(short, long, help_heading = OUTPUT)]
     pub(super) quiet: bool,
 }
@@ -125,7 +128,6 @@ impl OutputArgs {
                     details: self.verbose,
                     protocols,
                     names: names.clone(),
-                    files: Vec::new(),
                 };
                 let shows_each = look.all;
                 let mut view = View::new(Terminal::new(look), output);
@@ -174,7 +176,7 @@ impl OutputArgs {
     /// both.
     pub(super) fn may_show_progress(&self) -> bool {
         let to_terminal = self.output.is_none() && io::stdout().is_terminal();
-        !self.quiet && !to_terminal
+        !self.quiet && !to_terminal && !is_dumb()
     }
 
     /// The clock that moments are shown by.
@@ -188,7 +190,7 @@ impl OutputArgs {
             When::Never => false,
             When::Auto => {
                 let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                !refused && self.output.is_none() && io::stdout().is_terminal()
+                !refused && !is_dumb() && self.output.is_none() && io::stdout().is_terminal()
             }
         }
     }
@@ -204,8 +206,13 @@ impl OutputArgs {
     }
 }
 
+/// Whether the terminal understands nothing but text.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 /// Whether the locale is one of ASCII only: C or POSIX, said outright.
-fn is_ascii_only() -> bool {
+pub(super) fn is_ascii_only() -> bool {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
     locale.is_some_and(|locale| {

@@ -7,6 +7,7 @@ use super::limits::{JoiningArgs, LIMITS, count, nanoseconds, seconds};
 use super::output::OutputArgs;
 use super::progress::Meter;
 use super::show::Showing;
+use super::tcpdump::{TcpdumpArgs, WITHOUT_EFFECT};
 use crate::config::{self, Config};
 use crate::decoder;
 use crate::export::ndjson::SourceNames;
@@ -16,7 +17,7 @@ use crate::select::CaptureStart;
 use crate::span::SpanSink;
 use crate::summary::Summary;
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueHint};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,20 +30,24 @@ use wirespan_capture::source::report::Damage;
 
 /// Show the traces of capture files
 #[derive(Debug, Args)]
-#[command(about = ABOUT, after_help = AFTER_HELP, override_usage = USAGE)]
+#[command(about = ABOUT, after_help = EXAMPLES, after_long_help = after_long_help(), override_usage = USAGE)]
 pub(super) struct ReadArgs {
-    /// Capture files (pcap or pcapng, also compressed with gzip or zstd; several are merged by
-    /// time), or - for the standard input; then, with or without --, a filter in tcpdump's
-    /// language (see man pcap-filter)
-    #[arg(value_name = "FILE|FILTER")]
+    /// Captures, - for the standard input; then a filter as tcpdump takes it
+    ///
+    /// Captures are pcap or pcapng, also compressed with gzip or zstd; several are merged by time.
+    /// The words behind them, with or without -- in between, are the filter (man pcap-filter).
+    #[arg(value_name = "FILE|FILTER", value_hint = ValueHint::FilePath)]
     words: Vec<String>,
 
-    /// A capture file, as with tcpdump; all words that are no options are then the filter
-    #[arg(short = 'r', value_name = "FILE")]
+    /// A capture; all words that are no options are then the filter, as with tcpdump
+    #[arg(short = 'r', value_name = "FILE", value_hint = ValueHint::FilePath)]
     from: Vec<PathBuf>,
 
     #[arg(last = true, hide = true)]
     filter: Vec<String>,
+
+    #[command(flatten)]
+    tcpdump: TcpdumpArgs,
 
     #[command(flatten)]
     choose: ChooseArgs,
@@ -54,7 +59,7 @@ pub(super) struct ReadArgs {
     joining: JoiningArgs,
 
     /// Seconds after which a request counts as unanswered
-    #[arg(long, value_name = "SECONDS", default_value_t = config::RESPONSE_TIMEOUT_SECONDS as f64, value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS)]
+    #[arg(long, value_name = "SECONDS", default_value_t = config::RESPONSE_TIMEOUT_SECONDS as f64, value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     response_timeout: f64,
 
     /// These taps are one capture point, for what is dealt out over several taps (TAPs are named
@@ -64,15 +69,15 @@ pub(super) struct ReadArgs {
     point: Vec<NamedPoint>,
 
     /// Flows that are followed at a time
-    #[arg(long, value_name = "N", default_value_t = config::MAX_FLOWS, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
+    #[arg(long, value_name = "N", default_value_t = config::MAX_FLOWS, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     max_flows: usize,
 
     /// Requests that are open at a time, beside one of each flow
-    #[arg(long, value_name = "N", default_value_t = config::MAX_OPEN, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
+    #[arg(long, value_name = "N", default_value_t = config::MAX_OPEN, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     max_open: usize,
 
     /// Bytes that may wait for missing ones, and as many of unfinished messages
-    #[arg(long, value_name = "BYTES", default_value_t = config::MAX_WAITING_BYTES, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS)]
+    #[arg(long, value_name = "BYTES", default_value_t = config::MAX_WAITING_BYTES, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     max_waiting_bytes: usize,
 }
 
@@ -80,9 +85,13 @@ pub(super) struct ReadArgs {
 pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let inputs = Inputs::of(&args.from, &args.words, &args.filter)?;
     let config = args.config();
-    let mut source = inputs.open(config.threads)?;
+    let mut source = inputs.open(config.threads, args.tcpdump.count)?;
     let stop = source.progress().stop();
     let showing = Showing::prepare(&args.choose, &args.output, &inputs.files, stop.clone())?;
+    if let [_, _, ..] = inputs.files.as_slice() {
+        let name = |file: &PathBuf| file.display().to_string();
+        showing.names.set_files(inputs.files.iter().map(name).collect());
+    }
     let mut here = Here {
         start: showing.start.clone(),
         filter: inputs.filter,
@@ -236,18 +245,33 @@ const PORTS: usize = 3;
 const TLS: &[u16] = &[443, 465, 636, 853, 993, 995, 5671, 6380, 6443, 8443, 8883];
 
 const _: () = assert!(decoder::UNFINISHED == 1 << 20 && pairing::OPEN == 4096);
-const ABOUT: &str = "Show the traces of capture files";
+const ABOUT: &str = "Show the traces of captures";
 const USAGE: &str = "wirespan read [OPTIONS] FILE... [[--] FILTER]
        wirespan [OPTIONS] -r FILE [FILTER]";
-const AFTER_HELP: &str = "\
-Fixed limits: 1 MiB of an unfinished message, 4,096 open requests of a connection, 1 MiB of a
-connection's bytes that wait, 16 KiB of texts of a span. What reaches a limit is counted and shown.
-
-Exit codes: 0 done, 1 done but no exchange was found, 2 could not, 130 stopped by ctrl-C.
-
+pub(super) const EXAMPLES: &str = "\
 Examples:
   wirespan read shop.pcapng                  all traces of a capture
-  wirespan read shop.pcap -- tcp port 80     those of one port
+  wirespan read shop.pcap tcp port 80        those of one port
   wirespan -r shop.pcap host 10.0.0.7        as with tcpdump
+  wirespan read -v --slowest 3 shop.pcap     the slowest three, with all that they carried
   ssh box tcpdump -U -w - | wirespan read -  from a pipe; ctrl-C shows what has come
   wirespan read a.pcap b.pcap --format ndjson -o spans.ndjson --summary counts.json";
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0    done; a capture whose end is cut off is read up to there
+  1    done, but nothing was found; one line says why
+  2    could not be done; one line says why
+  130  ctrl-C cut short the reading; what had been read is shown";
+pub(super) const BARS: &str = "\
+Bars:
+  ─  network: request and response on their way
+  ░  waiting: a call below was open
+  █  server: the rest
+  !  failed; !! where the failures above it began, most likely";
+pub(super) const FIXED_LIMITS: &str = "\
+Fixed limits: 1 MiB of an unfinished message, 4,096 open requests of a connection, 1 MiB of a
+connection's bytes that wait, 16 KiB of texts of a span. What reaches a limit is counted and shown.";
+
+fn after_long_help() -> String {
+    [FIXED_LIMITS, WITHOUT_EFFECT, BARS, EXIT_CODES, EXAMPLES].join("\n\n")
+}

@@ -1,5 +1,6 @@
 //! What is wrong with the words of a command line, in one line.
 
+use super::tcpdump::instead_of;
 use clap::error::{ContextKind, Error, ErrorKind};
 use std::error::Error as _;
 
@@ -11,6 +12,9 @@ pub(super) fn explain(error: &Error) -> String {
     let name = option.split(' ').next().unwrap_or_default();
     let value = text(ContextKind::InvalidValue);
     match (error.kind(), value) {
+        (ErrorKind::UnknownArgument, _) if instead_of(name).is_some() => {
+            format!("there is no option {name}: {}", instead_of(name).unwrap_or_default())
+        }
         (ErrorKind::UnknownArgument, _) => {
             let meant = text(ContextKind::SuggestedArg).map_or_else(String::new, |other| {
                 format!(", did you mean {}?", other.split(' ').next().unwrap_or_default())

@@ -36,7 +36,7 @@ pub(super) struct Details<'a> {
     /// The names of the taps.
     pub(super) taps: Vec<String>,
     /// The names of the files, where there are several.
-    pub(super) files: &'a [String],
+    pub(super) files: Vec<String>,
 }
 
 impl Details<'_> {

@@ -30,6 +30,8 @@ pub struct SourceNames(Arc<RwLock<Names>>);
 struct Names {
     taps: Vec<String>,
     networks: Vec<String>,
+    /// Only where there are several.
+    files: Vec<String>,
 }
 
 impl SourceNames {
@@ -45,6 +47,18 @@ impl SourceNames {
         if let Ok(mut all) = self.0.write() {
             all.networks = names;
         }
+    }
+
+    /// Puts the names of the files in place, where there are several.
+    pub fn set_files(&self, names: Vec<String>) {
+        if let Ok(mut all) = self.0.write() {
+            all.files = names;
+        }
+    }
+
+    /// The names of the files, where there are several.
+    pub fn files(&self) -> Vec<String> {
+        self.0.read().map(|names| names.files.clone()).unwrap_or_default()
     }
 
     /// The names of all taps so far.

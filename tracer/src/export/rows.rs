@@ -3,6 +3,7 @@
 
 use crate::exchange::{Exchange, OPERATION, RESOURCE, STATUS_TEXT};
 use crate::span::{Span, Trace};
+use crate::templates::template;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -51,7 +52,7 @@ pub(super) struct Row {
 /// What many calls in one line have in common.
 #[derive(Debug)]
 pub(super) struct Alike {
-    /// What they are applied to, `…` for what differs.
+    /// What they are applied to, without what differs.
     pub(super) resource: Vec<u8>,
     /// The sum of their durations.
     pub(super) together: i64,
@@ -141,18 +142,11 @@ impl<'t> Rows<'t> {
     /// What the calls in the line of a row have in common, if there are several.
     pub(super) fn in_common(&self, row: usize) -> Option<Alike> {
         self.get(row).filter(|row| row.alike > 1)?;
-        let mut together = 0;
-        let mut resource: Option<Vec<u8>> = None;
-        for (_, row) in self.alike(row) {
-            together += row.to - row.from;
-            let own = self.exchange(row.outer).and_then(|e| e.text.text(RESOURCE));
-            let own = own.unwrap_or_default();
-            match &mut resource {
-                None => resource = Some(own.to_vec()),
-                Some(common) => keep_common(common, own),
-            }
-        }
-        Some(Alike { resource: resource.unwrap_or_default(), together })
+        let together = self.alike(row).map(|(_, row)| row.to - row.from).sum();
+        let first = self.get(row).and_then(|row| self.exchange(row.outer));
+        let resource = first.and_then(|e| e.text.text(RESOURCE)).unwrap_or_default();
+        let resource = template(resource).unwrap_or_else(|| resource.to_vec());
+        Some(Alike { resource, together })
     }
 
     fn siblings(&self, first: Option<usize>) -> impl Iterator<Item = (usize, &Row)> {
@@ -298,10 +292,7 @@ impl<'t> Rows<'t> {
         }
         hash.update(&[0xff, e.protocol.0, e.sort as u8, e.state as u8, e.outcome as u8]);
         hash.update(&e.code.to_le_bytes());
-        for word in words(resource).filter(|word| !is_particular(word)) {
-            hash.update(word);
-            hash.update(&[0xff]);
-        }
+        hash.update(template(resource).as_deref().unwrap_or(resource));
         hash.digest()
     }
 
@@ -314,28 +305,6 @@ impl<'t> Rows<'t> {
             let later = row.above.and_then(|above| has_later.get_mut(above));
             row.follows = later.is_some_and(|later| std::mem::replace(later, true));
         }
-    }
-}
-
-/// The words of a path or key.
-fn words(resource: &[u8]) -> impl Iterator<Item = &[u8]> {
-    resource.split(|byte| b"/:.".contains(byte))
-}
-
-/// Whether a word of a path or key names one of many things.
-fn is_particular(word: &[u8]) -> bool {
-    word.iter().any(u8::is_ascii_digit)
-}
-
-/// Leaves of a text what another one begins with too.
-fn keep_common(common: &mut Vec<u8>, other: &[u8]) {
-    const MARK: &[u8] = "…".as_bytes();
-    let own = common.strip_suffix(MARK).unwrap_or(common).len();
-    let pairs = common.iter().take(own).zip(other);
-    let same = pairs.take_while(|(a, b)| a == b).count();
-    if same < own || same < other.len() {
-        common.truncate(same);
-        common.extend_from_slice(MARK);
     }
 }
 

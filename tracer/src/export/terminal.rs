@@ -42,10 +42,8 @@ pub struct Look {
     pub details: u8,
     /// The names of the protocols.
     pub protocols: Vec<String>,
-    /// The names of taps and networks, as far as they have appeared.
+    /// The names of taps and files, as far as they have appeared.
     pub names: SourceNames,
-    /// The names of the files, where there are several.
-    pub files: Vec<String>,
 }
 
 /// Renders traces as trees.
@@ -279,7 +277,7 @@ impl Terminal {
             all: self.look.details > 1,
             protocols: &self.look.protocols,
             taps: self.look.names.taps(),
-            files: &self.look.files,
+            files: self.look.names.files(),
         }
     }
 

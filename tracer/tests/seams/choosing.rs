@@ -176,7 +176,6 @@ fn look(width: usize) -> Look {
         details: 0,
         protocols: vec!["http".to_owned(), "redis".to_owned(), "dns".to_owned()],
         names: SourceNames::default(),
-        files: Vec::new(),
     }
 }
 

@@ -19,7 +19,6 @@ fn look(width: usize) -> Look {
         details: 0,
         protocols: vec!["http".to_owned(), "redis".to_owned(), "dns".to_owned()],
         names: SourceNames::default(),
-        files: Vec::new(),
     }
 }
 
@@ -152,14 +151,14 @@ fn calls_that_are_alike_share_a_line() {
     assert_eq!(lines.len(), 6, "{lines:#?}");
     assert!(lines[0].contains("  502 exchanges, 1 failed  "), "{}", lines[0]);
     assert!(lines[2].contains("├─ 10.0.0.3:6379"), "{}", lines[2]);
-    assert!(lines[2].contains("500 × redis GET items:…"), "{}", lines[2]);
+    assert!(lines[2].contains("500 × redis GET items:{id}"), "{}", lines[2]);
     assert!(lines[2].contains("+10.0 ms  500 ms "), "the sum of their times: {}", lines[2]);
     assert!(lines[3].contains("redis GET items:"), "what failed stands alone: {}", lines[3]);
     let id = format!("{:08x}", ran.traces[0].id >> 96);
     assert_eq!(lines[4], format!("… --trace {id} shows each of the calls"));
     let all = shown(&ran, Look { all: true, ..look(120) });
     assert_eq!(all.len(), 504);
-    assert!(!all.iter().any(|line| line.contains(['×', '…'])));
+    assert!(!all.iter().any(|line| line.contains('×')));
 }
 
 #[test]
@@ -231,10 +230,10 @@ fn columns(c: char) -> usize {
 #[test]
 fn without_unicode_all_is_ascii() {
     let ran = many_calls(20);
-    let lines = shown(&ran, Look { ascii: true, details: 1, ..look(100) });
+    let lines = shown(&ran, Look { ascii: true, details: 1, ..look(120) });
     assert!(lines.iter().all(|line| line.is_ascii()), "{lines:#?}");
     assert!(lines.iter().any(|line| line.starts_with("|- 10.0.0.3:6379")), "{lines:#?}");
-    assert!(lines.iter().any(|line| line.contains("20 x redis GET items:~")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("20 x redis GET items:{id}")), "{lines:#?}");
 }
 
 #[test]
