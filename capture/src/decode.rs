@@ -3,8 +3,8 @@
 
 use crate::counters::Counters;
 use crate::fragment::{FragmentKey, Fragments};
+use crate::handshakes::Handshakes;
 use crate::packet::{Endpoint, InterfaceId, LinkType, NetworkId, PacketHead, TapId, Timestamp};
-use crate::redirect::Redirects;
 use crate::source::interfaces::Interfaces;
 use crate::source::open;
 use crate::stream::Seen;
@@ -88,6 +88,8 @@ pub struct Segment {
     pub seen: Seen,
     /// Where it was seen: the tap, or the first one of the taps that the user says are one point.
     pub place: TapId,
+    /// Of a datagram, the place that sees the other direction, as handshakes of TCP have told.
+    pub half: Option<TapId>,
     /// A hash of the two addresses of the link layer, the same in both directions; 0 without.
     pub macs: u32,
     /// The address space.
@@ -163,7 +165,7 @@ pub struct Decoder {
     interfaces: Vec<(String, Option<String>)>,
     last_tap: Option<(Tap, Spot)>,
     fragments: Fragments,
-    redirects: Redirects,
+    handshakes: Handshakes,
     now: Timestamp,
     order: u64,
     /// What was read, and why packets gave no segment.
@@ -443,6 +445,7 @@ impl Decoder {
             now: self.now,
             seen,
             place: ip.spot.place,
+            half: None,
             macs: ip.macs,
             network: ip.spot.network,
             source: Endpoint { ip: source, port: 0 },
@@ -483,7 +486,7 @@ impl Decoder {
             let packet = ip.bytes.get(addresses..).unwrap_or_default();
             segment.signature = xxh3_64_with_seed(packet, 0);
         }
-        segment.source = self.called(&segment);
+        segment.source = self.called(&mut segment);
         let [source, destination] = [segment.source, segment.destination];
         // An address of the host's own says which host it is.
         if source.is_loopback() && destination.is_loopback() {
@@ -494,21 +497,24 @@ impl Decoder {
     }
 
     /// The sender of a segment, or whom the receiver had called in its stead.
-    fn called(&mut self, segment: &Segment) -> Endpoint {
+    fn called(&mut self, segment: &mut Segment) -> Endpoint {
         let Segment { place, source, destination, .. } = *segment;
         match segment.header {
             Header::Tcp { syn: true, ack: false, seq, .. } => {
-                self.redirects.asks(place, source, destination, seq);
+                self.handshakes.asks(place, source, destination, seq);
                 return source;
             }
             Header::Tcp { syn: true, .. } => {
-                self.redirects.answers(place, source, destination, segment.seen.ack);
-                self.counters.redirected = self.redirects.found;
+                self.handshakes.answers(place, source, destination, segment.seen.ack);
+                self.counters.redirected = self.handshakes.redirects;
             }
             Header::Tcp { .. } => {}
-            Header::Udp => return source,
+            Header::Udp => {
+                segment.half = self.handshakes.half(place);
+                return source;
+            }
         }
-        self.redirects.called(place, source, destination).unwrap_or(source)
+        self.handshakes.called(place, source, destination).unwrap_or(source)
     }
 
     /// The network of the loopback addresses of a place: its own.

@@ -361,7 +361,8 @@ impl FlowTable {
                 Relation::Unknown
                     // Datagrams do not tell whether the tenants of two networks are one.
                     if entry.key.transport == Transport::Tcp
-                        || there.network == sight.network =>
+                        || there.network == sight.network
+                        || segment.half == Some(there.place) =>
                 {
                     let seq = match segment.header {
                         Header::Tcp { seq, .. } => seq,

@@ -11,7 +11,7 @@ pub mod filter;
 pub mod counters;
 pub mod stream;
 pub mod fragment;
-pub mod redirect;
+pub mod handshakes;
 pub mod decode;
 pub mod reassembly;
 pub mod place;

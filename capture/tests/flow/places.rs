@@ -85,6 +85,23 @@ fn datagrams_of_two_tenants_never_meet() {
 }
 
 #[test]
+fn datagrams_of_either_direction_in_a_vlan_of_its_own_are_one_flow() {
+    let vlan = |p: Packet| if p.source().port() == 80 { p.vlan(20) } else { p.vlan(10) };
+    let other = std::net::SocketAddr::from(([10, 0, 0, 1], 40_001));
+    let packets = [
+        syn(),
+        syn_ack(),
+        Packet::udp(other, B, b"who"),
+        Packet::udp(B, other, b"me").after(0),
+        later(200),
+    ];
+    let run = run_of(&packets.map(vlan));
+    let of_second = run.events.iter().filter(|event| event.contains("datagram"));
+    let expected = ["A datagram who", "B datagram me @102", "#2 A datagram later"];
+    assert!(of_second.eq(expected.iter()), "{:?}", run.events);
+}
+
+#[test]
 fn tenants_with_equal_addresses_never_meet() {
     let tenant = |p: &Packet, vlan| {
         let other = if vlan == 20 { 7_000_000 } else { 0 };
