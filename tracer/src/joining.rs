@@ -14,6 +14,7 @@ use crate::names::Names;
 use crate::points::PointNumbers;
 use crate::span::{SpanSink, Trace};
 use crate::summary::{self, Summary, add, protocol_name};
+use crate::unjoined::Unjoined;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
@@ -38,6 +39,7 @@ pub struct Joining<'a> {
     summary: Summary,
     handed_out: HandedOut,
     metrics: Metrics,
+    unjoined: Unjoined,
     protocols: Vec<String>,
     sink: &'a mut (dyn SpanSink + Send),
     error: Option<io::Error>,
@@ -75,6 +77,7 @@ impl<'a> Joining<'a> {
             summary: Summary { schema: summary::SCHEMA, ..Summary::default() },
             handed_out: HandedOut::default(),
             metrics: Metrics::default(),
+            unjoined: Unjoined::default(),
             protocols,
             sink,
             error: None,
@@ -124,6 +127,8 @@ impl<'a> Joining<'a> {
         for (key, times) in self.window.repeating() {
             add(&mut summary.repeating_ids, &repeating_name(key), *times);
         }
+        let repeat = !summary.repeating_ids.is_empty();
+        summary.unjoined = self.unjoined.why(&self.window.callers, repeat);
         for (limit, count) in &self.window.early {
             add(&mut summary.settled_early, limit, *count);
         }
@@ -178,6 +183,7 @@ impl<'a> Joining<'a> {
         for trace in &mut traces {
             self.handed_out.pass(trace);
             self.summary.trace(trace, &self.protocols);
+            self.unjoined.trace(trace);
             for span in &mut trace.spans {
                 span.point = self.points.number(span.exchange.point);
             }

@@ -19,6 +19,7 @@ pub mod templates;
 pub mod metrics;
 pub mod operations;
 pub mod summary;
+pub mod unjoined;
 pub mod joining;
 pub mod moment;
 pub mod best;

@@ -62,6 +62,9 @@ pub struct Summary {
     pub traces: u64,
     /// Traces of more than one span.
     pub joined_traces: u64,
+    /// Why nothing joined, or little, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unjoined: Option<String>,
     /// What of it was shown, where that is not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shown: Option<Shown>,
@@ -232,6 +235,9 @@ impl std::fmt::Display for Summary {
             grouped(self.spans),
             grouped(self.joined_traces)
         )?;
+        if let Some(why) = &self.unjoined {
+            writeln!(f, "joined    {why}")?;
+        }
         if let Some(shown) = &self.shown {
             let of = [grouped(shown.traces), grouped(self.traces)];
             write!(f, "shown     {} of {} traces", of[0], of[1])?;

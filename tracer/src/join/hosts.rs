@@ -79,9 +79,9 @@ impl Hosts {
         }
     }
 
-    /// The only exchange that was open at a host at this time, if there was exactly one.
-    pub(crate) fn only_candidate(&self, host: Address, at: Timestamp) -> Option<EventNumber> {
-        let host = self.by_address.get(&host)?;
+    /// The exchanges that were open at a host at this time.
+    pub(crate) fn candidates(&self, host: Address, at: Timestamp) -> Candidates {
+        let Some(host) = self.by_address.get(&host) else { return Candidates::NotAsked };
         let open = host.open.iter().take_while(|((start, _), _)| *start <= at);
         let open = open.map(|((_, number), fingerprint)| (*number, *fingerprint));
         let lately = host.closed.iter().rev().take_while(|closed| closed.told >= at);
@@ -92,11 +92,58 @@ impl Hosts {
         for (number, fingerprint) in open.chain(lately) {
             match only {
                 // The same exchange at another point is no other candidate; the inner one counts.
-                Some((_, other)) if other != fingerprint => return None,
+                Some((_, other)) if other != fingerprint => return Candidates::Several,
                 _ => only = Some((number, fingerprint)),
             }
         }
-        only.map(|(number, _)| number)
+        only.map_or(Candidates::None, |(number, _)| Candidates::One(number))
+    }
+}
+
+/// What could have caused a call of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Candidates {
+    /// The host has not been asked itself, or not lately.
+    NotAsked,
+    /// Nothing was open there.
+    None,
+    /// Exactly this one.
+    One(EventNumber),
+    /// More than one.
+    Several,
+}
+
+impl Candidates {
+    /// The only one.
+    pub(crate) fn only(self) -> Option<EventNumber> {
+        match self {
+            Self::One(number) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+/// How many calls there were by what could have caused them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Callers {
+    /// Calls of hosts that are not asked themselves, or not lately.
+    pub not_asked: u64,
+    /// Calls that began while nothing was open at their caller.
+    pub idle: u64,
+    /// Calls that began while exactly one was.
+    pub one: u64,
+    /// Calls that began while several were.
+    pub several: u64,
+}
+
+impl Callers {
+    pub(crate) fn count(&mut self, candidates: Candidates) {
+        *match candidates {
+            Candidates::NotAsked => &mut self.not_asked,
+            Candidates::None => &mut self.idle,
+            Candidates::One(_) => &mut self.one,
+            Candidates::Several => &mut self.several,
+        } += 1;
     }
 }
 
@@ -134,7 +181,7 @@ mod tests {
             let (start, end) = (Timestamp(*start), Timestamp(*end));
             hosts.close(host(1), number(serial), start, end, end);
         }
-        assert_eq!(hosts.only_candidate(host(1), Timestamp(at)), expected.map(number));
+        assert_eq!(hosts.candidates(host(1), Timestamp(at)).only(), expected.map(number));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! settles together is a [`Group`]. A joiner links spans of a group by one kind of evidence and
 //! never overwrites the links of a surer one. [`tree`] makes traces of a group's spans and links.
 
-mod hosts;
+pub mod hosts;
 pub mod window;
 pub mod same_exchange;
 pub mod identifiers;

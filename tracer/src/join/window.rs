@@ -5,7 +5,7 @@
 //! join window. Events come in one total order, so what settles when is the same on every run.
 
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Turn};
-use crate::join::hosts::Hosts;
+use crate::join::hosts::{Callers, Hosts};
 use crate::join::{Group, JoinKey, Member, NEVER};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
@@ -117,6 +117,8 @@ pub struct Window {
     known_order: VecDeque<u64>,
     /// Components that settled early, by the limit that was reached.
     pub early: BTreeMap<&'static str, u64>,
+    /// Calls, by what could have caused them.
+    pub callers: Callers,
 }
 
 #[derive(Debug)]
@@ -167,6 +169,7 @@ impl Window {
             known: HashMap::default(),
             known_order: VecDeque::new(),
             early: BTreeMap::new(),
+            callers: Callers::default(),
         }
     }
 
@@ -270,7 +273,9 @@ impl Window {
             }
         }
         let caller = (opened.network, opened.client);
-        let only_candidate = self.hosts.only_candidate(caller, opened.start);
+        let candidates = self.hosts.candidates(caller, opened.start);
+        self.callers.count(candidates);
+        let only_candidate = candidates.only();
         let component = self.components.vacant_key();
         let server = (opened.network, opened.server);
         let place = self.held.insert(Held {

@@ -254,3 +254,65 @@ fn an_ascii_terminal_gets_ascii() {
     let ran = run(&all(&[Call::new(1, 2, 0..5, "/caf\u{e9}")]));
     assert!(seen(&ran, Look { ascii: true, ..look(120) }).is_ascii());
 }
+
+fn check_why(calls: &[Call], expected: Option<&str>) {
+    assert_eq!(run(&all(calls)).summary.unjoined.as_deref(), expected);
+}
+
+#[test]
+fn why_nothing_joined_is_said_by_what_the_capture_holds() {
+    let call = |client, server, from: i64, path| Call::new(client, server, from..from + 50, path);
+    check_why(&[call(1, 2, 0, "/a")], None);
+    check_why(
+        &[call(1, 2, 0, "/a"), call(1, 2, 100, "/b")],
+        Some("nothing: all calls go from 10.0.0.1 to 10.0.0.2:80"),
+    );
+    check_why(
+        &[call(1, 2, 0, "/a"), call(3, 2, 100, "/b")],
+        Some("nothing: all calls go to 10.0.0.2:80, and it is seen to make none itself"),
+    );
+    check_why(
+        &[call(1, 2, 0, "/a"), call(1, 3, 100, "/b")],
+        Some(
+            "nothing: no host is seen both to be asked and to ask: capture on a server, or where \
+             its own calls pass",
+        ),
+    );
+    check_why(
+        &[call(1, 2, 0, "/a"), call(2, 3, 100, "/b"), call(2, 3, 200, "/c")],
+        Some(
+            "nothing: no headers carry identifiers, and 2 of 3 calls began while none was open at \
+             their caller",
+        ),
+    );
+    // Two calls to host 2 are open while it calls host 3.
+    check_why(
+        &[
+            call(1, 2, 0, "/a").asks("X-Request-ID: a"),
+            call(4, 2, 0, "/b"),
+            call(2, 3, 10, "/c"),
+            call(2, 3, 11, "/d"),
+            call(2, 3, 12, "/e"),
+        ],
+        Some(
+            "nothing: no two exchanges carry the same identifier, and 3 of 5 calls began while \
+             several were open at their caller",
+        ),
+    );
+}
+
+#[test]
+fn where_one_in_ten_joined_nothing_is_said() {
+    let joins = [Call::new(1, 2, 0..50, "/outer"), Call::new(2, 3, 10..20, "/inner")];
+    let apart = (0..18).map(|n| Call::new(4, 5, 1_000 * n..1_000 * n + 9, &format!("/{n}")));
+    let mut calls: Vec<Call> = joins.into_iter().chain(apart).collect();
+    check_why(
+        &calls,
+        Some(
+            "little: the others carry no identifiers, and 19 of 20 calls come from hosts that are \
+             not seen to be asked",
+        ),
+    );
+    calls.pop();
+    check_why(&calls, None);
+}
