@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""check_truth.py SPANS.ndjson TRUTH.tsv: compares spans and their parents with what the servers wrote.
+"""check_truth.py [-v] SPANS.ndjson TRUTH.tsv: compares spans and their parents with what the servers wrote.
 
 TRUTH.tsv is what testdata/lab writes. An exchange is known by its protocol, its connection and its place
 there; what several points saw of it is one chain of spans. Prints what is missing, what has another
-parent than it had, what fewer or more points saw, and what has no parent. The last is no fault: where
-calls overlap, what carries no identifier cannot be told apart.
+parent than it had, and what fewer or more points saw. That something has no parent is no fault: where
+calls overlap, what carries no identifier cannot be told apart. It is counted, and shown with -v.
 """
+import argparse
 import collections
 import csv
 import sys
@@ -13,12 +14,18 @@ import sys
 import wirespan
 
 
+FAULTS = {"missing", "wrong parent", "wrong points"}
+
+
 def main():
-    if len(sys.argv) != 3:
-        sys.exit("usage: check_truth.py SPANS.ndjson TRUTH.tsv")
-    with open(sys.argv[2], newline="") as file:
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("-v", "--verbose", action="store_true", help="also show what has no parent")
+    arguments.add_argument("spans")
+    arguments.add_argument("truth")
+    given = arguments.parse_args()
+    with open(given.truth, newline="") as file:
         truth = list(csv.DictReader(file, delimiter="\t"))
-    chains = exchanges(wirespan.spans(sys.argv[1]))
+    chains = exchanges(wirespan.spans(given.spans))
     found = {}
     for row in truth:
         connection = chains[row["protocol"], row["client"], row["server"]]
@@ -28,14 +35,13 @@ def main():
     for row in truth:
         verdict = judge(row, found)
         table[row["protocol"]][verdict] += 1
-        if verdict != "right parent":
+        if verdict in FAULTS or (given.verbose and verdict == "no parent"):
             chain = found.get(row["span"])
             frames = f" frames {chain[0]['request']['frames']}" if chain else ""
             print(f"{verdict}: {row['span']} of {row['parent']}: {row['protocol']} {row['operation']} {row['client']} → {row['server']}{frames}")
     for protocol, verdicts in sorted(table.items()):
         print(protocol, sum(verdicts.values()), dict(sorted(verdicts.items())))
-    faults = {"missing", "wrong parent", "wrong points"}
-    sys.exit(1 if any(faults & set(verdicts) for verdicts in table.values()) else 0)
+    sys.exit(1 if any(FAULTS & set(verdicts) for verdicts in table.values()) else 0)
 
 
 def exchanges(spans):
