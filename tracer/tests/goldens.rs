@@ -58,19 +58,19 @@ fn readme_shows_what_the_program_prints() {
     }
 }
 
-/// The same block with what is shown now: of each trace in it, and the counts at the end.
+/// The same block with what is shown now in place of each trace and table, and of the counts.
 fn refreshed(block: &str, shown: &str) -> String {
-    let mut new = block.to_owned();
-    for trace in block.split("\n\n").filter(|part| part.starts_with("trace ")) {
-        let head: Vec<_> = trace.split(' ').take(2).collect();
-        let now = shown.split("\n\n").find(|part| part.starts_with(&head.join(" ")));
-        new = new.replace(trace, now.unwrap_or(trace).trim_end());
-    }
-    let counts = "\nread      ";
-    match (new.find(counts), shown.find(counts)) {
-        (Some(was), Some(now)) => new[..was].to_owned() + &shown[now..],
-        _ => new,
-    }
+    let paragraphs = block.trim_end().split("\n\n").map(|paragraph| {
+        let mut all = shown.trim_end().split("\n\n");
+        all.find(|now| title(now) == title(paragraph)).unwrap_or(paragraph)
+    });
+    paragraphs.collect::<Vec<_>>().join("\n\n") + "\n"
+}
+
+/// The words that tell which paragraph it is.
+fn title(paragraph: &str) -> Vec<&str> {
+    let words = if paragraph.starts_with("read ") { 1 } else { 2 };
+    paragraph.split_whitespace().take(words).collect()
 }
 
 fn pieces(block: &str) -> impl Iterator<Item = &str> {
