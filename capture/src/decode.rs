@@ -94,6 +94,8 @@ pub struct Segment {
     pub macs: u32,
     /// The address space.
     pub network: NetworkId,
+    /// An end is a loopback address, and the network that of a host's own.
+    pub loopback: bool,
     /// Who sent it.
     pub source: Endpoint,
     /// Who gets it.
@@ -448,6 +450,7 @@ impl Decoder {
             half: None,
             macs: ip.macs,
             network: ip.spot.network,
+            loopback: false,
             source: Endpoint { ip: source, port: 0 },
             destination: Endpoint { ip: destination, port: 0 },
             header: Header::Udp,
@@ -490,7 +493,7 @@ impl Decoder {
         let [source, destination] = [segment.source, segment.destination];
         // An address of the host's own says which host it is.
         if source.is_loopback() && destination.is_loopback() {
-            segment.network = self.loopback(&ip.spot)?;
+            (segment.network, segment.loopback) = (self.loopback(&ip.spot)?, true);
         }
         segment.hash = end_hash(&source, protocol).wrapping_add(end_hash(&destination, protocol));
         Some(segment)

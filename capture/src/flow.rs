@@ -80,11 +80,22 @@ impl FlowTable {
         let hash = self.hasher.hash_one(key);
         let flows = &self.flows;
         let first = self.by_key.find(hash, |slot| flows.get(*slot).is_some_and(|e| e.key == key));
-        let plain = |slot: &&usize| flows.get(**slot).is_some_and(|e| e.alone && e.sees(segment));
         let payload = segment.payload(buffer);
-        match first.filter(plain) {
-            Some(slot) => self.take(*slot, segment, payload, sink),
-            None => self.sort_out(key, segment, payload, true, sink),
+        let alone = |slot: &usize| flows.get(*slot).filter(|entry| entry.alone);
+        match (first.copied(), first.and_then(alone)) {
+            (Some(slot), Some(entry)) if entry.sees(segment) => {
+                self.take(slot, segment, payload, sink);
+            }
+            (Some(slot), Some(entry)) if entry.meets(segment) => {
+                self.see(slot, segment);
+                self.take(slot, segment, payload, sink);
+            }
+            (None, _) if self.held.is_empty() => {
+                let slot = self.begin(key, segment, sink);
+                self.see(slot, segment);
+                self.take(slot, segment, payload, sink);
+            }
+            _ => self.sort_out(key, segment, payload, true, sink),
         }
     }
 
@@ -258,7 +269,7 @@ impl FlowTable {
                     Placing::New { hop, next_point } => (hop, next_point),
                     _ => (0, false),
                 };
-                let slot = self.begin(key, segment, sink);
+                let slot = self.begin_another(key, segment, sink);
                 if let Some(entry) = self.flows.get_mut(slot) {
                     (entry.flow.point.hop, entry.next_point) = (hop, next_point);
                 }
@@ -537,17 +548,10 @@ impl FlowTable {
         }
     }
 
-    /// A new flow, at a point that is not known yet.
+    /// The first flow between these ends.
     fn begin(&mut self, key: FlowKey, segment: &Segment, sink: &mut impl StreamSink) -> usize {
         if self.flows.len() >= self.limits.flows {
             self.evict(sink);
-        }
-        let between = self.between(&key);
-        if between.len() >= SEEN_AT
-            && let Some(oldest) = between.first()
-        {
-            let evicted = self.give_up(*oldest, Ending::Evicted, sink);
-            self.counters.flows_evicted += u64::from(evicted);
         }
         self.generation = self.generation.wrapping_add(1);
         self.counters.flows += 1;
@@ -558,9 +562,25 @@ impl FlowTable {
         self.by_key.insert_unique(self.hasher.hash_one(key), slot, |slot| {
             flows.get(*slot).map_or(0, |entry| hasher.hash_one(entry.key))
         });
-        if !between.is_empty() {
-            self.set_alone(&key);
+        slot
+    }
+
+    /// A flow between ends between which there may be others.
+    fn begin_another(
+        &mut self,
+        key: FlowKey,
+        segment: &Segment,
+        sink: &mut impl StreamSink,
+    ) -> usize {
+        let between = self.between(&key);
+        if between.len() >= SEEN_AT
+            && let Some(oldest) = between.first()
+        {
+            let evicted = self.give_up(*oldest, Ending::Evicted, sink);
+            self.counters.flows_evicted += u64::from(evicted);
         }
+        let slot = self.begin(key, segment, sink);
+        self.set_alone(&key);
         slot
     }
 
@@ -570,7 +590,7 @@ impl FlowTable {
         let (key, sights, point, next_point) =
             (old.key, old.sights, old.flow.point, old.next_point);
         self.give_up(slot, Ending::Replaced, sink);
-        let slot = self.begin(key, segment, sink);
+        let slot = self.begin_another(key, segment, sink);
         let [one, other] = point.taps;
         let parted = one != other && self.places.relation(one, other) == Relation::Apart;
         if let Some(entry) = self.flows.get_mut(slot).filter(|_| !parted) {
