@@ -60,7 +60,7 @@ pub struct Summary {
     pub links: BTreeMap<String, u64>,
     /// Trees of spans.
     pub traces: u64,
-    /// Traces of more than one span.
+    /// Traces of more than one exchange.
     pub joined_traces: u64,
     /// Why nothing joined, or little, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,7 +124,8 @@ impl Summary {
     /// Counts a trace.
     pub fn trace(&mut self, trace: &Trace, protocols: &[String]) {
         self.traces += 1;
-        self.joined_traces += u64::from(trace.spans.len() > 1);
+        let exchanges = trace.spans.iter().filter(|span| !span.is_next_point());
+        self.joined_traces += u64::from(exchanges.take(2).count() > 1);
         for span in &trace.spans {
             self.spans += 1;
             if let Some(link) = &span.link {

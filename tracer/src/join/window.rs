@@ -5,7 +5,7 @@
 //! join window. Events come in one total order, so what settles when is the same on every run.
 
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Turn};
-use crate::join::hosts::{Callers, Hosts};
+use crate::join::hosts::{Callers, Hosts, Sighting};
 use crate::join::{Group, JoinKey, Member, NEVER};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
@@ -273,7 +273,7 @@ impl Window {
             }
         }
         let caller = (opened.network, opened.client);
-        let candidates = self.hosts.candidates(caller, opened.start);
+        let candidates = self.hosts.candidates(caller, opened.start, opened.point);
         self.callers.count(candidates);
         let only_candidate = candidates.only();
         let component = self.components.vacant_key();
@@ -289,7 +289,8 @@ impl Window {
             stayed: false,
         });
         self.begin_component(place);
-        self.hosts.open(server, number, opened.start, fingerprint, self.now);
+        let sighting = Sighting { fingerprint, point: opened.point };
+        self.hosts.open(server, number, opened.start, sighting, self.now);
         for context in &opened.contexts {
             self.carry(JoinKey::of(context), place);
         }
