@@ -1,5 +1,6 @@
 //! A line on the terminal while long work goes on; nothing where the standard error is no terminal.
 
+use crate::summary::grouped;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use wirespan_capture::source::report::Progress;
 
@@ -37,7 +38,7 @@ impl Meter {
     /// Shows where reading is now.
     pub(super) fn show(&self, packets: u64) {
         if !self.bar.is_hidden() {
-            self.bar.set_message(packets.to_string());
+            self.bar.set_message(grouped(packets));
             self.bar.set_position(self.progress.read());
         }
     }

@@ -17,10 +17,11 @@ use crate::export::details::Details;
 use crate::export::ndjson::SourceNames;
 use crate::export::rows::{Alike, Row, Rows};
 use crate::export::shares::{Part, Shares, Stretches, stretches};
-use crate::export::time::{Zone, duration_text};
-use crate::export::width::{add_ascii, clean, columns, fit};
-use crate::span::{Link, LinkKind, Trace};
+use crate::export::time::{Zone, add_duration, duration_text};
+use crate::export::width::{add_ascii, add_right, clean, columns, fit};
+use crate::span::{Link, Trace};
 use crate::summary::{grouped, protocol_name};
+use std::fmt::Write;
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::message::Outcome;
 
@@ -112,38 +113,55 @@ impl Terminal {
     }
 
     fn title(&self, trace: &Trace, rows: &Rows<'_>, extent: (i64, i64), out: &mut String) {
-        let mut count = counted(rows.len(), "exchange");
         let failed = rows.failed();
-        if failed > 0 {
-            count.push_str(&format!(", {} failed", grouped(failed as u64)));
-        }
-        let mut parts = vec![
-            format!("trace {:032x}", trace.id),
-            count,
-            duration_text(extent.1 - extent.0),
-            self.look.zone.moment_text(Timestamp(extent.0)),
-        ];
-        if let Some(root) = trace.spans.first() {
-            parts.push(format!("from {}", root.exchange.client.ip()));
-        }
-        if trace.late {
-            parts.push("(goes on from before)".to_owned());
-        }
-        let mut title = String::new();
+        let counts = |title: &mut String| {
+            add_counted(rows.len(), "exchange", title);
+            if failed > 0 {
+                title.push_str(", ");
+                title.push_str(&grouped(failed as u64));
+                title.push_str(" failed");
+            }
+        };
+        let duration = |title: &mut String| add_duration(extent.1 - extent.0, title);
+        let moment = |title: &mut String| {
+            title.push_str(&self.look.zone.moment_text(Timestamp(extent.0)));
+        };
+        let client = |title: &mut String| {
+            if let Some(root) = trace.spans.first() {
+                // Writing to memory does not fail.
+                let _ = write!(title, "from {}", root.exchange.client.ip());
+            }
+        };
+        let late = |title: &mut String| {
+            title.push_str(if trace.late { "(goes on from before)" } else { "" });
+        };
+        let mut title = String::with_capacity(TITLE);
+        let _ = write!(title, "trace {:032x}", trace.id);
+        let parts: [&dyn Fn(&mut String); 5] = [&counts, &duration, &moment, &client, &late];
         for part in parts {
-            let longer = if title.is_empty() { part } else { format!("{title}  {part}") };
-            if !title.is_empty() && columns(&longer) > self.look.width {
+            let before = title.len();
+            title.push_str("  ");
+            part(&mut title);
+            if columns(title.trim_end()) > self.look.width {
+                title.truncate(before);
                 break;
             }
-            title = longer;
         }
-        let mut cut = String::new();
-        fit(&title, self.look.width, &mut cut);
+        let mut cut = String::with_capacity(title.len());
+        fit(title.trim_end(), self.look.width, &mut cut);
         self.paint(out, if failed > 0 { BOLD_RED } else { BOLD }, cut.trim_end());
         out.push('\n');
     }
 
-    fn line(&self, rows: &Rows<'_>, place: usize, row: &Row, extent: (i64, i64), out: &mut String) {
+    fn line(
+        &self,
+        rows: &Rows<'_>,
+        place: usize,
+        row: &Row,
+        extent: (i64, i64),
+        text: &mut String,
+        out: &mut String,
+    ) {
         let (Some(span), Some(told)) = (rows.span(row.outer), rows.exchange(row.told)) else {
             return;
         };
@@ -156,25 +174,34 @@ impl Terminal {
             (true, false) => RED,
             _ => "",
         };
-        let mut text = String::new();
-        let mut tree = branches(rows, place, widths.tree / 2, Lead::Line);
-        tree.push_str(&clean(span.service.as_bytes()));
-        fit(&tree, widths.tree, &mut text);
+        text.clear();
+        let service = clean(span.service.as_bytes());
+        if row.above.is_none() {
+            fit(&service, widths.tree, text);
+        } else {
+            let mut tree = branches(rows, place, widths.tree / 2, Lead::Line);
+            tree.push_str(&service);
+            fit(&tree, widths.tree, text);
+        }
         text.push(' ');
-        let what = self.what(row, told, alike.as_ref());
-        fit(&what, widths.operation, &mut text);
-        self.paint(out, color, &text);
+        fit(&self.what(row, told, alike.as_ref()), widths.operation, text);
+        self.paint(out, color, text);
         text.clear();
         text.push(if row.is_origin { '!' } else { ' ' });
-        fit(&status, STATUS - 1, &mut text);
+        fit(&status, STATUS - 1, text);
         out.push(' ');
-        self.paint(out, if color.is_empty() { status_color } else { color }, &text);
+        self.paint(out, if color.is_empty() { status_color } else { color }, text);
         if widths.start > 0 {
-            let start = format!("+{}", duration_text(row.from - extent.0));
-            out.push_str(&format!(" {start:>START$}"));
+            text.clear();
+            text.push('+');
+            add_duration(row.from - extent.0, text);
+            out.push(' ');
+            add_right(text, START, out);
         }
-        let duration = alike.as_ref().map_or(row.to - row.from, |alike| alike.together);
-        out.push_str(&format!(" {:>DURATION$}", duration_text(duration)));
+        text.clear();
+        add_duration(alike.as_ref().map_or(row.to - row.from, |alike| alike.together), text);
+        out.push(' ');
+        add_right(text, DURATION, out);
         let mut shares = Shares::default();
         let mut drawn = Stretches::new();
         if widths.bar > 0 {
@@ -189,14 +216,16 @@ impl Terminal {
             self.shares(&shares, out);
         }
         if widths.link > 0 {
-            let (color, link) = span
-                .link
-                .as_ref()
-                .map_or(("", String::new()), |link| link_text(link, widths.link == REASON));
+            let mut color = "";
+            let mut link = String::new();
+            if let Some(found) = &span.link {
+                color = if found.runner_up.is_some() { YELLOW } else { DIM };
+                link = link_text(found, widths.link == REASON);
+            }
             text.clear();
-            fit(&link, widths.link, &mut text);
+            fit(&link, widths.link, text);
             out.push(' ');
-            self.paint(out, color, &text);
+            self.paint(out, color, text);
         }
         if widths.bar > 0 {
             out.push(' ');
@@ -309,13 +338,14 @@ impl Render for Terminal {
     fn trace(&self, trace: &Trace, bytes: &mut Vec<u8>) {
         let rows = if self.look.all { Rows::each(trace) } else { Rows::folded(trace) };
         let extent = rows.extent();
-        let mut out = String::new();
+        let mut out = String::with_capacity((1 + rows.len().min(LINES)) * LINE);
         self.title(trace, &rows, extent, &mut out);
+        let mut text = String::with_capacity(2 * self.look.width);
         let details = (self.look.details > 0).then(|| self.details());
         let mut rest = Rest { exchanges: rows.len(), failed: rows.failed(), alike: false };
         let most = if self.look.all { usize::MAX } else { LINES };
         for (place, row) in rows.lines().take(most) {
-            self.line(&rows, place, row, extent, &mut out);
+            self.line(&rows, place, row, extent, &mut text, &mut out);
             if let Some(details) = &details {
                 let lead = branches(&rows, place, self.columns.tree / 2, Lead::Below);
                 details.write(&rows, place, extent.0, &lead, &mut out);
@@ -384,11 +414,15 @@ fn branches(rows: &Rows<'_>, place: usize, columns: usize, lead: Lead) -> String
 
 /// What was asked, and of what.
 pub(crate) fn operation(e: &Exchange, protocols: &[String], resource: Option<&[u8]>) -> String {
-    let mut text = match (e.sort, protocol_name(e.protocol, protocols)) {
+    let mut text = String::with_capacity(OPERATION_TEXT);
+    match (e.sort, protocol_name(e.protocol, protocols)) {
         (Sort::Connect, _) => return format!("connect to port {}", e.server.port()),
-        (_, "http") => String::new(),
-        (_, protocol) => format!("{protocol} "),
-    };
+        (_, "http") => {}
+        (_, protocol) => {
+            text.push_str(protocol);
+            text.push(' ');
+        }
+    }
     text.push_str(&clean(e.text.text(OPERATION).unwrap_or_default()));
     if let Some(resource) = resource {
         text.push(' ');
@@ -398,53 +432,55 @@ pub(crate) fn operation(e: &Exchange, protocols: &[String], resource: Option<&[u
 }
 
 /// Why a span hangs where it does, and how sure that is.
-fn link_text(link: &Link, with_reason: bool) -> (&'static str, String) {
-    let percent = (link.confidence * 100.0).round();
-    let color = if link.runner_up.is_some() { YELLOW } else { DIM };
-    let text = match link.kind {
-        LinkKind::SameExchange => if with_reason { "next point" } else { "point" }.to_owned(),
-        LinkKind::Parent if !with_reason => format!("{percent} %"),
-        LinkKind::Parent if link.runner_up.is_some() => format!("ambiguous {percent} %"),
-        LinkKind::Parent => format!("{} {percent} %", link.reason.name()),
-    };
-    (color, text)
+fn link_text(link: &Link, with_reason: bool) -> String {
+    let mut text = String::with_capacity(REASON);
+    match link.runner_up {
+        _ if !with_reason => {}
+        Some(_) => text.push_str("ambiguous "),
+        None => {
+            text.push_str(link.reason.name());
+            text.push(' ');
+        }
+    }
+    let percent = (link.confidence * 100.0).round() as u64;
+    text.push_str(&grouped(percent));
+    text.push_str(" %");
+    text
 }
 
 /// What came of an exchange; `!` marks what failed, for those who see no colours.
 pub(crate) fn status(e: &Exchange) -> (&'static str, String) {
-    if e.state != State::Complete {
-        let name = match e.state {
-            State::ResponseLost => "lost",
-            State::Unanswered => "no answer",
-            state => state.name(),
-        };
-        let name = name.replace('_', " ");
-        return if e.state.failed() {
-            (BOLD_RED, format!("! {name}"))
-        } else {
-            (YELLOW, format!("  {name}"))
-        };
-    }
-    let text = match (e.text.text(STATUS_TEXT), e.code) {
-        (Some(text), _) => clean(text),
-        (None, 0) if e.sort == Sort::OneWay => "one-way".into(),
-        (None, 0) => match e.outcome {
+    let (color, mark) = match (e.state, e.outcome) {
+        _ if e.failed() => (BOLD_RED, "! "),
+        (State::Complete, Outcome::ClientError) => (YELLOW, "  "),
+        (State::Complete, _) => ("", "  "),
+        _ => (YELLOW, "  "),
+    };
+    let mut text = String::with_capacity(STATUS);
+    text.push_str(mark);
+    match (e.state, e.text.text(STATUS_TEXT), e.code) {
+        (State::Complete, Some(status), _) => text.push_str(&clean(status)),
+        (State::Complete, None, 0) => text.push_str(match e.outcome {
+            _ if e.sort == Sort::OneWay => "one-way",
             Outcome::Ok => "ok",
             Outcome::Unknown => "",
             Outcome::ClientError | Outcome::ServerError => "error",
-        }
-        .into(),
-        (None, code) => code.to_string().into(),
-    };
-    match e.outcome {
-        Outcome::ServerError => (BOLD_RED, format!("! {text}")),
-        Outcome::ClientError => (YELLOW, format!("  {text}")),
-        Outcome::Ok | Outcome::Unknown => ("", format!("  {text}")),
+        }),
+        (State::Complete, None, code) => text.push_str(itoa::Buffer::new().format(code)),
+        (State::ResponseLost, ..) => text.push_str("lost"),
+        (State::Unanswered, ..) => text.push_str("no answer"),
+        (state, ..) => text.push_str(&state.name().replace('_', " ")),
     }
+    (color, text)
 }
 
-fn counted(count: usize, what: &str) -> String {
-    format!("{} {what}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
+fn add_counted(count: usize, what: &str, out: &mut String) {
+    out.push_str(&grouped(count as u64));
+    out.push(' ');
+    out.push_str(what);
+    if count != 1 {
+        out.push('s');
+    }
 }
 
 /// Whether lines of such a width have bars.
@@ -456,6 +492,10 @@ pub(crate) fn has_bars(width: usize) -> bool {
 pub(crate) const LEGEND: &str = "\
 bar       ─ network, █ server, ░ waiting for the calls below; !! where a failure began, most likely";
 
+/// Bytes that most titles need, lines, and operations.
+const TITLE: usize = 128;
+const LINE: usize = 224;
+const OPERATION_TEXT: usize = 48;
 /// Lines of one trace.
 pub(super) const LINES: usize = 100;
 /// Marks for a failure and its origin, a space, and the longest name of a state.

@@ -37,13 +37,26 @@ impl Zone {
         let moment = jiff::Timestamp::from_nanosecond(at.0.into()).unwrap_or_default();
         let offset = self.0.to_offset(moment);
         let time = offset.to_datetime(moment);
-        let (year, month, day) = (time.year(), time.month(), time.day());
-        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
-        let micros = time.subsec_nanosecond() / 1_000;
-        let zone = if self.0 == TimeZone::UTC { "UTC".to_owned() } else { offset_text(offset) };
-        format!(
-            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06} {zone}"
-        )
+        let mut text = String::with_capacity(32);
+        for (before, number, digits) in [
+            ("", i32::from(time.year()), 4),
+            ("-", time.month().into(), 2),
+            ("-", time.day().into(), 2),
+            (" ", time.hour().into(), 2),
+            (":", time.minute().into(), 2),
+            (":", time.second().into(), 2),
+            (".", time.subsec_nanosecond() / 1_000, 6),
+        ] {
+            text.push_str(before);
+            add_number(number.unsigned_abs().into(), digits, &mut text);
+        }
+        if self.0 == TimeZone::UTC {
+            text.push_str(" UTC");
+        } else {
+            text.push(' ');
+            text.push_str(&offset_text(offset));
+        }
+        text
     }
 }
 
@@ -56,27 +69,66 @@ fn offset_text(offset: Offset) -> String {
 
 /// A duration in seven columns at most, from nanoseconds to hours.
 pub(crate) fn duration_text(nanoseconds: i64) -> String {
-    let n = nanoseconds as f64;
-    match n.abs() {
-        0.0 => "0 ms".to_owned(),
-        a if a < 999.5 => format!("{n} ns"),
-        a if a < 9_950.0 => format!("{:.1} µs", n / 1e3),
-        a if a < 99_500.0 => format!("{:.0} µs", n / 1e3),
-        a if a < 9.995e6 => format!("{:.2} ms", n / 1e6),
-        a if a < 99.95e6 => format!("{:.1} ms", n / 1e6),
-        a if a < 999.5e6 => format!("{:.0} ms", n / 1e6),
-        a if a < 9.995e9 => format!("{:.2} s", n / 1e9),
-        a if a < 99.95e9 => format!("{:.1} s", n / 1e9),
-        a if a < 600e9 => format!("{:.0} s", n / 1e9),
+    let mut text = String::with_capacity(8);
+    add_duration(nanoseconds, &mut text);
+    text
+}
+
+/// Adds a duration as [`duration_text`] has it.
+pub(crate) fn add_duration(nanoseconds: i64, out: &mut String) {
+    if nanoseconds < 0 {
+        out.push('-');
+    }
+    let n = nanoseconds.unsigned_abs();
+    // Whole numbers of the last digit that is shown, rounded.
+    let in_units = |unit: u64| (n + unit / 2) / unit;
+    match n {
+        0 => out.push_str("0 ms"),
+        ..1_000 => fixed(n, 0, "ns", out),
+        ..9_950 => fixed(in_units(100), 1, "µs", out),
+        ..99_500 => fixed(in_units(1_000), 0, "µs", out),
+        ..9_995_000 => fixed(in_units(10_000), 2, "ms", out),
+        ..99_950_000 => fixed(in_units(100_000), 1, "ms", out),
+        ..999_500_000 => fixed(in_units(1_000_000), 0, "ms", out),
+        ..9_995_000_000 => fixed(in_units(10_000_000), 2, "s", out),
+        ..99_950_000_000 => fixed(in_units(100_000_000), 1, "s", out),
+        ..600_000_000_000 => fixed(in_units(1_000_000_000), 0, "s", out),
         _ => {
-            let minutes = nanoseconds / 60_000_000_000;
-            let seconds = nanoseconds / 1_000_000_000 % 60;
-            match minutes / 60 {
-                0 => format!("{minutes}m {:02}s", seconds.abs()),
-                hours => format!("{hours}h {:02}m", (minutes % 60).abs()),
-            }
+            let seconds = n / 1_000_000_000;
+            let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+            let (more, unit, less, lesser) = match hours {
+                0 => (minutes, "m", seconds % 60, "s"),
+                hours => (hours, "h", minutes, "m"),
+            };
+            add_number(more, 1, out);
+            out.push_str(unit);
+            out.push(' ');
+            add_number(less, 2, out);
+            out.push_str(lesser);
         }
     }
+}
+
+/// Adds a number of which so many digits stand behind the point, and a unit.
+fn fixed(number: u64, decimals: u32, unit: &str, out: &mut String) {
+    let whole = 10_u64.pow(decimals);
+    add_number(number / whole, 1, out);
+    if decimals > 0 {
+        out.push('.');
+        add_number(number % whole, decimals, out);
+    }
+    out.push(' ');
+    out.push_str(unit);
+}
+
+/// Adds a number with at least so many digits.
+fn add_number(number: u64, digits: u32, out: &mut String) {
+    let mut buffer = itoa::Buffer::new();
+    let text = buffer.format(number);
+    for _ in text.len()..digits as usize {
+        out.push('0');
+    }
+    out.push_str(text);
 }
 
 #[cfg(test)]

@@ -60,6 +60,12 @@ pub(crate) fn fit(text: &str, columns: usize, out: &mut String) {
     pad(columns - used, out);
 }
 
+/// Adds a text at the right of so many columns.
+pub(crate) fn add_right(text: &str, wide: usize, out: &mut String) {
+    pad(wide.saturating_sub(columns(text)), out);
+    out.push_str(text);
+}
+
 /// The columns that a text takes.
 pub(crate) fn columns(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.chars().map(width).sum() }
