@@ -12,6 +12,7 @@ use crate::protocol::{
 };
 use crate::registry::PROTOCOLS;
 use crate::trace_context::TraceContext;
+use crate::unread::unread;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 
@@ -72,6 +73,9 @@ pub fn detection(data: &[u8]) {
             );
             last = probe;
         }
+    }
+    for transport in [Transport::Tcp, Transport::Udp] {
+        unread(transport, Side::A, data);
     }
 }
 

@@ -12,4 +12,5 @@ pub mod protocol;
 pub mod protocols;
 pub mod registry;
 pub mod detect;
+pub mod unread;
 pub mod fuzzing;

@@ -3,6 +3,7 @@
 
 use crate::exchange::{Exchange, ProtocolIndex, State};
 use crate::pairing::{Ends, Exchanges, Pairing};
+use crate::unknown::{Stranger, Told};
 use crate::writer::{Carried, Writer};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
@@ -13,6 +14,7 @@ use wirespan_parsers::message::Side;
 use wirespan_parsers::protocol::{
     self, AfterGap, Conn, FlowInfo, Handoff, Hook, Malformed, Protocol, Step,
 };
+use wirespan_parsers::unread::unread;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// What the decoders of a shard share.
@@ -87,6 +89,8 @@ pub struct FlowDecoder {
     handed_over: u32,
     /// Whether bytes lie on a TCP stream itself, so that they have sequence numbers.
     outermost: bool,
+    /// What it speaks that nobody reads.
+    unread: Option<Box<Told>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +158,7 @@ impl FlowDecoder {
             ended: [false; 2],
             handed_over: 0,
             outermost,
+            unread: None,
         }
     }
 
@@ -232,19 +237,14 @@ impl FlowDecoder {
         }
     }
 
-    /// The server's port and how many bytes came of a flow that nobody has recognised.
-    pub fn unknown(&self) -> Option<(u16, u64)> {
+    /// Who is asked and how many bytes came, of a flow that nobody has recognised.
+    pub fn unknown(&self) -> Option<(Stranger, u64)> {
         if matches!(self.mode, Mode::Reading { .. }) || !self.children.is_empty() {
             return None;
         }
         let bytes = self.sides.iter().map(|side| side.unknown).sum();
-        let [a, b] = self.ends.addresses;
-        let port = match self.info.opener {
-            Some(Side::A) => b.port(),
-            Some(Side::B) => a.port(),
-            None => a.port().min(b.port()),
-        };
-        (bytes > 0).then_some((port, bytes))
+        let stranger = Stranger::of(self.ends.addresses, self.info.opener, self.unread.as_deref());
+        (bytes > 0).then_some((stranger, bytes))
     }
 
     fn tell_opened(&self, before: u32, found: &mut dyn Found) {
@@ -271,9 +271,8 @@ impl FlowDecoder {
             Mode::Reading { .. } => self.read(from, seen, bytes, shared, found),
             Mode::Detecting { .. } => self.detect(from, seen, bytes, shared, found),
             Mode::Unknown => {
-                let side = &mut self.sides[from.index()];
-                side.position += bytes.len() as u64;
-                side.unknown += bytes.len() as u64;
+                self.sides[from.index()].position += bytes.len() as u64;
+                self.look(from, bytes);
             }
         }
     }
@@ -296,7 +295,7 @@ impl FlowDecoder {
                     self.start_reading(protocol, client, shared);
                 }
                 Detection::No | Detection::Unsure => {
-                    self.sides[from.index()].unknown += bytes.len() as u64;
+                    self.look(from, bytes);
                     return;
                 }
             }
@@ -319,7 +318,6 @@ impl FlowDecoder {
         found: &mut dyn Found,
     ) {
         let side = &mut self.sides[from.index()];
-        side.unknown += bytes.len() as u64;
         let head = if side.buffer.is_empty() {
             bytes
         } else {
@@ -352,6 +350,19 @@ impl FlowDecoder {
                 }
             }
         }
+        if !matches!(self.mode, Mode::Reading { .. }) {
+            self.look(from, bytes);
+        }
+    }
+
+    /// Counts bytes that nobody recognises; the first ones may tell what they are.
+    fn look(&mut self, from: Side, bytes: &[u8]) {
+        let unknown = &mut self.sides[from.index()].unknown;
+        if *unknown == 0 && self.unread.is_none() {
+            let told = unread(self.info.transport, from, bytes);
+            self.unread = told.map(|told| Box::new(Told::of(&told)));
+        }
+        *unknown += bytes.len() as u64;
     }
 
     fn start_reading(&mut self, protocol: usize, client: Side, shared: &mut Shared) {

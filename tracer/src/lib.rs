@@ -6,11 +6,13 @@
 //!
 //! [`pipeline`] is the only module that knows every stage.
 
+mod numbers;
 pub mod network;
 pub mod points;
 pub mod exchange;
 pub mod pairing;
 mod writer;
+pub mod unknown;
 pub mod decoder;
 pub mod span;
 pub mod names;

@@ -23,9 +23,9 @@ use crate::network;
 use crate::pairing::{Exchanges, mark};
 use crate::points::Points;
 use crate::span::SpanSink;
-use crate::summary::{Summary, Unknown, add};
+use crate::summary::{Summary, add};
+use crate::unknown::Unknowns;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
 use std::io;
 use wirespan_capture::counters::Counters;
 use wirespan_capture::decode::{Decoder, Segment, Tap};
@@ -122,10 +122,14 @@ pub fn run(
     let (mut summary, mut numbers, sink_error) = joining.finish();
     reader.decoder.finish();
     let mut counters = reader.decoder.counters;
+    let mut unknown = Unknowns::default();
     for shard in &shards {
         shard.count(&mut counters, &mut summary);
+        unknown.merge(&shard.sink.unknown);
     }
     summary.counters(&counters);
+    summary.unread = unknown.servers();
+    summary.unknown_ports = unknown.ports();
     let tables = shards.iter().map(|shard| shard.table.places());
     let taps = reader.tap_names();
     let points = Points::learned(&reader.decoder, &taps, tables, &mut numbers);
@@ -293,7 +297,7 @@ struct ShardSink {
     /// Requests that are open, and how many may be before flows give up their oldest.
     open: usize,
     may_open: usize,
-    unknown: BTreeMap<u16, Unknown>,
+    unknown: Unknowns,
 }
 
 impl Shard {
@@ -321,7 +325,7 @@ impl Shard {
                 messages: 0,
                 unpaired: 0,
                 evicted: 0,
-                unknown: BTreeMap::new(),
+                unknown: Unknowns::default(),
             },
         }
     }
@@ -354,11 +358,6 @@ impl Shard {
                 add(&mut summary.lost, what, count);
             }
         }
-        for (port, unknown) in &self.sink.unknown {
-            let entry = summary.unknown_ports.entry(*port).or_default();
-            entry.flows += unknown.flows;
-            entry.bytes += unknown.bytes;
-        }
     }
 }
 
@@ -389,10 +388,8 @@ impl StreamSink for ShardSink {
             }
             return;
         };
-        if let Some((port, bytes)) = decoder.as_ref().and_then(|decoder| decoder.unknown()) {
-            let unknown = self.unknown.entry(port).or_default();
-            unknown.flows += 1;
-            unknown.bytes += bytes;
+        if let Some((stranger, bytes)) = decoder.as_ref().and_then(|decoder| decoder.unknown()) {
+            self.unknown.add(stranger, bytes);
         }
         if decoder.is_none() {
             self.failed(flow, seen, ending);

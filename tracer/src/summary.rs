@@ -3,9 +3,11 @@
 
 use crate::exchange::{Exchange, ProtocolIndex, Sort, State};
 use crate::metrics::Latency;
+use crate::numbers::grouped;
 use crate::operations::Service;
 use crate::points::{Apart, Point};
 use crate::span::Trace;
+use crate::unknown::{Unknown, UnknownServer};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use wirespan_capture::counters::Counters;
@@ -74,7 +76,9 @@ pub struct Summary {
     pub services: Vec<Service>,
     /// What could not be had, by reason.
     pub lost: BTreeMap<String, u64>,
-    /// Flows that no protocol recognised, by server port.
+    /// Flows that no protocol recognised, by server, those with most bytes first.
+    pub unread: Vec<UnknownServer>,
+    /// The same by the server's port.
     pub unknown_ports: BTreeMap<u16, Unknown>,
     /// Identifiers that repeated without end and joined nothing, and how often each came.
     pub repeating_ids: BTreeMap<String, u64>,
@@ -90,15 +94,6 @@ pub struct Summary {
     pub from: Option<i64>,
     /// See `from`.
     pub to: Option<i64>,
-}
-
-/// Flows that no protocol recognised.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Unknown {
-    /// How many.
-    pub flows: u64,
-    /// Their bytes.
-    pub bytes: u64,
 }
 
 impl Summary {
@@ -260,18 +255,11 @@ impl std::fmt::Display for Summary {
         if self.repeating_ids.len() > SHOWN {
             writeln!(f, "repeats   {} more identifiers", self.repeating_ids.len() - SHOWN)?;
         }
-        let mut unknown: Vec<_> = self.unknown_ports.iter().collect();
-        unknown.sort_by_key(|(port, unknown)| (std::cmp::Reverse(unknown.bytes), **port));
-        for (port, unknown) in unknown.iter().take(SHOWN) {
-            writeln!(
-                f,
-                "unknown   port {port}: {} flows, {} bytes",
-                grouped(unknown.flows),
-                grouped(unknown.bytes)
-            )?;
+        for unknown in self.unread.iter().take(SHOWN) {
+            writeln!(f, "unread    {unknown}")?;
         }
-        if unknown.len() > SHOWN {
-            writeln!(f, "unknown   {} more ports", unknown.len() - SHOWN)?;
+        if self.unread.len() > SHOWN {
+            writeln!(f, "unread    {} more servers", self.unread.len() - SHOWN)?;
         }
         Ok(())
     }
@@ -310,19 +298,6 @@ impl Summary {
         }
         Ok(())
     }
-}
-
-/// A number with commas between groups of three digits.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Lines of one kind that are shown.

@@ -2,8 +2,8 @@
 
 use crate::exchange::State;
 use crate::join::hosts::Callers;
+use crate::numbers::grouped;
 use crate::span::Trace;
-use crate::summary::grouped;
 use std::net::{IpAddr, SocketAddr};
 
 /// What exchanges have in common that joined nothing.

@@ -18,7 +18,6 @@ use crate::span::SpanSink;
 use crate::summary::Summary;
 use anyhow::{Context, Result};
 use clap::{Args, ValueHint};
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -151,17 +150,13 @@ fn why_nothing(summary: &Summary) -> String {
     if of(&summary.lost, "unknown_link_type") == left {
         return format!("none of {left} packets has a link type that can be read");
     }
-    let mut unknown: Vec<_> = summary.unknown_ports.iter().collect();
-    unknown.sort_by_key(|(port, unknown)| (Reverse(unknown.bytes), **port));
-    if !unknown.is_empty() {
-        let ports = unknown.iter().take(PORTS).map(|(port, unknown)| {
-            let tls = if TLS.contains(port) { ", probably TLS, which is not read" } else { "" };
-            let s = if unknown.flows == 1 { "" } else { "s" };
-            format!("port {port} ({} flow{s}{tls})", unknown.flows)
-        });
-        let more = if unknown.len() > PORTS { ", and others" } else { "" };
-        let ports = ports.collect::<Vec<_>>().join(", ");
-        return format!("no flow speaks a protocol that can be read: {ports}{more}");
+    if !summary.unread.is_empty() {
+        let mut flows: Vec<String> =
+            summary.unread.iter().take(SERVERS).map(ToString::to_string).collect();
+        if summary.unread.len() > SERVERS {
+            flows.push(format!("{} more servers", summary.unread.len() - SERVERS));
+        }
+        return format!("no flow speaks a protocol that can be read: {}", flows.join("; "));
     }
     if of(&summary.lost, "responses_without_request") > 0 {
         return "there are responses, but none of their requests".to_owned();
@@ -239,10 +234,8 @@ impl Surroundings for Here {
     }
 }
 
-/// Ports of flows that nobody understood that are named.
-const PORTS: usize = 3;
-/// Ports that mostly carry TLS: HTTPS, DNS, LDAP, mail, MQTT, Redis and AMQP over it.
-const TLS: &[u16] = &[443, 465, 636, 853, 993, 995, 5671, 6380, 6443, 8443, 8883];
+/// Servers that nobody understands that are named.
+const SERVERS: usize = 3;
 
 const _: () = assert!(decoder::UNFINISHED == 1 << 20 && pairing::OPEN == 4096);
 const ABOUT: &str = "Show the traces of captures";

@@ -13,9 +13,9 @@ use crate::export::rows::Rows;
 use crate::export::terminal::{Look, operation, status};
 use crate::export::time::duration_text;
 use crate::export::width::{add_ascii, clean, fit};
+use crate::numbers::grouped;
 use crate::select::duration;
 use crate::span::Trace;
-use crate::summary::grouped;
 use wirespan_capture::packet::Timestamp;
 
 /// Exchanges that joined nothing, the failed and the slowest of them.

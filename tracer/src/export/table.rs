@@ -12,9 +12,10 @@ use crate::export::color::{BOLD, RED, paint};
 use crate::export::time::duration_text;
 use crate::export::width::{self, add_ascii, clean, fit};
 use crate::metrics::Latency;
+use crate::numbers::grouped;
 use crate::operations::{Calls, Operation, Operations, Service};
 use crate::span::{SpanSink, Trace};
-use crate::summary::{Summary, grouped};
+use crate::summary::Summary;
 use std::cmp::Ordering;
 use std::io::{self, Write};
 

@@ -316,3 +316,36 @@ fn where_one_in_ten_joined_nothing_is_said() {
     calls.pop();
     check_why(&calls, None);
 }
+
+#[test]
+fn flows_that_nobody_reads_are_told_by_server_and_protocol() {
+    // A ClientHello that asks for shop.example.
+    let mut hello = b"\x16\x03\x01\x00\x48\x01\x00\x00\x44\x03\x03".to_vec();
+    hello.extend([7; 32]);
+    hello.extend(b"\x00\x00\x02\x13\x01\x01\x00\x00\x19\x00\x17\x00\x00");
+    hello.extend(b"\x00\x00\x00\x11\x00\x0f\x00\x00\x0cshop.example");
+    let mut packets = Vec::new();
+    for port in [40_000, 40_001] {
+        let mut connection = Connection::new(end(1, port), end(2, 443));
+        packets.extend(connection.open(i64::from(port)));
+        packets.push(connection.asks(i64::from(port) + 1, &hello));
+        packets
+            .push(connection.tells(i64::from(port) + 2, b"\x16\x03\x03\x00\x08\x02\0\0\x04abcd"));
+    }
+    // Without a handshake, the greeting tells who the server is.
+    let mut greets = Connection::new(end(1, 3_000), end(3, 3_306));
+    packets.push(greets.tells(10, b"\x0c\0\0\0\x0a8.0.36\0abcd"));
+    let mut unknown = Connection::new(end(1, 40_000), end(4, 9_999));
+    packets.push(unknown.asks(10, [0x80; 40]));
+    let summary = run(&sorted(packets)).summary;
+    let lines: Vec<String> = summary.unread.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "2 flows to 10.0.0.2:443 are TLS (shop.example), 180 bytes",
+            "1 flow to 10.0.0.4:9999 speaks an unknown protocol, 40 bytes",
+            "1 flow to 10.0.0.3:3306 is MySQL, 16 bytes",
+        ]
+    );
+    assert_eq!(summary.unknown_ports.len(), 3);
+}

@@ -1,0 +1,292 @@
+//! What a flow speaks that no protocol here reads, told by its first bytes; only where these leave
+//! no doubt. So that a capture that holds little else can say what it holds.
+
+use crate::message::Side;
+use crate::protocol::Transport;
+use crate::reader::Reader;
+
+/// What a flow speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread<'b> {
+    /// The protocol's name, as people write it.
+    pub protocol: &'static str,
+    /// The side of the server, if these bytes tell.
+    pub server: Option<Side>,
+    /// The name of the server that the client asked for.
+    pub name: Option<&'b str>,
+}
+
+/// Looks at the first bytes of one side.
+pub fn unread(transport: Transport, from: Side, head: &[u8]) -> Option<Unread<'_>> {
+    let known = |(protocol, sender): (&'static str, Sender)| Unread {
+        protocol,
+        server: match sender {
+            Sender::Client => Some(from.other()),
+            Sender::Server => Some(from),
+            Sender::Either => None,
+        },
+        name: None,
+    };
+    if transport == Transport::Udp {
+        return quic(head).map(known);
+    }
+    let tls = tls(head).map(known);
+    let name = || tls.and_then(|_| server_name(head));
+    let found = tls.or_else(|| text(head).map(known)).or_else(|| binary(head).map(known))?;
+    Some(Unread { name: name(), ..found })
+}
+
+/// Who sends such bytes.
+#[derive(Clone, Copy)]
+enum Sender {
+    Client,
+    Server,
+    Either,
+}
+
+/// Protocols whose first bytes are a text that no other one begins with.
+fn text(head: &[u8]) -> Option<(&'static str, Sender)> {
+    TEXTS.iter().find(|(start, ..)| head.starts_with(start)).map(|(_, name, from)| (*name, *from))
+}
+
+/// A record of TLS 1.0 to 1.3 (RFC 8446 section 5.1): type, version, length.
+fn tls(head: &[u8]) -> Option<(&'static str, Sender)> {
+    let mut reader = Reader::new(head);
+    let (kind, major, minor) = (reader.u8()?, reader.u8()?, reader.u8()?);
+    let len = reader.u16_be()?;
+    // Section 5.2: no more than 2^14 + 256; older versions allow 2^14 + 2048.
+    if major != 3 || minor > 4 || len == 0 || len > (1 << 14) + 2048 {
+        return None;
+    }
+    match (kind, reader.u8()) {
+        (0x16, Some(0x01)) => Some(("TLS", Sender::Client)),
+        (0x16, Some(0x02)) => Some(("TLS", Sender::Server)),
+        // Within a connection: a change of ciphers, an alert, data.
+        (0x14, Some(0x01)) if len == 1 => Some(("TLS", Sender::Either)),
+        (0x15, _) if len == 2 || len >= 16 => Some(("TLS", Sender::Either)),
+        (0x17, _) if minor == 3 => Some(("TLS", Sender::Either)),
+        _ => None,
+    }
+}
+
+/// The name in a ClientHello, as far as it has come (RFC 8446 section 4.1.2, RFC 6066 section 3).
+fn server_name(head: &[u8]) -> Option<&str> {
+    let mut reader = Reader::new(head);
+    // Record, handshake header, version, random.
+    if *reader.take(6)?.last()? != 0x01 {
+        return None;
+    }
+    reader.take(3 + 2 + 32)?;
+    let session = reader.u8()?;
+    reader.take(usize::from(session))?;
+    let ciphers = reader.u16_be()?;
+    reader.take(usize::from(ciphers))?;
+    let compressions = reader.u8()?;
+    reader.take(usize::from(compressions))?;
+    reader.u16_be()?;
+    for _ in 0..EXTENSIONS {
+        let (kind, len) = (reader.u16_be()?, reader.u16_be()?);
+        if kind != 0 {
+            reader.take(usize::from(len))?;
+            continue;
+        }
+        reader.u16_be()?;
+        if reader.u8()? != 0 {
+            return None;
+        }
+        let len = reader.u16_be()?;
+        let name = std::str::from_utf8(reader.take(usize::from(len))?).ok()?;
+        let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        return (is_name && (1..=LONGEST_NAME).contains(&name.len())).then_some(name);
+    }
+    None
+}
+
+/// A long header of version 1 or 2 (RFC 9000 section 17.2, RFC 9369).
+fn quic(head: &[u8]) -> Option<(&'static str, Sender)> {
+    let mut reader = Reader::new(head);
+    let first = reader.u8()?;
+    let version = reader.u32_be()?;
+    (first & 0xc0 == 0xc0 && [1, 0x6b33_43cf].contains(&version))
+        .then_some(("QUIC", Sender::Either))
+}
+
+/// Protocols whose first message states its own length and kind.
+fn binary(head: &[u8]) -> Option<(&'static str, Sender)> {
+    postgresql(head)
+        .or_else(|| mysql(head))
+        .or_else(|| mongodb(head))
+        .or_else(|| kafka(head))
+        .or_else(|| mqtt(head))
+}
+
+/// A start of a session, or the question for TLS
+/// (<https://www.postgresql.org/docs/current/protocol-message-formats.html>).
+fn postgresql(head: &[u8]) -> Option<(&'static str, Sender)> {
+    let mut reader = Reader::new(head);
+    let (len, code) = (reader.u32_be()?, reader.u32_be()?);
+    let starts = code == 0x0003_0000 && len as usize == head.len() && head.ends_with(&[0, 0]);
+    let asks = len == 8 && [80_877_103, 80_877_104].contains(&code);
+    (starts || asks).then_some(("PostgreSQL", Sender::Client))
+}
+
+/// The greeting of a server: length, number 0, version 10, its own version as text
+/// (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html>).
+fn mysql(head: &[u8]) -> Option<(&'static str, Sender)> {
+    let mut reader = Reader::new(head);
+    let len = u32::from_le_bytes([reader.u8()?, reader.u8()?, reader.u8()?, 0]);
+    let greets = reader.u8()? == 0 && reader.u8()? == 10 && len as usize + 4 == head.len();
+    let version: &[u8] = reader.rest().split(|byte| *byte == 0).next()?;
+    let is_version = version.first().is_some_and(u8::is_ascii_digit)
+        && version.contains(&b'.')
+        && version.iter().all(u8::is_ascii_graphic);
+    (greets && is_version).then_some(("MySQL", Sender::Server))
+}
+
+/// A header with length and kind of message
+/// (<https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/>).
+fn mongodb(head: &[u8]) -> Option<(&'static str, Sender)> {
+    let mut reader = Reader::new(head);
+    let mut int = || reader.u32_be().map(u32::swap_bytes);
+    let (len, _request, answers, kind) = (int()?, int()?, int()?, int()?);
+    // OP_QUERY, OP_COMPRESSED, OP_MSG.
+    let is_message = [2004, 2012, 2013].contains(&kind) && answers == 0;
+    (is_message && len as usize == head.len()).then_some(("MongoDB", Sender::Client))
+}
+
+/// The question for versions, which comes first: length, key 18, version, number, client's name
+/// (<https://kafka.apache.org/protocol>).
+fn kafka(head: &[u8]) -> Option<(&'static str, Sender)> {
+    let mut reader = Reader::new(head);
+    let (len, key, version) = (reader.u32_be()?, reader.u16_be()?, reader.u16_be()?);
+    reader.u32_be()?;
+    let name = reader.u16_be()?;
+    let name = reader.take(usize::from(name))?;
+    let asks = key == 18 && version <= 4 && len as usize + 4 == head.len();
+    (asks && name.iter().all(u8::is_ascii_graphic)).then_some(("Kafka", Sender::Client))
+}
+
+/// CONNECT: its kind, its length, the protocol's name
+/// (<https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html#_Toc3901033>).
+fn mqtt(head: &[u8]) -> Option<(&'static str, Sender)> {
+    let rest = head.strip_prefix(&[0x10])?;
+    // The length has up to four bytes, all but the last with their highest bit set.
+    let length = rest.iter().take(4).take_while(|byte| **byte & 0x80 != 0).count();
+    let name = rest.get(length + 1..)?;
+    (name.starts_with(b"\x00\x04MQTT") || name.starts_with(b"\x00\x06MQIsdp"))
+        .then_some(("MQTT", Sender::Client))
+}
+
+const TEXTS: &[(&[u8], &str, Sender)] = &[
+    // RFC 9113 section 3.4.
+    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2", Sender::Client),
+    // RFC 4253 section 4.2; both sides begin so.
+    (b"SSH-2.0-", "SSH", Sender::Either),
+    (b"SSH-1.", "SSH", Sender::Either),
+    (b"AMQP\x00\x00\x09\x01", "AMQP", Sender::Client),
+    (b"AMQP\x00\x01\x00\x00", "AMQP", Sender::Client),
+    (b"AMQP\x03\x01\x00\x00", "AMQP", Sender::Client),
+    (b"INFO {\"server_id\"", "NATS", Sender::Server),
+    (b"RFB 003.", "VNC", Sender::Server),
+];
+/// Extensions of a ClientHello that are looked through.
+const EXTENSIONS: usize = 64;
+/// The longest name of a host (RFC 1035, section 2.3.4).
+const LONGEST_NAME: usize = 253;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(head: &[u8], expected: Option<(&str, Option<Side>)>) {
+        let found = unread(Transport::Tcp, Side::A, head);
+        let found = found.map(|found| (found.protocol, found.server));
+        assert_eq!(found, expected, "{}", head.escape_ascii());
+    }
+
+    /// A ClientHello with these extensions.
+    fn hello(extensions: &[u8]) -> Vec<u8> {
+        let mut body = vec![3, 3];
+        body.extend([7; 32]);
+        body.extend([0, 0, 2, 0x13, 0x01, 1, 0]);
+        body.extend((extensions.len() as u16).to_be_bytes());
+        body.extend(extensions);
+        let mut hello = vec![0x16, 3, 1];
+        hello.extend((body.len() as u16 + 4).to_be_bytes());
+        hello.extend([1, 0]);
+        hello.extend((body.len() as u16).to_be_bytes());
+        [hello, body].concat()
+    }
+
+    fn named(name: &[u8]) -> Vec<u8> {
+        let len = name.len() as u8;
+        let mut extensions = vec![0, 23, 0, 0, 0, 0, 0, len + 5, 0, len + 3, 0, 0, len];
+        extensions.extend(name);
+        hello(&extensions)
+    }
+
+    #[test]
+    fn tls_is_told_by_its_records_and_names_its_server() {
+        let name = |head: &[u8]| {
+            unread(Transport::Tcp, Side::A, head).and_then(|found| found.name.map(str::to_owned))
+        };
+        check(&named(b"shop.example"), Some(("TLS", Some(Side::B))));
+        assert_eq!(name(&named(b"shop.example")).as_deref(), Some("shop.example"));
+        assert_eq!(name(&named(b"shop\x1b.example")), None);
+        assert_eq!(name(&hello(&[])), None);
+        check(&[0x16, 3, 3, 0, 80, 2, 0, 0], Some(("TLS", Some(Side::A))));
+        check(&[0x17, 3, 3, 0, 80, 9, 9], Some(("TLS", None)));
+        check(&[0x17, 3, 1, 0, 80, 9, 9], None);
+        check(&[0x16, 3, 3, 0, 0, 1], None);
+        check(&[0x16, 3, 3, 0xff, 0, 1], None);
+    }
+
+    #[test]
+    fn protocols_are_told_by_their_first_bytes() {
+        check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0", Some(("HTTP/2", Some(Side::B))));
+        check(b"SSH-2.0-OpenSSH_9.2p1\r\n", Some(("SSH", None)));
+        check(b"AMQP\x00\x00\x09\x01", Some(("AMQP", Some(Side::B))));
+        check(b"\0\0\0\x08\x04\xd2\x16\x2f", Some(("PostgreSQL", Some(Side::B))));
+        check(b"\0\0\0\x10\0\x03\0\0user\0x\0\0", Some(("PostgreSQL", Some(Side::B))));
+        check(b"\x0c\0\0\0\x0a8.0.36\0abcd", Some(("MySQL", Some(Side::A))));
+        let op_msg = b"\x14\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0";
+        check(op_msg, Some(("MongoDB", Some(Side::B))));
+        check(b"\0\0\0\x0d\0\x12\0\x03\0\0\0\x01\0\x03abc", Some(("Kafka", Some(Side::B))));
+        check(b"\x10\x0e\0\x04MQTT\x04\x02\0\x3c\0\x02ab", Some(("MQTT", Some(Side::B))));
+        let initial = unread(Transport::Udp, Side::A, b"\xc3\0\0\0\x01\x08abcdefgh");
+        assert_eq!(initial.map(|found| found.protocol), Some("QUIC"));
+    }
+
+    #[test]
+    fn what_might_be_anything_is_nothing() {
+        for head in [
+            &b""[..],
+            b"\0",
+            b"hello",
+            b"220 mail.example ESMTP\r\n",
+            b"\x0d\0\0\0\x0a8.0.36\0abcd",
+            b"\0\0\0\x11\0\x03\0\0user\0x\0\0",
+            b"\x16\x03",
+            b"\x10\x0e\0\x04HTTP",
+        ] {
+            check(head, None);
+        }
+    }
+
+    #[test]
+    fn any_cut_of_a_hello_is_read_without_harm() {
+        let whole = named(b"shop.example");
+        for len in 0..whole.len() {
+            let cut = whole.get(..len).unwrap_or_default();
+            let found = unread(Transport::Tcp, Side::A, cut);
+            assert_eq!(found.and_then(|found| found.name), None, "{len}");
+        }
+        for at in 0..whole.len() {
+            for byte in [0, 1, 0x7f, 0xff] {
+                let mut spoilt = whole.clone();
+                spoilt[at] = byte;
+                unread(Transport::Tcp, Side::A, &spoilt);
+            }
+        }
+    }
+}
