@@ -17,6 +17,7 @@ pub use exit::Exit;
 use crate::export::width::add_ascii;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -68,14 +69,8 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
             let text = error.render();
             let text =
                 if io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
-            let mut plain = Vec::new();
-            if output::is_ascii_only() {
-                add_ascii(&text, &mut plain);
-            } else {
-                plain.extend_from_slice(text.as_bytes());
-            }
             // Nobody is left to tell if even this cannot be printed.
-            let _ = io::stdout().lock().write_all(&plain);
+            let _ = io::stdout().lock().write_all(&readable(&text));
             return Ok(Exit::Done);
         }
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -104,9 +99,19 @@ fn is_verbless(first: &str) -> bool {
 fn complain(text: &str) {
     // Names of files may hold what would do things to the terminal.
     let harmful = |c: char| c.is_control() && c != '\n';
-    let text = text.replace(harmful, "·");
+    let text = text.replace(harmful, "·") + "\n";
     // Nobody is left to tell if the standard error is closed.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = io::stderr().lock().write_all(&readable(&text));
+}
+
+/// A text of ours in characters that the terminal shows.
+fn readable(text: &str) -> Cow<'_, [u8]> {
+    if !output::is_ascii_only() {
+        return text.as_bytes().into();
+    }
+    let mut plain = Vec::new();
+    add_ascii(text, &mut plain);
+    plain.into()
 }
 
 const ABOUT: &str = "Makes distributed traces out of network packets: which call caused which";

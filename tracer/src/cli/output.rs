@@ -5,7 +5,6 @@ use crate::export::table::{Layout, Order, TableSink};
 use crate::export::terminal::{self, Look, Terminal};
 use crate::export::time::Zone;
 use crate::export::view::View;
-use crate::export::width::add_ascii;
 use crate::export::{Exporter, TextSink};
 use crate::select::Selection;
 use anyhow::{Result, anyhow, bail};
@@ -144,15 +143,9 @@ impl OutputArgs {
     }
 
     /// What the bars mean, where some are shown.
-    pub(super) fn legend(&self) -> Option<String> {
-        let bars = self.format == Format::Terminal && terminal::has_bars(self.width());
-        let mut legend = Vec::new();
-        if is_ascii_only() {
-            add_ascii(terminal::LEGEND, &mut legend);
-        } else {
-            legend.extend_from_slice(terminal::LEGEND.as_bytes());
-        }
-        bars.then(|| String::from_utf8_lossy(&legend).into_owned())
+    pub(super) fn legend(&self) -> &'static str {
+        let has_bars = self.format == Format::Terminal && terminal::has_bars(self.width());
+        if has_bars { terminal::LEGEND } else { "" }
     }
 
     /// Whether a table of all traces is wanted, where these are chosen.
@@ -196,14 +189,24 @@ impl OutputArgs {
     }
 
     fn width(&self) -> usize {
-        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let terminal = || match self.output {
             Some(_) => None,
             // Where the output is a pipe, its reader shows it on the same terminal.
             None => terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
         };
-        asked.or_else(terminal).filter(|width| *width > 0).unwrap_or(WIDTH).max(NARROWEST)
+        let width = asked_columns().or_else(terminal).filter(|width| *width > 0);
+        width.unwrap_or(WIDTH).max(NARROWEST)
     }
+}
+
+/// Columns for what is said on the standard error; none where nobody looks at it now.
+pub(super) fn columns_of_talk() -> Option<usize> {
+    let width = terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| width.0.into());
+    width.and_then(|width| asked_columns().or(Some(width))).filter(|width| *width >= NARROWEST)
+}
+
+fn asked_columns() -> Option<usize> {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok())
 }
 
 /// Whether the terminal understands nothing but text.

@@ -2,10 +2,11 @@
 //! for ctrl-C, chooses, counts, and says how it went.
 
 use super::choose::ChooseArgs;
-use super::output::{Outlets, OutputArgs, failure};
+use super::output::{Outlets, OutputArgs, columns_of_talk, failure};
 use super::{Exit, complain};
 use crate::export::Exporter;
 use crate::export::ndjson::SourceNames;
+use crate::export::width::{self, folded};
 use crate::joining::Outcomes;
 use crate::operations::Operations;
 use crate::select::{CaptureStart, Selecting};
@@ -117,6 +118,18 @@ impl SpanSink for Sink {
     }
 }
 
+/// Says a line of the counts, which begins with a word; on a terminal it goes on below the others.
+fn tell(line: &str) {
+    let Some(columns) = columns_of_talk().filter(|columns| width::columns(line) > *columns) else {
+        return complain(line);
+    };
+    let (word, text) = line.split_at_checked(WORD).unwrap_or((line, ""));
+    for (place, piece) in folded(text, columns - WORD).enumerate() {
+        let word = if place == 0 { word } else { "" };
+        complain(&format!("{word:<WORD$}{}", piece.trim_end()));
+    }
+}
+
 /// Says how it went, and with what code to end.
 fn conclude(
     output: &OutputArgs,
@@ -131,9 +144,9 @@ fn conclude(
     }
     // Counts of a run that was broken off would be taken for those of the capture.
     if !output.quiet && !at_limit && summary.spans > 0 && outcomes.sink_error.is_none() {
-        complain(summary.to_string().trim_end());
-        if let Some(legend) = output.legend().filter(|_| summary.joined_traces > 0) {
-            complain(&legend);
+        summary.to_string().lines().for_each(tell);
+        if summary.joined_traces > 0 {
+            output.legend().lines().for_each(tell);
         }
     }
     if let Some(error) = &outcomes.sink_error {
@@ -182,3 +195,6 @@ fn measure(summary: &mut Summary) {
     summary.peak_rss_bytes = u64::try_from(usage.max_rss()).unwrap_or_default() * 1024;
     summary.cpu_seconds = seconds(usage.user_time()) + seconds(usage.system_time());
 }
+
+/// Columns of the word that a line of the counts begins with.
+const WORD: usize = 10;

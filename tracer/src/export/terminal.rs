@@ -491,7 +491,8 @@ pub(crate) fn has_bars(width: usize) -> bool {
 
 /// What the bars mean, for the end of the output.
 pub(crate) const LEGEND: &str = "\
-bar       ─ network, █ server, ░ waiting for the calls below; !! where a failure began, most likely";
+bar       ─ network, █ server, ░ waiting for the calls below
+marks     ! failed, !! where the failures above it began, most likely";
 
 /// Bytes that most titles need, lines, and operations.
 const TITLE: usize = 128;
