@@ -2,8 +2,11 @@
 
 use crate::export::time::Zone;
 use crate::moment::{self, Moment};
+use crate::numbers::grouped;
 use crate::select::{IdPrefix, Pattern, Selection};
+use crate::summary::Summary;
 use clap::Args;
+use wirespan_capture::packet::Timestamp;
 
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct ChooseArgs {
@@ -75,6 +78,29 @@ impl ChooseArgs {
         }
     }
 
+    /// Why no trace matches, by what the capture holds.
+    pub(super) fn why_none(&self, summary: &Summary, zone: &Zone) -> String {
+        let mut why = match summary.traces {
+            1 => "its one trace does not match".to_owned(),
+            traces => format!("none of {} traces matches", grouped(traces)),
+        };
+        if self.service.is_some() {
+            let mut names: Vec<String> =
+                summary.services.iter().take(NAMED).map(|one| one.service.clone()).collect();
+            if summary.services.len() > NAMED {
+                names.push(format!("{} more", summary.services.len() - NAMED));
+            }
+            why.push_str(&format!("; its services are {}", names.join(", ")));
+        }
+        if (self.since.is_some() || self.until.is_some())
+            && let (Some(from), Some(to)) = (summary.from, summary.to)
+        {
+            let [from, to] = [from, to].map(|at| zone.moment_text(Timestamp(at)));
+            why.push_str(&format!("; it goes from {from} to {to}"));
+        }
+        why
+    }
+
     /// Whether nothing that comes after the limit is of use, as far as these options say.
     pub(super) fn ends_at_limit(&self) -> bool {
         self.limit.is_some() && self.slowest.is_none()
@@ -95,6 +121,8 @@ fn slowest(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| format!("name a whole number from 1 to {MOST}"))
 }
 
+/// Services that are named where none matches.
+const NAMED: usize = 10;
 /// Traces that may be kept until the end.
 const MOST: usize = 100_000;
 const WHICH: &str = "Which traces";

@@ -151,7 +151,8 @@ impl OutputArgs {
     /// Whether a table of all traces is wanted, where these are chosen.
     pub(super) fn needs_operations(&self, selection: &Selection) -> bool {
         let shown = self.format == Format::Terminal && selection.is_everything();
-        shown || self.summary.is_some()
+        // If none has the service that is asked for, those are named that there are.
+        shown || self.summary.is_some() || selection.service.is_some()
     }
 
     fn layout(&self, rows: usize) -> Layout {

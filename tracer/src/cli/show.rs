@@ -82,7 +82,7 @@ impl<'a> Showing<'a> {
             file.write(&(text + "\n"))?;
         }
         let at_limit = ends_at_limit && sink.chosen.is_full();
-        conclude(output, &outcomes, at_limit, &output_name, why)
+        conclude(choose, output, &outcomes, at_limit, &output_name, why)
     }
 }
 
@@ -132,6 +132,7 @@ fn tell(line: &str) {
 
 /// Says how it went, and with what code to end.
 fn conclude(
+    choose: &ChooseArgs,
     output: &OutputArgs,
     outcomes: &Outcomes,
     at_limit: bool,
@@ -180,7 +181,8 @@ fn conclude(
         return Ok(Exit::NotFound);
     }
     if summary.shown.is_some_and(|shown| shown.matched == 0) {
-        complain(&format!("wirespan: nothing found: none of {} traces matches", summary.traces));
+        let why = choose.why_none(summary, &output.zone());
+        complain(&format!("wirespan: nothing found: {why}"));
         return Ok(Exit::NotFound);
     }
     Ok(Exit::Done)
