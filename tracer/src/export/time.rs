@@ -80,10 +80,12 @@ pub(crate) fn add_duration(nanoseconds: i64, out: &mut String) {
         out.push('-');
     }
     let n = nanoseconds.unsigned_abs();
+    if n == 0 {
+        return out.push_str("0 ms");
+    }
     // Whole numbers of the last digit that is shown, rounded.
     let in_units = |unit: u64| (n + unit / 2) / unit;
     match n {
-        0 => out.push_str("0 ms"),
         ..1_000 => fixed(n, 0, "ns", out),
         ..9_950 => fixed(in_units(100), 1, "µs", out),
         ..99_500 => fixed(in_units(1_000), 0, "µs", out),
