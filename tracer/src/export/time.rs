@@ -80,21 +80,19 @@ pub(crate) fn add_duration(nanoseconds: i64, out: &mut String) {
         out.push('-');
     }
     let n = nanoseconds.unsigned_abs();
-    if n == 0 {
-        return out.push_str("0 ms");
-    }
     // Whole numbers of the last digit that is shown, rounded.
     let in_units = |unit: u64| (n + unit / 2) / unit;
     match n {
-        ..1_000 => fixed(n, 0, "ns", out),
-        ..9_950 => fixed(in_units(100), 1, "µs", out),
-        ..99_500 => fixed(in_units(1_000), 0, "µs", out),
-        ..9_995_000 => fixed(in_units(10_000), 2, "ms", out),
-        ..99_950_000 => fixed(in_units(100_000), 1, "ms", out),
-        ..999_500_000 => fixed(in_units(1_000_000), 0, "ms", out),
-        ..9_995_000_000 => fixed(in_units(10_000_000), 2, "s", out),
-        ..99_950_000_000 => fixed(in_units(100_000_000), 1, "s", out),
-        ..600_000_000_000 => fixed(in_units(1_000_000_000), 0, "s", out),
+        0 => out.push_str("0 ms"),
+        1..1_000 => fixed(n, 0, "ns", out),
+        1_000..9_950 => fixed(in_units(100), 1, "µs", out),
+        9_950..99_500 => fixed(in_units(1_000), 0, "µs", out),
+        99_500..9_995_000 => fixed(in_units(10_000), 2, "ms", out),
+        9_995_000..99_950_000 => fixed(in_units(100_000), 1, "ms", out),
+        99_950_000..999_500_000 => fixed(in_units(1_000_000), 0, "ms", out),
+        999_500_000..9_995_000_000 => fixed(in_units(10_000_000), 2, "s", out),
+        9_995_000_000..99_950_000_000 => fixed(in_units(100_000_000), 1, "s", out),
+        99_950_000_000..600_000_000_000 => fixed(in_units(1_000_000_000), 0, "s", out),
         _ => {
             let seconds = n / 1_000_000_000;
             let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
