@@ -95,7 +95,7 @@ impl FlowTable {
                 self.see(slot, segment);
                 self.take(slot, segment, payload, sink);
             }
-            _ => self.sort_out(key, segment, payload, true, sink),
+            _ => self.sort_out(key, segment, payload, sink),
         }
     }
 
@@ -236,13 +236,12 @@ impl FlowTable {
     }
 
     /// Finds the flow of a segment that is not simply the next one of the only flow between its
-    /// ends, and gives it to that flow; or holds it, if it may be.
+    /// ends, and gives it to that flow; or holds it until that can be told.
     fn sort_out(
         &mut self,
         key: FlowKey,
         segment: &Segment,
         payload: &[u8],
-        may_hold: bool,
         sink: &mut impl StreamSink,
     ) {
         if let Some(held) = self.held.get_mut(&key) {
@@ -254,29 +253,48 @@ impl FlowTable {
             return;
         }
         match self.placing(&key, segment) {
-            Placing::Into(slot) => self.take(slot, segment, payload, sink),
-            Placing::Unsure(question) if may_hold => {
-                let number = self.held_so_far;
-                self.held_so_far += 1;
-                let mut held = Held::new(number, question);
-                self.waiting += held.push(segment, payload);
-                self.held.insert(key, held);
-                self.held_until.push_back((segment.now.plus(HELD_FOR), key, number));
-                self.set_alone(&key);
-            }
-            placing => {
-                let (hop, next_point) = match placing {
-                    Placing::New { hop, next_point } => (hop, next_point),
-                    _ => (0, false),
-                };
-                let slot = self.begin_another(key, segment, sink);
-                if let Some(entry) = self.flows.get_mut(slot) {
-                    (entry.flow.point.hop, entry.next_point) = (hop, next_point);
-                }
-                self.see(slot, segment);
-                self.take(slot, segment, payload, sink);
-            }
+            Placing::Unsure(question) => self.hold(key, question, segment, payload),
+            placing => self.put(key, placing, segment, payload, sink),
         }
+    }
+
+    /// Gives a segment to the flow that it belongs to; where that could not be told, to a new one.
+    fn put(
+        &mut self,
+        key: FlowKey,
+        placing: Placing,
+        segment: &Segment,
+        payload: &[u8],
+        sink: &mut impl StreamSink,
+    ) {
+        let (hop, next_point) = match placing {
+            Placing::Into(slot) => return self.take(slot, segment, payload, sink),
+            Placing::New { hop, next_point } => (hop, next_point),
+            Placing::Unsure(_) => (0, false),
+        };
+        let slot = self.begin_another(key, segment, sink);
+        if let Some(entry) = self.flows.get_mut(slot) {
+            (entry.flow.point.hop, entry.next_point) = (hop, next_point);
+        }
+        self.see(slot, segment);
+        self.take(slot, segment, payload, sink);
+    }
+
+    /// Holds the first segment of a flow of which it is not known which point saw it.
+    fn hold(&mut self, key: FlowKey, question: Question, segment: &Segment, payload: &[u8]) {
+        let number = self.held_so_far;
+        self.held_so_far += 1;
+        let mut held = Held::new(number, question);
+        self.waiting += held.push(segment, payload);
+        self.held.insert(key, held);
+        // While time stands still, what was let go of must not pile up.
+        if self.held_until.len() > 2 * self.held.len() + FEW {
+            let held = &self.held;
+            let holds = |key: &FlowKey, number| held.get(key).is_some_and(|h| h.number == number);
+            self.held_until.retain(|(_, key, number)| holds(key, *number));
+        }
+        self.held_until.push_back((segment.now.plus(HELD_FOR), key, number));
+        self.set_alone(&key);
     }
 
     /// Which flow a segment belongs to, by where it was seen.
@@ -479,7 +497,8 @@ impl FlowTable {
         }
         for (mut segment, payload) in held.segments {
             segment.now = now;
-            self.sort_out(*key, &segment, &payload, false, sink);
+            let placing = self.placing(key, &segment);
+            self.put(*key, placing, &segment, &payload, sink);
         }
     }
 
@@ -665,6 +684,8 @@ impl FlowTable {
 
 /// Nanoseconds after which a flow is looked at, whatever its deadline.
 const CHECK: i64 = 10_000_000_000;
+/// Entries of a list that are never too many.
+const FEW: usize = 1_024;
 /// Hops of one flow that are told apart at one place.
 const HOPS: usize = 8;
 /// Points of one flow; what is seen at more gives up the oldest.
