@@ -367,6 +367,25 @@ impl Text {
         })
     }
 
+    /// Whether a name may stand here more than once.
+    pub fn may_repeat(&self) -> bool {
+        let mut rest = self.0.as_slice();
+        let mut seen = 0_u128;
+        let mut unknown = 0;
+        while let (Some(tag), Some((_, after))) = (rest.first(), Self::entry(rest)) {
+            let place = u32::from(tag & !INT);
+            let bit = 1_u128.checked_shl(place).unwrap_or_default();
+            if place == 0 {
+                unknown += 1;
+            } else if seen & bit != 0 {
+                return true;
+            }
+            seen |= bit;
+            rest = after;
+        }
+        unknown > 1
+    }
+
     /// The first text with this name.
     pub fn text(&self, name: &str) -> Option<&[u8]> {
         self.iter().find_map(|(other, value)| match value {
@@ -490,6 +509,21 @@ mod tests {
         let all: Vec<_> = text.iter().collect();
         assert_eq!(all, [("a", Value::Text(b"x\xff")), ("b", Value::Int(-7))]);
         assert_eq!(text.text("a"), Some(&b"x\xff"[..]));
+    }
+
+    #[test]
+    fn names_that_come_again_are_found() {
+        let check = |names: &[&str], expected: bool| {
+            let mut text = Text::default();
+            for name in names {
+                text.add(Attribute { name, value: Value::Int(1) });
+            }
+            assert_eq!(text.may_repeat(), expected, "{names:?}");
+        };
+        check(&[], false);
+        check(&["url.query", "unknown", "server.address"], false);
+        check(&["url.query", "server.address", "url.query"], true);
+        check(&["unknown", "unknown"], true);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use std::sync::{Arc, RwLock};
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::message::{Outcome, Value};
-use wirespan_parsers::trace_context::{Format, request_id};
+use wirespan_parsers::trace_context::Format;
 
 /// Writes spans as JSON.
 pub struct Ndjson {
@@ -212,7 +212,8 @@ fn id_fields(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
     if context.format == Format::RequestId {
         let text = id_text(context, exchange);
         fields.text(key!("text"), text);
-        if request_id::parse(text).map(|id| id.trace) != Some(context.trace.get()) {
+        // Of an exchange that held too much already, the text was left out.
+        if text.is_empty() {
             fields.trace(key!("trace"), context.trace.get());
         }
     } else {
@@ -265,6 +266,10 @@ fn turn_fields(turn: &Turn, fields: &mut Object<'_>) {
 fn attributes(exchange: &Exchange, fields: &mut Object<'_>) {
     let own = [OPERATION, RESOURCE, STATUS_TEXT, Format::RequestId.name()];
     let rest = exchange.text.iter().filter(|(name, _)| !own.contains(name));
+    if !exchange.text.may_repeat() {
+        rest.for_each(|(name, value)| fields.named(name, value));
+        return;
+    }
     let entries: SmallVec<[(&str, Value<'_>); 16]> = rest.collect();
     for (place, (name, value)) in entries.iter().enumerate() {
         let (before, after) = entries.split_at_checked(place + 1).unwrap_or_default();
