@@ -71,6 +71,7 @@ impl Unjoined {
         let identifiers = match (self.identified, self.singles == self.exchanges) {
             (0, true) => "no headers carry identifiers",
             (0, false) => "the others carry no identifiers",
+            (some, _) if 2 * some < self.singles => "most carry no identifiers",
             _ if repeat => "identifiers repeat without end",
             (_, true) => "no two exchanges carry the same identifier",
             (_, false) => "the others carry identifiers of their own",

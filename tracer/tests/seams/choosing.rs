@@ -286,19 +286,24 @@ fn why_nothing_joined_is_said_by_what_the_capture_holds() {
         ),
     );
     // Two calls to host 2 are open while it calls host 3.
-    check_why(
-        &[
-            call(1, 2, 0, "/a").asks("X-Request-ID: a"),
-            call(4, 2, 0, "/b"),
-            call(2, 3, 10, "/c"),
-            call(2, 3, 11, "/d"),
-            call(2, 3, 12, "/e"),
-        ],
-        Some(
-            "nothing: no two exchanges carry the same identifier, and 3 of 5 calls began while \
-             several were open at their caller",
-        ),
-    );
+    let overlapping = |identified: usize| {
+        let calls = [(1, 2, "/a"), (4, 2, "/b"), (2, 3, "/c"), (2, 3, "/d"), (2, 3, "/e")];
+        let made = calls.into_iter().zip(0..).map(|((client, server, path), n)| {
+            let made = call(client, server, n, path);
+            let id = format!("X-Request-ID: of{path}");
+            if (n as usize) < identified { made.asks(&id) } else { made }
+        });
+        made.collect::<Vec<_>>()
+    };
+    let several = "3 of 5 calls began while several were open at their caller";
+    for (identified, what) in [
+        (0, "no headers carry identifiers"),
+        (1, "most carry no identifiers"),
+        (5, "no two exchanges carry the same identifier"),
+    ] {
+        let expected = format!("nothing: {what}, and {several}");
+        check_why(&overlapping(identified), Some(&expected));
+    }
 }
 
 #[test]
