@@ -132,6 +132,18 @@ impl Operations {
     }
 }
 
+/// Calls that were not told apart, since there were too many services or operations.
+pub(crate) fn not_told_apart(services: &[Service]) -> u64 {
+    let is_other = |one: &&Operation| one.protocol.is_empty();
+    let of = |service: &Service| -> u64 {
+        match service.operations.as_slice() {
+            [] => service.calls.calls,
+            all => all.iter().filter(is_other).map(|one| one.calls.calls).sum(),
+        }
+    };
+    services.iter().map(of).sum()
+}
+
 /// The operations of one service.
 #[derive(Debug, Default)]
 struct Tree {
@@ -493,6 +505,7 @@ mod tests {
             }
         }
         let calls = (VALUES * VALUES / 4 - OF_SERVICE) as u64;
+        assert_eq!(not_told_apart(&all.services()), calls);
         assert_eq!(templates(&all).first(), Some(&("other".to_owned(), calls)));
         assert_eq!(all.count, OF_SERVICE);
     }
@@ -506,6 +519,7 @@ mod tests {
         let services = all.services();
         let other = services.iter().find(|one| one.service == "other");
         assert_eq!(other.map(|one| one.calls.calls), Some(7));
+        assert_eq!(not_told_apart(&services), 7);
         assert_eq!(services.len(), SERVICES + 1);
     }
 

@@ -4,7 +4,7 @@
 use crate::exchange::{Exchange, ProtocolIndex, Sort, State};
 use crate::metrics::Latency;
 use crate::numbers::grouped;
-use crate::operations::Service;
+use crate::operations::{Service, not_told_apart};
 use crate::points::{Apart, Point};
 use crate::span::Trace;
 use crate::unknown::{Unknown, UnknownServer};
@@ -254,6 +254,12 @@ impl std::fmt::Display for Summary {
         }
         if self.repeating_ids.len() > SHOWN {
             writeln!(f, "repeats   {} more identifiers", self.repeating_ids.len() - SHOWN)?;
+        }
+        match not_told_apart(&self.services) {
+            0 => {}
+            calls => {
+                writeln!(f, "other     {} calls, not told apart in the table", grouped(calls))?
+            }
         }
         for unknown in self.unread.iter().take(SHOWN) {
             writeln!(f, "unread    {unknown}")?;
