@@ -334,6 +334,30 @@ fn colours_come_only_where_they_are_wanted() {
 }
 
 #[test]
+fn locale_without_unicode_gets_ascii() {
+    let files = files();
+    for words in ["read shop.pcap -v", "read shop.pcap --format table", "read --help"] {
+        for (locale, is_ascii) in
+            [("C", true), ("POSIX", true), ("de_DE.UTF-8", false), ("", false)]
+        {
+            let done = wirespan(files.path(), words)
+                .env("LC_ALL", locale)
+                .env_remove("LC_CTYPE")
+                .env_remove("LANG")
+                .output()
+                .unwrap();
+            assert_eq!(done.status.code(), Some(0));
+            if is_ascii {
+                assert!(done.stdout.is_ascii() && done.stderr.is_ascii(), "{words}, {locale}");
+            }
+            let shown = String::from_utf8(done.stdout).unwrap();
+            let bar = if is_ascii { "#" } else { "█" };
+            assert!(shown.contains(bar) || words.contains("table"), "{words}, {locale}");
+        }
+    }
+}
+
+#[test]
 fn lines_fit_the_columns_that_are_asked_for() {
     let files = files();
     for columns in [40, 60, 80, 100, 160, 300] {

@@ -84,7 +84,11 @@ impl Columns {
         let taken: usize = shown.iter().filter(|part| **part > 0).map(|part| part + 1).sum();
         // One more space stands before the operation.
         let rest = width.saturating_sub(taken + 1);
-        let bar = if width < NARROW { 0 } else { rest / 4 };
+        let bar = match width {
+            WIDER.. => rest / 3,
+            NARROW.. => rest / 4,
+            _ => 0,
+        };
         let texts = rest - if bar > 0 { bar + 1 } else { 0 };
         let tree = texts / 2;
         Self { tree, operation: texts - tree, start, shares, link, bar }
