@@ -119,7 +119,10 @@ impl<'a> Joining<'a> {
     /// Nothing more happens. Gives the counts of what was joined, the numbers of the points, and
     /// what the sink said if it failed.
     pub fn finish(mut self) -> (Summary, PointNumbers, Option<io::Error>) {
-        self.advance(NEVER);
+        // Where the sink failed, exchanges may still be open, which would never settle.
+        if self.error.is_none() {
+            self.advance(NEVER);
+        }
         if self.error.is_none() {
             self.error = self.sink.finish().err();
         }

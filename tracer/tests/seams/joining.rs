@@ -2,7 +2,7 @@
 
 use crate::http::{Call, Connection, all, end, get, ok, sorted};
 use crate::packets::Packet;
-use crate::run::{Ran, ms, name, run};
+use crate::run::{Ran, ms, name, run, run_into_nothing};
 use wirespan::exchange::State;
 
 fn check(calls: &[Call], expected: &[&str]) -> Ran {
@@ -347,4 +347,14 @@ fn request_that_is_sent_again_counts_once() {
     let ran = run(&packets);
     assert_eq!(ran.trees(), ["/x"]);
     assert_eq!(ms(ran.span("/x").exchange.start()), 1);
+}
+
+#[test]
+fn run_ends_where_its_traces_can_no_more_be_written() {
+    let mut calls = vec![Call::new(1, 2, 0..10, "/done"), Call::new(1, 2, 5..60_000, "/open")];
+    calls.extend(
+        (1..20).map(|second| Call::new(3, 4, second * 1_000..second * 1_000 + 1, "/later")),
+    );
+    let error = run_into_nothing(&all(&calls));
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
 }

@@ -68,6 +68,23 @@ impl Surroundings for Here {
     }
 }
 
+/// Runs packets into a sink that fails at once; what the run says of that.
+pub(crate) fn run_into_nothing(packets: &[Packet]) -> io::Error {
+    struct Full;
+    impl SpanSink for Full {
+        fn trace(&mut self, _trace: &Trace) -> io::Result<()> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn finish(&mut self) -> io::Result<()> {
+            panic!("nothing is to be finished after a failure")
+        }
+    }
+    let mut source = source(packets, 1);
+    let mut here = Here { taps: Vec::new() };
+    pipeline::run(&mut source, &mut here, &Config::default(), &mut Full).sink_error.unwrap()
+}
+
 struct Collected {
     traces: Vec<Trace>,
     finished: bool,
