@@ -12,7 +12,14 @@ use wirespan_capture::stream::PointId;
 /// A host: an address in a network.
 pub(crate) type Address = (NetworkId, IpAddr);
 
-/// The incoming exchanges of all hosts.
+/// An exchange that the window holds, by its place there and by its number, as places come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    pub(crate) place: usize,
+    pub(crate) number: EventNumber,
+}
+
+/// The incoming exchanges of all hosts, and their latest calls.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     by_address: HashMap<Address, Host, RandomState>,
@@ -20,12 +27,18 @@ pub(crate) struct Hosts {
     look_at: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Host {
-    /// What is open, by its start and first turn.
-    open: BTreeMap<(Timestamp, EventNumber), Sighting>,
+    /// What is open, by its start and first turn: its place in the window, and what of it was seen.
+    open: BTreeMap<(Timestamp, EventNumber), (usize, Sighting)>,
     /// What has ended lately, in the order in which that was told.
     closed: VecDeque<Closed>,
+    /// When the last one that is forgotten was told to have ended.
+    forgotten: Timestamp,
+    /// What the host has called lately, in the order in which that was told.
+    calls: VecDeque<Call>,
+    /// The latest start of these.
+    latest: Timestamp,
 }
 
 #[derive(Debug)]
@@ -33,7 +46,7 @@ struct Closed {
     told: Timestamp,
     start: Timestamp,
     end: Timestamp,
-    number: EventNumber,
+    seat: Seat,
     sighting: Sighting,
 }
 
@@ -46,24 +59,28 @@ pub(crate) struct Sighting {
     pub(crate) point: PointId,
 }
 
+/// A call of a host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    pub(crate) seat: Seat,
+    pub(crate) start: Timestamp,
+    /// The point that saw it.
+    pub(crate) point: PointId,
+    pub(crate) told: Timestamp,
+}
+
 impl Hosts {
     /// An exchange begins at its server.
     pub(crate) fn open(
         &mut self,
         server: Address,
-        number: EventNumber,
+        seat: Seat,
         start: Timestamp,
         sighting: Sighting,
         now: Timestamp,
     ) {
-        if self.by_address.len() >= self.look_at.max(FEW) {
-            self.by_address.retain(|_, host| {
-                let lately = host.closed.back().is_some_and(|last| !last.is_old(now));
-                lately || !host.open.is_empty()
-            });
-            self.look_at = 2 * self.by_address.len();
-        }
-        self.by_address.entry(server).or_default().open.insert((start, number), sighting);
+        let host = self.host(server, now);
+        host.open.insert((start, seat.number), (seat.place, sighting));
     }
 
     /// It has ended.
@@ -76,9 +93,13 @@ impl Hosts {
         now: Timestamp,
     ) {
         let Some(host) = self.by_address.get_mut(&server) else { return };
-        let Some(sighting) = host.open.remove(&(start, number)) else { return };
-        host.closed.push_back(Closed { told: now, start, end, number, sighting });
-        while host.closed.len() > CLOSED || host.closed.front().is_some_and(|c| c.is_old(now)) {
+        let Some((place, sighting)) = host.open.remove(&(start, number)) else { return };
+        let seat = Seat { place, number };
+        host.closed.push_back(Closed { told: now, start, end, seat, sighting });
+        while let Some(first) = host.closed.front()
+            && (host.closed.len() > REMEMBERED || is_old(first.told, now))
+        {
+            host.forgotten = first.told;
             host.closed.pop_front();
         }
     }
@@ -90,35 +111,103 @@ impl Hosts {
         }
     }
 
-    /// The exchanges that were open at a host at this time, as a call that this point sees may have
-    /// been caused by them: what the point has seen itself, it has seen at the right time.
-    pub(crate) fn candidates(&self, host: Address, at: Timestamp, point: PointId) -> Candidates {
-        let Some(host) = self.by_address.get(&host) else { return Candidates::NotAsked };
-        let open = host.open.iter().take_while(|((start, _), _)| *start <= at);
-        let open = open.map(|((_, number), sighting)| (*number, *sighting));
-        let lately = host.closed.iter().rev().take_while(|closed| closed.told >= at);
+    /// A host calls; gives the exchanges that were open there at this time, as far as was told.
+    pub(crate) fn call(&mut self, caller: Address, call: Call) -> Candidates {
+        let host = self.host(caller, call.told);
+        while let Some(first) = host.calls.front()
+            && (host.calls.len() >= REMEMBERED || is_old(first.told, call.told))
+        {
+            host.calls.pop_front();
+        }
+        host.latest = host.latest.max(call.start);
+        host.calls.push_back(call);
+        host.candidates(&call)
+    }
+
+    /// The calls of a host that began after this time and were told before now.
+    pub(crate) fn calls_after(&self, caller: Address, time: Timestamp) -> Vec<Call> {
+        let host = self.by_address.get(&caller).filter(|host| host.latest > time);
+        let calls = host.into_iter().flat_map(|host| &host.calls);
+        calls.filter(|call| call.start > time).copied().collect()
+    }
+
+    /// The exchanges that were open at the caller as a call began, by what is known now.
+    pub(crate) fn candidates(&self, caller: Address, call: &Call) -> Candidates {
+        let host = self.by_address.get(&caller);
+        host.map_or(Candidates::NotAsked, |host| host.candidates(call))
+    }
+
+    fn host(&mut self, address: Address, now: Timestamp) -> &mut Host {
+        if self.by_address.len() >= self.look_at.max(FEW) {
+            self.by_address.retain(|_, host| {
+                let told = [host.closed.back().map(|c| c.told), host.calls.back().map(|c| c.told)];
+                let lately = told.into_iter().flatten().any(|told| !is_old(told, now));
+                lately || !host.open.is_empty()
+            });
+            self.look_at = 2 * self.by_address.len();
+        }
+        self.by_address.entry(address).or_default()
+    }
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            open: BTreeMap::new(),
+            closed: VecDeque::new(),
+            forgotten: Timestamp(i64::MIN),
+            calls: VecDeque::new(),
+            latest: Timestamp(i64::MIN),
+        }
+    }
+}
+
+impl Host {
+    /// The exchanges that were open as a call began and may have caused it, as its point has seen
+    /// them: what it has seen itself, it has seen at the right time.
+    fn candidates(&self, call: &Call) -> Candidates {
+        let (at, point) = (call.start, call.point);
+        if self.open.is_empty() && self.closed.is_empty() {
+            return Candidates::NotAsked;
+        }
+        // What is forgotten may have been open.
+        if self.forgotten >= at {
+            return Candidates::Several;
+        }
+        let open = self.open.iter().take_while(|((start, _), _)| *start <= at);
+        let open = open.map(|((start, number), (place, sighting))| {
+            (*start, Seat { place: *place, number: *number }, *sighting)
+        });
+        let lately = self.closed.iter().rev().take_while(|closed| closed.told >= at);
         let lately = lately
             .filter(|closed| closed.start <= at && closed.end >= at)
-            .map(|closed| (closed.number, closed.sighting));
-        let mut only: Option<(EventNumber, u64)> = None;
-        for (number, sighting) in open.chain(lately) {
+            .map(|closed| (closed.start, closed.seat, closed.sighting));
+        let mut only: Option<(Timestamp, Seat, u64)> = None;
+        for (start, seat, sighting) in open.chain(lately) {
             let Sighting { fingerprint, point: seen_at } = sighting;
+            let next = Some((start, seat, fingerprint));
             match only {
-                // The same exchange at another point is no other candidate; the inner one counts.
-                Some((_, other)) if other == fingerprint => only = Some((number, fingerprint)),
-                _ if seen_at != point && host.was_over(at, Sighting { fingerprint, point }) => {}
+                // Where a host calls itself, it is not its own cause.
+                _ if seat.number == call.seat.number => {}
+                // The same exchange at another point is no other candidate; the inner one counts,
+                // which began last.
+                Some((.., other)) if other == fingerprint => {
+                    let key = |(start, seat, _): (Timestamp, Seat, u64)| (start, seat.number);
+                    only = only.into_iter().chain(next).max_by_key(|found| key(*found));
+                }
+                _ if seen_at != point && self.was_over(at, Sighting { fingerprint, point }) => {}
                 Some(_) => return Candidates::Several,
-                None => only = Some((number, fingerprint)),
+                None => only = next,
             }
         }
-        only.map_or(Candidates::None, |(number, _)| Candidates::One(number))
+        only.map_or(Candidates::None, |(_, seat, _)| Candidates::One(seat))
     }
 }
 
 impl Host {
     /// Whether an exchange is known at this point, and was not open there at this time.
     fn was_over(&self, at: Timestamp, sighting: Sighting) -> bool {
-        let open = self.open.iter().filter(|(_, known)| **known == sighting);
+        let open = self.open.iter().filter(|(_, (_, known))| *known == sighting);
         let closed = self.closed.iter().filter(|closed| closed.sighting == sighting);
         let mut times = open
             .map(|((start, _), _)| *start..=NEVER)
@@ -136,16 +225,16 @@ pub(crate) enum Candidates {
     /// Nothing was open there.
     None,
     /// Exactly this one.
-    One(EventNumber),
+    One(Seat),
     /// More than one.
     Several,
 }
 
 impl Candidates {
     /// The only one.
-    pub(crate) fn only(self) -> Option<EventNumber> {
+    pub(crate) fn only(self) -> Option<Seat> {
         match self {
-            Self::One(number) => Some(number),
+            Self::One(seat) => Some(seat),
             _ => None,
         }
     }
@@ -166,23 +255,32 @@ pub struct Callers {
 
 impl Callers {
     pub(crate) fn count(&mut self, candidates: Candidates) {
-        *match candidates {
+        *self.of(candidates) += 1;
+    }
+
+    /// A call counts as something else now.
+    pub(crate) fn uncount(&mut self, candidates: Candidates) {
+        let count = self.of(candidates);
+        *count = count.saturating_sub(1);
+    }
+
+    fn of(&mut self, candidates: Candidates) -> &mut u64 {
+        match candidates {
             Candidates::NotAsked => &mut self.not_asked,
             Candidates::None => &mut self.idle,
             Candidates::One(_) => &mut self.one,
             Candidates::Several => &mut self.several,
-        } += 1;
+        }
     }
 }
 
-impl Closed {
-    fn is_old(&self, now: Timestamp) -> bool {
-        self.told.plus(DISORDER) < now
-    }
+/// Whether what was told at this time can hardly matter any more.
+fn is_old(told: Timestamp, now: Timestamp) -> bool {
+    told.plus(DISORDER) < now
 }
 
-/// Exchanges of one host that are remembered after their end.
-const CLOSED: usize = 256;
+/// Exchanges of one host that are remembered after their end, and calls.
+const REMEMBERED: usize = 256;
 /// Nanoseconds for which they are: packets of one capture are hardly ever in greater disorder.
 const DISORDER: i64 = 1_000_000_000;
 /// Hosts that are kept in any case.
@@ -197,8 +295,8 @@ mod tests {
         (NetworkId(0), IpAddr::from([10, 0, 0, n]))
     }
 
-    fn number(number: u64) -> EventNumber {
-        EventNumber(number)
+    fn seat(number: u64) -> Seat {
+        Seat { place: number as usize, number: EventNumber(number) }
     }
 
     fn point(tap: u16) -> PointId {
@@ -215,16 +313,15 @@ mod tests {
         let mut hosts = Hosts::default();
         for (serial, (start, _, fingerprint, tap)) in (1..).zip(exchanges) {
             let sighting = Sighting { fingerprint: *fingerprint, point: point(*tap) };
-            hosts.open(host(1), number(serial), Timestamp(*start), sighting, Timestamp(*start));
+            hosts.open(host(1), seat(serial), Timestamp(*start), sighting, Timestamp(*start));
         }
         for (serial, (start, end, ..)) in (1..).zip(exchanges) {
             let (start, end) = (Timestamp(*start), Timestamp(*end));
-            hosts.close(host(1), number(serial), start, end, end);
+            hosts.close(host(1), EventNumber(serial), start, end, end);
         }
-        assert_eq!(
-            hosts.candidates(host(1), Timestamp(at), point(tap)).only(),
-            expected.map(number)
-        );
+        let at = Timestamp(at);
+        let call = Call { seat: seat(0), start: at, point: point(tap), told: at };
+        assert_eq!(hosts.call(host(1), call).only(), expected.map(seat));
     }
 
     #[test]
@@ -237,8 +334,8 @@ mod tests {
     #[test]
     fn two_are_no_candidate_but_one_at_two_points_is() {
         check(&[(10, 20, 1), (11, 21, 2)], 15, None);
-        check(&[(10, 20, 1), (11, 21, 1)], 15, Some(1));
-        check_at(&[(10, 20, 1, 0), (11, 21, 1, 1)], 15, 0, Some(1));
+        check(&[(10, 20, 1), (11, 21, 1)], 15, Some(2));
+        check_at(&[(10, 20, 1, 0), (11, 21, 1, 1)], 15, 0, Some(2));
     }
 
     #[test]
@@ -258,13 +355,20 @@ mod tests {
             let now = Timestamp(i64::from(n) * 10_000_000);
             hosts.open(
                 server,
-                number(u64::from(n)),
+                seat(u64::from(n)),
                 now,
                 Sighting { fingerprint: 0, point: point(0) },
                 now,
             );
-            hosts.close(server, number(u64::from(n)), now, now, now);
+            hosts.close(server, EventNumber(u64::from(n)), now, now, now);
         }
         assert!(hosts.by_address.len() <= 2 * FEW, "{}", hosts.by_address.len());
+    }
+
+    #[test]
+    fn where_too_many_have_ended_nothing_is_said() {
+        let calls: Vec<(i64, i64, u64)> = (0..300).map(|n| (10 + n, 20 + n, n as u64)).collect();
+        check(&calls, 15, None);
+        check(&calls, 10, None);
     }
 }

@@ -5,7 +5,7 @@
 //! join window. Events come in one total order, so what settles when is the same on every run.
 
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Turn};
-use crate::join::hosts::{Callers, Hosts, Sighting};
+use crate::join::hosts::{Address, Call, Callers, Candidates, Hosts, Seat, Sighting};
 use crate::join::{Group, JoinKey, Member, NEVER};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
@@ -127,9 +127,10 @@ struct Held {
     number: EventNumber,
     start: Timestamp,
     exchange: Option<Box<Exchange>>,
-    only_candidate: Option<EventNumber>,
+    /// What could have caused it, once that was looked at.
+    candidates: Option<Candidates>,
     component: usize,
-    server: (NetworkId, IpAddr),
+    server: Address,
     fingerprint: u64,
     /// Its component settled without it.
     stayed: bool,
@@ -192,11 +193,13 @@ impl Window {
         };
         let Some(held) = self.held.get_mut(place) else { return };
         let stayed = held.stayed;
-        let (start, end) = (exchange.start(), exchange.end());
+        // Without a response, it was open as long as nobody said otherwise.
+        let start = exchange.start();
+        let end = if exchange.response.is_some() { exchange.end() } else { now };
         let contexts = exchange.contexts.clone();
         held.exchange = Some(exchange);
-        self.hosts.close(held.server, number, start, end, now);
-        let component = held.component;
+        let (server, component) = (held.server, held.component);
+        self.hosts.close(server, number, start, end, now);
         if let Some(component) = self.components.get_mut(component) {
             component.open -= 1;
         }
@@ -208,6 +211,7 @@ impl Window {
         if let Some(component) = self.held.get(place).map(|held| held.component) {
             self.touch(component);
         }
+        self.reconsider(server, end);
     }
 
     /// The next group that settles before this time; at the end of time, all do.
@@ -273,34 +277,60 @@ impl Window {
             }
         }
         let caller = (opened.network, opened.client);
-        let candidates = self.hosts.candidates(caller, opened.start, opened.point);
-        self.callers.count(candidates);
-        let only_candidate = candidates.only();
         let component = self.components.vacant_key();
         let server = (opened.network, opened.server);
         let place = self.held.insert(Held {
             number,
             start: opened.start,
             exchange: None,
-            only_candidate,
+            candidates: None,
             component,
             server,
             fingerprint,
             stayed: false,
         });
         self.begin_component(place);
+        let seat = Seat { place, number };
+        let call = Call { seat, start: opened.start, point: opened.point, told: self.now };
+        let candidates = self.hosts.call(caller, call);
         let sighting = Sighting { fingerprint, point: opened.point };
-        self.hosts.open(server, number, opened.start, sighting, self.now);
+        self.hosts.open(server, seat, opened.start, sighting, self.now);
         for context in &opened.contexts {
             self.carry(JoinKey::of(context), place);
         }
-        if let Some(other) = only_candidate.and_then(|number| self.place_of(number)) {
-            self.unite(place, other);
-        }
+        self.called_by(seat, candidates);
         if let Some(other) = self.seen_elsewhere(place, opened.point, fingerprint) {
             self.unite(place, other);
         }
+        self.reconsider(server, opened.start);
         place
+    }
+
+    /// Looks again at the calls of a host that began after this time, where that is told late:
+    /// another exchange was open there then, or one less.
+    fn reconsider(&mut self, host: Address, time: Timestamp) {
+        for call in self.hosts.calls_after(host, time) {
+            let candidates = self.hosts.candidates(host, &call);
+            self.called_by(call.seat, candidates);
+        }
+    }
+
+    /// What was open at its caller as this one began.
+    fn called_by(&mut self, called: Seat, candidates: Candidates) {
+        let Some(held) = self.held_at(called) else { return };
+        if let Some(before) = held.candidates.replace(candidates) {
+            self.callers.uncount(before);
+        }
+        self.callers.count(candidates);
+        if let Some(candidate) = candidates.only()
+            && self.held_at(candidate).is_some()
+        {
+            self.unite(called.place, candidate.place);
+        }
+    }
+
+    fn held_at(&mut self, seat: Seat) -> Option<&mut Held> {
+        self.held.get_mut(seat.place).filter(|held| held.number == seat.number)
     }
 
     /// A component of one open exchange; gives its place.
@@ -327,10 +357,6 @@ impl Window {
             self.by_fingerprint = Some(all.filter(|(_, other)| *other != place).collect());
         }
         self.by_fingerprint.as_mut()?.insert(fingerprint, place)
-    }
-
-    fn place_of(&self, number: EventNumber) -> Option<usize> {
-        self.open.get(&number).copied()
     }
 
     /// The exchange at this place carries an identifier.
@@ -502,7 +528,9 @@ impl Window {
             let Some(held) = self.held.get_mut(place) else { continue };
             match held.exchange.take() {
                 Some(exchange) => {
-                    let (only_candidate, fingerprint) = (held.only_candidate, held.fingerprint);
+                    let only_candidate = held.candidates.and_then(Candidates::only);
+                    let only_candidate = only_candidate.map(|seat| seat.number);
+                    let fingerprint = held.fingerprint;
                     self.held.remove(place);
                     self.forget_fingerprint(fingerprint, place);
                     members.push(Member { exchange, only_candidate, learned_name: None });

@@ -206,6 +206,42 @@ fn call_before_the_request_has_no_candidate() {
     check(&[front(), Call::new(2, 3, 5..50, "/before")], &["/before", "/front"]);
 }
 
+/// Without its handshake, a connection's bytes are told a tenth of a second late, as some that come
+/// before them may follow.
+fn late(call: &Call) -> Vec<Packet> {
+    call.packets().split_off(2)
+}
+
+#[test]
+fn candidate_may_be_told_after_the_call() {
+    let packets = sorted([late(&front()), back().packets()].concat());
+    assert_eq!(run(&packets).trees(), ["/front(/back[one-candidate])"]);
+    // The end of this one is told while the call is still waited for.
+    let long = Call::new(1, 2, 10..500, "/front");
+    let packets = sorted([late(&long), back().packets()].concat());
+    assert_eq!(run(&packets).trees(), ["/front(/back[one-candidate])"]);
+}
+
+#[test]
+fn call_may_be_told_after_the_candidate_has_ended() {
+    let packets = sorted([front().packets(), late(&back())].concat());
+    assert_eq!(run(&packets).trees(), ["/front(/back[one-candidate])"]);
+}
+
+#[test]
+fn candidate_that_is_told_late_is_a_rival() {
+    let other = Call::new(1, 2, 15..85, "/other");
+    let packets = [front().packets(), late(&other), back().packets()].concat();
+    assert_eq!(run(&sorted(packets)).trees(), ["/front", "/other", "/back"]);
+}
+
+#[test]
+fn candidate_whose_end_is_told_late_is_no_rival() {
+    let before = Call::new(1, 2, 5..15, "/before");
+    let packets = [late(&before), front().packets(), back().packets()].concat();
+    assert_eq!(run(&sorted(packets)).trees(), ["/before", "/front(/back[one-candidate])"]);
+}
+
 #[test]
 fn candidate_with_another_identifier_is_none() {
     let calls = [front().asks("X-Request-ID: a"), back().asks("X-Request-ID: b")];
