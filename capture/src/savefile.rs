@@ -11,6 +11,9 @@ use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPa
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption,
 };
+use pcap_file::pcapng::blocks::interface_statistics::{
+    InterfaceStatisticsBlock, InterfaceStatisticsOption,
+};
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
 use pcap_file::{DataLink, Endianness, PcapError};
 use std::borrow::Cow;
@@ -97,11 +100,20 @@ impl<W: Write> Savefile<W> {
         self.packets
     }
 
-    /// Writes what is still held back, and gives back what was written to.
+    /// Says until when packets were captured, and gives back what was written to.
     ///
     /// # Errors
     /// What the operating system said.
-    pub fn finish(self) -> io::Result<W> {
+    pub fn finish(mut self, until: Timestamp) -> io::Result<W> {
+        let until = since_1970(until).as_nanos() as u64;
+        for number in 0..self.numbers.len() as u32 {
+            let statistics = InterfaceStatisticsBlock {
+                interface_id: number,
+                timestamp: halves_swapped(until),
+                options: vec![InterfaceStatisticsOption::IsbEndTime(halves_swapped(until))],
+            };
+            self.writer.write_pcapng_block(statistics).map_err(failure)?;
+        }
         let mut writer = self.writer.into_inner();
         writer.flush()?;
         Ok(writer)
@@ -118,6 +130,12 @@ fn fitting(text: &str) -> Cow<'_, str> {
 /// The format has no times before 1970.
 fn since_1970(at: Timestamp) -> Duration {
     Duration::from_nanos(u64::try_from(at.0).unwrap_or_default())
+}
+
+/// The format has the upper half of a time first also in a little-endian file, which pcap-file sees
+/// to with packets only.
+fn halves_swapped(time: u64) -> u64 {
+    time.rotate_left(32)
 }
 
 fn failure(error: PcapError) -> io::Error {

@@ -7,7 +7,7 @@
 //!                                                              └── kept as rest ─┘
 //! ```
 
-use crate::packet::{Batch, FileId, PacketHead};
+use crate::packet::{Batch, FileId, PacketHead, Timestamp};
 use crate::source::interfaces::Interfaces;
 use crate::source::open::{self, HEAD, OpenError};
 use crate::source::pcap::{FILE_HEADER, FileHeader, Records};
@@ -43,6 +43,8 @@ pub struct FileSource {
     ended: bool,
     /// Nanoseconds that are taken off all times.
     ahead: i64,
+    /// The end of the capture was told, where it is known and later than the last packet.
+    told_end: bool,
 }
 
 enum Walk {
@@ -87,6 +89,7 @@ impl FileSource {
             regular: opened.regular,
             ended: false,
             ahead: 0,
+            told_end: false,
         })
     }
 
@@ -164,6 +167,13 @@ impl FileSource {
         filled
     }
 
+    /// Until when nothing came any more after the last packet, if that is known and was not told.
+    fn silence(&self) -> Option<Timestamp> {
+        let until = self.report.until.filter(|_| !self.told_end)?;
+        let until = Some(until.plus(self.ahead.saturating_neg()));
+        until.filter(|until| self.report.last.is_some_and(|last| last < *until))
+    }
+
     fn walk(&mut self, bytes: &[u8], packets: &mut Vec<PacketHead>) -> Walked {
         let mut context = Context {
             packets,
@@ -185,7 +195,9 @@ impl PacketSource for FileSource {
         batch.packets.clear();
         if self.ended {
             batch.buffer.clear();
-            return Ok(Fill::End);
+            let silence = self.silence();
+            self.told_end = true;
+            return Ok(silence.map_or(Fill::End, Fill::Idle));
         }
         let mut filled = self.rest.len();
         loop {
@@ -228,7 +240,7 @@ impl PacketSource for FileSource {
             }
         }
         self.report.count(batch);
-        Ok(if self.ended { Fill::End } else { Fill::More })
+        Ok(if self.ended && self.silence().is_none() { Fill::End } else { Fill::More })
     }
 
     fn interfaces(&self) -> &Interfaces {

@@ -24,7 +24,7 @@ pub mod faulty;
 pub enum Fill {
     /// The batch holds packets, and there may be more.
     More,
-    /// Nothing arrived for a while (live sources only); packet time has reached this moment.
+    /// Nothing arrived for a while; packet time has reached this moment.
     Idle(Timestamp),
     /// The batch may hold a last few packets; there are no more.
     End,

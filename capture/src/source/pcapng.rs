@@ -346,6 +346,15 @@ impl Blocks {
             .fold(0, u64::saturating_add);
         out.dropped(dropped.saturating_sub(described.dropped));
         described.dropped = described.dropped.max(dropped);
+        let end = statistics.options.iter().find(|option| option.code == OptionCode::IsbEndTime);
+        let end = end.and_then(|option| {
+            let value = option.as_bytes().ok()?;
+            let word = |at| u32_at(value, at, self.big_endian);
+            Some(stamp(word(0)?, word(4)?))
+        });
+        if let Some(end) = end {
+            out.until(described.clock.read(end));
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct SourceReport {
     pub first: Option<Timestamp>,
     /// The latest packet time.
     pub last: Option<Timestamp>,
+    /// Until when was captured, as the capturing program says (pcapng only).
+    pub until: Option<Timestamp>,
     /// How many packets the capturing program says that it lost (pcapng only).
     pub dropped: u64,
     /// What was wrong, in order; no more than [`SourceReport::DAMAGE_LIMIT`] are kept.

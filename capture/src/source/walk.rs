@@ -1,7 +1,7 @@
 //! What the walks over bytes of each format take and give: packets, interfaces and damage in one
 //! place, how far they came out.
 
-use crate::packet::{InterfaceId, PacketHead};
+use crate::packet::{InterfaceId, PacketHead, Timestamp};
 use crate::source::interfaces::{Interface, Interfaces};
 use crate::source::report::{Damage, SourceReport};
 
@@ -44,6 +44,11 @@ impl Context<'_> {
 
     pub(super) fn dropped(&mut self, packets: u64) {
         self.report.dropped = self.report.dropped.saturating_add(packets);
+    }
+
+    /// Packets were captured until this moment.
+    pub(super) fn until(&mut self, moment: Timestamp) {
+        self.report.until = self.report.until.max(Some(moment));
     }
 
     /// Adds an interface and fills in its file and name.

@@ -1,9 +1,13 @@
 //! What is written can be read again.
 
-use crate::written::{Read, read};
-use wirespan_capture::packet::{FileId, Frame, InterfaceId, LinkType, PacketHead, Timestamp};
+use crate::written::{Read, read, write};
+use wirespan_capture::packet::{
+    Batch, FileId, Frame, InterfaceId, LinkType, PacketHead, Timestamp,
+};
 use wirespan_capture::savefile::Savefile;
+use wirespan_capture::source::file::FileSource;
 use wirespan_capture::source::interfaces::Interface;
+use wirespan_capture::source::{Fill, PacketSource};
 
 fn eth(name: &str, snaplen: u32) -> Interface {
     Interface {
@@ -41,7 +45,8 @@ fn packets_and_interfaces_come_back() {
         file.packet(head, bytes, interface, "from x.pcap", &["one", "two"]).unwrap();
     }
     assert_eq!(file.packets(), 3);
-    let bytes = file.finish().unwrap();
+    let end = Timestamp(1_000_000_060_000_000_000);
+    let bytes = file.finish(end).unwrap();
     let (packets, report) = read(&bytes, 7);
     let expected: [Read; 3] = [
         (1_000_000_000_000_000_007, 0, 1, 3, b"abc".to_vec()),
@@ -50,7 +55,7 @@ fn packets_and_interfaces_come_back() {
         (0, 0, 3, 0, Vec::new()),
     ];
     assert_eq!(packets, expected);
-    assert_eq!((report.interfaces.len(), report.damaged), (2, 0));
+    assert_eq!((report.interfaces.len(), report.damaged, report.until), (2, 0, Some(end)));
 }
 
 #[test]
@@ -60,6 +65,24 @@ fn text_that_is_too_long_is_cut_between_characters() {
     let ethernet = LinkType::ETHERNET;
     file.packet(&head(0, 0, ethernet, 1), b"x", &eth(&long, 0), &long, &[&long, &long]).unwrap();
     file.packet(&head(1, 0, ethernet, 1), b"y", &eth("", 0), "", &[]).unwrap();
-    let (packets, report) = read(&file.finish().unwrap(), 100_000);
+    let (packets, report) = read(&file.finish(Timestamp(1)).unwrap(), 100_000);
     assert_eq!((packets.len(), report.damaged), (2, 0));
+}
+
+#[test]
+fn silence_up_to_the_end_of_the_capture_is_told() {
+    for (until, expected) in [(5, Fill::Idle(Timestamp(5))), (1, Fill::End), (0, Fill::End)] {
+        let mut file = Savefile::new(Vec::new(), "test").unwrap();
+        file.packet(&head(1, 0, LinkType::ETHERNET, 1), b"x", &eth("", 0), "", &[]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(folder.path(), "x", &file.finish(Timestamp(until)).unwrap());
+        let mut source = FileSource::open(&path).unwrap();
+        let mut batch = Batch::default();
+        let first = source.fill(&mut batch).unwrap();
+        assert_eq!(batch.packets.len(), 1);
+        let then = if first == Fill::More { source.fill(&mut batch).unwrap() } else { first };
+        assert_eq!(then, expected, "until {until}");
+        assert_eq!(source.fill(&mut batch).unwrap(), Fill::End);
+        assert_eq!(batch.packets.len(), 0);
+    }
 }
