@@ -33,6 +33,11 @@ pub struct Exchange {
     pub state: State,
     /// Its number on the connection, counted from 0.
     pub ordinal: u32,
+    /// Its number among those of the flow that begin in the same packet, counted from 0.
+    pub in_packet: u32,
+    /// Where requests of its lane were sent before the ones before them were answered, and it is
+    /// one of these: the sequence number of the first.
+    pub pipeline: Option<u32>,
     /// Tells flows that one connection carries apart; 0 for the connection itself.
     pub inside: u64,
     /// The lane of the connection that it used, such as a stream id.
@@ -488,6 +493,8 @@ mod tests {
                 sort: Sort::Call,
                 state: State::Complete,
                 ordinal: 0,
+                in_packet: 0,
+                pipeline: None,
                 inside: 0,
                 lane: 0,
                 request: half(0),

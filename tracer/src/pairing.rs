@@ -6,7 +6,7 @@ use crate::exchange::{
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use wirespan_capture::packet::{NetworkId, Timestamp};
+use wirespan_capture::packet::{Frame, NetworkId, Timestamp};
 use wirespan_capture::stream::{PointId, Seen, Transport};
 use wirespan_parsers::message::{
     Attribute, Id, Kind, Message, Outcome, Pairing as Match, Side, Status, Value,
@@ -21,6 +21,8 @@ pub struct Pairing {
     open: VecDeque<Open>,
     /// The next exchange's number on the connection.
     ordinal: u32,
+    /// The packet in which the latest exchange began, and its number there.
+    latest: Option<(Frame, u32)>,
     /// How many responses are still to come to requests that were given up, by lane.
     owed: Vec<(u64, u64)>,
 }
@@ -258,6 +260,10 @@ impl Pairing {
         }
         let ordinal = self.ordinal;
         self.ordinal = self.ordinal.wrapping_add(1);
+        let frame = place.first.frame;
+        let before = self.latest.filter(|(latest, _)| *latest == frame);
+        let in_packet = before.map_or(0, |(_, number)| number.wrapping_add(1));
+        self.latest = Some((frame, in_packet));
         let exchange = Box::new(Exchange {
             id: exchanges.id(),
             network: ends.network,
@@ -274,6 +280,8 @@ impl Pairing {
             },
             state: State::Open,
             ordinal,
+            in_packet,
+            pipeline: self.pipeline(matching),
             inside: ends.inside,
             lane: match message.pairing {
                 Match::InOrder { lane } => lane,
@@ -292,6 +300,15 @@ impl Pairing {
         let open = Open { exchange, matching, offsets, request_done: false, responded: false };
         self.open.push_back(open);
         key(ordinal, REQUEST)
+    }
+
+    /// What a new request of a lane has in common with one that is still open there.
+    fn pipeline(&mut self, matching: Matching) -> Option<u32> {
+        let Matching::InOrder(_) = matching else { return None };
+        let before = self.open.iter_mut().rev().find(|open| open.matching == matching)?;
+        let exchange = &mut before.exchange;
+        exchange.pipeline = exchange.pipeline.or(exchange.request.seq);
+        exchange.pipeline
     }
 
     fn response(

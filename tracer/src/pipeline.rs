@@ -461,6 +461,8 @@ impl ShardSink {
             sort: Sort::Connect,
             state,
             ordinal: 0,
+            in_packet: 0,
+            pipeline: None,
             inside: 0,
             lane: 0,
             request,

@@ -144,7 +144,8 @@ fn span_id(exchange: &Exchange, network: u64, chain: u64) -> u64 {
                 hash.update(&exchange.inside.to_le_bytes());
             }
             hash.update(&exchange.lane.to_le_bytes());
-            hash.update(&exchange.ordinal.to_le_bytes());
+            // Its number on the connection would count what other traces are made of.
+            hash.update(&exchange.in_packet.to_le_bytes());
         }
     }
     hash.update(&exchange.start().0.to_le_bytes());
