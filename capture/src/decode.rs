@@ -168,6 +168,7 @@ pub struct Decoder {
     last_tap: Option<(Tap, Spot)>,
     fragments: Fragments,
     handshakes: Handshakes,
+    datagram: Option<u64>,
     now: Timestamp,
     order: u64,
     /// What was read, and why packets gave no segment.
@@ -260,6 +261,7 @@ impl Decoder {
         self.counters.bytes += u64::from(head.wire_len);
         self.counters.cut += u64::from(bytes.len() < head.wire_len as usize);
         self.order += 1;
+        self.datagram = None;
         self.now = self.now.max(head.at.min(Timestamp::LATEST));
         let (index, vlans, macs, network_bytes) = self.link(head.link, bytes)?;
         let Some(spot) = self.spot(head.interface, index, vlans) else {
@@ -279,6 +281,11 @@ impl Decoder {
     /// The latest packet time so far.
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// The number of the datagram of which the last packet was a fragment, if it was one.
+    pub fn datagram(&self) -> Option<u64> {
+        self.datagram
     }
 
     /// All taps so far; a [`TapId`] is an index.
@@ -472,6 +479,7 @@ impl Decoder {
             };
             let (whole, lost) = self.fragments.add(key, offset, more, carried.payload, self.now);
             self.counters.fragments_lost += lost;
+            self.datagram = Some(self.fragments.last());
             let whole = whole?;
             segment.cut = 0;
             let inner = self.transport(&mut segment, protocol, &whole)?;

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 pub struct Fragments {
     waiting: HashMap<FragmentKey, Waiting>,
     started: u64,
+    last: u64,
 }
 
 /// What the fragments of one datagram have in common.
@@ -56,6 +57,7 @@ impl Fragments {
             let buffer = IpDefragBuf::new(IpNumber(key.protocol), Vec::new(), Vec::new());
             Waiting { buffer, number: *started, since: now }
         });
+        self.last = waiting.number;
         if waiting.buffer.add(offset, more, payload).is_err() {
             self.waiting.remove(&key);
             return (None, lost + 1);
@@ -65,6 +67,11 @@ impl Fragments {
         }
         let whole = self.waiting.remove(&key).map(|waiting| waiting.buffer.take_bufs().0);
         (whole.map(Vec::into_boxed_slice), lost)
+    }
+
+    /// The number of the datagram that the last fragment belonged to, counted from 1.
+    pub fn last(&self) -> u64 {
+        self.last
     }
 
     /// How many datagrams wait for fragments.

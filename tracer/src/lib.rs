@@ -27,6 +27,8 @@ pub mod moment;
 pub mod best;
 pub mod select;
 pub mod export;
+pub mod wanted;
 pub mod config;
 pub mod pipeline;
+pub mod cut;
 pub mod cli;

@@ -111,7 +111,7 @@ const CASES: &[Case] = &[
     ("read shop.pcap -q --errors -o traces.txt --summary -", 0, "", "\"matched\": 2"),
     ("read shop.pcap --limit 1", 0, "wirespan: reading was stopped at the limit; with --summary FILE it goes on to the end, and counts all", "trace "),
     ("read shop.pcap --limit 1 --summary -", 0, READ, "\"matched\": 35"),
-    ("read shop.pcap -q --trace 0000", 1, "wirespan: nothing found: none of 35 traces matches", ""),
+    ("read shop.pcap -q --trace 0000", 1, "wirespan: nothing found: none of 35 traces matches; it goes from 2026-11-25 01:09:34.618551 UTC to 2026-11-25 01:09:35.546602 UTC", ""),
     ("read shop.pcap -q --to 2026-11-25T01:09:34Z", 1, "wirespan: nothing found: none of 35 traces matches; it goes from 2026-11-25 01:09:34.618551 UTC to 2026-11-25 01:09:35.546602 UTC", ""),
     ("read shop.pcap -q --service store", 1, "wirespan: nothing found: none of 35 traces matches; its services are shop.example, orders.shop.example, stock.shop.example, 10.90.0.5:53, cache.shop.example", ""),
     ("read shop.pcap --trace shop", 2, "wirespan: --trace shop: name a trace by the 32 hex digits of its id, or by the first 4 or more", ""),
@@ -143,6 +143,19 @@ const CASES: &[Case] = &[
     ("read shop.pcap -o folder", 2, "wirespan: write folder: it is a directory, name a file in it", ""),
     ("read shop.pcap -o shop.pcap", 2, "wirespan: write shop.pcap: it is in use here already, name another place", ""),
     ("read shop.pcap -o folder/../shop.pcap", 2, "wirespan: write folder/../shop.pcap: it is in use here already, name another place", ""),
+    // Packets.
+    ("read shop.pcap -q --trace 36f6 -w cut.pcapng", 0, "", "GET /orders/8 "),
+    ("read cut.pcapng", 0, "read      16 packets, ", "trace 36f675cc81e74ef5e8e25d940ed90475"),
+    ("read shop.pcap -q --trace 36f6 -w -", 0, "", "wirespan: trace 36f675cc81e74ef5e8e25d940ed90475, span "),
+    ("read shop.pcap -q --limit 1 -w cut.pcapng -o traces.txt", 0, "", ""),
+    ("read shop.pcap -q --trace 0000 -w none.pcapng", 1, "wirespan: nothing found: none of 35 traces matches", ""),
+    ("read - -w cut.pcapng", 2, "wirespan: -w reads the captures twice, and the standard input cannot be read again; write it to a file first, as with tcpdump -w FILE", ""),
+    ("read shop.pcap -w folder/../shop.pcap", 2, "wirespan: write folder/../shop.pcap: it is in use here already, name another place", ""),
+    ("read shop.pcap -o one.txt -w one.txt", 2, "wirespan: write one.txt: it is in use here already, name another place", ""),
+    ("read shop.pcap -w nowhere/cut.pcapng", 2, "wirespan: write nowhere/cut.pcapng: there is no such directory, make it or name another place", ""),
+    ("read shop.pcap -w folder", 2, "wirespan: write folder: it is a directory, name a file in it", ""),
+    ("read shop.pcap -q -o traces.txt -w /dev/full", 2, "wirespan: write /dev/full: the disk is full, make room or name another place", ""),
+    ("read shop.pcap -w - --summary -", 2, "wirespan: the standard output is for the packets; name a file for what else is written", ""),
     ("read shop.pcap -o new.txt --summary new.txt", 2, "wirespan: write new.txt: it is in use here already, name another place", ""),
 ];
 
@@ -307,6 +320,37 @@ fn page_for_man_has_no_flaw() {
     for part in ["\\-\\-slowest", "\\-\\-max\\-flows", "EXIT CODES"] {
         assert!(page.contains(part), "{part} is not on the page");
     }
+}
+
+#[test]
+fn packets_are_written_as_a_whole_or_not_at_all() {
+    let files = files();
+    let path = files.path().join("cut.pcapng");
+    let run = |words: &str| wirespan(files.path(), words).output().unwrap();
+    let done = run("read shop.pcap --trace 36f6 -w cut.pcapng");
+    let error = String::from_utf8(done.stderr).unwrap();
+    let last = error.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "wirespan: 16 packets of 1 trace written to cut.pcapng; they hold what was on the wire, \
+         with nothing masked"
+    );
+    let before = fs::read(&path).unwrap();
+    // Nothing that fails touches what is there, or leaves something behind.
+    for words in
+        ["--trace 0000 -w cut.pcapng", "-w cut.pcapng -o cut.pcapng", "-w cut.pcapng -o x/y"]
+    {
+        assert_ne!(run(&format!("read shop.pcap {words}")).status.code(), Some(0), "{words}");
+    }
+    assert!(fs::read(&path).unwrap() == before);
+    let names = fs::read_dir(files.path()).unwrap();
+    let hidden = names
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    assert_eq!(hidden.count(), 0);
+    let again = run("read shop.pcap -q --errors -w cut.pcapng");
+    assert_eq!(again.status.code(), Some(0));
+    assert!(fs::read(&path).unwrap() != before, "what is there is replaced");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o600, 0o600);
 }
 
 #[test]

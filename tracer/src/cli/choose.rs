@@ -92,7 +92,7 @@ impl ChooseArgs {
             }
             why.push_str(&format!("; its services are {}", names.join(", ")));
         }
-        if (self.since.is_some() || self.until.is_some())
+        if (self.since.is_some() || self.until.is_some() || !self.trace.is_empty())
             && let (Some(from), Some(to)) = (summary.from, summary.to)
         {
             let [from, to] = [from, to].map(|at| zone.moment_text(Timestamp(at)));

@@ -9,6 +9,7 @@ mod show;
 mod read;
 mod inputs;
 mod output;
+mod packets;
 mod progress;
 mod install;
 

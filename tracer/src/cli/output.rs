@@ -103,6 +103,20 @@ impl OutputArgs {
         Ok(Outlets { traces, summary })
     }
 
+    /// Where traces go if the standard output is for something else: to the file that is named for
+    /// them, or nowhere.
+    pub(super) fn open_beside_stdout(&self, traces: Output) -> Result<Output> {
+        if self.paths().any(|path| path.as_os_str() == "-") {
+            bail!("the standard output is for the packets; name a file for what else is written");
+        }
+        Ok(if self.output.is_some() { traces } else { Output::nothing() })
+    }
+
+    /// The files that are written to.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.output.iter().chain(&self.summary)
+    }
+
     /// What takes the traces that were chosen, in the format that is asked for.
     pub(super) fn exporter(
         &self,
@@ -240,11 +254,14 @@ impl Output {
             return Ok(Self { writer: Box::new(writer), name: "standard output".to_owned() });
         };
         let name = path.display().to_string();
-        if in_use.iter().any(|other| is_same_file(other, path)) {
-            bail!("write {name}: it is in use here already, name another place");
-        }
+        check_unused(path, in_use)?;
         let file = File::create(path).map_err(|error| failure(&name, &error))?;
         Ok(Self { writer: Box::new(BufWriter::with_capacity(BUFFER, file)), name })
+    }
+
+    /// Takes everything and keeps nothing.
+    fn nothing() -> Self {
+        Self { writer: Box::new(io::sink()), name: "nowhere".to_owned() }
     }
 
     /// What to call it in messages.
@@ -285,6 +302,17 @@ pub(super) fn failure(name: &str, error: &io::Error) -> anyhow::Error {
     }
 }
 
+/// Leaves alone what others use.
+pub(super) fn check_unused<'a>(
+    path: &Path,
+    in_use: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<()> {
+    if in_use.into_iter().any(|other| is_same_file(other, path)) {
+        bail!("write {}: it is in use here already, name another place", path.display());
+    }
+    Ok(())
+}
+
 /// Whether both are one regular file, by whatever names.
 fn is_same_file(a: &Path, b: &Path) -> bool {
     let (Ok(a), Ok(b)) = (a.metadata(), b.metadata()) else { return false };
@@ -298,4 +326,4 @@ const ROWS: usize = 20;
 const WIDTH: usize = 120;
 /// Columns below which nothing could be read any more.
 const NARROWEST: usize = 40;
-const OUTPUT: &str = "Output";
+pub(super) const OUTPUT: &str = "Output";

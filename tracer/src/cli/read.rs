@@ -5,6 +5,7 @@ use super::choose::ChooseArgs;
 use super::inputs::Inputs;
 use super::limits::{JoiningArgs, LIMITS, count, nanoseconds, seconds};
 use super::output::OutputArgs;
+use super::packets::PacketsArgs;
 use super::progress::Meter;
 use super::show::Showing;
 use super::tcpdump::{TcpdumpArgs, WITHOUT_EFFECT};
@@ -16,6 +17,7 @@ use crate::pipeline::{self, Surroundings};
 use crate::select::CaptureStart;
 use crate::span::SpanSink;
 use crate::summary::Summary;
+use crate::wanted::Notes;
 use anyhow::{Context, Result};
 use clap::{Args, ValueHint};
 use std::collections::BTreeMap;
@@ -55,6 +57,9 @@ pub(super) struct ReadArgs {
     output: OutputArgs,
 
     #[command(flatten)]
+    packets: PacketsArgs,
+
+    #[command(flatten)]
     joining: JoiningArgs,
 
     /// Seconds after which a request counts as unanswered
@@ -84,22 +89,28 @@ pub(super) struct ReadArgs {
 pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let inputs = Inputs::of(&args.from, &args.words, &args.filter)?;
     let config = args.config();
+    let protocols: Vec<String> =
+        (config.protocols)().iter().map(|protocol| protocol.name().to_owned()).collect();
+    let packets = args.packets.destination(&inputs)?;
     let mut source = inputs.open(config.threads, args.tcpdump.count)?;
     let stop = source.progress().stop();
-    let showing = Showing::prepare(&args.choose, &args.output, &inputs.files, stop.clone())?;
+    let in_use: Vec<PathBuf> = inputs.files.iter().chain(args.packets.path()).cloned().collect();
+    let mut showing = Showing::prepare(&args.choose, &args.output, &in_use, stop.clone())?;
+    let notes = Notes::new(protocols.clone());
+    if let Some(packets) = &packets {
+        showing = showing.noting(packets, notes.clone())?;
+    }
     if let [_, _, ..] = inputs.files.as_slice() {
         let name = |file: &PathBuf| file.display().to_string();
         showing.names.set_files(inputs.files.iter().map(name).collect());
     }
     let mut here = Here {
         start: showing.start.clone(),
-        filter: inputs.filter,
+        filter: inputs.filter.clone(),
         names: showing.names.clone(),
         meter: Meter::new(source.progress(), args.output.may_show_progress()),
         stop: stop.clone(),
     };
-    let protocols: Vec<String> =
-        (config.protocols)().iter().map(|protocol| protocol.name().to_owned()).collect();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(config.threads)
         .build()
@@ -128,7 +139,20 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         }
         outcomes
     };
-    showing.run(protocols, run, why_nothing)
+    let exit = showing.run(protocols, run, why_nothing)?;
+    match packets {
+        Some(packets) if exit == Exit::Done => {
+            let files: Vec<String> = source.reports().into_iter().map(|r| r.name).collect();
+            let mut again = inputs.open(config.threads, args.tcpdump.count)?;
+            here.meter = Meter::new(again.progress(), args.output.may_show_progress());
+            // It may be set since there were traces enough.
+            stop.store(false, Ordering::Relaxed);
+            let written = packets.fill(&mut again, &mut here, &config, notes.take(), &files);
+            here.meter.clear();
+            Ok(packets.conclude(&written?, args.output.quiet))
+        }
+        _ => Ok(exit),
+    }
 }
 
 fn is_cut(damage: &Damage) -> bool {
@@ -248,6 +272,8 @@ Examples:
   wirespan -r shop.pcap host 10.0.0.7        as with tcpdump
   wirespan read -v --slowest 3 shop.pcap     the slowest three, with all that they carried
   ssh box tcpdump -U -w - | wirespan read -  from a pipe; ctrl-C shows what has come
+  wirespan read shop.pcap --trace 36f675cc -w trace.pcapng
+                                             the packets of one trace, for Wireshark
   wirespan read a.pcap b.pcap --format ndjson -o spans.ndjson --summary counts.json";
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:

@@ -3,6 +3,7 @@
 
 use super::choose::ChooseArgs;
 use super::output::{Outlets, OutputArgs, columns_of_talk, failure};
+use super::packets::Destination;
 use super::{Exit, complain};
 use crate::export::Exporter;
 use crate::export::ndjson::SourceNames;
@@ -12,6 +13,7 @@ use crate::operations::Operations;
 use crate::select::{CaptureStart, Selecting};
 use crate::span::{SpanSink, Trace};
 use crate::summary::Summary;
+use crate::wanted::Notes;
 use anyhow::{Context, Result, bail};
 use std::io;
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ pub(super) struct Showing<'a> {
     pub(super) names: SourceNames,
     /// Packet time at the start, which the run learns.
     pub(super) start: CaptureStart,
+    /// Where the spans that are shown are noted, if anybody asks for their packets.
+    notes: Option<Notes>,
 }
 
 impl<'a> Showing<'a> {
@@ -46,7 +50,17 @@ impl<'a> Showing<'a> {
             .and_then(|_| signal_hook::flag::register(interrupt, stop.clone()))
             .context("watch for ctrl-C")?;
         let (names, start) = (SourceNames::default(), CaptureStart::default());
-        Ok(Self { choose, output, outlets, stop, names, start })
+        Ok(Self { choose, output, outlets, stop, names, start, notes: None })
+    }
+
+    /// Notes the spans that are shown, so that their packets can be written.
+    pub(super) fn noting(mut self, packets: &Destination, notes: Notes) -> Result<Self> {
+        packets.check_unused(self.output.paths())?;
+        if packets.is_stdout() {
+            self.outlets.traces = self.output.open_beside_stdout(self.outlets.traces)?;
+        }
+        self.notes = Some(notes);
+        Ok(self)
     }
 
     /// Runs what hands out traces of these protocols, then says how it went, and with what code to
@@ -57,24 +71,26 @@ impl<'a> Showing<'a> {
         run: impl FnOnce(&mut (dyn SpanSink + Send)) -> Outcomes,
         why: impl FnOnce(&Summary) -> String,
     ) -> Result<Exit> {
-        let Self { choose, output, outlets, stop, names, start } = self;
+        let Self { choose, output, outlets, stop, names, start, notes } = self;
         let output_name = outlets.traces.name().to_owned();
         let selection = choose.selection(&output.zone());
         let operations = output.needs_operations(&selection);
         let operations = operations.then(|| Operations::new(protocols.clone()));
         let exporter = output.exporter(outlets.traces, protocols, &names, &selection);
-        let mut chosen = Selecting::new(selection, start, exporter);
+        let shown = Shown { notes: notes.clone(), exporter };
+        let mut chosen = Selecting::new(selection, start, shown);
         let ends_at_limit = choose.ends_at_limit() && outlets.summary.is_none();
         if ends_at_limit {
             chosen = chosen.telling(stop.clone());
         }
-        let mut sink = Sink { operations, chosen };
+        let mut sink = Sink { operations, notes, chosen };
         let mut outcomes = run(&mut sink);
         outcomes.stopped |= stop.load(Ordering::Relaxed);
         sink.complete(&mut outcomes.summary);
         measure(&mut outcomes.summary);
         if outcomes.sink_error.is_none() {
-            outcomes.sink_error = sink.chosen.sink().conclude(&outcomes.summary).err();
+            let exporter = &mut sink.chosen.sink().exporter;
+            outcomes.sink_error = exporter.conclude(&outcomes.summary).err();
         }
         if let Some(file) = outlets.summary {
             let text =
@@ -90,7 +106,15 @@ impl<'a> Showing<'a> {
 struct Sink {
     /// All of them, where the table of them is wanted.
     operations: Option<Operations>,
-    chosen: Selecting<Box<dyn Exporter>>,
+    /// All of them, where packets are wanted.
+    notes: Option<Notes>,
+    chosen: Selecting<Shown>,
+}
+
+/// What becomes of those that were chosen.
+struct Shown {
+    notes: Option<Notes>,
+    exporter: Box<dyn Exporter>,
 }
 
 impl Sink {
@@ -110,11 +134,34 @@ impl SpanSink for Sink {
         if let Some(operations) = &mut self.operations {
             traces.iter().for_each(|trace| operations.record(trace));
         }
+        if let Some(notes) = &self.notes {
+            notes.overhear(traces);
+        }
         self.chosen.traces(traces)
     }
 
     fn finish(&mut self) -> io::Result<()> {
         self.chosen.finish()
+    }
+}
+
+impl SpanSink for Shown {
+    fn trace(&mut self, trace: &Trace) -> io::Result<()> {
+        self.traces(std::slice::from_ref(trace))
+    }
+
+    fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
+        if let Some(notes) = &self.notes {
+            notes.want(traces);
+        }
+        self.exporter.traces(traces)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if let Some(notes) = &self.notes {
+            notes.end();
+        }
+        self.exporter.finish()
     }
 }
 

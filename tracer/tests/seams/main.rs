@@ -15,4 +15,5 @@ mod identity;
 mod joining;
 mod view;
 mod choosing;
+mod cut;
 mod random;

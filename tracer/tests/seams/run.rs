@@ -9,6 +9,7 @@ use wirespan::pipeline::{self, Surroundings};
 use wirespan::span::{Span, SpanSink, Trace};
 use wirespan::summary::Summary;
 use wirespan_capture::packet::Batch;
+use wirespan_capture::source::PacketSource;
 use wirespan_parsers::message::Value;
 
 /// What came of some packets.
@@ -39,18 +40,24 @@ pub(crate) fn run_with(packets: &[Packet], config: &dyn Fn() -> Config) -> Ran {
 }
 
 fn run_once(packets: &[Packet], config: &Config, batch: usize, threads: usize) -> Ran {
-    let mut source = source(packets, batch);
-    let mut here = Here { taps: Vec::new() };
-    let mut sink = Collected { traces: Vec::new(), finished: false };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let outcomes = pool.install(|| pipeline::run(&mut source, &mut here, config, &mut sink));
+    pool.install(|| run_source(&mut source(packets, batch), config))
+}
+
+/// Runs what a source gives, once.
+pub(crate) fn run_source(source: &mut dyn PacketSource, config: &Config) -> Ran {
+    let mut here = Here::default();
+    let mut sink = Collected { traces: Vec::new(), finished: false };
+    let outcomes = pipeline::run(source, &mut here, config, &mut sink);
     assert!(sink.finished);
     assert!(outcomes.source_error.is_none() && outcomes.sink_error.is_none());
     check_traces(&sink.traces);
     Ran { traces: sink.traces, summary: outcomes.summary, taps: here.taps }
 }
 
-struct Here {
+/// Nothing but the names of taps.
+#[derive(Default)]
+pub(crate) struct Here {
     taps: Vec<String>,
 }
 

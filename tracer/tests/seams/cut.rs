@@ -1,0 +1,412 @@
+//! The packets of one trace, cut out of a capture and read again, give the same trace.
+
+use crate::http::{Call, Connection, all, end, get, head, ok, sorted};
+use crate::packets::{Packet, Random, source};
+use crate::run::{Here, Ran, name, run, run_source, with_protocols};
+use crate::toy;
+use std::collections::BTreeSet;
+use std::io;
+use wirespan::config::Config;
+use wirespan::cut::cut;
+use wirespan::exchange::State;
+use wirespan::pipeline;
+use wirespan::select::{CaptureStart, IdPrefix, Selecting, Selection};
+use wirespan::span::{SpanSink, Trace};
+use wirespan::wanted::Notes;
+use wirespan_capture::packet::Batch;
+use wirespan_capture::savefile::Savefile;
+use wirespan_capture::source::file::FileSource;
+use wirespan_capture::source::{Fill, PacketSource};
+
+/// Notes the traces that come to it.
+struct Wanting(Notes);
+
+impl SpanSink for Wanting {
+    fn trace(&mut self, trace: &Trace) -> io::Result<()> {
+        self.0.want(std::slice::from_ref(trace));
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.0.end();
+        Ok(())
+    }
+}
+
+/// All of them pass here.
+struct Passing(Notes, Selecting<Wanting>);
+
+impl SpanSink for Passing {
+    fn trace(&mut self, trace: &Trace) -> io::Result<()> {
+        self.0.overhear(std::slice::from_ref(trace));
+        self.1.trace(trace)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.1.finish()
+    }
+}
+
+/// The file that holds the packets of the traces with this id.
+fn cut_out(packets: &[Packet], id: u128, config: &Config) -> tempfile::NamedTempFile {
+    let protocols = (config.protocols)();
+    let notes = Notes::new(protocols.iter().map(|protocol| protocol.name().to_owned()).collect());
+    let traces = vec![IdPrefix::parse(&format!("{id:032x}")).unwrap()];
+    let selection = Selection { traces, ..Selection::default() };
+    let wanting = Wanting(notes.clone());
+    let chosen = Selecting::new(selection, CaptureStart::default(), wanting);
+    let mut sink = Passing(notes.clone(), chosen);
+    pipeline::run(&mut source(packets, 3), &mut Here::default(), config, &mut sink);
+    let mut wanted = notes.take().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut savefile = Savefile::new(file, "test").unwrap();
+    let files = ["memory".to_owned()];
+    let mut again = source(packets, 5);
+    let outcome =
+        cut(&mut again, &mut Here::default(), config, &mut wanted, &files, &mut savefile).unwrap();
+    assert_eq!(wanted.not_found(), 0, "each span has a packet");
+    savefile.finish(outcome.until).unwrap()
+}
+
+/// What makes a trace what it is: its id, and of each span its id, its parent and the evidence.
+fn identity(trace: &Trace) -> Vec<String> {
+    let spans = trace.spans.iter().map(|span| {
+        let link = span.link.as_ref();
+        let link = link.map(|link| (trace.spans[link.parent].id, link.kind, link.reason));
+        format!("{:032x} {:016x} {link:?} {:?} {}", trace.id, span.id, span.earlier, name(span))
+    });
+    spans.collect()
+}
+
+/// What came of the packets of a trace.
+struct Again {
+    ran: Ran,
+    packets: usize,
+}
+
+/// Cuts out each trace that holds a span of this name, and reads it again; `others` are pipelined
+/// with it.
+fn check_with(packets: &[Packet], wanted: &str, others: &[&str], config: &Config) -> Again {
+    let whole = run_source(&mut source(packets, 100), config);
+    let holds = |trace: &&Trace| trace.spans.iter().any(|span| name(span) == wanted);
+    let id = whole.traces.iter().find(holds).unwrap().id;
+    let expected: Vec<_> =
+        whole.traces.iter().filter(|trace| trace.id == id).flat_map(identity).collect();
+    let file = cut_out(packets, id, config);
+    let count = count(&mut FileSource::open(file.path()).unwrap());
+    let ran = run_source(&mut FileSource::open(file.path()).unwrap(), config);
+    let is_other = |line: &String| others.iter().any(|name| line.ends_with(name));
+    let found: Vec<_> = ran.traces.iter().flat_map(identity).filter(|l| !is_other(l)).collect();
+    assert_eq!(found, expected, "{wanted}");
+    let names: BTreeSet<String> = ran.spans().into_iter().map(name).collect();
+    assert!(others.iter().all(|other| names.contains(*other)), "{names:?}");
+    Again { ran, packets: count }
+}
+
+fn check(packets: &[Packet], wanted: &str) -> Again {
+    check_with(packets, wanted, &[], &Config::default())
+}
+
+fn count(source: &mut dyn PacketSource) -> usize {
+    let mut batch = Batch::default();
+    let mut packets = 0;
+    loop {
+        let fill = source.fill(&mut batch).unwrap();
+        packets += batch.packets.len();
+        if fill == Fill::End {
+            return packets;
+        }
+    }
+}
+
+/// Two connections that stay open: a client calls a gateway, which calls a service, five times.
+fn hops() -> Vec<Packet> {
+    let mut front = Connection::new(end(1, 40_000), end(2, 80));
+    let mut back = Connection::new(end(2, 41_000), end(3, 80));
+    let mut packets = [front.open(1), back.open(1)].concat();
+    for n in 0..5 {
+        let at = 10 + n * 100;
+        packets.push(front.asks(at, get(&format!("/front{n}"), &[])));
+        packets.push(front.tells(at + 1, ""));
+        packets.push(back.asks(at + 5, get(&format!("/back{n}"), &[])));
+        packets.push(back.tells(at + 10, ok(&[], "abc")));
+        packets.push(back.asks(at + 11, ""));
+        packets.push(front.tells(at + 20, ok(&[], "abcdef")));
+        packets.push(front.asks(at + 21, ""));
+    }
+    packets.extend([front.client_closes(900), front.server_closes(901), front.asks(902, "")]);
+    sorted(packets)
+}
+
+#[test]
+fn exchange_amid_others_is_the_same_without_them() {
+    for n in 1..4 {
+        let again = check(&hops(), &format!("/front{n}"));
+        assert_eq!(again.packets, 7);
+        assert_eq!(again.ran.trees(), [format!("/front{n}(/back{n}[one-candidate])")]);
+        assert!(again.ran.summary.lost.is_empty(), "{:?}", again.ran.summary.lost);
+    }
+}
+
+#[test]
+fn first_exchange_keeps_the_handshake_and_the_last_one_the_end() {
+    // Two of either handshake more.
+    assert_eq!(check(&hops(), "/front0").packets, 7 + 4);
+    assert_eq!(check(&hops(), "/front4").packets, 7 + 3);
+}
+
+#[test]
+fn call_is_linked_though_what_caused_it_is_told_later() {
+    // Without its handshake, it takes some time until it is clear where the upper connection starts.
+    let mut front = Connection::new(end(1, 40_000), end(2, 80));
+    let mut packets = front.open(1);
+    packets.extend([front.asks(10, get("/first", &[])), front.tells(11, ok(&[], ""))]);
+    packets.extend([front.asks(500, get("/front", &[])), front.tells(550, ok(&[], ""))]);
+    packets.extend(Call::new(2, 3, 510..520, "/back").packets());
+    // Here it does not end before the call is told.
+    packets.extend([front.asks(600, get("/long", &[])), front.tells(900, ok(&[], ""))]);
+    packets.extend(Call::new(2, 3, 610..620, "/deep").packets());
+    let packets = sorted(packets);
+    assert_eq!(check(&packets, "/back").ran.trees(), ["/front(/back[one-candidate])"]);
+    assert_eq!(check(&packets, "/deep").ran.trees(), ["/long(/deep[one-candidate])"]);
+}
+
+#[test]
+fn bytes_that_are_sent_again_copied_or_out_of_order_are_kept() {
+    let mut c = Connection::new(end(1, 40_000), end(2, 80));
+    let mut packets = c.open(1);
+    packets.extend([c.asks(5, get("/before", &[])), c.tells(6, ok(&[], ""))]);
+    let whole = get("/x", &["A: b"]);
+    let (one, two) = whole.split_at(10);
+    let (one, two) = (c.asks(101, one).id(1), c.asks(100, two).id(2));
+    let answer = c.tells(400, ok(&[], "abcdef")).id(3);
+    packets.extend([one.clone().at(300).id(4), one.clone(), one, two]);
+    packets.extend([answer.clone().at(900).id(5), answer]);
+    packets.extend([c.asks(901, get("/after", &[])), c.tells(902, ok(&[], ""))]);
+    let again = check(&sorted(packets), "/x");
+    assert_eq!(again.packets, 6);
+    assert_eq!((again.ran.summary.packets_by["copies"], again.ran.spans().len()), (1, 1));
+}
+
+#[test]
+fn exchange_at_two_points_is_kept_at_both() {
+    let near = hops();
+    let far = near.iter().map(|packet| packet.clone().on("far").ttl(60).at_ns(packet.time() + 40));
+    let again = check(&sorted([near.clone(), far.collect()].concat()), "/front2");
+    assert_eq!(again.packets, 14);
+    assert_eq!(again.ran.taps, ["eth0", "far"]);
+}
+
+#[test]
+fn lost_bytes_stay_lost() {
+    let mut c = Connection::new(end(1, 40_000), end(2, 80));
+    let mut packets = c.open(1);
+    packets.extend([c.asks(5, get("/before", &[])), c.tells(6, ok(&[], ""))]);
+    packets.push(c.asks(100, get("/x", &[])));
+    let response = ok(&[], &"x".repeat(3_000));
+    packets.push(c.tells(110, &response[..1_000]));
+    c.tells(111, &response[1_000..2_000]);
+    packets.push(c.tells(112, &response[2_000..]));
+    packets.push(c.asks(113, ""));
+    packets.extend([c.asks(201, get("/after", &[])), c.tells(202, ok(&[], ""))]);
+    check(&sorted(packets), "/x");
+}
+
+#[test]
+fn interim_response_comes_with_its_exchange() {
+    let mut c = Connection::new(end(1, 40_000), end(2, 80));
+    let mut packets = c.open(1);
+    packets.extend([c.asks(5, get("/before", &[])), c.tells(6, ok(&[], ""))]);
+    let headers = ["Expect: 100-continue", "Content-Length: 3"];
+    packets.push(c.asks(100, head("POST /x HTTP/1.1", &headers)));
+    packets.push(c.tells(110, head("HTTP/1.1 100 Continue", &[])));
+    packets.push(c.asks(120, "abc"));
+    packets.push(c.tells(130, ok(&[], "")));
+    let again = check(&packets, "/x");
+    assert_eq!((again.packets, again.ran.span("/x").exchange.state), (4, State::Complete));
+}
+
+#[test]
+fn what_is_pipelined_stays_together() {
+    let mut c = Connection::new(end(1, 40_000), end(2, 80));
+    let mut packets = c.open(1);
+    packets.extend([c.asks(5, get("/before", &[])), c.tells(6, ok(&[], ""))]);
+    packets.push(c.asks(100, get("/one", &[]) + &get("/two", &[])));
+    packets.push(c.asks(101, get("/three", &[])));
+    packets.push(c.tells(110, ok(&[], "1")));
+    packets.push(c.tells(111, ok(&[], "22") + &ok(&[], "333")));
+    packets.extend([c.asks(201, get("/after", &[])), c.tells(202, ok(&[], ""))]);
+    for (wanted, others) in [("/one", ["/two", "/three"]), ("/three", ["/one", "/two"])] {
+        let again = check_with(&packets, wanted, &others, &Config::default());
+        assert_eq!(again.packets, 4);
+        let lengths = again.ran.spans().into_iter();
+        let lengths: Vec<u64> = lengths.map(|s| s.exchange.response.unwrap().len).collect();
+        assert_eq!(lengths, [39, 40, 41], "each has its own response");
+    }
+}
+
+#[test]
+fn connection_that_failed_is_cut_out_whole() {
+    let (client, server) = (end(2, 41_000), end(3, 80));
+    let syn = Packet::tcp(client, server, 100, b"").syn();
+    let refusal = Packet::tcp(server, client, 0, b"").ack(101).rst();
+    let mut packets = vec![syn.clone().at(12), syn.clone().at(1_012).id(9), refusal.at(1_013)];
+    packets.extend(Call::new(1, 2, 10..1_020, "/front").packets());
+    packets.extend(Call::new(1, 5, 10..20, "/other").packets());
+    let again = check(&sorted(packets), "/front");
+    assert_eq!(again.ran.trees(), ["/front(connect[one-candidate])"]);
+    assert_eq!(again.packets, 4 + 3);
+}
+
+#[test]
+fn connection_that_nobody_answered_is_the_same_though_time_stands_still() {
+    let syn = Packet::tcp(end(2, 41_000), end(3, 80), 100, b"").syn();
+    let mut packets = vec![syn.clone().at(12), syn.at(1_012).id(9)];
+    packets.extend(Call::new(1, 2, 10..1_020, "/front").packets());
+    packets.extend(Call::new(1, 5, 60_000..60_010, "/much-later").packets());
+    // Both are told after ten seconds only, when what was open has long been handed out.
+    let again = check(&sorted(packets), "connect");
+    assert_eq!((again.ran.trees(), again.packets), (vec!["connect".to_owned()], 2));
+}
+
+fn query(id: u16, name: &str) -> Vec<u8> {
+    let mut bytes = [&id.to_be_bytes()[..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]].concat();
+    bytes.push(name.len() as u8);
+    bytes.extend(name.as_bytes());
+    bytes.extend([0, 0, 1, 0, 1]);
+    bytes
+}
+
+fn answer(id: u16, name: &str) -> Vec<u8> {
+    let mut bytes = query(id, name);
+    bytes[2..4].copy_from_slice(&[0x81, 0x83]);
+    bytes
+}
+
+#[test]
+fn datagrams_are_the_same_without_those_before_them() {
+    let (client, server) = (end(2, 50_000), end(9, 53));
+    let mut packets = Vec::new();
+    for n in 0..4 {
+        let (at, name) = (10 + i64::from(n) * 10, format!("n{n}"));
+        packets.push(Packet::udp(client, server, &query(n, &name)).at(at).id(10 + n));
+        packets.push(Packet::udp(client, server, &query(n, &name)).at(at).id(10 + n));
+        packets.push(Packet::udp(server, client, &answer(n, &name)).at(at + 5).id(20 + n));
+    }
+    for n in 0..4 {
+        assert_eq!(check(&packets, &format!("n{n}")).packets, 3, "and the copy");
+    }
+}
+
+#[test]
+fn all_fragments_of_a_datagram_are_kept_in_their_order() {
+    let (client, server) = (end(2, 50_000), end(9, 53));
+    let mut packets = Vec::new();
+    for n in 0..3 {
+        let at = 10 + i64::from(n) * 10;
+        packets.push(Packet::udp(client, server, &query(n, "abcdefghijklmn")).at(at).id(10 + n));
+        let whole = Packet::udp(server, client, &answer(n, "abcdefghijklmn")).id(20 + n);
+        let fragments = whole.fragments(16).into_iter();
+        packets.extend(fragments.enumerate().map(|(k, fragment)| fragment.at(at + k as i64)));
+        // It lies between the fragments.
+        packets.extend(Call::new(1, 5, at..at + 1, &format!("/{n}")).packets());
+    }
+    // A fragment of something that never becomes whole.
+    let never = Packet::udp(client, server, &[0; 64]).id(99).fragments(16)[0].clone().at(5);
+    let packets = sorted([vec![never], packets].concat());
+    let whole = run(&packets);
+    let spans = whole.spans();
+    let ids: Vec<u128> = whole.traces.iter().map(|trace| trace.id).collect();
+    assert_eq!((spans.len(), ids.len()), (6, 6));
+    for id in ids {
+        let file = cut_out(&packets, id, &Config::default());
+        let ran = run_source(&mut FileSource::open(file.path()).unwrap(), &Config::default());
+        assert_eq!(
+            ran.ids(),
+            whole.ids().into_iter().filter(|(t, _)| *t == id).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn exchange_in_a_tunnel_is_the_same_without_the_tunnel() {
+    let mut c = Connection::new(end(1, 40_000), end(2, 9_000));
+    let mut packets = c.open(0);
+    packets.push(c.asks(1, head("CONNECT back:80 HTTP/1.1", &["Host: back:80"])));
+    packets.push(c.tells(2, head("HTTP/1.1 200 Connection established", &[])));
+    for n in 0..3 {
+        packets.push(c.asks(10 + n, get(&format!("/{n}"), &[])));
+        packets.push(c.tells(10 + n, ok(&[], "")).at_ns((10 + n) * 1_000_000 + 5));
+    }
+    check(&packets, "/1");
+    check(&packets, "back:80");
+}
+
+#[test]
+fn exchange_inside_another_flow_is_the_same_where_the_outer_one_can_be_read() {
+    let config = with_protocols(toy::protocols);
+    let mut c = Connection::new(end(1, 40_000), end(2, 9_000));
+    let mut packets = c.open(0);
+    packets.push(c.asks(1, "!to mux\n"));
+    packets.push(c.asks(2, [toy::frame(1, "?a\n"), toy::frame(2, "?b\n")].concat()));
+    packets.push(c.tells(3, [toy::frame(1, "=a\n"), toy::frame(2, "=b\n")].concat()));
+    let whole = run_source(&mut source(&packets, 9), &config);
+    assert_eq!(whole.trees(), ["A", "B"]);
+    let spans: BTreeSet<u64> = whole.spans().into_iter().map(|span| span.id).collect();
+    assert_eq!(spans.len(), 2, "each has an id of its own");
+    let file = cut_out(&packets, whole.trace_of("B").id, &config);
+    assert_eq!(count(&mut FileSource::open(file.path()).unwrap()), 2);
+}
+
+#[test]
+fn ids_of_what_comes_in_one_packet_differ() {
+    let config = with_protocols(toy::protocols);
+    let (client, server) = (end(1, 40_000), end(2, 9_000));
+    let packets = [
+        Packet::udp(client, server, b"?a,b\n").at(1),
+        Packet::udp(server, client, b"=a,b\n").at(2),
+        Packet::udp(client, server, b"?c,d\n").at(3),
+        Packet::udp(server, client, b"=c,d\n").at(4),
+    ];
+    let whole = run_source(&mut source(&packets, 9), &config);
+    let ids: BTreeSet<u64> = whole.spans().into_iter().map(|span| span.id).collect();
+    assert_eq!(ids.len(), 4);
+    for wanted in ["C", "D"] {
+        let file = cut_out(&packets, whole.trace_of(wanted).id, &config);
+        let ran = run_source(&mut FileSource::open(file.path()).unwrap(), &config);
+        let again: BTreeSet<u64> = ran.spans().into_iter().map(|span| span.id).collect();
+        assert_eq!(again.len(), 2);
+        assert!(again.is_subset(&ids));
+    }
+}
+
+#[test]
+fn each_of_random_calls_is_the_same_alone() {
+    for seed in 0..8 {
+        let mut random = Random(seed);
+        let calls: Vec<Call> = (0..25)
+            .map(|n| {
+                let client = 1 + random.below(4) as u8;
+                let server = 1 + (usize::from(client) + random.below(3)) as u8 % 4;
+                let start = 1_000 + random.below(20_000) as i64;
+                let times = start..start + 1 + random.below(300) as i64;
+                let call = Call::new(client, server, times, &format!("/{n}"));
+                if random.below(2) == 0 {
+                    call
+                } else {
+                    call.asks(&format!("X-Request-ID: r{}", n / 4))
+                }
+            })
+            .collect();
+        let packets = all(&calls);
+        let whole = run(&packets);
+        for trace in &whole.traces {
+            let file = cut_out(&packets, trace.id, &Config::default());
+            let ran = run_source(&mut FileSource::open(file.path()).unwrap(), &Config::default());
+            let expected: Vec<_> = whole.traces.iter().filter(|t| t.id == trace.id).collect();
+            assert_eq!(ran.traces.len(), expected.len(), "seed {seed}: {:?}", ran.trees());
+            let spans = |trace: &Trace| trace.spans.iter().map(|s| s.id).collect::<BTreeSet<_>>();
+            assert_eq!(spans(&ran.traces[0]), spans(expected[0]), "seed {seed}");
+        }
+    }
+}
