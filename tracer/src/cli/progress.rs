@@ -25,14 +25,20 @@ impl Meter {
         bar.set_draw_target(target);
         let template = match progress.total() {
             Some(_) => {
-                "{percent:>3} % of {total_bytes}, {bytes_per_sec}, {msg} packets, {eta} left"
+                "{prefix}{percent:>3} % of {total_bytes}, {bytes_per_sec}, {msg} packets, {eta} left"
             }
-            None => "{bytes}, {bytes_per_sec}, {msg} packets",
+            None => "{prefix}{bytes}, {bytes_per_sec}, {msg} packets",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         Self { bar, progress }
+    }
+
+    /// Says what is read for, where it is read again.
+    pub(super) fn called(self, what: &'static str) -> Self {
+        self.bar.set_prefix(what);
+        self
     }
 
     /// Shows where reading is now.

@@ -144,7 +144,8 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         Some(packets) if exit == Exit::Done => {
             let files: Vec<String> = source.reports().into_iter().map(|r| r.name).collect();
             let mut again = inputs.open(config.threads, args.tcpdump.count)?;
-            here.meter = Meter::new(again.progress(), args.output.may_show_progress());
+            let meter = Meter::new(again.progress(), args.output.may_show_progress());
+            here.meter = meter.called("packets: ");
             // It may be set since there were traces enough.
             stop.store(false, Ordering::Relaxed);
             let written = packets.fill(&mut again, &mut here, &config, notes.take(), &files);

@@ -5,7 +5,7 @@ use crate::packets::Packet;
 use crate::run::{Ran, run, run_with};
 use wirespan::config::Config;
 use wirespan::export::Render;
-use wirespan::export::ndjson::SourceNames;
+use wirespan::export::ndjson::{Ndjson, SourceNames};
 use wirespan::export::terminal::{Look, Terminal};
 use wirespan::export::time::Zone;
 
@@ -238,12 +238,22 @@ fn without_unicode_all_is_ascii() {
 
 #[test]
 fn headers_are_kept_for_those_who_ask() {
-    let call = Call::new(1, 2, 10..20, "/x").asks("X-One: a\x1b[2J").asks("Cookie: id=7").packets();
+    let call = Call::new(1, 2, 10..20, "/x")
+        .asks("X-One: a\x1b[2J")
+        .asks("Cookie: id=7")
+        .asks("x-ONE: b")
+        .packets();
     let plain = run(&call);
     assert!(!shown(&plain, Look { details: 1, ..look(120) }).join("\n").contains("x-one"));
     let ran = run_with(&call, &|| Config { details: true, ..Config::default() });
     let text = shown(&ran, Look { details: 1, ..look(120) }).join("\n");
     assert!(text.contains("x-one: a·[2J") && text.contains("cookie: id=***"), "{text}");
+    let mut json = Vec::new();
+    let protocols = look(120).protocols;
+    Ndjson { protocols, names: SourceNames::default() }.trace(&ran.traces[0], &mut json);
+    let json = String::from_utf8(json).unwrap();
+    let one = r#""http.request.header.x-one":["a\u001b[2J","b"]"#;
+    assert!(json.contains(one) && json.contains(r#".cookie":"id=***""#), "{json}");
 }
 
 #[test]
