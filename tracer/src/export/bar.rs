@@ -60,3 +60,42 @@ pub(super) fn glyph(part: Option<Part>) -> char {
 
 /// A part of a column.
 const SHORTEST: f64 = 1e-6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(stretches: &[(i64, i64, Part)], columns: usize, expected: &str) {
+        let stretches: Vec<Stretch> = stretches
+            .iter()
+            .map(|(from, to, part)| Stretch { from: *from, to: *to, part: *part })
+            .collect();
+        let shown: String = bar(&stretches, (100, 200), columns).into_iter().map(glyph).collect();
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn bars_stay_within_their_columns() {
+        check(&[(100, 200, Part::Server)], 4, "████");
+        check(&[(150, 200, Part::Server)], 4, "  ██");
+        check(&[(200, 200, Part::Server)], 4, "   █");
+        check(&[(0, 900, Part::Server)], 4, "████");
+        check(&[(100, 200, Part::Server)], 0, "");
+        check(&[], 4, "");
+    }
+
+    #[test]
+    fn column_shows_what_most_of_it_went_to() {
+        let stretches =
+            [(100, 120, Part::Network), (120, 160, Part::Waiting), (160, 200, Part::Server)];
+        check(&stretches, 10, "──░░░░████");
+        check(&stretches, 2, "░█");
+        check(&stretches, 1, "█");
+    }
+
+    #[test]
+    fn what_takes_no_time_has_a_column_and_gaps_stay_empty() {
+        check(&[(100, 100, Part::Network)], 4, "─");
+        check(&[(100, 110, Part::Server), (180, 190, Part::Server)], 10, "█       █");
+    }
+}
