@@ -17,6 +17,9 @@ pub struct Exchange {
     pub network: NetworkId,
     /// The point that saw it.
     pub point: PointId,
+    /// The same as far as it was known when joining first learnt of it: of two taps that are one
+    /// point, the second may turn up later.
+    pub first_point: PointId,
     /// The tap that saw its first packet.
     pub tap: TapId,
     /// The transport.
@@ -145,6 +148,8 @@ pub struct Opening {
     pub turn: Turn,
     /// How many of its identifiers were known then, the first ones.
     pub contexts: usize,
+    /// The point, as far as it was known then.
+    pub point: PointId,
 }
 
 /// A place in the list of a run's protocols.
@@ -199,7 +204,36 @@ pub enum State {
     Evicted,
 }
 
+impl Sort {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Call, Self::Handshake, Self::OneWay, Self::Connect];
+
+    /// Its name in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Handshake => "handshake",
+            Self::OneWay => "one_way",
+            Self::Connect => "connect",
+        }
+    }
+}
+
 impl State {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Complete,
+        Self::Open,
+        Self::TimedOut,
+        Self::ResponseLost,
+        Self::OneSided,
+        Self::Closed,
+        Self::Reset,
+        Self::Refused,
+        Self::Unanswered,
+        Self::Evicted,
+    ];
+
     /// Its name in the output.
     pub fn name(self) -> &'static str {
         match self {
@@ -327,12 +361,16 @@ impl Text {
         Self(Vec::with_capacity(bytes))
     }
 
-    /// Adds an entry; texts longer than the limit are cut, names too.
+    /// Adds an entry, unless there are too many; texts longer than the limit are cut, names too.
     pub fn add(&mut self, attribute: Attribute<'_>) {
-        let Attribute { name, value } = attribute;
-        if self.0.len() > LONGEST {
-            return;
+        if self.0.len() <= LONGEST {
+            self.restore(attribute);
         }
+    }
+
+    /// Adds an entry of an exchange that was written down: it was not too many then.
+    pub fn restore(&mut self, attribute: Attribute<'_>) {
+        let Attribute { name, value } = attribute;
         let number;
         let (kind, value) = match value {
             Value::Text(text) => {
@@ -485,6 +523,7 @@ mod tests {
                 id: ExchangeId::default(),
                 network: NetworkId(0),
                 point: PointId::at(TapId(0)),
+                first_point: PointId::at(TapId(0)),
                 tap: TapId(0),
                 transport: Transport::Tcp,
                 client: ([10, 0, 0, 1], 40_000).into(),

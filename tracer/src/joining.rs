@@ -36,6 +36,8 @@ pub struct Joining<'a> {
     dns: Option<ProtocolIndex>,
     networks: Vec<u64>,
     points: PointNumbers,
+    /// The same of what was known of them first.
+    first_points: PointNumbers,
     summary: Summary,
     handed_out: HandedOut,
     metrics: Metrics,
@@ -58,6 +60,14 @@ pub struct Outcomes {
     pub sink_error: Option<io::Error>,
 }
 
+/// What happens to an exchange.
+pub enum News {
+    /// Its request was seen; it is not complete yet. With its fingerprint.
+    Opened(Opened, u64),
+    /// It is complete, or will not become so.
+    Closed(Box<Exchange>),
+}
+
 impl<'a> Joining<'a> {
     /// Joins exchanges of these protocols.
     pub fn new(
@@ -74,6 +84,7 @@ impl<'a> Joining<'a> {
             dns: protocols.iter().position(|name| name == "dns").map(|at| ProtocolIndex(at as u8)),
             networks: Vec::new(),
             points: PointNumbers::default(),
+            first_points: PointNumbers::default(),
             summary: Summary { schema: summary::SCHEMA, ..Summary::default() },
             handed_out: HandedOut::default(),
             metrics: Metrics::default(),
@@ -91,23 +102,19 @@ impl<'a> Joining<'a> {
         }
     }
 
-    /// A request was seen; its exchange is not complete yet.
-    pub fn opened(&mut self, now: Timestamp, opened: &Opened, fingerprint: u64) {
-        let turn = self.turn(now);
+    /// Something happens, in the order of its times.
+    pub fn take(&mut self, now: Timestamp, news: News) {
+        let turn = Turn { number: EventNumber(self.events), at: now };
+        self.events += 1;
         self.settle(now);
-        self.open.insert(opened.id(), Opening { turn, contexts: opened.contexts() });
-        self.window.open(turn, opened, fingerprint);
-    }
-
-    /// An exchange is complete, or will not become so.
-    pub fn closed(&mut self, now: Timestamp, mut exchange: Box<Exchange>) {
-        exchange.turns = Turns { opened: self.open.remove(&exchange.id), closed: self.turn(now) };
-        self.settle(now);
-        if Some(exchange.protocol) == self.dns {
-            self.names.learn(&exchange);
+        match news {
+            News::Opened(opened, fingerprint) => {
+                let (contexts, point) = (opened.contexts(), opened.point());
+                self.open.insert(opened.id(), Opening { turn, contexts, point });
+                self.window.open(turn, &opened, fingerprint);
+            }
+            News::Closed(exchange) => self.close(turn, exchange),
         }
-        let fingerprint = fingerprint(&exchange);
-        self.window.close(exchange, fingerprint);
     }
 
     /// It is now this late, whether or not anything happens; what has settled is handed out.
@@ -147,11 +154,15 @@ impl<'a> Joining<'a> {
         self.error.is_some()
     }
 
-    /// The turn of the next event.
-    fn turn(&mut self, at: Timestamp) -> Turn {
-        let number = EventNumber(self.events);
-        self.events += 1;
-        Turn { number, at }
+    fn close(&mut self, closed: Turn, mut exchange: Box<Exchange>) {
+        let opened = self.open.remove(&exchange.id);
+        exchange.first_point = opened.map_or(exchange.first_point, |opened| opened.point);
+        exchange.turns = Turns { opened, closed };
+        if Some(exchange.protocol) == self.dns {
+            self.names.learn(&exchange);
+        }
+        let fingerprint = fingerprint(&exchange);
+        self.window.close(exchange, fingerprint);
     }
 
     /// Takes what has settled before this time, with the names that are known at this moment.
@@ -189,6 +200,7 @@ impl<'a> Joining<'a> {
             self.unjoined.trace(trace);
             for span in &mut trace.spans {
                 span.point = self.points.number(span.exchange.point);
+                span.first_point = self.first_points.number(span.exchange.first_point);
             }
             for span in trace.spans.iter().filter(|span| !span.is_next_point()) {
                 self.metrics.record(&span.exchange);

@@ -28,6 +28,7 @@ pub mod best;
 pub mod select;
 pub mod export;
 pub mod wanted;
+pub mod import;
 pub mod config;
 pub mod pipeline;
 pub mod cut;

@@ -268,6 +268,7 @@ impl Pairing {
             id: exchanges.id(),
             network: ends.network,
             point: ends.point,
+            first_point: ends.point,
             tap: place.first.tap,
             transport: ends.transport,
             client,
@@ -446,6 +447,6 @@ const INTERIM: u64 = 2;
 /// Requests of one flow that may be open at a time.
 pub const OPEN: usize = 4096;
 /// Identifiers of one exchange that are kept.
-const CONTEXTS: usize = 8;
+pub(crate) const CONTEXTS: usize = 8;
 /// Bytes that most exchanges need for their texts.
 const TEXT: usize = 160;

@@ -18,7 +18,7 @@ use crate::exchange::{
 };
 use crate::join::same_exchange::fingerprint;
 use crate::join::window::Opened;
-use crate::joining::{Joining, Outcomes};
+use crate::joining::{Joining, News, Outcomes};
 use crate::network;
 use crate::pairing::{Exchanges, mark};
 use crate::points::Points;
@@ -249,12 +249,8 @@ impl Told {
         for ((now, ..), shard, place) in order {
             let events = self.events.get_mut(usize::from(shard));
             let event = events.and_then(|events| events.get_mut(place as usize));
-            match event.and_then(|event| event.what.take()) {
-                Some(What::Opened(opened, fingerprint)) => {
-                    joining.opened(now, &opened, fingerprint);
-                }
-                Some(What::Closed(exchange)) => joining.closed(now, exchange),
-                None => {}
+            if let Some(news) = event.and_then(|event| event.what.take()) {
+                joining.take(now, news);
             }
         }
         self.events.iter_mut().for_each(Vec::clear);
@@ -267,12 +263,7 @@ type Order = (Timestamp, Cause, u64);
 
 struct Event {
     order: Order,
-    what: Option<What>,
-}
-
-enum What {
-    Opened(Opened, u64),
-    Closed(Box<Exchange>),
+    what: Option<News>,
 }
 
 /// A part of all flows, with protocols of its own.
@@ -417,7 +408,7 @@ impl StreamSink for ShardSink {
 }
 
 impl ShardSink {
-    fn tell(&mut self, what: What) {
+    fn tell(&mut self, what: News) {
         self.events.push(Event { order: self.order, what: Some(what) });
     }
 
@@ -453,6 +444,7 @@ impl ShardSink {
             id: self.id(),
             network: flow.network,
             point: flow.point,
+            first_point: flow.point,
             tap: syn.tap,
             transport: flow.transport,
             client,
@@ -475,7 +467,7 @@ impl ShardSink {
         };
         // It is over as soon as it is told.
         self.open = self.open.saturating_sub(1);
-        self.tell(What::Closed(Box::new(exchange)));
+        self.tell(News::Closed(Box::new(exchange)));
     }
 }
 
@@ -489,10 +481,10 @@ impl Exchanges for ShardSink {
 
     fn done(&mut self, mut exchange: Box<Exchange>) {
         // The other direction may have turned up at another tap since the request was seen.
-        exchange.point = self.point;
+        (exchange.point, exchange.first_point) = (self.point, self.point);
         self.open = self.open.saturating_sub(1);
         self.messages += u64::from(exchange.response.is_some());
-        self.tell(What::Closed(exchange));
+        self.tell(News::Closed(exchange));
     }
 
     fn evicted(&mut self) {
@@ -511,7 +503,7 @@ impl Exchanges for ShardSink {
 
 impl Found for ShardSink {
     fn opened(&mut self, exchange: &Exchange) {
-        self.tell(What::Opened(Opened::of(exchange), fingerprint(exchange)));
+        self.tell(News::Opened(Opened::of(exchange), fingerprint(exchange)));
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Span {
     pub exchange: Box<Exchange>,
     /// The number of the point that saw it, in order of first appearance.
     pub point: u32,
+    /// The same of what was known of the point when joining first learnt of it.
+    pub first_point: u32,
     /// The name of the service that was asked.
     pub service: Box<str>,
     /// The link to the span above, if there is one.

@@ -31,6 +31,9 @@ pub struct Summary {
     pub taps: usize,
     /// Their names.
     pub tap_names: Vec<String>,
+    /// What was read where spans are joined and not packets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spans_read: Option<SpansRead>,
     /// Places that see both directions: how many.
     pub points: usize,
     /// What they are.
@@ -102,6 +105,19 @@ impl Summary {
         let nanoseconds = self.to?.checked_sub(self.from?)?;
         (nanoseconds > 0).then_some(nanoseconds as f64 / 1e9)
     }
+}
+
+/// Spans that were read to be joined anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SpansRead {
+    /// The files.
+    pub files: u64,
+    /// The spans in them.
+    pub spans: u64,
+    /// Their bytes, uncompressed.
+    pub bytes: u64,
+    /// Lines of other types, which were skipped.
+    pub lines_skipped: u64,
 }
 
 /// What was shown of all traces.
@@ -193,15 +209,27 @@ impl std::fmt::Display for Summary {
                 .map(|(name, count)| format!("{} {}", grouped(*count), name.replace('_', " ")));
             parts.collect::<Vec<_>>().join(", ")
         };
-        writeln!(
-            f,
-            "read      {} packets, {} bytes, {} flows, {} tap{}",
-            grouped(self.packets),
-            grouped(self.bytes),
-            grouped(self.flows),
-            self.taps,
-            if self.taps == 1 { "" } else { "s" },
-        )?;
+        let s = |count| if count == 1 { "" } else { "s" };
+        match &self.spans_read {
+            None => writeln!(
+                f,
+                "read      {} packets, {} bytes, {} flows, {} tap{}",
+                grouped(self.packets),
+                grouped(self.bytes),
+                grouped(self.flows),
+                self.taps,
+                s(self.taps as u64),
+            )?,
+            Some(read) => {
+                let [spans, bytes, files] = [read.spans, read.bytes, read.files].map(grouped);
+                let s = s(read.files);
+                write!(f, "read      {spans} spans, {bytes} bytes, {files} file{s}")?;
+                match read.lines_skipped {
+                    0 => writeln!(f)?,
+                    skipped => writeln!(f, ", {} other lines skipped", grouped(skipped))?,
+                }
+            }
+        }
         self.describe_points(f)?;
         for (title, map) in [
             ("packets", &self.packets_by),

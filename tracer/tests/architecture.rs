@@ -17,6 +17,7 @@ fn modules_name_only_modules_before_them() {
         ("tracer/src", "crate"),
         ("tracer/src/join", "crate::join"),
         ("tracer/src/export", "crate::export"),
+        ("tracer/src/import", "crate::import"),
     ] {
         let folder = root().join(folder);
         let lib = [folder.join("lib.rs"), folder.join("mod.rs")];

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 type Case = (&'static str, i32, &'static str, &'static str);
 
 const READ: &str = "read      430 packets, 168,575 bytes, 33 flows, 1 tap";
+const JOINED: &str = "read      96 spans, 101,402 bytes, 1 file";
 const ROOT: &str = "GET /orders/7 ";
 
 #[rustfmt::skip]
@@ -64,7 +65,7 @@ const CASES: &[Case] = &[
     ("read cut.pcap.gz", 0, "wirespan: warning: cut.pcap.gz: unreadable after byte", ROOT),
     ("read text.pcap", 2, "wirespan: read text.pcap: not a pcap or pcapng file but text; give the file that `tcpdump -w` or `dumpcap -w` wrote, not what they print", ""),
     ("read program", 2, "wirespan: read program: not a pcap or pcapng file but an ELF program or library", ""),
-    ("read folder", 2, "wirespan: read folder: it is a directory, name the capture files in it", ""),
+    ("read folder", 2, "wirespan: read folder: it is a directory, name the files in it", ""),
     ("-r missing.pcap", 2, "wirespan: read missing.pcap: there is no such file, check the path", ""),
     ("read shop.pcap -r missing.pcap", 2, "wirespan: filter \"shop.pcap\": can't parse filter expression: syntax error (see man pcap-filter)", ""),
     ("read missing.pcap", 2, "wirespan: missing.pcap: there is no such file, and \"missing.pcap\" is no filter either (can't parse filter expression: syntax error)", ""),
@@ -80,6 +81,37 @@ const CASES: &[Case] = &[
     ("-r shop.pcap tcp[tcpflags] & tcp-syn != 0 and port 8080", 1, "wirespan: nothing found: its 5 flows carry no data", ""),
     ("read headers.pcap tcp and not dst port 9090", 1, "wirespan: nothing found: what could be read of its flows is too little: the rest was cut off by the snap length, capture with -s 0", ""),
     ("-r shop.pcap src port 6379", 1, "wirespan: nothing found: there are responses, but none of their requests", ""),
+    // Spans that are joined anew.
+    ("join shop.ndjson", 0, JOINED, ROOT),
+    ("join shop.ndjson.gz", 0, JOINED, ROOT),
+    ("join shop.ndjson.zst -q", 0, "", ROOT),
+    ("join shop.ndjson -q --format ndjson", 0, "", "{\"type\":\"span\",\"v\":2,"),
+    ("join shop.ndjson -q --errors --limit 1", 0, "", "/orders/"),
+    ("join shop.ndjson -q --trace 0000", 1, "wirespan: nothing found: none of 35 traces matches", ""),
+    ("join shop.ndjson -q --summary - -o traces.txt", 0, "", "\"lines_skipped\": 0"),
+    ("join shop.ndjson shop.ndjson", 0, "read      192 spans, ", ROOT),
+    ("join mixed.ndjson", 0, "read      96 spans, 101,402 bytes, 1 file, 2 other lines skipped", ROOT),
+    ("join cut.ndjson", 0, "wirespan: warning: cut.ndjson: cut off inside line 96, 700 bytes left out", ROOT),
+    ("join cut.ndjson.gz", 0, "wirespan: warning: cut.ndjson.gz: unreadable after byte", ROOT),
+    ("join empty.pcap", 1, "wirespan: nothing found: there are no spans in it", ""),
+    ("join other.ndjson", 1, "wirespan: nothing found: none of its 2 lines is a span", ""),
+    ("join broken.ndjson", 2, "wirespan: read broken.ndjson: line 3: it is no span (expected ident at byte 2); give what wirespan read --format ndjson wrote", ""),
+    ("join text.pcap", 2, "wirespan: read text.pcap: line 1: it is no span (invalid type: integer `10`, expected a JSON object at byte 2); give what wirespan read --format ndjson wrote", ""),
+    ("join version-1.ndjson", 2, "wirespan: read version-1.ndjson: line 1: it is of version 1, and only 2 can be joined; read the capture anew with --format ndjson", ""),
+    ("join version-3.ndjson", 2, "wirespan: read version-3.ndjson: line 1: it is of version 3, and only 2 can be joined; join it with the wirespan that wrote it", ""),
+    ("join without.ndjson", 2, "wirespan: read without.ndjson: line 1: it has no `closed`; read the capture anew with --format ndjson", ""),
+    ("join strange.ndjson", 2, "wirespan: read strange.ndjson: line 1: its `format` cannot be \"w4c\"; a newer wirespan may know it", ""),
+    ("join shop.pcap", 2, "wirespan: read shop.pcap: it is a capture, say wirespan read shop.pcap", ""),
+    ("join shop.pcap.gz", 2, "wirespan: read shop.pcap.gz: it is a capture, say wirespan read shop.pcap.gz", ""),
+    ("read shop.ndjson", 2, "wirespan: read shop.ndjson: not a pcap or pcapng file but spans of wirespan; say wirespan join for them", ""),
+    ("join missing.ndjson", 2, "wirespan: read missing.ndjson: there is no such file, check the path", ""),
+    ("join folder", 2, "wirespan: read folder: it is a directory, name the files in it", ""),
+    ("join", 2, "wirespan: no spans named; say wirespan join FILE, or - for the standard input", ""),
+    ("join - -", 2, "wirespan: the standard input (-) can be read once only", ""),
+    ("join shop.ndjson -o shop.ndjson", 2, "wirespan: write shop.ndjson: it is in use here already, name another place", ""),
+    ("join shop.ndjson --max-flows 3", 2, "wirespan: there is no option --max-flows, did you mean --max-held? (see wirespan join --help)", ""),
+    ("join --help", 0, "", "Memory holds some 64 bytes of each span."),
+    ("join -h", 0, "", "wirespan join shop.ndjson --errors"),
     // Words that are wrong.
     ("read shop.pcap -- tcp prot 80", 2, "wirespan: filter \"tcp prot 80\": can't parse filter expression: syntax error (see man pcap-filter)", ""),
     ("read shop.pcap tcp prot 80", 2, "wirespan: tcp: there is no such file, and \"tcp prot 80\" is no filter either (can't parse filter expression: syntax error)", ""),
@@ -441,18 +473,28 @@ fn a_reader_that_goes_is_no_failure() {
 #[test]
 fn ctrl_c_on_a_silent_pipe_shows_what_has_come() {
     let files = files();
-    let whole = wirespan(files.path(), "read shop.pcap --format ndjson").output().unwrap();
+    let spans = fs::read(files.path().join("shop.ndjson")).unwrap();
+    for (words, input, read) in [
+        ("read - --format ndjson", capture(), "read      430 packets,"),
+        ("join - --format ndjson", spans, JOINED),
+    ] {
+        check_ctrl_c(files.path(), words, &input, read);
+    }
+}
+
+fn check_ctrl_c(folder: &Path, words: &str, input: &[u8], read: &str) {
+    let whole = fs::read_to_string(folder.join("shop.ndjson")).unwrap();
     let (reader, mut writer) = std::io::pipe().unwrap();
     let left = reader.try_clone().unwrap();
-    let child = wirespan(files.path(), "read - --format ndjson")
+    let child = wirespan(folder, words)
         .stdin(reader)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The pipe stays open, and what it ends with is the beginning of a packet.
-    writer.write_all(&capture()).unwrap();
-    writer.write_all(&[0; 7]).unwrap();
+    // The pipe stays open, and what it ends with is the beginning of a packet or span.
+    writer.write_all(input).unwrap();
+    writer.write_all(&input[..7]).unwrap();
     let is_empty = || {
         let mut ends = [PollFd::new(left.as_fd(), PollFlags::POLLIN)];
         poll(&mut ends, PollTimeout::ZERO).unwrap() == 0
@@ -463,7 +505,7 @@ fn ctrl_c_on_a_silent_pipe_shows_what_has_come() {
     let pid = child.id().to_string();
     assert!(Command::new("sh").args(["-c", "kill -INT $0", &pid]).status().unwrap().success());
     let done = child.wait_with_output().unwrap();
-    check(&done, 130, "read      430 packets,", "\"span\"").unwrap();
+    check(&done, 130, read, "\"span\"").unwrap();
     let error = String::from_utf8(done.stderr).unwrap();
     assert!(
         error.ends_with("wirespan: stopped by ctrl-C; what had been read was used\n"),
@@ -471,10 +513,7 @@ fn ctrl_c_on_a_silent_pipe_shows_what_has_come() {
     );
     let named_otherwise =
         String::from_utf8(done.stdout).unwrap().replace("\"tap\":\"stdin\"", "\"tap\":\"shop\"");
-    assert!(
-        named_otherwise == String::from_utf8(whole.stdout).unwrap(),
-        "not all spans, or others"
-    );
+    assert!(named_otherwise == whole, "not all spans, or others");
 }
 
 fn wirespan(folder: &Path, words: &str) -> Command {
@@ -537,7 +576,39 @@ fn files() -> TempDir {
     let datagrams = unknown.map(|(client, server, length)| datagram(client, server, length));
     put("unknown.pcap", &[&shop[..24], &datagrams.concat()].concat());
     fs::create_dir(folder.path().join("folder")).unwrap();
+    spans(folder.path());
     folder
+}
+
+/// Adds the spans of the capture, good and bad.
+fn spans(folder: &Path) {
+    let put = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    let done = wirespan(folder, "read -q shop.pcap --format ndjson").output().unwrap();
+    let shop = String::from_utf8(done.stdout).unwrap();
+    let gzip = |text: &str| {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    let (first, rest) = shop.split_once('\n').unwrap();
+    let (second, _) = rest.split_once('\n').unwrap();
+    let other = "{\"type\":\"metric\",\"v\":7,\"state\":{}}\n";
+    put("shop.ndjson", &shop);
+    fs::write(folder.join("shop.ndjson.gz"), gzip(&shop)).unwrap();
+    fs::write(folder.join("shop.ndjson.zst"), zstd::encode_all(shop.as_bytes(), 1).unwrap())
+        .unwrap();
+    let compressed = gzip(&shop);
+    fs::write(folder.join("cut.ndjson.gz"), &compressed[..compressed.len() * 3 / 4]).unwrap();
+    let last = shop[..shop.len() - 1].rfind('\n').unwrap() + 1;
+    put("cut.ndjson", &shop[..last + 700]);
+    put("other.ndjson", &other.repeat(2));
+    put("mixed.ndjson", &format!("{other}\r\n\n{shop}{other}"));
+    put("broken.ndjson", &format!("{first}\n{second}\nnothing\n{rest}"));
+    put("version-1.ndjson", &first.replace("\"v\":2", "\"v\":1"));
+    put("version-3.ndjson", &first.replace("\"v\":2", "\"v\":3,\"client\":7"));
+    put("without.ndjson", &first.replace("\"closed\"", "\"close\""));
+    let identified = shop.lines().find(|line| line.contains("\"traceparent\"")).unwrap();
+    put("strange.ndjson", &identified.replace("\"format\":\"traceparent\"", "\"format\":\"w4c\""));
 }
 
 /// The shipped capture of one point, decompressed.

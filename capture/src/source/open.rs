@@ -25,7 +25,7 @@ pub enum OpenError {
         file: String,
     },
     /// It is a directory.
-    #[error("read {file}: it is a directory, name the capture files in it")]
+    #[error("read {file}: it is a directory, name the files in it")]
     Directory {
         /// The file's name as it was given.
         file: String,
@@ -90,7 +90,8 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    fn from_io(file: &str, source: io::Error) -> Self {
+    /// What the operating system said of a file, and what can be done.
+    pub fn from_io(file: &str, source: io::Error) -> Self {
         let file = file.to_owned();
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotFound { file },
@@ -102,22 +103,24 @@ impl OpenError {
 }
 
 /// An opened file, decompressed.
-pub(super) struct Opened {
+pub struct Opened {
     /// What follows `head`.
-    pub(super) reader: Box<dyn Read + Send>,
-    /// The first bytes, at least [`HEAD`] unless the file is shorter.
-    pub(super) head: Vec<u8>,
-    pub(super) compression: Compression,
+    pub reader: Box<dyn Read + Send>,
+    /// The first bytes, at least 24 unless the file is shorter.
+    pub head: Vec<u8>,
+    /// How it was compressed.
+    pub compression: Compression,
     /// Whether it is a regular file: reads do not wait, and it can be opened again.
-    pub(super) regular: bool,
+    pub regular: bool,
 }
 
 /// How a path is called in messages.
-pub(super) fn display_name(path: &Path) -> String {
+pub fn display_name(path: &Path) -> String {
     if is_stdin(path) { "stdin".to_owned() } else { path.display().to_string() }
 }
 
-pub(super) fn is_stdin(path: &Path) -> bool {
+/// Whether a path stands for the standard input.
+pub fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
@@ -139,14 +142,18 @@ pub(crate) fn label(path: &Path) -> String {
 }
 
 /// The length of a regular file.
-pub(super) fn length(path: &Path) -> Option<u64> {
+pub fn length(path: &Path) -> Option<u64> {
     if is_stdin(path) {
         return regular_length(&stdin().ok()?);
     }
     std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
 }
 
-pub(super) fn open(path: &Path, progress: &Progress) -> Result<Opened, OpenError> {
+/// Opens a file by its path, or the standard input by the path `-`; what is read of it is counted.
+///
+/// # Errors
+/// Why it cannot be opened, or that it is empty.
+pub fn open(path: &Path, progress: &Progress) -> Result<Opened, OpenError> {
     let name = display_name(path);
     let failed = |error| OpenError::from_io(&name, error);
     let file = if is_stdin(path) { stdin() } else { File::open(path) }.map_err(failed)?;
@@ -290,6 +297,7 @@ const CONVERT: &str = "a capture in another format; convert it with `editcap -F 
 const DECOMPRESS: &str = "a compressed file of another kind than gzip or zstd; decompress it first";
 
 const FOREIGN: &[(&[u8], &str)] = &[
+    (b"{\"type\":\"span\",", "spans of wirespan; say wirespan join for them"),
     (b"snoop\0\0\0", "a snoop capture; convert it with `editcap -F pcapng`"),
     (b"btsnoop\0", "a Bluetooth snoop capture, which holds no IP traffic"),
     (b"RTSS", "a Network Monitor 1 capture; convert it with `editcap -F pcapng`"),

@@ -188,7 +188,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(total: Option<u64>) -> Self {
+    /// Nothing is read yet of so many bytes.
+    pub fn new(total: Option<u64>) -> Self {
         Self { read: Arc::default(), total, stop: Arc::default() }
     }
 

@@ -30,9 +30,7 @@ impl Inputs {
         let (named, rest) = words.split_at_checked(leading).unwrap_or_default();
         let files: Vec<PathBuf> =
             from.iter().cloned().chain(named.iter().map(PathBuf::from)).collect();
-        if files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
-            bail!("the standard input (-) can be read once only");
-        }
+        once(&files)?;
         if let (Some(first), false) = (rest.first(), filter.is_empty()) {
             bail!("{first}: there is no such file; before -- stand files, after it the filter");
         }
@@ -80,6 +78,14 @@ fn compile(expression: &str, words: &[String], words_may_be_files: bool) -> Resu
             _ => anyhow::anyhow!("filter {expression:?}: {reason} (see man pcap-filter)"),
         }
     })
+}
+
+/// Refuses what can be read once only where it is named twice.
+pub(super) fn once(files: &[PathBuf]) -> Result<()> {
+    if files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
+        bail!("the standard input (-) can be read once only");
+    }
+    Ok(())
 }
 
 /// Whether a word names a capture: a path that exists, or may well, behind a closed door.

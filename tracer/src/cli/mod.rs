@@ -7,6 +7,7 @@ mod choose;
 mod tcpdump;
 mod show;
 mod read;
+mod join;
 mod inputs;
 mod output;
 mod packets;
@@ -54,6 +55,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Read(Box<read::ReadArgs>),
+    Join(Box<join::JoinArgs>),
     Completions(install::CompletionsArgs),
     /// Write a page for man to the standard output
     #[command(after_help = install::PAGE)]
@@ -64,6 +66,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
     if words.get(1).and_then(|word| word.to_str()).is_some_and(is_verbless) {
         words.insert(1, "read".into());
     }
+    let command = words.get(1).and_then(|word| word.to_str()).unwrap_or("read").to_owned();
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => {
@@ -78,10 +81,11 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
             complain(error.to_string().trim_end());
             return Ok(Exit::CouldNot);
         }
-        Err(error) => anyhow::bail!(usage::explain(&error)),
+        Err(error) => anyhow::bail!(usage::explain(&error, &command)),
     };
     match cli.command {
         Command::Read(args) => read::read(&args),
+        Command::Join(args) => join::join(&args),
         Command::Completions(args) => install::completions(&args, Cli::command()),
         Command::Man => install::man(Cli::command()),
     }

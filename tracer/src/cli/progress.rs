@@ -7,13 +7,31 @@ use wirespan_capture::source::report::Progress;
 /// Shows how much was read, and how fast.
 pub(super) struct Meter {
     bar: ProgressBar,
-    progress: Progress,
+    /// How many bytes were read; none where things are counted.
+    progress: Option<Progress>,
 }
 
 impl Meter {
-    /// Follows the progress of a source.
-    pub(super) fn new(progress: Progress, wanted: bool) -> Self {
-        let bar = match progress.total() {
+    /// Follows the reading of files, and says how many of these were found.
+    pub(super) fn new(progress: Progress, what: &str, wanted: bool) -> Self {
+        let template = match progress.total() {
+            Some(_) => {
+                "{prefix}{percent:>3} % of {total_bytes}, {bytes_per_sec}, {msg} WHAT, {eta} left"
+            }
+            None => "{prefix}{bytes}, {bytes_per_sec}, {msg} WHAT",
+        };
+        let bar = Self::bar(progress.total(), &template.replace("WHAT", what), wanted);
+        Self { bar, progress: Some(progress) }
+    }
+
+    /// Says how many of so many things were done.
+    pub(super) fn counting(total: u64, done: &str, wanted: bool) -> Self {
+        let template = format!("{{percent:>3}} % {done}, {{eta}} left");
+        Self { bar: Self::bar(Some(total), &template, wanted), progress: None }
+    }
+
+    fn bar(total: Option<u64>, template: &str, wanted: bool) -> ProgressBar {
+        let bar = match total {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
         };
@@ -23,16 +41,10 @@ impl Meter {
             ProgressDrawTarget::hidden()
         };
         bar.set_draw_target(target);
-        let template = match progress.total() {
-            Some(_) => {
-                "{prefix}{percent:>3} % of {total_bytes}, {bytes_per_sec}, {msg} packets, {eta} left"
-            }
-            None => "{prefix}{bytes}, {bytes_per_sec}, {msg} packets",
-        };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Self { bar, progress }
+        bar
     }
 
     /// Says what is read for, where it is read again.
@@ -41,11 +53,11 @@ impl Meter {
         self
     }
 
-    /// Shows where reading is now.
-    pub(super) fn show(&self, packets: u64) {
+    /// Shows where the work is now: so much was found or done.
+    pub(super) fn show(&self, count: u64) {
         if !self.bar.is_hidden() {
-            self.bar.set_message(grouped(packets));
-            self.bar.set_position(self.progress.read());
+            self.bar.set_message(grouped(count));
+            self.bar.set_position(self.progress.as_ref().map_or(count, Progress::read));
         }
     }
 

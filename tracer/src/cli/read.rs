@@ -108,7 +108,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         start: showing.start.clone(),
         filter: inputs.filter.clone(),
         names: showing.names.clone(),
-        meter: Meter::new(source.progress(), args.output.may_show_progress()),
+        meter: Meter::new(source.progress(), "packets", args.output.may_show_progress()),
         stop: stop.clone(),
     };
     let pool = rayon::ThreadPoolBuilder::new()
@@ -144,7 +144,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         Some(packets) if exit == Exit::Done => {
             let files: Vec<String> = source.reports().into_iter().map(|r| r.name).collect();
             let mut again = inputs.open(config.threads, args.tcpdump.count)?;
-            let meter = Meter::new(again.progress(), args.output.may_show_progress());
+            let meter = Meter::new(again.progress(), "packets", args.output.may_show_progress());
             here.meter = meter.called("packets: ");
             // It may be set since there were traces enough.
             stop.store(false, Ordering::Relaxed);

@@ -4,8 +4,9 @@ use super::tcpdump::instead_of;
 use clap::error::{ContextKind, Error, ErrorKind};
 use std::error::Error as _;
 
-/// Says what is wrong, and where it would be better.
-pub(super) fn explain(error: &Error) -> String {
+/// Says what is wrong with the words of a command, and where it would be better.
+pub(super) fn explain(error: &Error, command: &str) -> String {
+    let see = format!("(see wirespan {command} --help)");
     let text = |kind| error.get(kind).map(ToString::to_string).filter(|text| !text.is_empty());
     let option = text(ContextKind::InvalidArg).unwrap_or_default();
     // `--threads <N>` is called --threads.
@@ -19,7 +20,7 @@ pub(super) fn explain(error: &Error) -> String {
             let meant = text(ContextKind::SuggestedArg).map_or_else(String::new, |other| {
                 format!(", did you mean {}?", other.split(' ').next().unwrap_or_default())
             });
-            format!("there is no option {name}{meant} {SEE}")
+            format!("there is no option {name}{meant} {see}")
         }
         (ErrorKind::InvalidSubcommand, _) => {
             let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
@@ -29,7 +30,7 @@ pub(super) fn explain(error: &Error) -> String {
                 "{word}: there is no such command and no such file{meant} (see wirespan --help)"
             )
         }
-        (ErrorKind::InvalidValue, None) => format!("{name} needs a value {SEE}"),
+        (ErrorKind::InvalidValue, None) => format!("{name} needs a value {see}"),
         (ErrorKind::InvalidValue, Some(value)) => {
             let values = text(ContextKind::ValidValue).unwrap_or_default();
             format!("{name} {value}: name one of {values}")
@@ -38,16 +39,14 @@ pub(super) fn explain(error: &Error) -> String {
             let given = value.map_or_else(String::new, |value| format!(" {value}"));
             match error.source() {
                 Some(reason) => format!("{name}{given}: {reason}"),
-                None => format!("{name}{given}: this is no value for it {SEE}"),
+                None => format!("{name}{given}: this is no value for it {see}"),
             }
         }
-        (ErrorKind::ArgumentConflict, _) => format!("{name} was given twice {SEE}"),
+        (ErrorKind::ArgumentConflict, _) => format!("{name} was given twice {see}"),
         _ => {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();
-            format!("{} {SEE}", line.trim_start_matches("error: "))
+            format!("{} {see}", line.trim_start_matches("error: "))
         }
     }
 }
-
-const SEE: &str = "(see wirespan read --help)";

@@ -98,7 +98,7 @@ impl Ndjson {
         }
         line.text(key!("service"), span.service.as_bytes());
         line.name(key!("protocol"), protocol_name(e.protocol, &self.protocols));
-        line.name(key!("sort"), sort_name(e.sort));
+        line.name(key!("sort"), e.sort.name());
         for (name, key) in [(OPERATION, key!("operation")), (RESOURCE, key!("resource"))] {
             if let Some(text) = e.text.text(name) {
                 line.text(key, text);
@@ -117,10 +117,13 @@ impl Ndjson {
             });
         }
         line.int(key!("start"), e.start().0);
-        line.int(key!("duration"), e.end().0 - e.start().0);
+        line.int(key!("duration"), e.end().0.saturating_sub(e.start().0));
         let tap = names.taps.get(usize::from(e.tap.0)).map_or("", String::as_str);
         line.text(key!("tap"), tap.as_bytes());
         line.int(key!("point"), i64::from(span.point));
+        if span.first_point != span.point {
+            line.int(key!("first_point"), i64::from(span.first_point));
+        }
         let network = names.networks.get(usize::from(e.network.0)).map_or("", String::as_str);
         if !network.is_empty() {
             line.name(key!("network"), network);
@@ -193,6 +196,8 @@ fn half_fields(half: &Half, fields: &mut Object<'_>) {
     fields.number(key!("len"), half.len);
     if let Some(seq) = half.seq {
         fields.number(key!("seq"), u64::from(seq));
+    }
+    if half.ack > 0 || half.seq.is_some() {
         fields.number(key!("ack"), u64::from(half.ack));
     }
     if half.tsval > 0 {
@@ -297,15 +302,6 @@ pub fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Ok => "ok",
         Outcome::ClientError => "client_error",
         Outcome::ServerError => "server_error",
-    }
-}
-
-fn sort_name(sort: Sort) -> &'static str {
-    match sort {
-        Sort::Call => "call",
-        Sort::Handshake => "handshake",
-        Sort::OneWay => "one_way",
-        Sort::Connect => "connect",
     }
 }
 

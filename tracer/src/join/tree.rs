@@ -100,7 +100,16 @@ fn trace(
                 .map(|s| s.id),
         });
         let service = learned_name.unwrap_or_else(|| names::service(&exchange));
-        spans.push(Span { id, exchange, point: 0, service, link, earlier: None, depth });
+        spans.push(Span {
+            id,
+            exchange,
+            point: 0,
+            first_point: 0,
+            service,
+            link,
+            earlier: None,
+            depth,
+        });
     }
     let first = spans.first()?;
     let id = match wire {

@@ -38,7 +38,7 @@ impl Opened {
             id: exchange.id,
             start: exchange.start(),
             network: exchange.network,
-            point: exchange.point,
+            point: exchange.first_point,
             client: exchange.client_host(),
             server: exchange.server_host(),
             contexts: exchange.contexts.clone(),
@@ -48,6 +48,11 @@ impl Opened {
     /// The exchange.
     pub fn id(&self) -> ExchangeId {
         self.id
+    }
+
+    /// The point that sees it.
+    pub fn point(&self) -> PointId {
+        self.point
     }
 
     /// How many identifiers it carries as yet.
@@ -223,14 +228,20 @@ impl Window {
             }
             let Some(state) = self.component(component, birth, due) else { continue };
             let quiet = state.last.plus(self.limits.quiet);
+            let oldest = match state.open == state.members.len() {
+                true => NEVER,
+                false => state.since.plus(self.limits.oldest),
+            };
             match state.open {
                 _ if now == NEVER => self.settle(component),
                 0 if quiet > due => self.schedule(component, quiet.plus(self.slop())),
                 0 => self.settle(component),
-                open if state.since.plus(self.limits.oldest) > due
-                    || open == state.members.len() =>
-                {
-                    self.schedule(component, due.plus(self.limits.quiet.max(CHECK)));
+                _ if oldest > due => {
+                    // Nothing happens before `now`, so that looking before would find the same.
+                    let step = self.limits.quiet.max(CHECK);
+                    let wait = now.min(oldest).0.saturating_sub(due.0);
+                    let steps = wait.saturating_add(step - 1) / step;
+                    self.schedule(component, due.plus(step.saturating_mul(steps.max(1))));
                 }
                 _ => {
                     *self.early.entry("age").or_default() += 1;

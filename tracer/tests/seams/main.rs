@@ -16,4 +16,5 @@ mod joining;
 mod view;
 mod choosing;
 mod cut;
+mod joined;
 mod random;

@@ -357,7 +357,8 @@ fn each_shard_has_instances_that_own_their_connections() {
     };
     let ran = run_with(&packets, &config);
     assert_eq!(ran.summary.exchanges["toy"], 200);
-    for log in logs.into_inner().unwrap() {
+    // The first ones only told their names.
+    for log in logs.into_inner().unwrap().iter().skip(1) {
         let lines = log.lines();
         let count = |what: &str| lines.iter().filter(|line| line.starts_with(what)).count();
         assert_eq!((count("open"), count("end"), count("forget")), (200, 400, 200));

@@ -1,15 +1,23 @@
-//! Packets through the whole pipeline, whatever the batches and threads; traces as text.
+//! Packets through the whole pipeline, whatever the batches and threads, and their spans joined
+//! anew; traces as text.
 
 use crate::packets::{Packet, source};
 use std::io;
 use std::sync::Arc;
 use wirespan::config::Config;
 use wirespan::exchange::{Exchange, RESOURCE};
+use wirespan::export::Render;
+use wirespan::export::ndjson::{Ndjson, SourceNames};
+use wirespan::import::ImportError;
+use wirespan::import::spans::Spans;
+use wirespan::join::window::WindowLimits;
+use wirespan::joining::Outcomes;
 use wirespan::pipeline::{self, Surroundings};
 use wirespan::span::{Span, SpanSink, Trace};
 use wirespan::summary::Summary;
 use wirespan_capture::packet::Batch;
 use wirespan_capture::source::PacketSource;
+use wirespan_capture::source::report::Progress;
 use wirespan_parsers::message::Value;
 
 /// What came of some packets.
@@ -18,15 +26,21 @@ pub(crate) struct Ran {
     pub(crate) traces: Vec<Trace>,
     pub(crate) summary: Summary,
     pub(crate) taps: Vec<String>,
+    networks: Vec<String>,
+    protocols: Vec<String>,
 }
 
-/// Runs packets, in order of their times; batches and threads must make no difference.
+/// Runs packets, in order of their times; batches and threads must make no difference, and from the
+/// spans alone the same must come.
 pub(crate) fn run(packets: &[Packet]) -> Ran {
     run_with(packets, &Config::default)
 }
 
 pub(crate) fn run_with(packets: &[Packet], config: &dyn Fn() -> Config) -> Ran {
-    let first = run_once(packets, &config(), 1_000, 1);
+    let Config { protocols, window, .. } = config();
+    let mut first = run_once(packets, &config(), 1_000, 1);
+    first.protocols = protocols().iter().map(|protocol| protocol.name().to_owned()).collect();
+    check_joined(&first, window);
     for (batch, threads) in [(1, 2), (3, 8)] {
         let other = run_once(packets, &config(), batch, threads);
         let cut = format!("in batches of {batch}, by {threads} threads");
@@ -52,13 +66,16 @@ pub(crate) fn run_source(source: &mut dyn PacketSource, config: &Config) -> Ran 
     assert!(sink.finished);
     assert!(outcomes.source_error.is_none() && outcomes.sink_error.is_none());
     check_traces(&sink.traces);
-    Ran { traces: sink.traces, summary: outcomes.summary, taps: here.taps }
+    let Here { taps, networks } = here;
+    let (traces, summary) = (sink.traces, outcomes.summary);
+    Ran { traces, summary, taps, networks, protocols: Vec::new() }
 }
 
-/// Nothing but the names of taps.
+/// Nothing but the names of taps and networks.
 #[derive(Default)]
 pub(crate) struct Here {
     taps: Vec<String>,
+    networks: Vec<String>,
 }
 
 impl Surroundings for Here {
@@ -68,7 +85,9 @@ impl Surroundings for Here {
         self.taps = names;
     }
 
-    fn networks(&mut self, _names: Vec<String>) {}
+    fn networks(&mut self, names: Vec<String>) {
+        self.networks = names;
+    }
 
     fn go_on(&mut self, _packets: u64) -> bool {
         true
@@ -88,7 +107,7 @@ pub(crate) fn run_into_nothing(packets: &[Packet]) -> io::Error {
         }
     }
     let mut source = source(packets, 1);
-    let mut here = Here { taps: Vec::new() };
+    let mut here = Here::default();
     pipeline::run(&mut source, &mut here, &Config::default(), &mut Full).sink_error.unwrap()
 }
 
@@ -108,6 +127,63 @@ impl SpanSink for Collected {
         self.finished = true;
         Ok(())
     }
+}
+
+/// Joins spans that were written down, in whatever order, by a program that knows none of the
+/// protocols; they must come out as they were written.
+fn check_joined(ran: &Ran, limits: WindowLimits) {
+    let written = ran.ndjson();
+    let reversed: Vec<&str> = written.lines().rev().collect();
+    let (joined, outcomes) = join(&[&reversed.join("\n")], limits);
+    for (written, joined) in written.lines().zip(joined.lines()) {
+        assert_eq!(written, joined, "as from the packets, and as from the spans");
+    }
+    assert_eq!(written.len(), joined.len());
+    let counts = |summary: &Summary| {
+        let Summary { exchanges, open_by, links, repeating_ids, settled_early, .. } = summary;
+        let sums = (summary.spans, summary.traces, summary.joined_traces);
+        format!("{exchanges:?} {open_by:?} {links:?} {repeating_ids:?} {settled_early:?} {sums:?}")
+    };
+    assert_eq!(counts(&ran.summary), counts(&outcomes.summary));
+}
+
+/// Joins what was written, and writes it again.
+pub(crate) fn join(written: &[&str], limits: WindowLimits) -> (String, Outcomes) {
+    let written: Vec<&[u8]> = written.iter().map(|text| text.as_bytes()).collect();
+    let (traces, written, outcomes) = try_join(&written, limits).unwrap();
+    assert!(!outcomes.stopped);
+    assert!(outcomes.source_error.is_none() && outcomes.sink_error.is_none());
+    check_traces(&traces);
+    (written, outcomes)
+}
+
+/// The same of what may be broken.
+pub(crate) fn try_join(
+    written: &[&[u8]],
+    limits: WindowLimits,
+) -> Result<(Vec<Trace>, String, Outcomes), ImportError> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut paths = Vec::new();
+    for (number, text) in written.iter().enumerate() {
+        paths.push(folder.path().join(number.to_string()));
+        std::fs::write(&paths[number], text).unwrap();
+    }
+    let spans = Spans::read(&paths, Vec::new(), &Progress::default(), &mut |_| true)?;
+    let mut sink = Collected { traces: Vec::new(), finished: false };
+    let outcomes = spans.join(limits, &mut sink, &mut |_| true);
+    assert!(sink.finished);
+    let names = SourceNames::default();
+    names.set_taps(spans.taps().to_vec());
+    names.set_networks(spans.networks());
+    let written = ndjson(&sink.traces, spans.protocols().to_vec(), names);
+    Ok((sink.traces, written, outcomes))
+}
+
+fn ndjson(traces: &[Trace], protocols: Vec<String>, names: SourceNames) -> String {
+    let mut text = Vec::new();
+    let ndjson = Ndjson { protocols, names };
+    traces.iter().for_each(|trace| ndjson.trace(trace, &mut text));
+    String::from_utf8(text).unwrap()
 }
 
 /// What holds for all traces.
@@ -133,6 +209,14 @@ fn check_traces(traces: &[Trace]) {
 }
 
 impl Ran {
+    /// The spans as JSON lines.
+    pub(crate) fn ndjson(&self) -> String {
+        let names = SourceNames::default();
+        names.set_taps(self.taps.clone());
+        names.set_networks(self.networks.clone());
+        ndjson(&self.traces, self.protocols.clone(), names)
+    }
+
     /// Each trace on a line, such as `/front(/back[x-request-id]) + /other`, in order of time.
     pub(crate) fn trees(&self) -> Vec<String> {
         let mut traces: Vec<&Trace> = self.traces.iter().collect();
