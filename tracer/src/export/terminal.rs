@@ -391,7 +391,8 @@ enum Lead {
 /// The branches before a row: a line goes on where a later one follows. Of a tree that is deeper
 /// than there is room, the outer branches are left out.
 fn branches(rows: &Rows<'_>, place: usize, columns: usize, lead: Lead) -> String {
-    let room = (columns / BRANCH).max(2);
+    // What stands below a line is one branch further in.
+    let room = (columns / BRANCH).max(2) + usize::from(lead == Lead::Below);
     let mut parts = Vec::new();
     let mut at = rows.get(place);
     if lead == Lead::Below {
