@@ -94,10 +94,14 @@ pub struct Segment {
     pub macs: u32,
     /// The address space.
     pub network: NetworkId,
+    /// The VLANs of the address space as a number, which does not hang on what came first.
+    pub vlans: u64,
     /// An end is a loopback address, and the network that of a host's own.
     pub loopback: bool,
-    /// Who sent it.
+    /// Who sent it, or whom the receiver had called in its stead.
     pub source: Endpoint,
+    /// It comes from another address than the receiver had called.
+    pub redirected: bool,
     /// Who gets it.
     pub destination: Endpoint,
     /// The transport's header.
@@ -207,6 +211,7 @@ struct Spot {
     tap: TapId,
     place: TapId,
     network: NetworkId,
+    vlans: u64,
 }
 
 /// A packet from its IP header on.
@@ -382,8 +387,9 @@ impl Decoder {
         // Taps that are one point see one network.
         let first = self.taps.all.get(usize::from(place.0))?;
         let network = Network { vlans: first.vlans.clone(), loopback_of: None };
+        let vlans = first.vlans.iter().fold(0, |all, vlan| all << 12 | u64::from(*vlan));
         let network = NetworkId(self.networks.number(&network)?);
-        let spot = Spot { tap: id, place, network };
+        let spot = Spot { tap: id, place, network, vlans };
         self.last_tap = Some((tap, spot));
         Some(spot)
     }
@@ -457,8 +463,10 @@ impl Decoder {
             half: None,
             macs: ip.macs,
             network: ip.spot.network,
+            vlans: ip.spot.vlans,
             loopback: false,
             source: Endpoint { ip: source, port: 0 },
+            redirected: false,
             destination: Endpoint { ip: destination, port: 0 },
             header: Header::Udp,
             payload: Payload::InBatch(0..0),
@@ -497,7 +505,9 @@ impl Decoder {
             let packet = ip.bytes.get(addresses..).unwrap_or_default();
             segment.signature = xxh3_64_with_seed(packet, 0);
         }
-        segment.source = self.called(&mut segment);
+        let called = self.called(&mut segment);
+        segment.redirected = called != segment.source;
+        segment.source = called;
         let [source, destination] = [segment.source, segment.destination];
         // An address of the host's own says which host it is.
         if source.is_loopback() && destination.is_loopback() {

@@ -518,7 +518,9 @@ impl FlowTable {
         let Some(entry) = self.flows.get_mut(slot) else { return };
         let (place, other) = match entry.sights {
             [Some(low), Some(high)] => {
-                entry.flow.network = low.network.min(high.network);
+                // Not the one that was seen first, as that hangs on where the capture begins.
+                let network = |sight: &Sight| (sight.vlans, sight.network);
+                entry.flow.network = network(&low).min(network(&high)).1;
                 (low.place, high.place)
             }
             [Some(sight), None] | [None, Some(sight)] => {

@@ -1,8 +1,8 @@
 //! Cuts the packets of chosen traces out of captures: reads them a second time and writes what is
 //! wanted to another file, in the same order.
 //!
-//! Of a fragmented datagram it is known with the last fragment whether it is wanted. Until then
-//! they wait, and so does what comes after them:
+//! Of some packets it is known later whether they are wanted: of the fragments of a datagram with the
+//! last one, of a SYN with its answer. Until then they wait, and so does what comes after them:
 //!
 //! ```text
 //! ─▶ packet ─▶ fragment 1 ─▶ packet ─▶ … ─▶ fragment n: wanted or not ─▶ all of them are written
@@ -11,10 +11,12 @@
 use crate::config::Config;
 use crate::pipeline::Surroundings;
 use crate::wanted::Wanted;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use wirespan_capture::decode::Decoder;
-use wirespan_capture::packet::{Batch, PacketHead, Timestamp};
+use wirespan_capture::decode::{Decoder, Header};
+use wirespan_capture::packet::{Batch, Endpoint, PacketHead, TapId, Timestamp};
 use wirespan_capture::savefile::Savefile;
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::{Fill, PacketSource};
@@ -46,35 +48,50 @@ pub fn cut<W: Write>(
     let mut batch = Batch::default();
     let mut decoder = Decoder::with_points(config.points.clone());
     let mut queue = Queue::default();
-    let mut comments = Vec::new();
     let mut outcome = Cut { until: Timestamp::default(), stopped: false, source_error: None };
     let mut packets = 0;
     loop {
         let fill = source.fill(&mut batch);
         packets += batch.packets.len() as u64;
         surroundings.filter(&mut batch);
-        decoder.name_interfaces(source.interfaces());
+        let interfaces = source.interfaces();
+        decoder.name_interfaces(interfaces);
+        let mut write = |waiting: &Waiting| waiting.write(savefile, interfaces, files);
         for head in &batch.packets {
             let segment = decoder.decode(&batch.buffer, head);
-            comments.clear();
+            let mut comments = Vec::new();
             if let Some(segment) = &segment {
                 wanted.packet(segment, segment.payload(&batch.buffer).len(), &mut comments);
             }
-            let bytes = batch.bytes(head);
-            let interfaces = source.interfaces();
-            let mut write = |head: &PacketHead, bytes: &[u8], comments: &[String]| {
-                write(savefile, interfaces, files, head, bytes, comments)
-            };
-            match (decoder.datagram(), segment) {
+            let mut wait = |fate| queue.put(Waiting::of(head, batch.bytes(head), fate));
+            match (decoder.datagram().map(Decider::Datagram), &segment) {
                 (None, None) => {}
-                (None, Some(_)) if comments.is_empty() => {}
-                (None, Some(_)) if queue.is_empty() => write(head, bytes, &comments)?,
-                (None, Some(_)) => queue.put(head, bytes, Fate::Known(comments.clone())),
-                (Some(datagram), None) => queue.put(head, bytes, Fate::Open(datagram)),
+                (Some(datagram), None) => wait(Fate::Open(datagram)),
                 (Some(datagram), Some(_)) => {
-                    queue.put(head, bytes, Fate::Open(datagram));
+                    wait(Fate::Open(datagram));
                     queue.decide(datagram, &comments);
                 }
+                (None, Some(_)) if !comments.is_empty() => wait(Fate::Known(comments)),
+                (None, Some(segment)) => match segment.header {
+                    Header::Tcp { syn: true, ack: false, seq, .. } => {
+                        if wanted.handshake(segment, &mut comments).is_some() {
+                            wait(Fate::Open(Decider::Answer(segment.source, seq)));
+                        }
+                    }
+                    Header::Tcp { syn: true, .. } => {
+                        let places = wanted.handshake(segment, &mut comments);
+                        let split = places.is_some_and(|places| is_split(&decoder, places));
+                        if !segment.redirected && !split {
+                            comments.clear();
+                        }
+                        if !comments.is_empty() {
+                            wait(Fate::Known(comments.clone()));
+                        }
+                        let seq = segment.seen.ack.wrapping_sub(1);
+                        queue.decide(Decider::Answer(segment.destination, seq), &comments);
+                    }
+                    _ => {}
+                },
             }
             queue.give(decoder.now(), &mut write)?;
         }
@@ -94,89 +111,118 @@ pub fn cut<W: Write>(
     }
     outcome.until = decoder.now();
     let interfaces = source.interfaces();
-    queue.give(Timestamp::LATEST, &mut |head, bytes, comments| {
-        write(savefile, interfaces, files, head, bytes, comments)
-    })?;
+    queue.give(Timestamp::LATEST, &mut |waiting| waiting.write(savefile, interfaces, files))?;
     Ok(outcome)
 }
 
-fn write<W: Write>(
-    savefile: &mut Savefile<W>,
-    interfaces: &Interfaces,
-    files: &[String],
-    head: &PacketHead,
-    bytes: &[u8],
-    comments: &[String],
-) -> io::Result<()> {
-    let Some(interface) = interfaces.get(head.interface) else { return Ok(()) };
-    let path = files.get(usize::from(interface.file.0)).map_or("", String::as_str);
-    let file = path.rsplit('/').next().unwrap_or(path);
-    let comments: Vec<&str> = comments.iter().map(String::as_str).collect();
-    savefile.packet(head, bytes, interface, &format!("from {file}"), &comments)
+/// Whether these places are two VLANs of one interface, one for each direction. Where they are, and
+/// where a connection is redirected, only its handshake tells that its two sides are one.
+fn is_split(decoder: &Decoder, places: [TapId; 2]) -> bool {
+    let [one, other] = places.map(|place| decoder.taps().get(usize::from(place.0)));
+    one != other && one.map(|tap| tap.interface) == other.map(|tap| tap.interface)
 }
 
-/// Packets that wait for the rest of a datagram, in order.
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Waiting>,
-    bytes: usize,
+/// What shows whether a packet is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Decider {
+    /// The rest of the datagram with this number.
+    Datagram(u64),
+    /// The answer to the SYN of this client with this sequence number.
+    Answer(Endpoint, u32),
 }
 
+/// Whether a packet is written.
+enum Fate {
+    /// This will show it.
+    Open(Decider),
+    /// It is, with these comments; without any, it is not.
+    Known(Vec<String>),
+}
+
+/// A packet that waits.
 struct Waiting {
     head: PacketHead,
     bytes: Box<[u8]>,
     fate: Fate,
 }
 
-/// Whether a packet is written.
-enum Fate {
-    /// That is known with the rest of this datagram.
-    Open(u64),
-    /// It is, with these comments; without any, it is not.
-    Known(Vec<String>),
+impl Waiting {
+    fn of(head: &PacketHead, bytes: &[u8], fate: Fate) -> Self {
+        Self { head: head.clone(), bytes: bytes.into(), fate }
+    }
+
+    fn write<W: Write>(
+        &self,
+        savefile: &mut Savefile<W>,
+        interfaces: &Interfaces,
+        files: &[String],
+    ) -> io::Result<()> {
+        let Fate::Known(comments) = &self.fate else { return Ok(()) };
+        let Some(interface) = interfaces.get(self.head.interface) else { return Ok(()) };
+        if comments.is_empty() {
+            return Ok(());
+        }
+        let path = files.get(usize::from(interface.file.0)).map_or("", String::as_str);
+        let file = path.rsplit('/').next().unwrap_or(path);
+        let comments: Vec<&str> = comments.iter().map(String::as_str).collect();
+        savefile.packet(&self.head, &self.bytes, interface, &format!("from {file}"), &comments)
+    }
+}
+
+/// Packets that wait, in order.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    /// How many have been given.
+    given: usize,
+    /// What waits for a decision, by its number among all.
+    open: HashMap<Decider, Vec<usize>, FixedState>,
 }
 
 impl Queue {
-    fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    fn put(&mut self, waiting: Waiting) {
+        if let Fate::Open(decider) = waiting.fate {
+            let number = self.given + self.waiting.len();
+            self.open.entry(decider).or_default().push(number);
+        }
+        self.bytes += waiting.bytes.len();
+        self.waiting.push_back(waiting);
     }
 
-    fn put(&mut self, head: &PacketHead, bytes: &[u8], fate: Fate) {
-        self.bytes += bytes.len();
-        self.waiting.push_back(Waiting { head: head.clone(), bytes: bytes.into(), fate });
-    }
-
-    fn decide(&mut self, datagram: u64, comments: &[String]) {
-        for waiting in &mut self.waiting {
-            if matches!(waiting.fate, Fate::Open(other) if other == datagram) {
+    fn decide(&mut self, decider: Decider, comments: &[String]) {
+        for number in self.open.remove(&decider).unwrap_or_default() {
+            let place = number.checked_sub(self.given);
+            if let Some(waiting) = place.and_then(|place| self.waiting.get_mut(place)) {
                 waiting.fate = Fate::Known(comments.to_vec());
             }
         }
     }
 
-    /// Writes what need not wait any longer. Datagrams that stay incomplete are dropped, as they
-    /// were when traces were made.
+    /// Gives what need not wait any longer. What stays open is dropped: datagrams that are never
+    /// complete have made no traces.
     fn give(
         &mut self,
         now: Timestamp,
-        write: &mut impl FnMut(&PacketHead, &[u8], &[String]) -> io::Result<()>,
+        write: &mut impl FnMut(&Waiting) -> io::Result<()>,
     ) -> io::Result<()> {
         while let Some(first) = self.waiting.front() {
-            let too_old = first.head.at.plus(PATIENCE) < now;
-            match &first.fate {
-                Fate::Open(_) if !too_old && self.bytes <= ROOM => return Ok(()),
-                Fate::Open(_) => {}
-                Fate::Known(comments) if comments.is_empty() => {}
-                Fate::Known(comments) => write(&first.head, &first.bytes, comments)?,
+            if let Fate::Open(decider) = &first.fate {
+                if first.head.at.plus(PATIENCE) >= now && self.bytes <= ROOM {
+                    break;
+                }
+                self.open.remove(decider);
             }
+            write(first)?;
             self.bytes -= first.bytes.len();
+            self.given += 1;
             self.waiting.pop_front();
         }
         Ok(())
     }
 }
 
-/// Nanoseconds for which a fragment waits for the others.
+/// Nanoseconds for which a packet waits for what decides about it.
 const PATIENCE: i64 = 30_000_000_000;
 /// Bytes that may wait.
 const ROOM: usize = 64 << 20;

@@ -244,6 +244,17 @@ impl Wanted {
         comments.extend(copied.map(|recent| recent.comment.clone()));
     }
 
+    /// Puts what is to be said of the handshake of a connection into `comments` if a wanted exchange
+    /// may follow on it; gives the places that see that one.
+    pub fn handshake(&self, segment: &Segment, comments: &mut Vec<String>) -> Option<[TapId; 2]> {
+        let connection = Connection::between(segment.source, segment.destination);
+        let mut parts = self.streams.get(&connection)?.all.iter();
+        let (at, place) = (segment.seen.at, segment.place);
+        let next = parts.find(|part| part.to >= at && part.places.contains(&place))?;
+        comments.push(next.label.with("handshake of its connection"));
+        Some(next.places)
+    }
+
     /// How many spans have none of their packets so far.
     pub fn not_found(&self) -> u64 {
         let lost = |parts: &Parts| parts.all.iter().filter(|part| !part.found).count();

@@ -6,6 +6,7 @@ use crate::run::{Here, Ran, name, run, run_source, with_protocols};
 use crate::toy;
 use std::collections::BTreeSet;
 use std::io;
+use std::path::{Path, PathBuf};
 use wirespan::config::Config;
 use wirespan::cut::cut;
 use wirespan::exchange::State;
@@ -49,6 +50,14 @@ impl SpanSink for Passing {
 
 /// The file that holds the packets of the traces with this id.
 fn cut_out(packets: &[Packet], id: u128, config: &Config) -> tempfile::NamedTempFile {
+    cut_out_of(&|| source(packets, 3), id, config)
+}
+
+fn cut_out_of<S: PacketSource>(
+    open: &dyn Fn() -> S,
+    id: u128,
+    config: &Config,
+) -> tempfile::NamedTempFile {
     let protocols = (config.protocols)();
     let notes = Notes::new(protocols.iter().map(|protocol| protocol.name().to_owned()).collect());
     let traces = vec![IdPrefix::parse(&format!("{id:032x}")).unwrap()];
@@ -56,12 +65,12 @@ fn cut_out(packets: &[Packet], id: u128, config: &Config) -> tempfile::NamedTemp
     let wanting = Wanting(notes.clone());
     let chosen = Selecting::new(selection, CaptureStart::default(), wanting);
     let mut sink = Passing(notes.clone(), chosen);
-    pipeline::run(&mut source(packets, 3), &mut Here::default(), config, &mut sink);
+    pipeline::run(&mut open(), &mut Here::default(), config, &mut sink);
     let mut wanted = notes.take().unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut savefile = Savefile::new(file, "test").unwrap();
     let files = ["memory".to_owned()];
-    let mut again = source(packets, 5);
+    let mut again = open();
     let outcome =
         cut(&mut again, &mut Here::default(), config, &mut wanted, &files, &mut savefile).unwrap();
     assert_eq!(wanted.not_found(), 0, "each span has a packet");
@@ -407,6 +416,38 @@ fn each_of_random_calls_is_the_same_alone() {
             assert_eq!(ran.traces.len(), expected.len(), "seed {seed}: {:?}", ran.trees());
             let spans = |trace: &Trace| trace.spans.iter().map(|s| s.id).collect::<BTreeSet<_>>();
             assert_eq!(spans(&ran.traces[0]), spans(expected[0]), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn traces_of_the_shipped_captures_are_the_same_alone() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/captures");
+    let mut captures: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .map(|path| {
+            let inputs = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+            inputs.into_iter().find(|path| path.to_string_lossy().contains("input.")).unwrap()
+        })
+        .collect();
+    captures.sort();
+    let config = Config::default();
+    for capture in captures {
+        let open = || FileSource::open(&capture).unwrap();
+        let whole = run_source(&mut open(), &config);
+        let spans: BTreeSet<u64> = whole.spans().into_iter().map(|span| span.id).collect();
+        for trace in whole.traces.iter().step_by(4) {
+            let file = cut_out_of(&open, trace.id, &config);
+            let ran = run_source(&mut FileSource::open(file.path()).unwrap(), &config);
+            let what = format!("{} {:032x}: {:?}", capture.display(), trace.id, ran.trees());
+            let again = ran.traces.iter().find(|again| again.id == trace.id).expect(&what);
+            assert_eq!(identity(again), identity(trace), "{what}");
+            // With it comes only what is pipelined with it.
+            for other in ran.traces.iter().flat_map(|trace| &trace.spans) {
+                assert!(spans.contains(&other.id), "{what}");
+            }
         }
     }
 }
