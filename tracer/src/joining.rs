@@ -126,10 +126,9 @@ impl<'a> Joining<'a> {
     /// Nothing more happens. Gives the counts of what was joined, the numbers of the points, and
     /// what the sink said if it failed.
     pub fn finish(mut self) -> (Summary, PointNumbers, Option<io::Error>) {
-        // Where the sink failed, exchanges may still be open, which would never settle.
-        if self.error.is_none() {
-            self.advance(NEVER);
-        }
+        // After a stop or a failure, exchanges may still be open, which would never settle.
+        self.window.forget_all_open();
+        self.advance(NEVER);
         if self.error.is_none() {
             self.error = self.sink.finish().err();
         }

@@ -264,6 +264,13 @@ impl Window {
         &self.repeating
     }
 
+    /// Waits no longer for what is open: nobody will say that it is complete.
+    pub fn forget_all_open(&mut self) {
+        let mut places: Vec<usize> = self.open.values().copied().collect();
+        places.sort_unstable();
+        places.into_iter().for_each(|place| self.forget_open(place));
+    }
+
     /// How many exchanges are held.
     pub fn len(&self) -> usize {
         self.held.len()

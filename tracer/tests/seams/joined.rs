@@ -3,7 +3,7 @@
 
 use crate::http::{Call, Connection, all, get, ok};
 use crate::packets::{Packet, Random};
-use crate::run::{join, run, try_join};
+use crate::run::{join, join_while, run, try_join};
 use serde_json::Value;
 use std::net::SocketAddr;
 use wirespan::join::window::WindowLimits;
@@ -134,6 +134,18 @@ fn a_part_of_the_spans_can_be_joined() {
     assert_eq!((outcomes.summary.spans, part.lines().count()), (1, 1));
     let id = |text: &str| serde_json::from_str::<Value>(text).unwrap()["span"].clone();
     assert_eq!(id(&part), id(back[0]), "a span keeps its id");
+}
+
+#[test]
+fn joining_ends_where_it_is_stopped_though_something_is_open() {
+    let long = Call::new(1, 2, 10..9_000, "/long");
+    let short = |n: i64| Call::new(3, 4, 20 + 10 * n..25 + 10 * n, &format!("/short/{n}"));
+    let calls: Vec<Call> = std::iter::once(long).chain((0..600).map(short)).collect();
+    let written = run(&all(&calls)).ndjson();
+    let limits = WindowLimits::default();
+    let (traces, _, outcomes) = join_while(&[written.as_bytes()], limits, &mut |_| false).unwrap();
+    assert!(outcomes.stopped);
+    assert!(traces.len() > 500 && traces.len() < 600, "{} of 601 traces", traces.len());
 }
 
 #[test]

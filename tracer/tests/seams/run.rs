@@ -162,6 +162,15 @@ pub(crate) fn try_join(
     written: &[&[u8]],
     limits: WindowLimits,
 ) -> Result<(Vec<Trace>, String, Outcomes), ImportError> {
+    join_while(written, limits, &mut |_| true)
+}
+
+/// The same, until somebody says that it is enough.
+pub(crate) fn join_while(
+    written: &[&[u8]],
+    limits: WindowLimits,
+    go_on: &mut dyn FnMut(u64) -> bool,
+) -> Result<(Vec<Trace>, String, Outcomes), ImportError> {
     let folder = tempfile::tempdir().unwrap();
     let mut paths = Vec::new();
     for (number, text) in written.iter().enumerate() {
@@ -170,7 +179,7 @@ pub(crate) fn try_join(
     }
     let spans = Spans::read(&paths, Vec::new(), &Progress::default(), &mut |_| true)?;
     let mut sink = Collected { traces: Vec::new(), finished: false };
-    let outcomes = spans.join(limits, &mut sink, &mut |_| true);
+    let outcomes = spans.join(limits, &mut sink, go_on);
     assert!(sink.finished);
     let names = SourceNames::default();
     names.set_taps(spans.taps().to_vec());
