@@ -19,25 +19,42 @@ pub(crate) fn names_a_secret(name: &[u8]) -> bool {
 /// The query of an address with [`MASK`] for each value whose name says that it is secret; in
 /// `masked` if any is.
 pub(crate) fn without_secrets<'q>(query: &'q [u8], masked: &'q mut Vec<u8>) -> &'q [u8] {
+    without(query, masked, |rest| memchr2(b'&', b';', rest))
+}
+
+/// The same of its path, whose parts may have parameters: `/cart;jsessionid=7/items`.
+pub(crate) fn path_without_secrets<'q>(path: &'q [u8], masked: &'q mut Vec<u8>) -> &'q [u8] {
+    match memchr(b'=', path) {
+        Some(_) => without(path, masked, |rest| memchr2(b'/', b';', rest)),
+        None => path,
+    }
+}
+
+/// A text of parameters without the values of those that are secret.
+fn without<'q>(
+    text: &'q [u8],
+    masked: &'q mut Vec<u8>,
+    end: impl Fn(&[u8]) -> Option<usize>,
+) -> &'q [u8] {
     masked.clear();
     let mut copied = 0;
     let mut start = 0;
-    while let Some(rest) = query.get(start..).filter(|rest| !rest.is_empty()) {
-        let parameter = before(rest, memchr2(b'&', b';', rest));
+    while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
+        let parameter = before(rest, end(rest));
         if let Some(equals) = memchr(b'=', parameter)
             && equals + 1 < parameter.len()
             && is_secret(parameter.get(..equals).unwrap_or_default())
         {
-            masked.extend_from_slice(query.get(copied..=start + equals).unwrap_or_default());
+            masked.extend_from_slice(text.get(copied..=start + equals).unwrap_or_default());
             masked.extend_from_slice(MASK);
             copied = start + parameter.len();
         }
         start += parameter.len() + 1;
     }
     if copied == 0 {
-        return query;
+        return text;
     }
-    masked.extend_from_slice(query.get(copied..).unwrap_or_default());
+    masked.extend_from_slice(text.get(copied..).unwrap_or_default());
     masked
 }
 
@@ -71,9 +88,11 @@ pub(crate) fn masked_header(name: &[u8], value: &[u8], masked: &mut Vec<u8>) {
             }
         }
         masked.extend_from_slice(rest);
-        if let Some(query) = memchr(b'?', masked) {
+        if memchr(b'=', masked).is_some() {
             let mut scratch = Vec::new();
-            let query = masked.split_off(query);
+            let query = masked.split_off(memchr(b'?', masked).unwrap_or(masked.len()));
+            let path = std::mem::take(masked);
+            masked.extend_from_slice(path_without_secrets(&path, &mut scratch));
             masked.extend_from_slice(without_secrets(&query, &mut scratch));
         }
     }
@@ -221,6 +240,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn secret_parameters_of_paths_are_masked() {
+        for (path, expected) in [
+            ("/cart;jsessionid=1E2F/items;page=2", "/cart;jsessionid=***/items;page=2"),
+            ("/a;x=1;token=t", "/a;x=1;token=***"),
+            ("/a;token=", "/a;token="),
+            ("/sums/1+1=2", "/sums/1+1=2"),
+            ("/plain", "/plain"),
+        ] {
+            let mut masked = b"before".to_vec();
+            let shown = path_without_secrets(path.as_bytes(), &mut masked);
+            assert_eq!(String::from_utf8_lossy(shown), expected, "{path}");
+        }
+    }
+
     fn check(name: &str, value: &str, expected: &str) {
         let mut masked = b"before".to_vec();
         masked_header(name.as_bytes(), value.as_bytes(), &mut masked);
@@ -249,6 +283,8 @@ mod tests {
     fn addresses_in_headers_lose_their_secrets() {
         check("Referer", "https://u:p@h/x?a=1&token=2#f", "https://***@h/x?a=1&token=***");
         check("Location", "/x?sig=abc;b=1", "/x?sig=***;b=1");
+        check("Location", "/cart;jsessionid=1E2F?q=1", "/cart;jsessionid=***?q=1");
+        check("Content-Type", "text/html; charset=utf-8", "text/html; charset=utf-8");
         check("Location", "http://h/a@b?q=1", "http://h/a@b?q=1");
         check("Referer", "http://", "http://");
         check("Link", "<http://a>, <http://u:p@b/c>", "<http://a>, <http://***@b/c>");

@@ -32,7 +32,7 @@ use crate::protocol::{
     AfterGap, Conn, FlowInfo, Handoff, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
     Transport,
 };
-use crate::secrets::without_secrets;
+use crate::secrets::{path_without_secrets, without_secrets};
 use body::{Body, BodyFraming, used};
 use fields::{Fields, add, add_headers, add_size, is_interim, status, text};
 use framing::{Asked, Framing};
@@ -446,7 +446,7 @@ impl Connection {
             FirstLine::Simple { target } => {
                 let target = Target::of(b"GET", target);
                 message.operation = b"GET";
-                message.resource = target.path;
+                message.resource = path_without_secrets(target.path, scratch);
                 let key = out.open(message);
                 if let Some(query) = target.query {
                     let query = without_secrets(query, scratch);
@@ -458,7 +458,7 @@ impl Connection {
             FirstLine::Request { method, target } | FirstLine::Flawed { method, target } => {
                 let target = Target::of(method, target);
                 message.operation = method;
-                message.resource = target.path;
+                message.resource = path_without_secrets(target.path, scratch);
                 let key = out.open(message);
                 if let Some(query) = target.query {
                     let query = without_secrets(query, scratch);
