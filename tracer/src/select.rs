@@ -81,10 +81,17 @@ impl IdPrefix {
         }
     }
 
-    /// Whether an id begins with these digits.
+    /// Whether an id begins with these digits, be it without the zeros before one of 64 bits.
     pub fn begins(self, id: u128) -> bool {
-        id >> (4 * (ID_DIGITS as u32 - self.digits)) == self.value
+        let begins = |id: u128| id >> (4 * (ID_DIGITS as u32 - self.digits)) == self.value;
+        begins(id) || begins(telling(id))
     }
+}
+
+/// An id with what tells it from others in front: of one of 64 bits, as Zipkin has them, the zeros
+/// before it come last.
+pub fn telling(id: u128) -> u128 {
+    if id >> 64 == 0 { id << 64 } else { id }
 }
 
 /// A name in which `*` stands for any characters; capitals do not matter.
@@ -416,6 +423,9 @@ mod tests {
             assert!(IdPrefix::parse(text).unwrap().begins(id), "{text}");
         }
         assert!(!IdPrefix::parse("bad0").unwrap().begins(id));
+        for text in ["463ac35c9f6413ad", "463a", "0000000000000000463a"] {
+            assert!(IdPrefix::parse(text).unwrap().begins(0x463a_c35c_9f64_13ad), "{text}");
+        }
         for text in ["", "0ba", "+bad", "xyzw", "0badcafe0000000000000000000000000"] {
             assert!(IdPrefix::parse(text).is_err(), "{text}");
         }

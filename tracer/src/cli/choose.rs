@@ -12,8 +12,8 @@ use wirespan_capture::packet::Timestamp;
 pub(super) struct ChooseArgs {
     /// The trace with this id; its first digits will do
     ///
-    /// At least 4 of them. Several may be named, each with --trace. All exchanges of such a trace
-    /// have a line, however many there are.
+    /// At least 4 of them; the zeros before an id of 64 bits need not be there. Several may be
+    /// named, each with --trace. All exchanges of such a trace have a line, however many there are.
     #[arg(long, value_name = "ID", value_parser = IdPrefix::parse, help_heading = WHICH)]
     trace: Vec<IdPrefix>,
 

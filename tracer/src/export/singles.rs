@@ -14,7 +14,7 @@ use crate::export::terminal::{Look, operation, status};
 use crate::export::time::duration_text;
 use crate::export::width::{add_ascii, clean, fit};
 use crate::numbers::grouped;
-use crate::select::duration;
+use crate::select::{duration, telling};
 use crate::span::Trace;
 use wirespan_capture::packet::Timestamp;
 
@@ -121,7 +121,7 @@ impl Columns {
         let color = if row.failed { RED } else { "" };
         let mut text = String::new();
         if self.id > 0 {
-            text.push_str(&format!("{:0ID$x} ", trace.id >> (4 * (32 - ID))));
+            text.push_str(&format!("{:0ID$x} ", telling(trace.id) >> (4 * (32 - ID))));
         }
         if self.clock > 0 {
             text.push_str(&look.zone.clock_text(Timestamp(row.from)));
