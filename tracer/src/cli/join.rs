@@ -107,9 +107,9 @@ Examples:
   wirespan join shop.ndjson --join-window 10      joined with another limit";
 const WHAT_COMES: &str = "\
 The traces are those that the packets gave, with the same ids, if all spans are there: those that
---errors, --limit and the like left out cannot be joined. Headers are there (-v) if they were written
-with -v. Memory holds some 64 bytes of each span. Of what comes through a pipe or is compressed, a
-copy goes to the folder that TMPDIR names; it has no name and goes with the program.";
+--errors, --limit and the like left out cannot be joined. Headers are there (-v) if they were
+written with -v. Memory holds some 64 bytes of each span. Of what comes through a pipe or is
+compressed, a copy goes to the folder that TMPDIR names; it has no name and goes with the program.";
 
 fn after_long_help() -> String {
     [WHAT_COMES, EXIT_CODES, EXAMPLES].join("\n\n")
