@@ -74,7 +74,8 @@ pub fn cut<W: Write>(
                 (None, Some(_)) if !comments.is_empty() => wait(Fate::Known(comments)),
                 (None, Some(segment)) => match segment.header {
                     Header::Tcp { syn: true, ack: false, seq, .. } => {
-                        if wanted.handshake(segment, &mut comments).is_some() {
+                        let places = wanted.handshake(segment, &mut comments);
+                        if places.is_some() {
                             wait(Fate::Open(Decider::Answer(segment.source, seq)));
                         }
                     }

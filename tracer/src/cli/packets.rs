@@ -139,7 +139,7 @@ impl Destination {
         if let Place::Beside(file) = place {
             file.persist(&self.path).map_err(|error| self.failure(&error.error))?;
         }
-        Ok(Written::Packets { packets, wanted })
+        Ok(Written::Packets { packets, wanted: Box::new(wanted) })
     }
 
     /// Says what was written, and what is wrong with it.
@@ -212,11 +212,12 @@ impl Destination {
     /// A file in the same folder, which is gone unless it is kept.
     fn beside(&self) -> io::Result<NamedTempFile> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or_else(|| Path::new("."));
         tempfile::Builder::new()
             .prefix(".wirespan-")
             // Less what the user's mask takes away, as for other files.
             .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
+            .tempfile_in(folder)
     }
 
     fn failure(&self, error: &io::Error) -> anyhow::Error {
@@ -229,7 +230,7 @@ pub(super) enum Written {
     /// Nothing, as not all traces are known.
     Unknown,
     /// So many packets of these spans.
-    Packets { packets: u64, wanted: Wanted },
+    Packets { packets: u64, wanted: Box<Wanted> },
     /// Whoever reads has seen enough.
     Gone,
     /// Nothing, as the user stopped it.
