@@ -20,6 +20,7 @@ use crate::export::shares::{Part, Shares, Stretches, stretches};
 use crate::export::time::{Zone, add_duration, duration_text};
 use crate::export::width::{add_ascii, add_right, clean, columns, fit};
 use crate::numbers::grouped;
+use crate::select::telling;
 use crate::span::{Link, Trace};
 use crate::summary::protocol_name;
 use std::fmt::Write;
@@ -318,7 +319,7 @@ impl Terminal {
     /// What has no line of its own, and how it gets one.
     fn rest(&self, trace: &Trace, rest: &Rest, out: &mut String) {
         // The first digits of an id tell it from the others.
-        let id = trace.id >> 96;
+        let id = telling(trace.id) >> 96;
         let rest = match *rest {
             Rest { exchanges: 0, alike: false, .. } => return,
             Rest { exchanges: 0, .. } => format!("… --trace {id:08x} shows each of the calls"),

@@ -162,6 +162,14 @@ fn calls_that_are_alike_share_a_line() {
 }
 
 #[test]
+fn ids_of_64_bits_are_named_without_the_zeros_before_them() {
+    let mut ran = many_calls(500);
+    ran.traces[0].id = 0x463a_c35c_9f64_13ad;
+    let lines = shown(&ran, look(120));
+    assert_eq!(lines[4], "… --trace 463ac35c shows each of the calls");
+}
+
+#[test]
 fn few_calls_have_a_line_each() {
     let lines = shown(&many_calls(5), look(120));
     assert_eq!(lines.len(), 9, "{lines:#?}");
