@@ -10,6 +10,7 @@ use crate::export::ndjson::{SCHEMA, known_at_first, outcome_name};
 use crate::import::value::{Bytes, Named, Word};
 use crate::pairing::CONTEXTS;
 use serde::Deserialize;
+use serde::de::Error as _;
 use smallvec::SmallVec;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -186,6 +187,10 @@ impl Default for Numbers {
 
 /// Reads a line; only a span's is looked at further.
 pub(super) fn read(line: &[u8]) -> Result<Read<'_>, Flaw> {
+    // A list of the right values would pass for an object.
+    if !line.trim_ascii_start().starts_with(b"{") {
+        return Err(Flaw::Json(serde_json::Error::custom("expected a JSON object")));
+    }
     let span = match serde_json::from_slice::<Box<Line<'_>>>(line) {
         Ok(span) => span,
         // Whatever another type or version holds, it is not broken.
@@ -409,7 +414,10 @@ impl Id<'_> {
 fn without_line(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let (what, _) = text.split_once(" at line ").unwrap_or((&text, ""));
-    format!("{what} at byte {}", error.column())
+    match error.column() {
+        0 => what.to_owned(),
+        column => format!("{what} at byte {column}"),
+    }
 }
 
 fn need<'a, T>(field: &'a Option<T>, name: &'static str) -> Result<&'a T, Flaw> {
@@ -499,6 +507,14 @@ mod tests {
         exchange.turns.closed.number = EventNumber(1);
         exchange.first_point = point(1, 0).unwrap();
         exchange
+    }
+
+    #[test]
+    fn a_list_is_no_span() {
+        for line in ["[\"span\",1]", "[1]", " []", "7", "hello"] {
+            let Err(flaw) = read(line.as_bytes()) else { panic!("{line}") };
+            assert_eq!(flaw.to_string(), "it is no span (expected a JSON object)", "{line}");
+        }
     }
 
     #[test]
