@@ -218,7 +218,7 @@ struct Spot {
 struct Ip<'b> {
     spot: Spot,
     macs: u32,
-    /// All bytes from the IP header on, without link-layer padding where that is known.
+    /// All bytes from the IP header on, padding of the link layer included.
     bytes: &'b [u8],
     /// Bytes that the capture cut off the packet's end.
     cut: u32,
@@ -502,7 +502,9 @@ impl Decoder {
         // Without an IP id only the bytes themselves tell a copy from a packet sent again; those
         // from the addresses on, as routers change what is before them.
         if ip_id == 0 {
-            let packet = ip.bytes.get(addresses..).unwrap_or_default();
+            // Short frames are padded, on some links only.
+            let end = if total_len == 0 { ip.bytes.len() } else { total_len.min(ip.bytes.len()) };
+            let packet = ip.bytes.get(addresses..end).unwrap_or_default();
             segment.signature = xxh3_64_with_seed(packet, 0);
         }
         let called = self.called(&mut segment);

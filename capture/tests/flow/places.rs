@@ -185,6 +185,19 @@ fn hop_that_appears_in_mid_connection_is_a_point() {
 }
 
 #[test]
+fn packet_without_ip_id_is_known_again_whether_it_was_padded_or_not() {
+    let mut packets = Vec::new();
+    for (packet, n) in calls().iter().zip(0..) {
+        let near = before_router(packet, n).id(0);
+        let mut bytes = near.ip_bytes(0);
+        bytes.extend([0; 6]);
+        packets.extend([near.ip(bytes), behind_router(packet, n).id(0)]);
+    }
+    let run = check(&packets, &TWICE);
+    assert_eq!(points(&run), [([0, 0], 0), ([0, 0], 1)]);
+}
+
+#[test]
 fn three_hops_are_three_points() {
     let further = |p: &Packet, n: i64| {
         behind_router(p, n).at_ns(n * 1_000_000 + 300_000).ttl(if p.source() == A {
