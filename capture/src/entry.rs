@@ -476,7 +476,11 @@ impl Entry {
                 }
                 Ready::Gap { offset, lost } => {
                     let lost = self.before_answer(from, lost);
-                    self.gap(from, seen, offset, lost, counters, sink);
+                    // They were sent before that was known, not when they are given up.
+                    let missed = self.directions[from.index()].missed();
+                    let at = missed.map_or(seen.at, |missed| missed.min(seen.at));
+                    let seen = Seen { at, ..*seen };
+                    self.gap(from, &seen, offset, lost, counters, sink);
                     moved = true;
                 }
                 Ready::Piece { offset, skip, piece } => {

@@ -257,6 +257,14 @@ impl Direction {
         Some(piece.seen.ack)
     }
 
+    /// Since when it is known that bytes are missing: later ones came, or the other side
+    /// acknowledged them.
+    pub(crate) fn missed(&self) -> Option<Timestamp> {
+        let later = self.pieces.first().map(|piece| piece.seen.at);
+        let acknowledged = self.acknowledged.map(|(_, since)| since);
+        later.into_iter().chain(acknowledged).min()
+    }
+
     /// Whether the next byte is missing, and later ones are known to exist.
     pub(crate) fn hole(&self) -> bool {
         match (self.pieces.first(), self.acknowledged) {

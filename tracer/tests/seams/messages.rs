@@ -120,6 +120,22 @@ fn gap_within_a_body_is_counted_against_the_body() {
 }
 
 #[test]
+fn end_of_a_body_that_was_lost_came_before_its_acknowledgement() {
+    let (mut c, mut packets) = connection();
+    packets.push(c.asks(1, get("/one", &[])));
+    let response = head("HTTP/1.1 200 OK", &["Content-Length: 2000"]);
+    packets.push(c.tells(2, response + &"x".repeat(500)));
+    c.tells(3, "y".repeat(1_500));
+    packets.push(c.asks(4, ""));
+    packets.push(c.asks(60, get("/two", &[])));
+    packets.push(c.tells(90, ok(&[], "")));
+    packets.push(c.client_closes(300));
+    let ran = run(&packets);
+    assert_eq!(times(ran.span("/one")), [1, 1, 2, 4]);
+    assert_eq!(times(ran.span("/two")), [60, 60, 90, 90]);
+}
+
+#[test]
 fn one_step_may_yield_many_messages() {
     let (mut c, mut packets) = connection();
     packets.push(c.asks(1, "?a,b,c\n"));
