@@ -88,7 +88,7 @@ impl Points {
                 *flows.entry(*point).or_default() += count;
             }
         }
-        let known = Known { decoder, taps, pairs: &pairs };
+        let known = Known::of(decoder, taps, &pairs);
         let mut found: BTreeMap<PointId, (Option<u32>, u64)> = BTreeMap::new();
         for (point, count) in flows {
             let number = numbers.numbers.get(&point).copied();
@@ -117,19 +117,36 @@ struct Known<'a> {
     decoder: &'a Decoder,
     taps: &'a [String],
     pairs: &'a BTreeMap<(TapId, TapId), Pair>,
+    /// The point that each half of one belongs to.
+    halves: BTreeMap<TapId, [TapId; 2]>,
+    /// The taps of each place.
+    of_place: BTreeMap<TapId, Vec<TapId>>,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    fn of(
+        decoder: &'a Decoder,
+        taps: &'a [String],
+        pairs: &'a BTreeMap<(TapId, TapId), Pair>,
+    ) -> Self {
+        let mut halves = BTreeMap::new();
+        for ((one, other), _) in pairs.iter().filter(|(_, pair)| pair.is_one_point()) {
+            for half in [*one, *other] {
+                halves.entry(half).or_insert([*one, *other]);
+            }
+        }
+        let mut of_place: BTreeMap<TapId, Vec<TapId>> = BTreeMap::new();
+        for (place, tap) in decoder.places().iter().zip((0..=u16::MAX).map(TapId)) {
+            of_place.entry(*place).or_default().push(tap);
+        }
+        Self { decoder, taps, pairs, halves, of_place }
+    }
+
     /// The point that a point is a half of, if its flows were seen before that was known.
     fn whole(&self, point: PointId) -> PointId {
         let [one, other] = point.taps;
-        let mut halves = self.pairs.iter().filter(|((a, b), pair)| {
-            one == other && pair.is_one_point() && [*a, *b].contains(&one)
-        });
-        match halves.next() {
-            Some(((a, b), _)) => PointId { taps: [*a, *b], ..point },
-            None => point,
-        }
+        let whole = self.halves.get(&one).filter(|_| one == other);
+        whole.map_or(point, |taps| PointId { taps: *taps, ..point })
     }
 
     fn point(&self, point: PointId, number: Option<u32>, flows: u64) -> Point {
@@ -155,12 +172,15 @@ impl Known<'_> {
             name.push_str(&format!(" (hop {})", u32::from(point.hop) + 1));
             because.push("the same packets, with other TTLs or MAC addresses".to_owned());
         }
-        let places = self.decoder.places().iter().zip(self.taps);
-        let taps = places.filter(|(place, _)| point.taps.contains(place));
+        let mut places = point.taps.to_vec();
+        places.dedup();
+        let mut taps: Vec<TapId> =
+            places.iter().filter_map(|place| self.of_place.get(place)).flatten().copied().collect();
+        taps.sort_unstable();
         Point {
             number,
             name,
-            taps: taps.map(|(_, name)| name.clone()).collect(),
+            taps: taps.into_iter().map(|tap| self.tap(tap).to_owned()).collect(),
             flows,
             because: (!because.is_empty()).then(|| because.join(", ")),
         }
@@ -173,8 +193,11 @@ impl Known<'_> {
     }
 
     fn name(&self, place: TapId) -> String {
-        let tap = || self.taps.get(usize::from(place.0)).map_or("unnamed", String::as_str);
-        self.named(place).unwrap_or_else(tap).to_owned()
+        self.named(place).unwrap_or_else(|| self.tap(place)).to_owned()
+    }
+
+    fn tap(&self, tap: TapId) -> &str {
+        self.taps.get(usize::from(tap.0)).map_or("unnamed", String::as_str)
     }
 
     fn remarks(&self) -> Vec<String> {
