@@ -94,7 +94,7 @@ impl Operations {
 
     /// Counts the calls of a trace; what several points saw counts once.
     pub fn record(&mut self, trace: &Trace) {
-        for span in trace.spans.iter().filter(|span| !span.is_next_point()) {
+        for span in trace.exchanges() {
             self.call(&span.service, &span.exchange);
         }
     }

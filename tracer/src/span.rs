@@ -1,6 +1,6 @@
 //! Spans, the links between them, and the traces that they make.
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, State};
 use smallvec::SmallVec;
 use std::io;
 use wirespan_parsers::trace_context::Format;
@@ -118,6 +118,28 @@ pub struct Trace {
     pub late: bool,
     /// The spans, each below the one that it hangs under, in order of time among siblings.
     pub spans: Vec<Span>,
+}
+
+impl Trace {
+    /// Each exchange once, though several points may have seen it: the outermost span that saw the
+    /// answer, else the outermost one.
+    pub fn exchanges(&self) -> SmallVec<[&Span; 8]> {
+        let mut exchanges: SmallVec<[&Span; 8]> = SmallVec::new();
+        let mut places: SmallVec<[usize; 8]> = SmallVec::new();
+        for span in &self.spans {
+            let above = span.link.as_ref().filter(|_| span.is_next_point());
+            let place = above.and_then(|link| places.get(link.parent)).copied();
+            let place = place.unwrap_or(exchanges.len());
+            places.push(place);
+            let is_complete = |span: &Span| span.exchange.state == State::Complete;
+            match exchanges.get_mut(place) {
+                Some(known) if is_complete(span) && !is_complete(known) => *known = span,
+                Some(_) => {}
+                None => exchanges.push(span),
+            }
+        }
+        exchanges
+    }
 }
 
 /// Takes finished traces, in order.

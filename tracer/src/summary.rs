@@ -135,15 +135,15 @@ impl Summary {
     /// Counts a trace.
     pub fn trace(&mut self, trace: &Trace, protocols: &[String]) {
         self.traces += 1;
-        let exchanges = trace.spans.iter().filter(|span| !span.is_next_point());
-        self.joined_traces += u64::from(exchanges.take(2).count() > 1);
+        let exchanges = trace.exchanges();
+        self.joined_traces += u64::from(exchanges.len() > 1);
+        for span in exchanges {
+            self.exchange(&span.exchange, protocols);
+        }
         for span in &trace.spans {
             self.spans += 1;
             if let Some(link) = &span.link {
                 add(&mut self.links, link.reason.name(), 1);
-            }
-            if !span.is_next_point() {
-                self.exchange(&span.exchange, protocols);
             }
         }
     }

@@ -23,7 +23,7 @@ impl Unjoined {
     /// Takes a trace.
     pub fn trace(&mut self, trace: &Trace) {
         let before = self.exchanges;
-        for span in trace.spans.iter().filter(|span| !span.is_next_point()) {
+        for span in trace.exchanges() {
             let e = &*span.exchange;
             self.exchanges += 1;
             self.one_sided += u64::from(e.state == State::OneSided);

@@ -131,6 +131,22 @@ fn two_points_see_one_exchange() {
 }
 
 #[test]
+fn answer_that_one_point_lost_and_another_saw_counts() {
+    let near = Call::new(1, 2, 10..20, "/x").packets();
+    let far = further(&near, "far", 1, 50_000);
+    let near = further(&near, "near", 0, 0);
+    let is_answer = |packet: &Packet| packet.source().port() == 80 && packet.time() > 15_000_000;
+    let without = |packets: &[Packet]| -> Vec<Packet> {
+        packets.iter().filter(|packet| !is_answer(packet)).cloned().collect()
+    };
+    for (near, far) in [(without(&near), far.clone()), (near.clone(), without(&far))] {
+        let ran = run(&sorted([near, far].concat()));
+        assert_eq!(ran.trees(), ["/x@near(/x@far[tcp-sequence])"]);
+        assert_eq!((ran.summary.exchanges["http"], ran.summary.open.len()), (1, 0));
+    }
+}
+
+#[test]
 fn call_behind_two_points_hangs_under_the_inner_one() {
     let front = Call::new(1, 2, 10..50, "/front").asks("X-Request-ID: r").packets();
     let back = Call::new(2, 3, 20..30, "/back").asks("X-Request-ID: r").packets();
