@@ -57,6 +57,9 @@ const CASES: &[Case] = &[
     ("-r shop.pcap -q -- tcp port 6379", 0, "", "redis GET items:7"),
     ("shop.pcap -q tcp port 6379", 0, "", "redis GET items:7"),
     ("read -q shop.pcap shop.pcap", 0, "", "[2 points]"),
+    ("read shop.pcap --point all", 2, "wirespan: --point all: name a point and its taps, as in --point core=eth1,eth2", ""),
+    ("read shop.pcap --point a=eth0,eth1 --point b=eth1", 2, "wirespan: --point b: the tap eth1 is in --point a already", ""),
+    ("read shop.pcap --point a=eth0 --point a=eth1", 2, "wirespan: --point a is there twice; name all of its taps in one", ""),
     // Captures that are not as they should be.
     ("read empty.pcap", 2, "wirespan: read empty.pcap: it is empty, not even a capture's header was written", ""),
     ("read cut-header.pcap", 2, "wirespan: read cut-header.pcap: it is cut off inside its header, after 10 bytes", ""),

@@ -18,7 +18,7 @@ use crate::select::CaptureStart;
 use crate::span::SpanSink;
 use crate::summary::Summary;
 use crate::wanted::Notes;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueHint};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -88,6 +88,7 @@ pub(super) struct ReadArgs {
 /// Runs the command.
 pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let inputs = Inputs::of(&args.from, &args.words, &args.filter)?;
+    name_once(&args.point)?;
     let config = args.config();
     let protocols: Vec<String> =
         (config.protocols)().iter().map(|protocol| protocol.name().to_owned()).collect();
@@ -224,6 +225,22 @@ fn named_point(text: &str) -> Result<NamedPoint, String> {
         return Err("name a point and its taps, as in --point core=eth1,eth2".to_owned());
     }
     Ok(NamedPoint { name: name.trim().to_owned(), taps })
+}
+
+/// A tap is in one point only, and a point is named once.
+fn name_once(points: &[NamedPoint]) -> Result<()> {
+    for (before, point) in points.iter().enumerate() {
+        for other in points.iter().take(before) {
+            let name = &point.name;
+            if other.name == *name {
+                bail!("--point {name} is there twice; name all of its taps in one");
+            }
+            if let Some(tap) = point.taps.iter().find(|tap| other.taps.contains(tap)) {
+                bail!("--point {name}: the tap {tap} is in --point {} already", other.name);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What the pipeline finds around it.
