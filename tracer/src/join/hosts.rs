@@ -4,6 +4,8 @@ use crate::exchange::EventNumber;
 use crate::join::NEVER;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use wirespan_capture::packet::{NetworkId, Timestamp};
@@ -33,6 +35,8 @@ struct Host {
     open: BTreeMap<(Timestamp, EventNumber), (usize, Sighting)>,
     /// What has ended lately, in the order in which that was told.
     closed: VecDeque<Closed>,
+    /// When each point saw those of both, by the number of each.
+    times: HashMap<Sighting, SmallVec<[Time; 1]>, RandomState>,
     /// When the last one that is forgotten was told to have ended.
     forgotten: Timestamp,
     /// What the host has called lately, in the order in which that was told.
@@ -50,8 +54,16 @@ struct Closed {
     sighting: Sighting,
 }
 
+/// From when to when an exchange was open.
+#[derive(Clone, Copy, Debug)]
+struct Time {
+    number: EventNumber,
+    start: Timestamp,
+    end: Timestamp,
+}
+
 /// An exchange as one point sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Sighting {
     /// Equal for one exchange at all points.
     pub(crate) fingerprint: u64,
@@ -81,6 +93,8 @@ impl Hosts {
     ) {
         let host = self.host(server, now);
         host.open.insert((start, seat.number), (seat.place, sighting));
+        let time = Time { number: seat.number, start, end: NEVER };
+        host.times.entry(sighting).or_default().push(time);
     }
 
     /// It has ended.
@@ -95,19 +109,27 @@ impl Hosts {
         let Some(host) = self.by_address.get_mut(&server) else { return };
         let Some((place, sighting)) = host.open.remove(&(start, number)) else { return };
         let seat = Seat { place, number };
+        let times = host.times.get_mut(&sighting);
+        if let Some(time) = times.and_then(|t| t.iter_mut().find(|time| time.number == number)) {
+            time.end = end;
+        }
         host.closed.push_back(Closed { told: now, start, end, seat, sighting });
         while let Some(first) = host.closed.front()
             && (host.closed.len() > REMEMBERED || is_old(first.told, now))
         {
+            let (sighting, number) = (first.sighting, first.seat.number);
             host.forgotten = first.told;
             host.closed.pop_front();
+            host.forget(sighting, number);
         }
     }
 
     /// It is given up.
     pub(crate) fn forget(&mut self, server: Address, number: EventNumber, start: Timestamp) {
-        if let Some(host) = self.by_address.get_mut(&server) {
-            host.open.remove(&(start, number));
+        if let Some(host) = self.by_address.get_mut(&server)
+            && let Some((_, sighting)) = host.open.remove(&(start, number))
+        {
+            host.forget(sighting, number);
         }
     }
 
@@ -155,6 +177,7 @@ impl Default for Host {
         Self {
             open: BTreeMap::new(),
             closed: VecDeque::new(),
+            times: HashMap::default(),
             forgotten: Timestamp(i64::MIN),
             calls: VecDeque::new(),
             latest: Timestamp(i64::MIN),
@@ -207,13 +230,17 @@ impl Host {
 impl Host {
     /// Whether an exchange is known at this point, and was not open there at this time.
     fn was_over(&self, at: Timestamp, sighting: Sighting) -> bool {
-        let open = self.open.iter().filter(|(_, (_, known))| *known == sighting);
-        let closed = self.closed.iter().filter(|closed| closed.sighting == sighting);
-        let mut times = open
-            .map(|((start, _), _)| *start..=NEVER)
-            .chain(closed.map(|closed| closed.start..=closed.end))
-            .peekable();
-        times.peek().is_some() && !times.any(|time| time.contains(&at))
+        let times = self.times.get(&sighting);
+        times.is_some_and(|times| times.iter().all(|time| at < time.start || time.end < at))
+    }
+
+    fn forget(&mut self, sighting: Sighting, number: EventNumber) {
+        if let Entry::Occupied(mut times) = self.times.entry(sighting) {
+            times.get_mut().retain(|time| time.number != number);
+            if times.get().is_empty() {
+                times.remove();
+            }
+        }
     }
 }
 
@@ -345,6 +372,23 @@ mod tests {
         check_at(&twice, 35, 0, None);
         // A point that has not seen it cannot know.
         check_at(&twice, 35, 2, Some(2));
+    }
+
+    #[test]
+    fn times_are_known_for_as_long_as_their_exchanges() {
+        let mut hosts = Hosts::default();
+        let sighting = |n| Sighting { fingerprint: n, point: point(0) };
+        for n in 1..=1_000 {
+            let now = Timestamp(n as i64);
+            hosts.open(host(1), seat(n), now, sighting(n % 600), now);
+            match n % 2 {
+                0 => hosts.close(host(1), EventNumber(n), now, now, now),
+                _ => hosts.forget(host(1), EventNumber(n), now),
+            }
+        }
+        let host = &hosts.by_address[&host(1)];
+        let times: usize = host.times.values().map(|times| times.len()).sum();
+        assert_eq!((times, host.closed.len(), host.open.len()), (REMEMBERED, REMEMBERED, 0));
     }
 
     #[test]
