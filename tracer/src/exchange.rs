@@ -431,10 +431,31 @@ impl Text {
 
     /// The first text with this name.
     pub fn text(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find_map(|(other, value)| match value {
-            Value::Text(text) if other == name => Some(text),
-            _ => None,
-        })
+        let Some(place) = KNOWN.iter().position(|known| *known == name) else {
+            return self.iter().find_map(|(other, value)| match value {
+                Value::Text(text) if other == name => Some(text),
+                _ => None,
+            });
+        };
+        let wanted = TEXT | (place as u8 + 1);
+        let mut rest = self.0.as_slice();
+        loop {
+            // Of the others, only the length is looked at.
+            let (tag, after) = rest.split_first()?;
+            let after = match tag & !INT {
+                0 => {
+                    let (len, after) = after.split_first()?;
+                    after.get(usize::from(*len)..)?
+                }
+                _ => after,
+            };
+            let (len, after) = after.split_first_chunk::<2>()?;
+            let (value, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
+            if *tag == wanted {
+                return Some(value);
+            }
+            rest = after;
+        }
     }
 
     /// Gives back memory where much is not used.

@@ -263,16 +263,24 @@ fn digits(out: &mut Vec<u8>, value: u64) {
 }
 
 fn hex(out: &mut Vec<u8>, value: u64) {
-    let digit = |place: u32| {
-        let nibble = (value >> (60 - 4 * place)) as u8 & 15;
-        nibble + if nibble < 10 { b'0' } else { b'a' - 10 }
-    };
-    let mut text = [0; 16];
-    for (byte, place) in text.iter_mut().zip(0..) {
-        *byte = digit(place);
+    let mut text = [[0; 2]; 8];
+    for (digits, byte) in text.iter_mut().zip(value.to_be_bytes()) {
+        *digits = HEX.get(usize::from(byte)).copied().unwrap_or_default();
     }
-    out.extend_from_slice(&text);
+    out.extend_from_slice(text.as_flattened());
 }
+
+/// The two hexadecimal digits of each byte.
+const HEX: [[u8; 2]; 256] = {
+    let mut digits = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        digits[byte] = [HEX_DIGITS[byte >> 4], HEX_DIGITS[byte & 15]];
+        byte += 1;
+    }
+    digits
+};
+const HEX_DIGITS: [u8; 16] = *b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests {
