@@ -403,7 +403,7 @@ impl Entry {
 
     /// Delivers what can be delivered on both sides, until nothing moves.
     fn deliver(&mut self, seen: &Seen, counters: &mut Counters, sink: &mut impl StreamSink) {
-        loop {
+        while !self.directions.iter().all(Direction::has_nothing_to_give) {
             let moved = self.step(Side::A, false, seen, counters, sink)
                 | self.step(Side::B, false, seen, counters, sink);
             if !moved {

@@ -288,6 +288,11 @@ impl Direction {
         }
     }
 
+    /// Whether nothing could be delivered whatever the other side has sent, unless by force.
+    pub(crate) fn has_nothing_to_give(&self) -> bool {
+        self.pieces.is_empty() && (self.last.is_none() || self.closed)
+    }
+
     /// The next thing that can be delivered. `may` says whether a packet with this
     /// acknowledgement may be delivered yet; `force` gives up one hole.
     pub(crate) fn next(&mut self, may: impl Fn(&Seen) -> bool, force: bool) -> Ready {

@@ -27,6 +27,10 @@ pub(crate) struct Hosts {
     by_address: HashMap<Address, Host, RandomState>,
     /// The number of hosts at which those are dropped at which nothing is open.
     look_at: usize,
+    /// The point of the first exchange.
+    first_point: Option<PointId>,
+    /// Another point was seen too.
+    several_points: bool,
 }
 
 #[derive(Debug)]
@@ -35,7 +39,7 @@ struct Host {
     open: BTreeMap<(Timestamp, EventNumber), (usize, Sighting)>,
     /// What has ended lately, in the order in which that was told.
     closed: VecDeque<Closed>,
-    /// When each point saw those of both, by the number of each.
+    /// When each point saw those of both, by the number of each; once there are several points.
     times: HashMap<Sighting, SmallVec<[Time; 1]>, RandomState>,
     /// When the last one that is forgotten was told to have ended.
     forgotten: Timestamp,
@@ -91,10 +95,18 @@ impl Hosts {
         sighting: Sighting,
         now: Timestamp,
     ) {
+        let first = *self.first_point.get_or_insert(sighting.point);
+        if !self.several_points && sighting.point != first {
+            self.several_points = true;
+            self.by_address.values_mut().for_each(Host::note_times);
+        }
+        let several_points = self.several_points;
         let host = self.host(server, now);
         host.open.insert((start, seat.number), (seat.place, sighting));
-        let time = Time { number: seat.number, start, end: NEVER };
-        host.times.entry(sighting).or_default().push(time);
+        if several_points {
+            let time = Time { number: seat.number, start, end: NEVER };
+            host.times.entry(sighting).or_default().push(time);
+        }
     }
 
     /// It has ended.
@@ -109,7 +121,7 @@ impl Hosts {
         let Some(host) = self.by_address.get_mut(&server) else { return };
         let Some((place, sighting)) = host.open.remove(&(start, number)) else { return };
         let seat = Seat { place, number };
-        let times = host.times.get_mut(&sighting);
+        let times = if host.times.is_empty() { None } else { host.times.get_mut(&sighting) };
         if let Some(time) = times.and_then(|t| t.iter_mut().find(|time| time.number == number)) {
             time.end = end;
         }
@@ -234,7 +246,22 @@ impl Host {
         times.is_some_and(|times| times.iter().all(|time| at < time.start || time.end < at))
     }
 
+    /// Notes when the exchanges were open that are known so far.
+    fn note_times(&mut self) {
+        for ((start, number), (_, sighting)) in &self.open {
+            let time = Time { number: *number, start: *start, end: NEVER };
+            self.times.entry(*sighting).or_default().push(time);
+        }
+        for Closed { start, end, seat, sighting, .. } in &self.closed {
+            let time = Time { number: seat.number, start: *start, end: *end };
+            self.times.entry(*sighting).or_default().push(time);
+        }
+    }
+
     fn forget(&mut self, sighting: Sighting, number: EventNumber) {
+        if self.times.is_empty() {
+            return;
+        }
         if let Entry::Occupied(mut times) = self.times.entry(sighting) {
             times.get_mut().retain(|time| time.number != number);
             if times.get().is_empty() {
@@ -377,7 +404,8 @@ mod tests {
     #[test]
     fn times_are_known_for_as_long_as_their_exchanges() {
         let mut hosts = Hosts::default();
-        let sighting = |n| Sighting { fingerprint: n, point: point(0) };
+        // Once a second point has been seen, in the midst of them.
+        let sighting = |n| Sighting { fingerprint: n, point: point(u16::from(n == 500)) };
         for n in 1..=1_000 {
             let now = Timestamp(n as i64);
             hosts.open(host(1), seat(n), now, sighting(n % 600), now);
