@@ -20,7 +20,8 @@ use std::collections::VecDeque;
 pub(crate) struct Handshakes {
     /// Whom the latest SYNs went to, by client and sequence number.
     asked: Table<(TapId, Endpoint, u32), SmallVec<[Endpoint; 1]>>,
-    by_client: Table<(TapId, Endpoint), Redirect>,
+    /// The redirect of a client's connection; none once it has opened another one.
+    by_client: Table<(TapId, Endpoint), Option<Redirect>>,
     /// How many redirects there were.
     pub(crate) redirects: u64,
     /// The places that saw the latest SYNs, by client, server and sequence number.
@@ -44,6 +45,7 @@ struct Redirect {
 #[derive(Debug)]
 struct Table<K, V> {
     known: HashMap<K, V, RandomState>,
+    /// Keys that were put in, the oldest first; each once.
     order: VecDeque<K>,
 }
 
@@ -63,7 +65,9 @@ impl Handshakes {
             None => {
                 self.asked.insert(key, SmallVec::from_slice(&[server]));
                 // The client has closed what it had opened from this port.
-                self.by_client.known.remove(&(place, client));
+                if let Some(redirect) = self.by_client.known.get_mut(&(place, client)) {
+                    *redirect = None;
+                }
             }
         }
     }
@@ -94,10 +98,12 @@ impl Handshakes {
             return;
         };
         let redirect = Redirect { called: *called, answers: from };
-        if !self.by_client.known.contains_key(&(place, client)) {
-            self.redirects += 1;
-            self.by_client.insert((place, client), redirect);
+        match self.by_client.known.get_mut(&(place, client)) {
+            Some(Some(_)) => return,
+            Some(known) => *known = Some(redirect),
+            None => self.by_client.insert((place, client), Some(redirect)),
         }
+        self.redirects += 1;
     }
 
     /// The place that sees the answers to what this one sees, and the other way round.
@@ -110,7 +116,7 @@ impl Handshakes {
         if self.by_client.known.is_empty() {
             return None;
         }
-        let redirect = self.by_client.known.get(&(place, to))?;
+        let redirect = self.by_client.known.get(&(place, to))?.as_ref()?;
         (redirect.answers == from).then_some(redirect.called)
     }
 }

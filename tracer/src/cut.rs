@@ -152,6 +152,11 @@ impl Waiting {
         Self { head: head.clone(), bytes: bytes.into(), fate }
     }
 
+    /// How much memory it takes, comments apart.
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.bytes.len()
+    }
+
     fn write<W: Write>(
         &self,
         savefile: &mut Savefile<W>,
@@ -187,7 +192,7 @@ impl Queue {
             let number = self.given + self.waiting.len();
             self.open.entry(decider).or_default().push(number);
         }
-        self.bytes += waiting.bytes.len();
+        self.bytes += waiting.weight();
         self.waiting.push_back(waiting);
     }
 
@@ -215,7 +220,7 @@ impl Queue {
                 self.open.remove(decider);
             }
             write(first)?;
-            self.bytes -= first.bytes.len();
+            self.bytes -= first.weight();
             self.given += 1;
             self.waiting.pop_front();
         }

@@ -42,6 +42,17 @@ impl Moment {
         Err(A_MOMENT)
     }
 
+    /// Whether it lies behind the other one whatever the capture and the time zone.
+    pub fn is_surely_after(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::At(one), Self::At(other)) => one > other,
+            (Self::Civil(one), Self::Civil(other)) => one > other,
+            (Self::Clock(one), Self::Clock(other)) => one > other,
+            (Self::After(one), Self::After(other)) => one > other,
+            _ => false,
+        }
+    }
+
     /// The moment itself, given the first packet of the capture. What lies beyond the times that
     /// a packet can have becomes the last one of them.
     pub fn resolve(self, first: Timestamp, zone: &TimeZone) -> Timestamp {

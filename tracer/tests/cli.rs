@@ -191,6 +191,10 @@ const CASES: &[Case] = &[
     ("read shop.pcap -w folder", 2, "wirespan: write folder: it is a directory, name a file in it", ""),
     ("read shop.pcap -q -o traces.txt -w /dev/full", 2, "wirespan: write /dev/full: the disk is full, make room or name another place", ""),
     ("read shop.pcap -w - --summary -", 2, "wirespan: the standard output is for the packets; name a file for what else is written", ""),
+    ("read shop.pcap -o one.txt --summary folder/../one.txt", 2, "wirespan: write folder/../one.txt: it is in use here already, name another place", ""),
+    ("read shop.pcap -o new.txt -w folder/../new.txt", 2, "wirespan: write new.txt: it is in use here already, name another place", ""),
+    ("read shop.pcap --from +2s --to +1s", 2, "wirespan: --from lies behind --to; nothing can lie between", ""),
+    ("read shop.pcap --from 2026-11-26 --to 2026-11-25", 2, "wirespan: --from lies behind --to; nothing can lie between", ""),
     ("read shop.pcap -o new.txt --summary new.txt", 2, "wirespan: write new.txt: it is in use here already, name another place", ""),
 ];
 

@@ -303,6 +303,24 @@ fn redirect_within_a_host_is_one_connection() {
 }
 
 #[test]
+fn port_that_is_used_again_is_redirected_no_more() {
+    use std::net::SocketAddr;
+    let sidecar = SocketAddr::from(([127, 0, 0, 1], 80));
+    let to_sidecar = |p: Packet| if p.source() == A { p.between(A, sidecar) } else { p };
+    let again = |p: Packet| p.shift(7_000_000, 7_000_000).after(5);
+    let packets: Vec<Packet> = calls()
+        .map(to_sidecar)
+        .into_iter()
+        .chain(calls().map(again))
+        .chain(calls().map(|p| to_sidecar(again(again(p)))))
+        .collect();
+    let run = run_of(&packets);
+    let servers: Vec<SocketAddr> = run.flows.values().map(|flow| flow.addresses[1]).collect();
+    assert_eq!(servers, [sidecar, B, sidecar]);
+    assert_eq!(run.counters.redirected, 2);
+}
+
+#[test]
 fn balancer_whose_both_sides_are_seen_is_no_redirect() {
     use std::net::SocketAddr;
     let front = SocketAddr::from(([10, 0, 0, 9], 80));

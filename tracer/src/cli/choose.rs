@@ -5,6 +5,7 @@ use crate::moment::{self, Moment};
 use crate::numbers::grouped;
 use crate::select::{IdPrefix, Pattern, Selection};
 use crate::summary::Summary;
+use anyhow::{Result, bail};
 use clap::Args;
 use wirespan_capture::packet::Timestamp;
 
@@ -76,6 +77,16 @@ impl ChooseArgs {
             slowest: self.slowest,
             limit: self.limit,
         }
+    }
+
+    /// Says what can never match.
+    pub(super) fn check(&self) -> Result<()> {
+        if let (Some(from), Some(to)) = (self.since, self.until)
+            && from.is_surely_after(to)
+        {
+            bail!("--from lies behind --to; nothing can lie between");
+        }
+        Ok(())
     }
 
     /// Why no trace matches, by what the capture holds.

@@ -9,6 +9,7 @@ use crate::export::{Exporter, TextSink};
 use crate::select::Selection;
 use anyhow::{Result, anyhow, bail};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
@@ -96,9 +97,13 @@ impl OutputArgs {
     /// Makes all that is written to. That it cannot be made is said before the reading, not an hour
     /// later.
     pub(super) fn open(&self, inputs: &[PathBuf]) -> Result<Outlets> {
-        let traces = Output::create(self.output.as_deref(), inputs)?;
         let in_use = [inputs, self.output.as_slice()].concat();
         let summary = self.summary.as_deref();
+        // Before anything is made, as what is made empties what was there.
+        if let Some(path) = summary {
+            check_unused(path, &in_use)?;
+        }
+        let traces = Output::create(self.output.as_deref(), inputs)?;
         let summary = summary.map(|path| Output::create(Some(path), &in_use)).transpose()?;
         Ok(Outlets { traces, summary })
     }
@@ -313,10 +318,20 @@ pub(super) fn check_unused<'a>(
     Ok(())
 }
 
-/// Whether both are one regular file, by whatever names.
+/// Whether both are one regular file, by whatever names; one that may not be there yet.
 fn is_same_file(a: &Path, b: &Path) -> bool {
-    let (Ok(a), Ok(b)) = (a.metadata(), b.metadata()) else { return false };
-    a.is_file() && (a.dev(), a.ino()) == (b.dev(), b.ino())
+    match (a.metadata(), b.metadata()) {
+        (Ok(a), Ok(b)) => a.is_file() && (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        (Err(_), Err(_)) if a != Path::new("-") => will_be(a) == will_be(b),
+        _ => false,
+    }
+}
+
+/// The folder and the name of a file that is to be made.
+fn will_be(path: &Path) -> Option<(PathBuf, &OsStr)> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new(".")).canonicalize();
+    Some((folder.ok()?, path.file_name()?))
 }
 
 const BUFFER: usize = 1 << 16;

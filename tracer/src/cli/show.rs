@@ -44,6 +44,7 @@ impl<'a> Showing<'a> {
         inputs: &[PathBuf],
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
+        choose.check()?;
         let outlets = output.open(inputs)?;
         let interrupt = signal_hook::consts::SIGINT;
         signal_hook::flag::register_conditional_shutdown(interrupt, 130, stop.clone())
