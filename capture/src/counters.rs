@@ -34,6 +34,8 @@ counters! {
     cut,
     /// Packets of a link type that is not read.
     unknown_link_type,
+    /// Packets whose time lies more than a second behind that of one before them.
+    behind,
     /// Packets that carry no IP.
     not_ip,
     /// IP packets that carry neither TCP nor UDP.

@@ -175,6 +175,8 @@ pub struct Decoder {
     datagram: Option<u64>,
     now: Timestamp,
     order: u64,
+    /// By how many nanoseconds a packet was behind one before it at most, and its interface.
+    furthest: Option<(i64, InterfaceId)>,
     /// What was read, and why packets gave no segment.
     pub counters: Counters,
 }
@@ -268,6 +270,13 @@ impl Decoder {
         self.order += 1;
         self.datagram = None;
         self.now = self.now.max(head.at.min(Timestamp::LATEST));
+        let behind = self.now.0.saturating_sub(head.at.0);
+        if behind > BEHIND {
+            self.counters.behind += 1;
+            if self.furthest.is_none_or(|(most, _)| behind > most) {
+                self.furthest = Some((behind, head.interface));
+            }
+        }
         let (index, vlans, macs, network_bytes) = self.link(head.link, bytes)?;
         let Some(spot) = self.spot(head.interface, index, vlans) else {
             self.counters.taps_lost += 1;
@@ -276,6 +285,12 @@ impl Decoder {
         let cut = head.wire_len.saturating_sub(bytes.len() as u32);
         let ip = Ip { spot, macs, bytes: network_bytes, cut };
         self.ip(head, &ip, buffer)
+    }
+
+    /// By how many nanoseconds a packet's time lay behind that of one before it at most, and the
+    /// interface that it was on; none if it was never much.
+    pub fn furthest_behind(&self) -> Option<(i64, InterfaceId)> {
+        self.furthest
     }
 
     /// Moves packet time on without a packet.
@@ -655,6 +670,8 @@ fn mac_pair(macs: &[u8; 12]) -> u32 {
     mix(one.min(other), one.max(other)) as u32
 }
 
+/// Nanoseconds by which packets of one capture are hardly ever out of order.
+const BEHIND: i64 = 1_000_000_000;
 /// VLAN tags of a packet; networks have one or two, and a provider's may add some.
 const TAGS: usize = 16;
 /// Stands for an ether type where the link layer does not say which IP it carries.

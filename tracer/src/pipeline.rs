@@ -20,6 +20,7 @@ use crate::join::same_exchange::fingerprint;
 use crate::join::window::Opened;
 use crate::joining::{Joining, News, Outcomes};
 use crate::network;
+use crate::numbers::grouped;
 use crate::pairing::{Exchanges, mark};
 use crate::points::Points;
 use crate::span::SpanSink;
@@ -136,6 +137,7 @@ pub fn run(
     summary.points = points.list.len();
     (summary.point_list, summary.apart) = (points.list, points.apart);
     summary.remarks = points.remarks;
+    summary.remarks.extend(reader.clocks_apart());
     Outcomes { summary, stopped: reader.stopped, source_error: reader.error, sink_error }
 }
 
@@ -210,6 +212,19 @@ impl Reader<'_> {
         work.until = self.decoder.now();
         work.networks = networks.iter().map(network::number).collect();
         work.last = self.ended;
+    }
+
+    /// What to tell of packets that are far behind others before them, if there are any.
+    fn clocks_apart(&self) -> Option<String> {
+        let (most, interface) = self.decoder.furthest_behind()?;
+        let name = self.source.interfaces().get(interface).map_or("unnamed", |i| i.name.as_str());
+        Some(format!(
+            "{} packets are earlier than packets before them, those of {name} by up to {:.1} s; if \
+             clocks differ, calls may count as timed out and points may not be joined: set the \
+             times right, as with editcap -t",
+            grouped(self.decoder.counters.behind),
+            most as f64 / 1e9,
+        ))
     }
 
     /// The names of all taps so far.

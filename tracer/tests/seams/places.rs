@@ -255,3 +255,19 @@ fn batches_and_threads_do_not_change_which_names_are_known() {
     assert_eq!(&*ran.span("/early").service, "10.0.0.2:80");
     assert_eq!(&*ran.span("/late").service, "web");
 }
+
+#[test]
+fn clocks_of_interfaces_that_are_far_apart_are_told_of() {
+    let near = Call::new(1, 2, 10..20, "/near").packets();
+    let later = |p: &Packet| p.clone().on("eth1").at_ns(p.time() + 3_600_000_000_000);
+    let far: Vec<Packet> = near.iter().map(later).collect();
+    let mixed: Vec<Packet> =
+        far.into_iter().zip(near).flat_map(|(far, near)| [far, near]).collect();
+    let ran = run(&mixed);
+    let behind = ran.summary.packets_by["behind"];
+    assert_eq!(behind, mixed.len() as u64 / 2);
+    let remark = format!("{behind} packets are earlier than packets before them, those of eth0");
+    assert!(ran.summary.remarks[0].starts_with(&remark), "{:?}", ran.summary.remarks);
+    assert!(ran.summary.remarks[0].contains("by up to 3600.0 s"), "{:?}", ran.summary.remarks);
+    assert!(run(&Call::new(1, 2, 10..20, "/x").packets()).summary.remarks.is_empty());
+}
