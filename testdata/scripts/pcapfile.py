@@ -1,7 +1,10 @@
 """Classic pcap files (little-endian, microseconds) for the scripts of this folder."""
+import re
 import struct
 
 RECORD = struct.Struct("<IIII")
+# Trace ids of `traceparent`, and values of `X-Request-ID`, in HTTP.
+IDENTIFIER = re.compile(rb"(?i)(\r\ntraceparent: *[0-9a-f]{2}-)([0-9a-f]{32})|(\r\nx-request-id: *)([!-~]+)")
 
 
 def read(path, first=0, last=None):

@@ -16,11 +16,9 @@ microseconds, Ethernet and IPv4 without VLAN tags. TCP checksums are not made ag
 import argparse
 import os
 import random
-import re
 
 import pcapfile
 
-IDENTIFIER = re.compile(rb"(?i)(\r\ntraceparent: *[0-9a-f]{2}-)([0-9a-f]{32})|(\r\nx-request-id: *)([!-~]+)")
 FLIP = bytes.maketrans(b"0123456789abcdef", b"fedcba9876543210")
 
 
@@ -107,7 +105,7 @@ def other_tenant(data):
             number = int.from_bytes(out[at:at + 4], "big")
             if at == tcp + 4 or out[tcp + 13] & 0x10:
                 out[at:at + 4] = ((number + by) & 0xFFFFFFFF).to_bytes(4, "big")
-    for match in IDENTIFIER.finditer(data, 34):
+    for match in pcapfile.IDENTIFIER.finditer(data, 34):
         group = 2 if match[2] else 4
         out[match.start(group):match.end(group)] = match[group].translate(FLIP)
     return bytes(out)

@@ -10,12 +10,10 @@ Reads and writes classic pcap with microseconds, Ethernet and IPv4.
 import argparse
 import hashlib
 import itertools
-import re
 
 import pcapfile
 
 HEX = "0123456789abcdef"
-IDENTIFIER = re.compile(rb"(?i)(\r\ntraceparent: *[0-9a-f]{2}-)([0-9a-f]{32})|(\r\nx-request-id: *)([!-~]+)")
 
 
 def main():
@@ -47,7 +45,7 @@ def changed(data, copy, key):
     for second_byte in (27, 31):
         out[second_byte] = (out[second_byte] + copy) & 0xFF
     pcapfile.with_ip_checksum(out)
-    for match in IDENTIFIER.finditer(data, 34):
+    for match in pcapfile.IDENTIFIER.finditer(data, 34):
         group = 2 if match[2] else 4
         out[match.start(group):match.end(group)] = other(match[group].decode(), key)
     return bytes(out)

@@ -16,10 +16,9 @@ mod install;
 
 pub use exit::Exit;
 
-use crate::export::width::add_ascii;
+use crate::export::width::add_text;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -110,13 +109,10 @@ fn complain(text: &str) {
 }
 
 /// A text of ours in characters that the terminal shows.
-fn readable(text: &str) -> Cow<'_, [u8]> {
-    if !output::is_ascii_only() {
-        return text.as_bytes().into();
-    }
-    let mut plain = Vec::new();
-    add_ascii(text, &mut plain);
-    plain.into()
+fn readable(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    add_text(text, output::is_ascii_only(), &mut bytes);
+    bytes
 }
 
 const ABOUT: &str = "Makes distributed traces out of network packets: which call caused which";

@@ -12,7 +12,7 @@ use crate::export::color::{BOLD, DIM, RED, paint};
 use crate::export::rows::Rows;
 use crate::export::terminal::{Look, operation, status};
 use crate::export::time::duration_text;
-use crate::export::width::{add_ascii, clean, fit};
+use crate::export::width::{add_text, clean, fit};
 use crate::numbers::grouped;
 use crate::select::{duration, telling};
 use crate::span::Trace;
@@ -81,11 +81,7 @@ impl Singles {
             );
         }
         out.push('\n');
-        if look.ascii {
-            add_ascii(&out, bytes);
-        } else {
-            bytes.extend_from_slice(out.as_bytes());
-        }
+        add_text(&out, look.ascii, bytes);
     }
 }
 

@@ -10,7 +10,7 @@
 use crate::export::Exporter;
 use crate::export::color::{BOLD, RED, paint};
 use crate::export::time::duration_text;
-use crate::export::width::{self, add_ascii, clean, fit};
+use crate::export::width::{self, add_text, clean, fit};
 use crate::metrics::Latency;
 use crate::numbers::grouped;
 use crate::operations::{Calls, Operation, Operations, Service};
@@ -121,12 +121,9 @@ pub(crate) fn table(services: &[Service], seconds: Option<f64>, layout: Layout) 
         }
         out.push('\n');
     }
-    if !layout.ascii {
-        return out.into_bytes();
-    }
-    let mut ascii = Vec::new();
-    add_ascii(&out, &mut ascii);
-    ascii
+    let mut bytes = Vec::new();
+    add_text(&out, layout.ascii, &mut bytes);
+    bytes
 }
 
 /// An operation as the trees of the terminal call it.

@@ -18,7 +18,7 @@ use crate::export::ndjson::SourceNames;
 use crate::export::rows::{Alike, Row, Rows};
 use crate::export::shares::{Part, Shares, Stretches, stretches};
 use crate::export::time::{Zone, add_duration, duration_text};
-use crate::export::width::{add_ascii, add_right, clean, columns, fit};
+use crate::export::width::{add_right, add_text, clean, columns, fit};
 use crate::numbers::grouped;
 use crate::select::telling;
 use crate::span::{Link, Trace};
@@ -362,11 +362,7 @@ impl Render for Terminal {
         }
         self.rest(trace, &rest, &mut out);
         out.push('\n');
-        if self.look.ascii {
-            add_ascii(&out, bytes);
-        } else {
-            bytes.extend_from_slice(out.as_bytes());
-        }
+        add_text(&out, self.look.ascii, bytes);
     }
 }
 

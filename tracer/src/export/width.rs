@@ -94,9 +94,17 @@ pub(crate) fn folded(text: &str, columns: usize) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Adds a text to which nothing but ASCII is left, each other character as wide as it was, for
-/// terminals that show no others.
-pub(crate) fn add_ascii(text: &str, out: &mut Vec<u8>) {
+/// Adds a text as it is, or only what a terminal of no more than ASCII can show.
+pub(crate) fn add_text(text: &str, ascii: bool, out: &mut Vec<u8>) {
+    if ascii {
+        add_ascii(text, out);
+    } else {
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Adds a text to which nothing but ASCII is left, each other character as wide as it was.
+fn add_ascii(text: &str, out: &mut Vec<u8>) {
     for c in text.chars() {
         let plain = match c {
             '\0'..='\x7f' => c as u8,

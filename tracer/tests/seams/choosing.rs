@@ -2,15 +2,13 @@
 
 use crate::http::{Call, Connection, all, end, get, head, sorted};
 use crate::packets::Packet;
-use crate::run::{Ran, run};
+use crate::run::{Ran, look, run};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use wirespan::export::Exporter;
-use wirespan::export::ndjson::SourceNames;
 use wirespan::export::table::{Layout, Order};
 use wirespan::export::terminal::{Look, Terminal};
-use wirespan::export::time::Zone;
 use wirespan::export::view::View;
 use wirespan::moment::Moment;
 use wirespan::operations::Operations;
@@ -164,19 +162,6 @@ fn failures_services_and_texts_choose_traces() {
     check(&ran, find("B\u{dc}CHER"), &["/missing/b\u{fc}cher"]);
     check(&ran, find(&format!("{:016x}", ran.traces[0].spans[0].id)), &["/fine"]);
     check(&ran, Selection { errors: true, ..find("missing") }, &[]);
-}
-
-fn look(width: usize) -> Look {
-    Look {
-        width,
-        zone: Zone::utc(),
-        colors: false,
-        ascii: false,
-        all: false,
-        details: 0,
-        protocols: vec!["http".to_owned(), "redis".to_owned(), "dns".to_owned()],
-        names: SourceNames::default(),
-    }
 }
 
 /// All that people see, but for the counts.

@@ -8,6 +8,8 @@ use wirespan::config::Config;
 use wirespan::exchange::{Exchange, RESOURCE};
 use wirespan::export::Render;
 use wirespan::export::ndjson::{Ndjson, SourceNames};
+use wirespan::export::terminal::Look;
+use wirespan::export::time::Zone;
 use wirespan::import::ImportError;
 use wirespan::import::spans::Spans;
 use wirespan::join::window::WindowLimits;
@@ -318,4 +320,18 @@ pub(crate) fn with_protocols(
 ) -> Config {
     let protocols = Arc::new(protocols);
     Config { protocols: Box::new(move || protocols()), ..Config::default() }
+}
+
+/// What people see of traces on a terminal that is so wide.
+pub(crate) fn look(width: usize) -> Look {
+    Look {
+        width,
+        zone: Zone::utc(),
+        colors: false,
+        ascii: false,
+        all: false,
+        details: 0,
+        protocols: vec!["http".to_owned(), "redis".to_owned(), "dns".to_owned()],
+        names: SourceNames::default(),
+    }
 }

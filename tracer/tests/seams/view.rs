@@ -2,25 +2,11 @@
 
 use crate::http::{Call, Connection, all, end, get, head, sorted};
 use crate::packets::Packet;
-use crate::run::{Ran, run, run_with};
+use crate::run::{Ran, look, run, run_with};
 use wirespan::config::Config;
 use wirespan::export::Render;
 use wirespan::export::ndjson::{Ndjson, SourceNames};
 use wirespan::export::terminal::{Look, Terminal};
-use wirespan::export::time::Zone;
-
-fn look(width: usize) -> Look {
-    Look {
-        width,
-        zone: Zone::utc(),
-        colors: false,
-        ascii: false,
-        all: false,
-        details: 0,
-        protocols: vec!["http".to_owned(), "redis".to_owned(), "dns".to_owned()],
-        names: SourceNames::default(),
-    }
-}
 
 /// The lines of all traces.
 fn shown(ran: &Ran, look: Look) -> Vec<String> {
