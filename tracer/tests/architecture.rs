@@ -26,6 +26,11 @@ fn modules_name_only_modules_before_them() {
         for (own, module) in order.iter().enumerate() {
             let paths = [folder.join(format!("{module}.rs")), folder.join(module)];
             for file in paths.iter().flat_map(|path| sources(path)) {
+                let inside_folder = file.strip_prefix(&folder).unwrap();
+                // Tests at the end of a file may name any module too.
+                if inside_folder.iter().any(|part| part == "tests" || part == "tests.rs") {
+                    continue;
+                }
                 for (line, code) in code(&file) {
                     for named in named(&code, inside) {
                         if place(&named).is_some_and(|place| place > own) {
@@ -86,7 +91,6 @@ fn every_file_says_what_it_is() {
 fn no_file_is_too_long() {
     let long: Vec<String> = all_rust()
         .into_iter()
-        .filter(|path| !path.ends_with("tests.rs"))
         .map(|path| (code(&path).len(), path))
         .filter(|(lines, _)| *lines > LONGEST)
         .map(|(lines, path)| format!("{}: {lines}", path.display()))
