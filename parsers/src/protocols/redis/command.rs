@@ -288,3 +288,5 @@ const STORES: &[&str] = &[
     "APPEND", "GETSET", "HMSET", "HSET", "HSETEX", "HSETNX", "JSON.SET", "LPUSH", "LPUSHX", "MSET",
     "MSETNX", "PSETEX", "RPUSH", "RPUSHX", "SADD", "SET", "SETEX", "SETNX", "SETRANGE", "XADD",
 ];
+
+pub(super) const ARGUMENT_LIMIT: i64 = i32::MAX as i64;

@@ -261,3 +261,16 @@ const REPLY_LINE_LIMIT: usize = 512;
 const STREAMED: u64 = u64::MAX;
 
 const CHUNKED: u64 = u64::MAX - 1;
+
+pub(super) const ANNOUNCED: &[&str] = &[
+    "message",
+    "pmessage",
+    "smessage",
+    "subscribe",
+    "psubscribe",
+    "ssubscribe",
+    "unsubscribe",
+    "punsubscribe",
+    "sunsubscribe",
+    "invalidate",
+];

@@ -1,0 +1,372 @@
+//! Commands and replies in, the messages of them out.
+
+use super::command::{CUT, Shown};
+use super::reply::DEPTH_LIMIT;
+use super::*;
+use crate::fuzzing::{Event, Recording, Split, drive, flow};
+use crate::message::{Kind, Outcome};
+
+#[test]
+fn get_and_its_reply_are_a_request_and_a_response() {
+    check(
+        &[(Side::A, b"*2\r\n$3\r\nget\r\n$1\r\nk\r\n"), (Side::B, b"$2\r\nhi\r\n")],
+        &["A Request GET k [get k] 0..20", "B Response Ok 0..8"],
+    );
+}
+
+#[test]
+fn pipelined_commands_are_told_apart() {
+    check(
+        &[
+            (Side::A, b"*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\nPING\r\n\r\n"),
+            (Side::B, b"+PONG\r\n+PONG\r\n+PONG\r\n"),
+        ],
+        &[
+            "A Request PING [PING] 0..14",
+            "A Request PING [PING] 14..28",
+            "A Request PING [PING] 28..34",
+            "B Response Ok 0..7",
+            "B Response Ok 7..14",
+            "B Response Ok 14..21",
+        ],
+    );
+}
+
+#[test]
+fn inline_command_keeps_quoted_words_together() {
+    check(
+        &[(Side::A, b"set k \"a \\\" b\" 'c d'\n")],
+        &["A Request SET k [set k a \\\" b c d] 0..21"],
+    );
+}
+
+#[test]
+fn error_has_its_first_word_and_whose_fault_it_is() {
+    for (reply, expected) in [
+        ("-WRONGTYPE Operation against\r\n", "B Response ClientError WRONGTYPE 0..30"),
+        ("-LOADING Redis is\r\n", "B Response ServerError LOADING 0..19"),
+        ("-MOVED 3999 127.0.0.1:6381\r\n", "B Response Ok MOVED 0..28"),
+        ("!10\r\nSYNTAX bad\r\n", "B Response ClientError SYNTAX 0..17"),
+        ("|1\r\n+a\r\n:1\r\n-ERR x\r\n", "B Response ClientError ERR 0..20"),
+    ] {
+        check(&[(Side::B, reply.as_bytes())], &[expected]);
+    }
+}
+
+#[test]
+fn each_resp_type_is_one_reply() {
+    for reply in [
+        "+OK\r\n",
+        ":-7\r\n",
+        "$-1\r\n",
+        "$0\r\n\r\n",
+        "*-1\r\n",
+        "*0\r\n",
+        "_\r\n",
+        "#t\r\n",
+        ",-1.5e3\r\n",
+        ",inf\r\n",
+        "(3492890328409238509324850943850943825024385\r\n",
+        "=15\r\ntxt:Some string\r\n",
+        "%2\r\n+a\r\n:1\r\n+b\r\n*1\r\n$1\r\nx\r\n",
+        "~2\r\n+a\r\n#f\r\n",
+        "*3\r\n*2\r\n:1\r\n:2\r\n*0\r\n*-1\r\n",
+        "|1\r\n+ttl\r\n:3600\r\n*2\r\n|1\r\n+a\r\n+b\r\n:1\r\n:2\r\n",
+        "$?\r\n;4\r\nHell\r\n;5\r\no wor\r\n;0\r\n",
+        "*?\r\n:1\r\n*?\r\n.\r\n$?\r\n;0\r\n.\r\n",
+        "%?\r\n+a\r\n:1\r\n.\r\n",
+    ] {
+        let expected = format!("B Response Ok 0..{}", reply.len());
+        check(&[(Side::B, reply.as_bytes())], &[&expected]);
+    }
+}
+
+#[test]
+fn long_values_are_skipped_in_commands_and_in_nested_replies() {
+    let value = "v".repeat(5000);
+    let command =
+        format!("*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$5000\r\n{value}\r\n$2\r\nEX\r\n$1\r\n9\r\n");
+    let reply = format!("*3\r\n:1\r\n*2\r\n$5000\r\n{value}\r\n+a\r\n:3\r\n");
+    let request = format!("A Request SET k [SET k {}… EX 9] 0..{}", "v".repeat(128), command.len());
+    let response = format!("B Response Ok 0..{}", reply.len());
+    check(&[(Side::A, command.as_bytes()), (Side::B, reply.as_bytes())], &[&request, &response]);
+}
+
+#[test]
+fn query_text_is_bounded() {
+    let mut command = String::from("*102\r\n$4\r\nMGET\r\n");
+    for key in 0..101 {
+        command += &format!("$7\r\nkey{key:04}\r\n");
+    }
+    let recording = run(&[(Side::A, command.as_bytes())], Split::Bytes);
+    let text = &recording.messages[0].attributes[0].1;
+    assert!(text.len() <= Shown::SOME.command && text.ends_with(CUT), "{text}");
+}
+
+#[test]
+fn secrets_are_masked() {
+    for (command, expected) in [
+        ("AUTH joe hunter2", "A Handshake AUTH [AUTH ? ?] 0..18"),
+        (
+            "HELLO 3 AUTH joe hunter2 SETNAME x",
+            "A Handshake HELLO [HELLO 3 AUTH ? ? SETNAME x] 0..36",
+        ),
+        ("CONFIG SET requirepass hunter2", "A Request CONFIG SET [CONFIG SET requirepass ?] 0..32"),
+        (
+            "CONFIG SET save x tls-key-file-pass hunter2",
+            "A Request CONFIG SET [CONFIG SET save x tls-key-file-pass ?] 0..45",
+        ),
+        ("ACL SETUSER joe on >hunter2 ~*", "A Request ACL SETUSER [ACL SETUSER joe on ? ~*] 0..32"),
+        (
+            "MIGRATE h 1 k 0 9 AUTH2 joe hunter2 KEYS a",
+            "A Request MIGRATE k [MIGRATE h 1 k 0 9 AUTH2 ? ? KEYS a] 0..44",
+        ),
+    ] {
+        check(&[(Side::A, format!("{command}\r\n").as_bytes())], &[expected]);
+    }
+}
+
+#[test]
+fn values_are_masked_where_their_names_are_secret() {
+    for (command, shown) in [
+        ("SET user:7:token abc EX 60", "SET user:7:token ? ? ?"),
+        ("HSET user:7 name joe password hunter2", "HSET user:7 name joe password ?"),
+        ("MSET a 1 api-key 2 b 3", "MSET a 1 api-key ? b 3"),
+        ("GET user:7:token", "GET user:7:token"),
+        ("SET key value", "SET key value"),
+    ] {
+        let mut recording = run(&[(Side::A, format!("{command}\r\n").as_bytes())], Split::Bytes);
+        let text = recording.messages.remove(0).attributes.remove(0).1;
+        assert_eq!(text, shown);
+    }
+}
+
+#[test]
+fn key_is_found_where_the_command_has_it() {
+    for (command, expected) in [
+        ("XREADGROUP GROUP g c COUNT 1 STREAMS s >", "XREADGROUP s"),
+        ("XGROUP CREATE s g $", "XGROUP CREATE s"),
+        ("EVALSHA abc 1 k v", "EVALSHA k"),
+        ("EVALSHA abc 0 v", "EVALSHA"),
+        ("BITOP AND d s", "BITOP d"),
+        ("JSON.GET doc $", "JSON.GET doc"),
+        ("CLIENT SETNAME x", "CLIENT SETNAME"),
+        ("OBJECT ENCODING k", "OBJECT ENCODING k"),
+        ("SUBSCRIBE news", "SUBSCRIBE news"),
+        ("FROBNICATE k", "FROBNICATE"),
+    ] {
+        let expected = format!("A Request {expected} [{command}] 0..{}", command.len() + 2);
+        check(&[(Side::A, format!("{command}\r\n").as_bytes())], &[&expected]);
+    }
+}
+
+#[test]
+fn first_confirmation_answers_and_the_rest_is_one_way() {
+    for kind in ["*", ">"] {
+        let replies = format!(
+            "{kind}3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n\
+             {kind}3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n\
+             {kind}3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n\
+             {kind}4\r\n$8\r\npmessage\r\n$2\r\na*\r\n$2\r\nab\r\n$2\r\nhi\r\n"
+        );
+        check(
+            &[(Side::A, b"SUBSCRIBE a b\r\n"), (Side::B, replies.as_bytes())],
+            &[
+                "A Request SUBSCRIBE a [SUBSCRIBE a b] 0..15",
+                "B Response Ok 0..30",
+                "B OneWay SUBSCRIBE b 30..60",
+                "B OneWay MESSAGE a 60..92",
+                "B OneWay PMESSAGE ab 92..134",
+            ],
+        );
+    }
+}
+
+#[test]
+fn array_that_looks_like_a_message_answers_a_command() {
+    check(
+        &[
+            (Side::A, b"LRANGE l 0 -1\r\n"),
+            (Side::B, b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n"),
+        ],
+        &["A Request LRANGE l [LRANGE l 0 -1] 0..15", "B Response Ok 0..31"],
+    );
+}
+
+#[test]
+fn pushes_do_not_answer_a_command() {
+    check(
+        &[
+            (Side::A, b"GET k\r\n"),
+            (Side::B, b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n+v\r\n"),
+        ],
+        &["A Request GET k [GET k] 0..7", "B OneWay INVALIDATE 0..32", "B Response Ok 32..36"],
+    );
+}
+
+#[test]
+fn monitor_lines_are_one_way() {
+    check(
+        &[(Side::A, b"MONITOR\r\n"), (Side::B, b"+OK\r\n+1.2 [0 127.0.0.1:1] \"GET\" \"k\"\r\n")],
+        &["A Request MONITOR [MONITOR] 0..9", "B Response Ok 0..5", "B OneWay MONITOR 5..37"],
+    );
+}
+
+#[test]
+fn commands_without_reply_are_one_way() {
+    check(
+        &[(Side::A, b"CLIENT REPLY SKIP\r\nGET a\r\nCLIENT REPLY OFF\r\nGET b\r\nCLIENT REPLY ON\r\nGET c\r\n")],
+        &[
+            "A OneWay CLIENT REPLY [CLIENT REPLY SKIP] 0..19",
+            "A OneWay GET a [GET a] 19..26",
+            "A OneWay CLIENT REPLY [CLIENT REPLY OFF] 26..44",
+            "A OneWay GET b [GET b] 44..51",
+            "A Request CLIENT REPLY [CLIENT REPLY ON] 51..68",
+            "A Request GET c [GET c] 68..75",
+        ],
+    );
+}
+
+#[test]
+fn replication_stream_is_not_read() {
+    check(
+        &[
+            (Side::A, b"PSYNC ? -1\r\n"),
+            (Side::B, b"+FULLRESYNC abc 0\r\n$5\r\nREDIS*3\r\n$3\r\nSET"),
+            (Side::A, b"*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n0\r\n"),
+        ],
+        &[
+            "A Request PSYNC [PSYNC ? -1] 0..12",
+            "B Response Ok 0..19",
+            "A OneWay REPLCONF ACK [REPLCONF ACK 0] 12..46",
+        ],
+    );
+}
+
+#[test]
+fn command_whose_end_is_lost_is_cut() {
+    let bytes = |bytes: &[u8]| Event::Bytes { from: Side::A, bytes: bytes.to_vec() };
+    let gap = Event::Gap { from: Side::A, lost: NonZeroU64::MIN };
+    let flow = flow(Transport::Tcp, 40_000, 6379);
+    for (head, expected) in [
+        (b"*3\r\n$3\r\nSET\r\n$1" as &[u8], "A Request SET [SET] cut 0..15"),
+        (b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1", "A Request SET k [SET k] 0..22"),
+    ] {
+        let events = [bytes(head), gap.clone(), bytes(b"v\r\n"), bytes(b"*1\r\n$4\r\nPING\r\n")];
+        let recording = drive(&mut Redis::default(), &flow, Side::A, &events, Split::Whole);
+        assert_eq!(recording.lost, ["redis commands cut"]);
+        let next = head.len() + 4;
+        let next = format!("A Request PING [PING] {next}..{}", next + 14);
+        assert_eq!(lines(&recording), [expected, &next]);
+    }
+}
+
+#[test]
+fn gap_within_a_long_value_costs_nothing() {
+    let bytes = |bytes: &[u8]| Event::Bytes { from: Side::B, bytes: bytes.to_vec() };
+    let flow = flow(Transport::Tcp, 40_000, 6379);
+    let gap = Event::Gap { from: Side::B, lost: NonZeroU64::new(9998).unwrap() };
+    let events = [bytes(b"$10000\r\nv"), gap, bytes(b"v\r\n:1\r\n")];
+    let recording = drive(&mut Redis::default(), &flow, Side::A, &events, Split::Whole);
+    assert_eq!(lines(&recording), ["B Response Ok 0..10010", "B Response Ok 10010..10014"]);
+}
+
+#[test]
+fn malformed_bytes_name_their_field() {
+    for (from, bytes, field) in [
+        (Side::A, "*1\r\n:1\r\n", "argument"),
+        (Side::A, "*1\r\n$9999999999\r\n", "bulk length"),
+        (Side::A, "*99999999999\r\n", "argument count"),
+        (Side::A, "*1\r\n$3\r\nGETxx", "line end"),
+        (Side::A, "*x\r\n", "number"),
+        (Side::A, "*000000000000000000000000000000000001\r\n", "number"),
+        (Side::A, "\x01\r\n", "command"),
+        (Side::B, "?\r\n", "reply type"),
+        (Side::B, "#x\r\n", "boolean"),
+        (Side::B, "$-2\r\n", "length"),
+        (Side::B, "$?\r\n:1\r\n", "chunk"),
+    ] {
+        assert_eq!(run(&[(from, bytes.as_bytes())], Split::Bytes).malformed, [field]);
+    }
+    let deep = "*1\r\n".repeat(DEPTH_LIMIT + 1);
+    assert_eq!(run(&[(Side::B, deep.as_bytes())], Split::Whole).malformed, ["depth"]);
+}
+
+#[test]
+fn probe_tells_commands_from_replies() {
+    let certain = |client| Probe::Certain { client };
+    let unsure = |client| Probe::Unsure { client };
+    for (head, expected) in [
+        ("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", certain(Side::A)),
+        ("*2\r\n$3\r\nG", unsure(Side::A)),
+        ("*3\r\n$7\r\nmessage\r\n", certain(Side::B)),
+        ("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", certain(Side::B)),
+        ("*2\r\n$9\r\nsubscribe\r\n$1\r\na\r\n", certain(Side::A)),
+        ("*2\r\n$3\r\nfoo\r\n", unsure(Side::A)),
+        ("*2\r\n:1\r\n", unsure(Side::B)),
+        ("+OK\r\n", unsure(Side::B)),
+        ("$5\r\nhello\r\n", unsure(Side::B)),
+        ("$5\r\nhello world\r\n", Probe::No),
+        ("*x\r\n", Probe::No),
+        ("HGETALL user:1\r\n", certain(Side::A)),
+        ("PING\r\n", unsure(Side::A)),
+        ("HGET", unsure(Side::A)),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", unsure(Side::A)),
+        ("POST / HTTP/1.1\r\n", Probe::No),
+        ("EHLO mail\r\n", Probe::No),
+        ("\x16\x03\x01", Probe::No),
+    ] {
+        let flow = flow(Transport::Tcp, 1, 2);
+        let probe = Redis::default().probe(&flow, Side::A, head.as_bytes());
+        assert_eq!(probe, expected, "{head:?}");
+    }
+}
+
+fn run(lines: &[(Side, &[u8])], split: Split) -> Recording {
+    let events: Vec<Event> = lines
+        .iter()
+        .map(|(from, bytes)| Event::Bytes { from: *from, bytes: bytes.to_vec() })
+        .collect();
+    let flow = flow(Transport::Tcp, 40_000, 6379);
+    drive(&mut Redis::default(), &flow, Side::A, &events, split)
+}
+
+fn lines(recording: &Recording) -> Vec<String> {
+    recording
+        .messages
+        .iter()
+        .map(|m| {
+            let mut line = format!("{:?} {:?}", m.from, m.kind);
+            for part in [&m.operation, &m.resource] {
+                if !part.is_empty() {
+                    line += &format!(" {part}");
+                }
+            }
+            if m.outcome != Outcome::Unknown || m.kind == Kind::Response {
+                line += &format!(" {:?}", m.outcome);
+            }
+            if !m.text.is_empty() {
+                line += &format!(" {}", m.text);
+            }
+            for (_, value) in &m.attributes {
+                line += &format!(" [{value}]");
+            }
+            if m.cut {
+                line += " cut";
+            }
+            match m.end {
+                Some(end) => line + &format!(" {}..{end}", m.start),
+                None => line + &format!(" {}..", m.start),
+            }
+        })
+        .collect()
+}
+
+fn check(events: &[(Side, &[u8])], expected: &[&str]) {
+    for split in [Split::Whole, Split::Bytes, Split::Patient] {
+        let recording = run(events, split);
+        assert_eq!(recording.broken, Vec::<String>::new());
+        assert_eq!(recording.malformed, Vec::<&str>::new());
+        assert_eq!(lines(&recording), expected, "{split:?}");
+    }
+}
