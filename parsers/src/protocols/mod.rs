@@ -1,4 +1,4 @@
-//! One file per protocol.
+//! One file per protocol, or a folder where one file grew too long.
 
 pub mod http1;
 pub mod redis;
