@@ -15,6 +15,7 @@ fn modules_name_only_modules_before_them() {
         ("capture/src/source", "crate::source"),
         ("parsers/src", "crate"),
         ("tracer/src", "crate"),
+        ("tracer/src/decoder", "crate::decoder"),
         ("tracer/src/join", "crate::join"),
         ("tracer/src/export", "crate::export"),
         ("tracer/src/import", "crate::import"),

@@ -1,0 +1,185 @@
+//! Streams of one flow in, the exchanges that come of them out.
+
+use super::*;
+use crate::exchange::{ExchangeId, RESOURCE};
+use crate::pairing::Exchanges;
+use std::net::SocketAddr;
+use wirespan_capture::packet::{Frame, NetworkId, TapId};
+use wirespan_capture::stream::{PointId, Side};
+use wirespan_parsers::registry::PROTOCOLS;
+
+#[derive(Default)]
+struct Done {
+    ids: u64,
+    lines: Vec<String>,
+    full: bool,
+}
+
+impl Exchanges for Done {
+    fn id(&mut self) -> ExchangeId {
+        self.ids += 1;
+        ExchangeId { shard: 0, serial: self.ids }
+    }
+
+    fn done(&mut self, exchange: Box<Exchange>) {
+        let path = exchange.text.text(RESOURCE).unwrap_or_default();
+        let path = String::from_utf8_lossy(path).into_owned();
+        self.lines.push(format!("{path} {} {}", exchange.state.name(), exchange.code));
+    }
+
+    fn evicted(&mut self) {}
+
+    fn unpaired(&mut self) {}
+
+    fn full(&self) -> bool {
+        self.full
+    }
+}
+
+impl Found for Done {
+    fn opened(&mut self, _exchange: &Exchange) {}
+}
+
+fn check(pieces: &[(Side, &[u8])], expected: &[&str]) {
+    check_limits(Done::default(), usize::MAX, pieces, expected);
+}
+
+/// So many lost bytes stand as zeros.
+fn check_limits(mut done: Done, keep: usize, pieces: &[(Side, &[u8])], expected: &[&str]) {
+    let addresses = [40_000, 80].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    let flow = Flow {
+        slot: 0,
+        birth: 0,
+        network: NetworkId(0),
+        point: PointId::at(wirespan_capture::packet::TapId(0)),
+        transport: Transport::Tcp,
+        addresses,
+        opener: None,
+        syn: None,
+        established: None,
+        first_seq: [None; 2],
+        seen_sides: [true; 2],
+        retransmissions: [0; 2],
+    };
+    let mut seen = Seen {
+        at: Timestamp(0),
+        tap: TapId(0),
+        frame: Frame::default(),
+        ack: 0,
+        tsval: 0,
+        ip_id: 0,
+        ttl: 64,
+        task: None,
+    };
+    let protocols = PROTOCOLS.iter().map(|make| make()).collect();
+    let mut shared = Shared::new(protocols, Vec::new()).keeping_at_most(keep);
+    let mut decoder = FlowDecoder::new(&flow);
+    for (from, bytes) in pieces {
+        seen.at = seen.at.plus(1);
+        let event = match NonZeroU64::new(bytes.len() as u64) {
+            Some(lost) if bytes.iter().all(|byte| *byte == 0) => {
+                StreamEvent::Gap { offset: 0, lost }
+            }
+            _ => StreamEvent::Bytes { offset: 0, bytes },
+        };
+        decoder.event(&flow, *from, &seen, event, &mut shared, &mut done);
+    }
+    let end = StreamEvent::End(Ending::Finished);
+    decoder.event(&flow, Side::A, &seen, end, &mut shared, &mut done);
+    assert_eq!(done.lines, expected);
+}
+
+#[test]
+fn bytes_that_cannot_be_read_answer_what_was_asked() {
+    // The head of the first response was not captured.
+    check(
+        &[
+            (Side::A, b"GET /1 HTTP/1.1\r\n\r\n"),
+            (Side::B, b"rest of a body"),
+            (Side::B, b"more of it"),
+            (Side::A, b"GET /2 HTTP/1.1\r\n\r\n"),
+            (Side::B, b"HTTP/1.1 204 No Content\r\n\r\n"),
+        ],
+        &["/1 response_lost 0", "/2 complete 204"],
+    );
+}
+
+#[test]
+fn flow_gives_up_its_oldest_request_where_too_many_are_open_on_all() {
+    let full = Done { full: true, ..Done::default() };
+    let request: &[u8] = b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n";
+    check_limits(full, usize::MAX, &[(Side::A, request)], &["/1 evicted 0", "/2 closed 0"]);
+}
+
+#[test]
+fn unfinished_message_is_given_up_where_all_flows_keep_too_much() {
+    let pieces: &[(Side, &[u8])] = &[
+        (Side::A, b"GET /1 HTTP/1.1\r\nX: "),
+        (Side::A, b"y\r\n\r\n"),
+        (Side::A, b"GET /2 HTTP/1.1\r\n\r\n"),
+    ];
+    // What there is of it is used; the rest of its head is not taken for another message.
+    check_limits(Done::default(), 10, pieces, &["/1 closed 0", "/2 closed 0"]);
+}
+
+#[test]
+fn gap_after_a_gap_gives_up_what_was_asked_in_between() {
+    let lost: &[u8] = &[0; 100];
+    check(
+        &[
+            (Side::A, b"GET /1 HTTP/1.1\r\n\r\n"),
+            (Side::B, lost),
+            (Side::A, b"GET /2 HTTP/1.1\r\n\r\n"),
+            (Side::B, lost),
+            (Side::A, b"GET /3 HTTP/1.1\r\n\r\n"),
+            (Side::B, b"HTTP/1.1 204 No Content\r\n\r\n"),
+        ],
+        &["/1 response_lost 0", "/2 response_lost 0", "/3 complete 204"],
+    );
+}
+
+#[test]
+fn gap_gives_up_what_is_answered_in_order_only() {
+    check(
+        &[
+            (Side::A, b"GET /1 HTTP/1.1\r\n\r\n"),
+            (Side::B, b"\0\0\0"),
+            (Side::A, b"GET /2 HTTP/1.1\r\n\r\n"),
+            (Side::B, b"HTTP/1.1 204 No Content\r\n\r\n"),
+        ],
+        &["/1 response_lost 0", "/2 complete 204"],
+    );
+    // DNS, whose ids tell which of two queries the answer belongs to.
+    check(
+        &[
+            (Side::A, b"\0\x13\0a\x01\0\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01"),
+            (Side::A, b"\0\x13\0b\x01\0\0\x01\0\0\0\0\0\0\x01b\0\0\x01\0\x01"),
+            (Side::B, b"\0\0\0"),
+            (Side::B, b"\0\x13\0b\x81\x83\0\x01\0\0\0\0\0\0\x01b\0\0\x01\0\x01"),
+        ],
+        &["b complete 3", "a closed 0"],
+    );
+}
+
+#[test]
+fn head_over_the_limit_is_one_request_however_it_is_cut() {
+    let head = [&b"GET /1 HTTP/1.1\r\nX: "[..], &[b'x'; 70_000], b"\r\n\r\n"].concat();
+    for size in [1, 2, 17, 1_400] {
+        let mut pieces: Vec<(Side, &[u8])> =
+            head.chunks(size).map(|piece| (Side::A, piece)).collect();
+        pieces.extend([
+            (Side::B, &b"HTTP/1.1 204 No Content\r\n\r\n"[..]),
+            (Side::A, b"GET /2 HTTP/1.1\r\n\r\n"),
+            (Side::B, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+        ]);
+        check(&pieces, &["/1 complete 204", "/2 complete 404"]);
+    }
+}
+
+#[test]
+fn answer_tells_that_an_odd_line_was_a_request() {
+    check(
+        &[(Side::A, b"GET/ HTTP/1.1\r\n\r\n"), (Side::B, b"HTTP/1.0 400 Bad Request\r\n\r\n")],
+        &[" complete 400"],
+    );
+}
