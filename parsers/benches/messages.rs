@@ -4,15 +4,16 @@
 
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 use wirespan_parsers::message::{Attribute, Message, Side, Status};
 use wirespan_parsers::protocol::{FlowInfo, Inner, Key, Out, Protocol, Step, Timestamp, Transport};
-use wirespan_parsers::registry::PROTOCOLS;
+use wirespan_parsers::registry::protocols;
 use wirespan_parsers::trace_context::TraceContext;
 
 fn main() {
     for case in CASES {
-        let made = PROTOCOLS.iter().map(|make| make()).find(|made| made.name() == case.protocol);
+        let made = protocols(&Arc::default()).into_iter().find(|made| made.name() == case.protocol);
         let Some(mut protocol) = made else {
             println!("{:8} {:28} skipped: not registered", case.protocol, case.what);
             continue;

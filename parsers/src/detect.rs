@@ -55,10 +55,11 @@ mod tests {
     use super::*;
     use crate::fuzzing::flow;
     use crate::protocol::Transport;
-    use crate::registry::PROTOCOLS;
+    use crate::registry::protocols;
+    use std::sync::Arc;
 
     fn check(port: u16, head: &[u8], expected: Option<&str>) {
-        let mut protocols: Vec<_> = PROTOCOLS.iter().map(|make| make()).collect();
+        let mut protocols = protocols(&Arc::default());
         let flow = flow(Transport::Tcp, 40_000, port);
         let found = match detect(&mut protocols, &flow, Side::A, head) {
             Detection::Found { protocol, client: Side::A } => Some(protocols[protocol].name()),

@@ -15,6 +15,7 @@ use crate::trace_context::TraceContext;
 use crate::unread::unread;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 /// Feeds every protocol with bytes, gaps and ends as the fuzzer's bytes say, and checks what it
 /// does with them: offsets lie in the input, and where the bytes are split changes nothing.
@@ -40,7 +41,7 @@ pub fn protocol(data: &[u8]) {
         });
     }
     for make in PROTOCOLS {
-        let mut protocol = make();
+        let mut protocol = make(&Arc::default());
         if !protocol.runs_over(transport) {
             continue;
         }
@@ -56,7 +57,7 @@ pub fn protocol(data: &[u8]) {
 pub fn detection(data: &[u8]) {
     let flow = flow(Transport::Tcp, 40_000, 50_000);
     for make in PROTOCOLS {
-        let mut protocol = make();
+        let mut protocol = make(&Arc::default());
         if !protocol.runs_over(Transport::Tcp) {
             continue;
         }

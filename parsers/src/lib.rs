@@ -6,9 +6,11 @@
 
 pub mod reader;
 mod secrets;
+pub mod settings;
 pub mod trace_context;
 pub mod message;
 pub mod protocol;
+pub mod sql;
 pub mod protocols;
 pub mod registry;
 pub mod detect;

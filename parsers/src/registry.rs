@@ -2,9 +2,17 @@
 
 use crate::protocol::Protocol;
 use crate::protocols;
+use crate::settings::Settings;
+use std::sync::Arc;
 
 /// Makes one shard's instance of a protocol.
-pub type Factory = fn() -> Box<dyn Protocol>;
+pub type Factory = fn(&Arc<Settings>) -> Box<dyn Protocol>;
+
+/// One instance of each, as a shard needs them.
+#[must_use]
+pub fn protocols(settings: &Arc<Settings>) -> Vec<Box<dyn Protocol>> {
+    PROTOCOLS.iter().map(|make| make(settings)).collect()
+}
 
 /// Every protocol, in the order in which they are asked.
 #[rustfmt::skip]
@@ -27,7 +35,8 @@ mod tests {
 
     #[test]
     fn every_protocol_is_registered_once_under_its_own_name() {
-        let names: Vec<String> = PROTOCOLS.iter().map(|make| make().name().to_owned()).collect();
+        let names: Vec<String> =
+            protocols(&Arc::default()).iter().map(|made| made.name().to_owned()).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
         for name in names {
             let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -38,7 +47,7 @@ mod tests {
     #[test]
     fn every_protocol_has_vectors_which_it_understands() {
         for make in PROTOCOLS {
-            let mut protocol = make();
+            let mut protocol = make(&Arc::default());
             let vectors = vectors(protocol.name());
             assert!(!vectors.is_empty(), "no testdata/vectors/{}/*.txt", protocol.name());
             for (path, vector) in vectors {
@@ -58,7 +67,7 @@ mod tests {
     #[test]
     fn no_split_changes_the_messages_of_a_vector() {
         for make in PROTOCOLS {
-            for (path, vector) in vectors(make().name()) {
+            for (path, vector) in vectors(make(&Arc::default()).name()) {
                 if vector.transport == Transport::Udp {
                     continue;
                 }
@@ -83,7 +92,7 @@ mod tests {
     #[test]
     fn no_probe_is_certain_of_another_protocols_vectors() {
         for make in PROTOCOLS {
-            let mut protocol = make();
+            let mut protocol = make(&Arc::default());
             for (path, vector) in all_vectors() {
                 let of = path.parent().and_then(Path::file_name).unwrap();
                 if of == protocol.name() || !protocol.runs_over(vector.transport) {
@@ -113,7 +122,7 @@ mod tests {
         let mut random = Random(SEED);
         for make in PROTOCOLS {
             for (_, vector) in all_vectors() {
-                let mut protocol = make();
+                let mut protocol = make(&Arc::default());
                 if !protocol.runs_over(vector.transport) {
                     continue;
                 }
@@ -141,7 +150,7 @@ mod tests {
             bytes.chunks(PIECE).for_each(fuzzing::protocol);
             fuzzing::detection(&bytes[..bytes.len().min(PIECE)]);
             for make in PROTOCOLS {
-                let mut protocol = make();
+                let mut protocol = make(&Arc::default());
                 for transport in [Transport::Tcp, Transport::Udp] {
                     if !protocol.runs_over(transport) {
                         continue;
@@ -208,7 +217,7 @@ mod tests {
 
     fn run(make: &Factory, vector: &Vector, split: Split) -> Recording {
         let flow = flow(vector.transport, 1, 2);
-        drive(make().as_mut(), &flow, Side::A, &vector.events, split)
+        drive(make(&Arc::default()).as_mut(), &flow, Side::A, &vector.events, split)
     }
 
     fn mutated(events: &[Event], random: &mut Random) -> Vec<Event> {

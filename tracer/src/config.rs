@@ -1,10 +1,11 @@
 //! What a run needs to know, and the default of every limit.
 
 use crate::join::window::WindowLimits;
+use std::sync::Arc;
 use wirespan_capture::decode::NamedPoint;
 use wirespan_capture::entry::FlowLimits;
 use wirespan_parsers::protocol::{Hook, Protocol};
-use wirespan_parsers::registry::PROTOCOLS;
+use wirespan_parsers::registry;
 
 /// What a run needs to know.
 pub struct Config {
@@ -42,9 +43,21 @@ impl Default for Config {
             window: WindowLimits::default(),
             response_timeout: RESPONSE_TIMEOUT_SECONDS * 1_000_000_000,
             details: false,
-            protocols: Box::new(|| PROTOCOLS.iter().map(|make| make()).collect()),
+            protocols: Box::new(|| registry::protocols(&Arc::default())),
             hooks: Box::new(Vec::new),
         }
+    }
+}
+
+impl Config {
+    /// The protocols of one shard, in the order in which they are asked.
+    pub fn made_protocols(&self) -> Vec<Box<dyn Protocol>> {
+        (self.protocols)()
+    }
+
+    /// The names of the protocols, in the same order.
+    pub fn protocol_names(&self) -> Vec<String> {
+        self.made_protocols().iter().map(|protocol| protocol.name().to_owned()).collect()
     }
 }
 

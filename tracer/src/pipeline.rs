@@ -318,7 +318,7 @@ impl Shard {
             sink: ShardSink {
                 number: number as u16,
                 serial: 0,
-                shared: Shared::new((config.protocols)(), (config.hooks)())
+                shared: Shared::new(config.made_protocols(), (config.hooks)())
                     .keeping_at_most(limits.waiting)
                     .with_details(config.details),
                 open: 0,

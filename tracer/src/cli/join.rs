@@ -55,8 +55,7 @@ pub(super) fn join(args: &JoinArgs) -> Result<Exit> {
         .num_threads(args.joining.threads())
         .build()
         .context("start the threads")?;
-    let known = (Config::default().protocols)();
-    let known = known.iter().map(|protocol| protocol.name().to_owned()).collect();
+    let known = Config::default().protocol_names();
     let wanted = args.output.may_show_progress();
     let meter = Meter::new(progress.clone(), "spans", wanted);
     let spans = pool.install(|| {

@@ -90,8 +90,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let inputs = Inputs::of(&args.from, &args.words, &args.filter)?;
     name_once(&args.point)?;
     let config = args.config();
-    let protocols: Vec<String> =
-        (config.protocols)().iter().map(|protocol| protocol.name().to_owned()).collect();
+    let protocols = config.protocol_names();
     let packets = args.packets.destination(&inputs)?;
     let mut source = inputs.open(config.threads, args.tcpdump.count)?;
     let stop = source.progress().stop();

@@ -4,9 +4,10 @@ use super::*;
 use crate::exchange::{ExchangeId, RESOURCE};
 use crate::pairing::Exchanges;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use wirespan_capture::packet::{Frame, NetworkId, TapId};
 use wirespan_capture::stream::{PointId, Side};
-use wirespan_parsers::registry::PROTOCOLS;
+use wirespan_parsers::registry::protocols;
 
 #[derive(Default)]
 struct Done {
@@ -71,7 +72,7 @@ fn check_limits(mut done: Done, keep: usize, pieces: &[(Side, &[u8])], expected:
         ttl: 64,
         task: None,
     };
-    let protocols = PROTOCOLS.iter().map(|make| make()).collect();
+    let protocols = protocols(&Arc::default());
     let mut shared = Shared::new(protocols, Vec::new()).keeping_at_most(keep);
     let mut decoder = FlowDecoder::new(&flow);
     for (from, bytes) in pieces {

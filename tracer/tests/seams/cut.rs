@@ -58,8 +58,7 @@ fn cut_out_of<S: PacketSource>(
     id: u128,
     config: &Config,
 ) -> tempfile::NamedTempFile {
-    let protocols = (config.protocols)();
-    let notes = Notes::new(protocols.iter().map(|protocol| protocol.name().to_owned()).collect());
+    let notes = Notes::new(config.protocol_names());
     let traces = vec![IdPrefix::parse(&format!("{id:032x}")).unwrap()];
     let selection = Selection { traces, ..Selection::default() };
     let wanting = Wanting(notes.clone());

@@ -39,10 +39,10 @@ pub(crate) fn run(packets: &[Packet]) -> Ran {
 }
 
 pub(crate) fn run_with(packets: &[Packet], config: &dyn Fn() -> Config) -> Ran {
-    let Config { protocols, window, .. } = config();
+    let told = config();
     let mut first = run_once(packets, &config(), 1_000, 1);
-    first.protocols = protocols().iter().map(|protocol| protocol.name().to_owned()).collect();
-    check_joined(&first, window);
+    first.protocols = told.protocol_names();
+    check_joined(&first, told.window);
     for (batch, threads) in [(1, 2), (3, 8)] {
         let other = run_once(packets, &config(), batch, threads);
         let cut = format!("in batches of {batch}, by {threads} threads");

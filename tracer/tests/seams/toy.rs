@@ -14,7 +14,7 @@ use wirespan_parsers::protocol::{
     AfterGap, Conn, FlowInfo, Handoff, Inner, Key, Malformed, Out, Probe, Protocol, Step,
     Timestamp, Transport,
 };
-use wirespan_parsers::registry::PROTOCOLS;
+use wirespan_parsers::registry;
 
 /// All protocols, those of these tests first.
 pub(crate) fn protocols() -> Vec<Box<dyn Protocol>> {
@@ -26,7 +26,7 @@ pub(crate) fn protocols_with(log: &Log) -> Vec<Box<dyn Protocol>> {
     let toy = Toy { instance, log: log.clone(), connections: Vec::new() };
     let mut all: Vec<Box<dyn Protocol>> =
         vec![Box::new(toy), Box::new(Layer { name: "xor" }), Box::new(Layer { name: "mux" })];
-    all.extend(PROTOCOLS.iter().map(|make| make()));
+    all.extend(registry::protocols(&Arc::default()));
     all
 }
 

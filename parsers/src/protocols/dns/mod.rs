@@ -19,16 +19,18 @@ use crate::protocol::{
     AfterGap, Conn, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp, Transport,
 };
 use crate::reader::Reader;
+use crate::settings::Settings;
 use connection::Connection;
 use fit::{Fit, fit};
 use header::{HEADER_LENGTH, Header};
 use message::Decoded;
 use slab::Slab;
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
 
 /// Makes one shard's instance.
 #[must_use]
-pub fn protocol() -> Box<dyn Protocol> {
+pub fn protocol(_settings: &Arc<Settings>) -> Box<dyn Protocol> {
     Box::new(Dns::default())
 }
 

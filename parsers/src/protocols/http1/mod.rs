@@ -33,6 +33,7 @@ use crate::protocol::{
     Transport,
 };
 use crate::secrets::{path_without_secrets, without_secrets};
+use crate::settings::Settings;
 use body::{Body, BodyFraming, used};
 use fields::{Fields, add, add_headers, add_size, is_interim, status, text};
 use framing::{Asked, Framing};
@@ -45,11 +46,12 @@ use std::collections::VecDeque;
 use std::mem::{MaybeUninit, take};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
+use std::sync::Arc;
 use target::Target;
 
 /// Makes one shard's instance.
 #[must_use]
-pub fn protocol() -> Box<dyn Protocol> {
+pub fn protocol(_settings: &Arc<Settings>) -> Box<dyn Protocol> {
     Box::new(Http1::default())
 }
 

@@ -16,6 +16,7 @@ use crate::message::Side;
 use crate::protocol::{
     AfterGap, Conn, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp, Transport,
 };
+use crate::settings::Settings;
 use command::ARGUMENT_LIMIT;
 use connection::Connection;
 use probe::{probe_array, probe_inline};
@@ -23,10 +24,11 @@ use reply::reply_line;
 use resp::{Stop, length};
 use slab::Slab;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 /// Makes one shard's instance.
 #[must_use]
-pub fn protocol() -> Box<dyn Protocol> {
+pub fn protocol(_settings: &Arc<Settings>) -> Box<dyn Protocol> {
     Box::new(Redis::default())
 }
 

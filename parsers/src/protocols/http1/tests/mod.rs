@@ -190,7 +190,7 @@ impl Stream {
 
 impl Driver {
     fn new(wanted: Wanted) -> Self {
-        let mut http = protocol();
+        let mut http = protocol(&Arc::default());
         let conn = http.open(&flow(), Side::A);
         let recorder = Recorder { wanted, ..Recorder::default() };
         Self { http, conn, sides: Default::default(), recorder, over: false }

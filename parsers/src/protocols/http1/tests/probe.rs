@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn probe_is_certain_only_of_whole_first_lines() {
-    let probe = |head: &str| protocol().probe(&flow(), Side::B, head.as_bytes());
+    let probe = |head: &str| protocol(&Arc::default()).probe(&flow(), Side::B, head.as_bytes());
     let request = Probe::Certain { client: Side::B };
     let response = Probe::Certain { client: Side::A };
     let maybe_request = Probe::Unsure { client: Side::B };
@@ -69,5 +69,8 @@ fn probe_is_certain_only_of_whole_first_lines() {
     let endless = "a".repeat(256);
     assert_eq!(probe(&endless[..255]), maybe_request);
     assert_eq!(probe(&endless), Probe::No);
-    assert_eq!(protocol().probe(&flow(), Side::B, b"\x82\xfeGET/ HTTP/1.1\r\n"), Probe::No);
+    assert_eq!(
+        protocol(&Arc::default()).probe(&flow(), Side::B, b"\x82\xfeGET/ HTTP/1.1\r\n"),
+        Probe::No
+    );
 }
