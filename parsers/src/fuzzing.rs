@@ -10,18 +10,21 @@ use crate::protocol::{
     AfterGap, Conn, FlowInfo, Inner, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
     Transport,
 };
-use crate::registry::PROTOCOLS;
+use crate::registry::protocols;
+use crate::settings::Settings;
 use crate::trace_context::TraceContext;
 use crate::unread::unread;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Feeds every protocol with bytes, gaps and ends as the fuzzer's bytes say, and checks what it
 /// does with them: offsets lie in the input, and where the bytes are split changes nothing.
 ///
 /// Each event is a control byte, a length, and so many bytes. Control bits: 0x01 the side, 0x02
-/// a gap, 0x04 an end; the first byte's lowest bit chooses the transport, its next the client.
+/// a gap, 0x04 an end; the first byte's lowest bit chooses the transport, its next the client, and
+/// the next whether secrets are located.
 ///
 /// # Panics
 /// If a protocol breaks a rule.
@@ -40,8 +43,8 @@ pub fn protocol(data: &[u8]) {
             _ => Event::Bytes { from, bytes: bytes.to_vec() },
         });
     }
-    for make in PROTOCOLS {
-        let mut protocol = make(&Arc::default());
+    let settings = Settings { locate_secrets: choice & 4 != 0, ..Settings::default() };
+    for mut protocol in protocols(&Arc::new(settings)) {
         if !protocol.runs_over(transport) {
             continue;
         }
@@ -56,8 +59,7 @@ pub fn protocol(data: &[u8]) {
 /// If a probe goes back on its word.
 pub fn detection(data: &[u8]) {
     let flow = flow(Transport::Tcp, 40_000, 50_000);
-    for make in PROTOCOLS {
-        let mut protocol = make(&Arc::default());
+    for mut protocol in protocols(&Arc::default()) {
         if !protocol.runs_over(Transport::Tcp) {
             continue;
         }
@@ -273,6 +275,8 @@ pub struct Recorded {
     pub contexts: Vec<String>,
     /// The body bytes that were asked for.
     pub body: Vec<u8>,
+    /// Where it is secret, in order and in as few pieces as may be.
+    pub secrets: Vec<Range<u64>>,
     /// Where it begins.
     pub start: u64,
     /// Where it ends, once closed.
@@ -364,6 +368,7 @@ impl Out for Recording {
             attributes: Vec::new(),
             contexts: Vec::new(),
             body: Vec::new(),
+            secrets: Vec::new(),
             start: self.start + message.bytes.start as u64,
             end: None,
             cut: message.cut,
@@ -403,6 +408,18 @@ impl Out for Recording {
             message.outcome = status.outcome;
             message.code = status.code;
             message.text = text(status.text);
+        }
+    }
+
+    fn secret(&mut self, key: Key, bytes: Range<u64>) {
+        if bytes.is_empty() {
+            self.broken.push("secret: no bytes".into());
+        }
+        let (start, end) = (self.start + bytes.start, self.start + bytes.end);
+        let Some(message) = self.message(key, "secret") else { return };
+        match message.secrets.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => message.secrets.push(start..end),
         }
     }
 

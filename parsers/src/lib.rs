@@ -5,7 +5,7 @@
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods)]
 
 pub mod reader;
-mod secrets;
+pub mod secrets;
 pub mod settings;
 pub mod trace_context;
 pub mod message;

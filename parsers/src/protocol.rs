@@ -8,6 +8,7 @@ use crate::message::{Attribute, Message, Side, Status};
 use crate::trace_context::TraceContext;
 use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::Range;
 
 /// A moment of packet time: nanoseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,6 +154,10 @@ pub trait Out {
     fn context(&mut self, key: Key, context: &TraceContext<'_>);
     /// The status of an open message is this, whatever was said before.
     fn status(&mut self, key: Key, status: Status<'_>);
+    /// These bytes of an open message are secret: what is shown of it has something else in their
+    /// place. They may lie beyond the input, as those of a [`Step::Skip`] do. Told only where
+    /// [`crate::settings::Settings::locate_secrets`] asks for it.
+    fn secret(&mut self, _key: Key, _bytes: Range<u64>) {}
     /// Body bytes, in order, at most as many as were wanted.
     fn body(&mut self, key: Key, bytes: &[u8]);
     /// The message goes on up to `end`, an offset in the input (0 outside of `parse`: the last

@@ -72,6 +72,7 @@ mod tests {
                     continue;
                 }
                 let whole = run(make, &vector, Split::Whole);
+                let located = run_locating(make, &vector, Split::Whole);
                 let longest = vector.events.iter().map(|event| match event {
                     Event::Bytes { bytes, .. } => bytes.len(),
                     _ => 0,
@@ -84,6 +85,9 @@ mod tests {
                     assert_eq!(whole.messages, other.messages, "{}", place());
                     assert_eq!(whole.lost, other.lost, "{}", place());
                     assert_eq!(whole.became, other.became, "{}", place());
+                    let other = run_locating(make, &vector, split);
+                    assert_eq!(other.broken, Vec::<String>::new(), "{}", place());
+                    assert_eq!(located.messages, other.messages, "{}", place());
                 }
             }
         }
@@ -216,8 +220,17 @@ mod tests {
     }
 
     fn run(make: &Factory, vector: &Vector, split: Split) -> Recording {
+        run_with(make, Settings::default(), vector, split)
+    }
+
+    fn run_locating(make: &Factory, vector: &Vector, split: Split) -> Recording {
+        let settings = Settings { locate_secrets: true, ..Settings::default() };
+        run_with(make, settings, vector, split)
+    }
+
+    fn run_with(make: &Factory, settings: Settings, vector: &Vector, split: Split) -> Recording {
         let flow = flow(vector.transport, 1, 2);
-        drive(make(&Arc::default()).as_mut(), &flow, Side::A, &vector.events, split)
+        drive(make(&Arc::new(settings)).as_mut(), &flow, Side::A, &vector.events, split)
     }
 
     fn mutated(events: &[Event], random: &mut Random) -> Vec<Event> {

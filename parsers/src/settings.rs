@@ -1,14 +1,13 @@
 //! What a run asks of all its protocols.
 
-/// What a run asks of all its protocols.
-#[derive(Debug)]
-pub struct Settings {
-    /// Whether what is secret is masked: values by their names, and literals of SQL.
-    pub redact: bool,
-}
+use crate::secrets::Secrets;
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { redact: true }
-    }
+/// What a run asks of all its protocols.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// What is masked; where secrets are shown, so are literals of SQL.
+    pub secrets: Secrets,
+    /// Whether it is told where secrets stand ([`crate::protocol::Out::secret`]), so that they can
+    /// be overwritten in packets.
+    pub locate_secrets: bool,
 }

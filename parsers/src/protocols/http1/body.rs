@@ -1,12 +1,15 @@
 //! Body bytes in, the end of their message out, and of the bytes only those that somebody wants.
 //! <https://www.rfc-editor.org/rfc/rfc9112#section-7>
 
+use super::body_secrets::locate_secrets;
 use super::fields::{add_header, add_size};
 use super::framing::chunk_size;
 use super::head::Role;
 use super::{Connection, HEAD_LIMIT, Reading};
 use crate::message::Side;
 use crate::protocol::{AfterGap, Key, Malformed, Out, Step};
+use crate::secrets::Secrets;
+use crate::settings::Settings;
 use memchr::memchr;
 use std::num::{NonZeroU64, NonZeroUsize};
 
@@ -17,6 +20,8 @@ pub(super) struct Body {
     pub(super) framing: BodyFraming,
     /// Bytes that somebody still wants.
     pub(super) wanted: usize,
+    /// Whether all of it is looked through for secrets.
+    pub(super) scanned: bool,
     /// Bytes of the chunks so far.
     pub(super) chunks: u64,
 }
@@ -39,7 +44,7 @@ impl Connection {
         used: usize,
     ) -> Step {
         match NonZeroUsize::new(used) {
-            Some(used) if body.wanted > 0 => {
+            Some(used) if body.wanted > 0 || body.scanned => {
                 self.set_reading(from, Reading::Shown { body, left, line_end });
                 Step::Used(used)
             }
@@ -59,15 +64,23 @@ impl Connection {
         left: u64,
         line_end: u64,
         input: &[u8],
+        settings: &Settings,
         out: &mut dyn Out,
     ) -> Step {
-        let room = body.wanted.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let left_here = usize::try_from(left).unwrap_or(usize::MAX);
+        let room = if body.scanned { left_here } else { body.wanted.min(left_here) };
         let (bytes, _) = input.split_at_checked(room).unwrap_or((input, &[]));
         let mut rest = left;
         if !bytes.is_empty() {
-            out.body(body.key, bytes);
+            let (wanted, _) = bytes.split_at_checked(body.wanted).unwrap_or((bytes, &[]));
+            if !wanted.is_empty() {
+                out.body(body.key, wanted);
+            }
+            if let Some(secrets) = self.secrets_mut(from).as_mut().filter(|_| body.scanned) {
+                secrets.read(&settings.secrets, body.key, bytes, out);
+            }
             out.extend(body.key, bytes.len());
-            body.wanted -= bytes.len();
+            body.wanted -= wanted.len();
             if body.framing != BodyFraming::UntilEnd {
                 rest = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
             }
@@ -77,7 +90,7 @@ impl Connection {
                 self.seen(from, body, bytes.len(), out);
                 used(bytes.len())
             }
-            _ if body.wanted > 0 && rest > 0 => {
+            _ if (body.wanted > 0 || body.scanned) && rest > 0 => {
                 self.set_reading(from, Reading::Shown { body, left: rest, line_end });
                 used(bytes.len())
             }
@@ -140,6 +153,7 @@ impl Connection {
         mut scanned: usize,
         mut read: usize,
         input: &[u8],
+        settings: &Settings,
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
         let mut start = 0;
@@ -156,7 +170,13 @@ impl Connection {
                 return Ok(used(newline + 1));
             }
             if out.wants_details() && read + len <= TRAILERS_ROOM {
-                self.trailer(from, body.key, line, out);
+                self.trailer(from, body.key, line, &settings.secrets, out);
+            }
+            if settings.locate_secrets
+                && let Some((name, value)) = field(line)
+            {
+                let fields = std::iter::once((name, value));
+                locate_secrets(out, body.key, input, &settings.secrets, None, fields);
             }
             read += len;
             start = newline + 1;
@@ -172,15 +192,13 @@ impl Connection {
     }
 
     /// Adds one trailing field.
-    fn trailer(&self, from: Side, key: Key, line: &[u8], out: &mut dyn Out) {
-        let Some(colon) = memchr(b':', line) else { return };
-        let (name, value) = line.split_at_checked(colon).unwrap_or_default();
+    fn trailer(&self, from: Side, key: Key, line: &[u8], secrets: &Secrets, out: &mut dyn Out) {
+        let Some((name, value)) = field(line) else { return };
         let prefix = match self.role(from) {
             Role::Client => "http.request.trailer.",
             Role::Server => "http.response.trailer.",
         };
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
-        add_header(out, key, prefix, name.trim_ascii(), value, &mut Vec::new());
+        add_header(out, key, prefix, name, value, secrets, &mut Vec::new());
     }
 
     pub(super) fn gap_in_body(
@@ -194,6 +212,9 @@ impl Connection {
     ) -> AfterGap {
         // Only an unbroken prefix is of use.
         body.wanted = 0;
+        if let Some(secrets) = self.secrets_mut(from) {
+            secrets.lose();
+        }
         if body.framing == BodyFraming::UntilEnd {
             self.set_reading(from, Reading::Shown { body, left, line_end });
             return AfterGap::Continue;
@@ -212,6 +233,12 @@ impl Connection {
         }
         AfterGap::Continue
     }
+}
+
+/// Name and value of a trailing field.
+fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
+    Some((name.trim_ascii(), value.get(1..).unwrap_or_default().trim_ascii()))
 }
 
 pub(super) fn used(bytes: usize) -> Step {

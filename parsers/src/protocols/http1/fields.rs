@@ -5,7 +5,7 @@ use super::framing::Lengths;
 use super::head::{Headers, Role};
 use crate::message::{Attribute, Outcome, Status, Value};
 use crate::protocol::{Key, Out};
-use crate::secrets::masked_header;
+use crate::secrets::{Secrets, masked};
 use crate::trace_context::Collector;
 use memchr::memchr;
 
@@ -83,7 +83,13 @@ pub(super) fn add_size(out: &mut dyn Out, key: Key, role: Role, size: u64) {
 }
 
 /// Adds all headers by their names, so many and so much of them, secrets masked.
-pub(super) fn add_headers(out: &mut dyn Out, key: Key, role: Role, headers: Headers<'_, '_>) {
+pub(super) fn add_headers(
+    out: &mut dyn Out,
+    key: Key,
+    role: Role,
+    headers: Headers<'_, '_>,
+    secrets: &Secrets,
+) {
     let prefix = match role {
         Role::Client => "http.request.header.",
         Role::Server => "http.response.header.",
@@ -98,7 +104,7 @@ pub(super) fn add_headers(out: &mut dyn Out, key: Key, role: Role, headers: Head
             continue;
         }
         room -= size;
-        add_header(out, key, prefix, name, value, &mut scratch);
+        add_header(out, key, prefix, name, value, secrets, &mut scratch);
     }
     if left_out > 0 {
         add(out, key, "wirespan.http.headers_left_out", Value::Int(left_out));
@@ -112,20 +118,21 @@ pub(super) fn add_header(
     prefix: &str,
     name: &[u8],
     value: &[u8],
+    secrets: &Secrets,
     scratch: &mut Vec<u8>,
 ) {
     let mut full_name = String::from(prefix);
     full_name.extend(name.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
-    masked_header(name, value, scratch);
-    if scratch.len() > VALUE_LIMIT {
-        scratch.truncate(VALUE_LIMIT);
-        scratch.extend_from_slice(CUT);
+    let mut shown = masked(value, scratch, |f| secrets.in_header(name, value, f)).to_vec();
+    if shown.len() > VALUE_LIMIT {
+        shown.truncate(VALUE_LIMIT);
+        shown.extend_from_slice(CUT);
     }
     // RFC 9112 section 5.2: a line fold is replaced by spaces.
-    for byte in scratch.iter_mut().filter(|byte| matches!(**byte, b'\r' | b'\n')) {
+    for byte in shown.iter_mut().filter(|byte| matches!(**byte, b'\r' | b'\n')) {
         *byte = b' ';
     }
-    add(out, key, &full_name, Value::Text(scratch));
+    add(out, key, &full_name, Value::Text(&shown));
 }
 
 pub(super) fn text(

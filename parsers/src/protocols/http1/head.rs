@@ -46,7 +46,17 @@ pub(super) enum FirstLine<'b> {
     },
 }
 
-impl FirstLine<'_> {
+impl<'b> FirstLine<'b> {
+    /// What a request asks for, as it was sent.
+    pub(super) fn target(&self) -> Option<&'b [u8]> {
+        match self {
+            Self::Request { target, .. }
+            | Self::Simple { target }
+            | Self::Flawed { target, .. } => Some(target),
+            Self::Response { .. } => None,
+        }
+    }
+
     pub(super) fn role(&self) -> Role {
         match self {
             Self::Request { .. } | Self::Simple { .. } | Self::Flawed { .. } => Role::Client,

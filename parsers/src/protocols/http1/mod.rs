@@ -25,6 +25,8 @@ mod fields;
 
 mod framing;
 
+mod body_secrets;
+
 mod body;
 
 use crate::message::{Kind, Message, Pairing, Side, Status, Value};
@@ -32,9 +34,10 @@ use crate::protocol::{
     AfterGap, Conn, FlowInfo, Handoff, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
     Transport,
 };
-use crate::secrets::{path_without_secrets, without_secrets};
+use crate::secrets::masked;
 use crate::settings::Settings;
 use body::{Body, BodyFraming, used};
+use body_secrets::{BodySecrets, locate_secrets};
 use fields::{Fields, add, add_headers, add_size, is_interim, status, text};
 use framing::{Asked, Framing};
 use head::{
@@ -51,16 +54,28 @@ use target::Target;
 
 /// Makes one shard's instance.
 #[must_use]
-pub fn protocol(_settings: &Arc<Settings>) -> Box<dyn Protocol> {
-    Box::new(Http1::default())
+pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
+    Box::new(Http1 {
+        connections: Slab::new(),
+        means: Means {
+            heads: head::Reader::default(),
+            scratch: Vec::new(),
+            settings: Arc::clone(settings),
+        },
+    })
 }
 
-#[derive(Default)]
 struct Http1 {
     connections: Slab<Connection>,
+    means: Means,
+}
+
+/// What the connections of one shard share.
+struct Means {
     heads: head::Reader,
     /// Reused for texts that must differ from the bytes on the wire.
     scratch: Vec<u8>,
+    settings: Arc<Settings>,
 }
 
 impl Protocol for Http1 {
@@ -101,35 +116,28 @@ impl Protocol for Http1 {
     ) -> Result<Step, Malformed> {
         let connection = connection(&mut self.connections, conn).ok_or(Malformed("connection"))?;
         match connection.take_reading(from) {
-            Reading::Head(scan) => {
-                connection.head(from, scan, input, &self.heads, &mut self.scratch, out)
-            }
+            Reading::Head(scan) => connection.head(from, scan, input, &mut self.means, out),
             Reading::Expected { body, size, refused: true } => {
                 match strict_request_line_likeness(input) {
                     Likeness::Sure(Role::Client) => {
                         out.close(body.key, 0);
-                        connection.head(
-                            from,
-                            Scan::default(),
-                            input,
-                            &self.heads,
-                            &mut self.scratch,
-                            out,
-                        )
+                        connection.head(from, Scan::default(), input, &mut self.means, out)
                     }
                     Likeness::Unsure(Role::Client) => {
                         connection
                             .set_reading(from, Reading::Expected { body, size, refused: true });
                         Ok(Step::Incomplete(NonZeroUsize::MIN))
                     }
-                    _ => Ok(connection.shown(from, body, size, 0, input, out)),
+                    _ => {
+                        Ok(connection.shown(from, body, size, 0, input, &self.means.settings, out))
+                    }
                 }
             }
             Reading::Expected { body, size, refused: false } => {
-                Ok(connection.shown(from, body, size, 0, input, out))
+                Ok(connection.shown(from, body, size, 0, input, &self.means.settings, out))
             }
             Reading::Shown { body, left, line_end } => {
-                Ok(connection.shown(from, body, left, line_end, input, out))
+                Ok(connection.shown(from, body, left, line_end, input, &self.means.settings, out))
             }
             // The decoder shows nothing before the skip is over.
             Reading::Skipped { .. } => Err(Malformed("body")),
@@ -137,7 +145,7 @@ impl Protocol for Http1 {
                 connection.chunk_size(from, body, scanned, input, out)
             }
             Reading::Trailers { body, scanned, read } => {
-                connection.trailers(from, body, scanned, read, input, out)
+                connection.trailers(from, body, scanned, read, input, &self.means.settings, out)
             }
             Reading::HandedOver => {
                 connection.set_reading(from, Reading::HandedOver);
@@ -167,7 +175,7 @@ impl Protocol for Http1 {
         };
         let answered = connection.answered;
         let after = match connection.take_reading(from) {
-            Reading::Head(_) => connection.cut(from, head, 0, &mut self.scratch, out),
+            Reading::Head(_) => connection.cut(from, head, 0, &mut self.means, out),
             Reading::Expected { body, size, .. } => {
                 connection.gap_in_body(from, body, size, 0, lost.get(), out)
             }
@@ -210,7 +218,7 @@ impl Protocol for Http1 {
         };
         match connection.take_reading(from) {
             Reading::Head(_) => {
-                connection.cut(from, head, 0, &mut self.scratch, out);
+                connection.cut(from, head, 0, &mut self.means, out);
             }
             Reading::Expected { body, refused: true, .. } => out.close(body.key, 0),
             Reading::Expected { body, .. }
@@ -248,6 +256,8 @@ struct Connection {
     answered: u64,
     /// Unanswered requests of an unusual method, by their number.
     unusual: VecDeque<(u64, Asked)>,
+    /// What is secret in the bodies of side A and of side B, where that is asked for.
+    secrets: [Option<Box<BodySecrets>>; 2],
 }
 
 /// What the next bytes of one side are.
@@ -294,6 +304,7 @@ impl Connection {
             asked: 0,
             answered: 0,
             unusual: VecDeque::new(),
+            secrets: [None, None],
         }
     }
 
@@ -302,8 +313,7 @@ impl Connection {
         from: Side,
         mut scan: Scan,
         input: &[u8],
-        heads: &head::Reader,
-        scratch: &mut Vec<u8>,
+        means: &mut Means,
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
         // RFC 9112 section 2.2: empty lines before a message are ignored.
@@ -323,9 +333,9 @@ impl Connection {
         let mut slots: Slots<'_> = [const { MaybeUninit::uninit() }; _];
         // Most heads come in one piece, for which no end need be looked for.
         if scan.at == 0
-            && let Some(head) = heads.strict(role, input, &mut slots)
+            && let Some(head) = means.heads.strict(role, input, &mut slots)
         {
-            return self.message(from, head, input, scratch, out);
+            return self.message(from, head, input, means, out);
         }
         let lines = if self.asked == 0 { Lines::All } else { Lines::Proper };
         let Ok(end) = scan.end(role, lines, input) else {
@@ -346,17 +356,17 @@ impl Connection {
         };
         let Some(end) = end else {
             if input.len() >= HEAD_LIMIT {
-                return Err(self.too_long(from, input, scratch, out));
+                return Err(self.too_long(from, input, means, out));
             }
             self.set_reading(from, Reading::Head(scan));
             return Ok(Step::Incomplete(NonZeroUsize::MIN));
         };
         let block = input.get(..end).unwrap_or_default();
-        let head = match heads.strict(role, block, &mut slots) {
+        let head = match means.heads.strict(role, block, &mut slots) {
             Some(head) => head,
             None => Head::lenient(role, block).ok_or(Malformed("head"))?,
         };
-        self.message(from, head, input, scratch, out)
+        self.message(from, head, input, means, out)
     }
 
     /// Opens the message of a whole head, and closes it where there is no body.
@@ -365,15 +375,15 @@ impl Connection {
         from: Side,
         head: Head<'_, '_>,
         input: &[u8],
-        scratch: &mut Vec<u8>,
+        means: &mut Means,
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
         let len = head.len;
         if len > HEAD_LIMIT {
-            return Err(self.too_long(from, input, scratch, out));
+            return Err(self.too_long(from, input, means, out));
         }
         let is_simple = matches!(head.first, FirstLine::Simple { .. });
-        let Opened { key, framing, expects } = self.open(head, 0..len, scratch, out);
+        let Opened { key, framing, expects } = self.open(from, head, input, 0..len, means, out);
         if is_simple {
             out.close(key, len);
             // Nothing follows such a request.
@@ -381,7 +391,8 @@ impl Connection {
             return Ok(Step::Skip { used: len, skip: NonZeroU64::MAX });
         }
         let wanted = out.wants(key);
-        let body = |framing| Body { key, framing, wanted, chunks: 0 };
+        let scanned = self.secrets_mut(from).is_some();
+        let body = |framing| Body { key, framing, wanted, scanned, chunks: 0 };
         match framing {
             Framing::Empty | Framing::Faulty => {
                 out.close(key, len);
@@ -414,23 +425,26 @@ impl Connection {
         &mut self,
         from: Side,
         input: &[u8],
-        scratch: &mut Vec<u8>,
+        means: &mut Means,
         out: &mut dyn Out,
     ) -> Malformed {
         let head = input.get(..HEAD_LIMIT).unwrap_or(input);
-        self.cut(from, head, head.len(), scratch, out);
+        self.cut(from, head, head.len(), means, out);
         Malformed("head length")
     }
 
     /// Makes the message that a head is, with all that its headers tell.
     fn open(
         &mut self,
+        from: Side,
         head: Head<'_, '_>,
+        input: &[u8],
         bytes: Range<usize>,
-        scratch: &mut Vec<u8>,
+        means: &mut Means,
         out: &mut dyn Out,
     ) -> Opened {
         let Head { first, version, headers, cut, .. } = head;
+        let Means { settings, scratch, .. } = means;
         let mut message = Message {
             kind: Kind::Request,
             pairing: Pairing::InOrder { lane: 0 },
@@ -448,10 +462,11 @@ impl Connection {
             FirstLine::Simple { target } => {
                 let target = Target::of(b"GET", target);
                 message.operation = b"GET";
-                message.resource = path_without_secrets(target.path, scratch);
+                let path = target.path;
+                message.resource = masked(path, scratch, |f| settings.secrets.in_path(path, f));
                 let key = out.open(message);
                 if let Some(query) = target.query {
-                    let query = without_secrets(query, scratch);
+                    let query = masked(query, scratch, |f| settings.secrets.in_query(query, f));
                     add(out, key, "url.query", Value::Text(query));
                 }
                 self.note(Some(Asked::Simple), out);
@@ -460,10 +475,11 @@ impl Connection {
             FirstLine::Request { method, target } | FirstLine::Flawed { method, target } => {
                 let target = Target::of(method, target);
                 message.operation = method;
-                message.resource = path_without_secrets(target.path, scratch);
+                let path = target.path;
+                message.resource = masked(path, scratch, |f| settings.secrets.in_path(path, f));
                 let key = out.open(message);
                 if let Some(query) = target.query {
-                    let query = without_secrets(query, scratch);
+                    let query = masked(query, scratch, |f| settings.secrets.in_query(query, f));
                     add(out, key, "url.query", Value::Text(query));
                 }
                 // RFC 9112 section 3.2.2: the target's host replaces that of the header.
@@ -506,8 +522,13 @@ impl Connection {
             add(out, key, "network.protocol.version", Value::Text(version.as_bytes()));
         }
         fields.contexts.finish(&mut |context| out.context(key, context));
+        if settings.locate_secrets {
+            let secrets = &settings.secrets;
+            locate_secrets(out, key, input, secrets, first.target(), headers.clone());
+            *self.secrets_mut(from) = Some(Box::new(BodySecrets::of(headers.clone())));
+        }
         if details {
-            add_headers(out, key, first.role(), headers);
+            add_headers(out, key, first.role(), headers, &settings.secrets);
         }
         Opened { key, framing, expects: fields.expects }
     }
@@ -519,7 +540,7 @@ impl Connection {
         from: Side,
         input: &[u8],
         end: usize,
-        scratch: &mut Vec<u8>,
+        means: &mut Means,
         out: &mut dyn Out,
     ) -> AfterGap {
         let start = newlines(input);
@@ -527,7 +548,8 @@ impl Connection {
         let Some(head) = head.filter(|head| self.asked == 0 || head.first.is_proper()) else {
             return AfterGap::Resync;
         };
-        let Opened { key, framing, .. } = self.open(head, start..input.len(), scratch, out);
+        let bytes = start..input.len();
+        let Opened { key, framing, .. } = self.open(from, head, input, bytes, means, out);
         out.close(key, end);
         // How much of a body is lost with the end of the head cannot be told, nor can it be skipped.
         if framing != Framing::Tunnel {
@@ -556,7 +578,8 @@ impl Connection {
             status: Status::default(),
             cut: false,
         });
-        let body = Body { key, framing: BodyFraming::UntilEnd, wanted: 0, chunks: 0 };
+        let framing = BodyFraming::UntilEnd;
+        let body = Body { key, framing, wanted: 0, scanned: false, chunks: 0 };
         self.data(from, body, u64::MAX, 0, 0)
     }
 
@@ -631,6 +654,14 @@ impl Connection {
 
     fn reading_mut(&mut self, from: Side) -> &mut Reading {
         let [a, b] = &mut self.reading;
+        match from {
+            Side::A => a,
+            Side::B => b,
+        }
+    }
+
+    fn secrets_mut(&mut self, from: Side) -> &mut Option<Box<BodySecrets>> {
+        let [a, b] = &mut self.secrets;
         match from {
             Side::A => a,
             Side::B => b,

@@ -3,8 +3,12 @@
 use super::names::{NAME_LIMIT, Shape, known_shape};
 use super::resp::{BULK_LIMIT, Stop, WHOLE_LIMIT, length, line_end, short, split};
 use crate::protocol::{Key, Out, Step};
-use crate::secrets::{is_secret, names_a_secret};
+use crate::secrets::Secrets;
+use crate::secrets::scan::Scanner;
+use crate::settings::Settings;
+use memchr::memchr3;
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::Range;
 
 /// The command that the client is sending.
 #[derive(Default)]
@@ -35,13 +39,19 @@ pub(super) struct Command {
     stores: bool,
     /// So many of the next arguments are secrets.
     masked: usize,
+    /// Where bytes stand that are not shown, in the bytes that are not used yet.
+    pub(super) hidden: Vec<Range<u64>>,
     /// The last word of `CLIENT REPLY`.
     pub(super) switch: Option<Answers>,
 }
 
 impl Command {
     /// One argument, from `at` on; how much of it is to be skipped where it is long.
-    pub(super) fn read_argument(&mut self, input: &[u8]) -> Result<Option<NonZeroU64>, Stop> {
+    pub(super) fn read_argument(
+        &mut self,
+        input: &[u8],
+        settings: &Settings,
+    ) -> Result<Option<NonZeroU64>, Stop> {
         let rest = input.get(self.at..).unwrap_or_default();
         if self.tail {
             line_end(rest)?;
@@ -58,23 +68,31 @@ impl Command {
             _ => return Err(Stop::Bad("bulk length")),
         };
         if size <= WHOLE_LIMIT {
+            let at = input.len() - value.len();
             let (value, rest) = split(value, size)?;
             line_end(rest)?;
-            self.take(value, size)?;
+            self.take(value, size, at, settings)?;
             self.at = input.len() - rest.len() + 2;
             self.left -= 1;
             return Ok(None);
         }
         let (shown, _) = split(value, self.shown.value)?;
-        self.take(shown, size)?;
         self.at = input.len() - value.len();
+        self.take(shown, size, self.at, settings)?;
         self.left -= 1;
         self.tail = true;
         Ok(NonZeroU64::new(size as u64))
     }
 
-    /// Stores what is shown of the next argument, of which the first bytes are given.
-    pub(super) fn take(&mut self, value: &[u8], size: usize) -> Result<(), Stop> {
+    /// Stores what is shown of the next argument, of which the first bytes are given, and where they
+    /// stand in the input.
+    pub(super) fn take(
+        &mut self,
+        value: &[u8],
+        size: usize,
+        at: usize,
+        settings: &Settings,
+    ) -> Result<(), Stop> {
         let place = self.read;
         self.read += 1;
         if place == 0 {
@@ -126,11 +144,38 @@ impl Command {
             let shown = value.get(..self.shown.value).unwrap_or(value);
             self.resource.extend_from_slice(shown);
         }
-        if (self.secret && self.is_secret(value)) || (self.stores && self.is_stored_secret(value)) {
+        let secrets = &settings.secrets;
+        let is_secret = !secrets.are_shown()
+            && ((self.secret && self.is_secret(value, secrets))
+                || (self.stores && self.is_stored_secret(value, secrets)));
+        let mut hide = |from: usize, to: usize| {
+            if settings.locate_secrets && from < to {
+                self.hidden.push((at + from) as u64..(at + to) as u64);
+            }
+        };
+        if is_secret {
+            hide(0, size);
             self.show(b"?", 1);
-        } else {
-            self.show(value, size);
+            return Ok(());
         }
+        let shown = value.get(..self.shown.value).unwrap_or(value);
+        hide(shown.len(), size);
+        // A value may be a text with names of its own, such as JSON.
+        let is_key = self.shape.key() == Some(place);
+        if is_key || memchr3(b'=', b':', b'<', shown).is_none() {
+            self.show(shown, size);
+            return Ok(());
+        }
+        let mut plain = Vec::new();
+        let mut copied = 0;
+        Scanner::default().read(secrets, shown, &mut |range| {
+            hide(range.start, range.end);
+            plain.extend_from_slice(shown.get(copied..range.start).unwrap_or_default());
+            plain.push(b'?');
+            copied = range.end;
+        });
+        plain.extend_from_slice(shown.get(copied..).unwrap_or_default());
+        self.show(&plain, plain.len() + size.saturating_sub(shown.len()));
         Ok(())
     }
 
@@ -154,19 +199,19 @@ impl Command {
     }
 
     /// Whether it is a value whose key, or name before it, says that it is secret.
-    fn is_stored_secret(&mut self, value: &[u8]) -> bool {
+    fn is_stored_secret(&mut self, value: &[u8], secrets: &Secrets) -> bool {
         if self.masked > 0 {
             self.masked -= 1;
             return true;
         }
-        if value.len() <= NAME_LIMIT && names_a_secret(value) {
+        if value.len() <= NAME_LIMIT && secrets.are_named_in(value) {
             let is_key = self.shape.key() == Some(self.read - 1);
             self.masked = if is_key { usize::MAX } else { 1 };
         }
         false
     }
 
-    fn is_secret(&mut self, value: &[u8]) -> bool {
+    fn is_secret(&mut self, value: &[u8], secrets: &Secrets) -> bool {
         if self.masked > 0 {
             self.masked -= 1;
             return true;
@@ -178,13 +223,20 @@ impl Command {
             b"MIGRATE" if value.eq_ignore_ascii_case(b"AUTH") => self.masked = 1,
             b"MIGRATE" if value.eq_ignore_ascii_case(b"AUTH2") => self.masked = 2,
             b"CONFIG SET" | b"SENTINEL SET" | b"SENTINEL CONFIG" | b"MODULE LOADEX"
-                if is_secret(value) =>
+                if secrets.has(value) =>
             {
                 self.masked = 1;
             }
             _ => {}
         }
         false
+    }
+
+    /// Tells where bytes stand that are not shown, once the command was opened.
+    pub(super) fn tell_hidden(&mut self, out: &mut dyn Out) {
+        if let Some(key) = self.key {
+            self.hidden.drain(..).for_each(|range| out.secret(key, range));
+        }
     }
 
     /// Hands over what was read of an open command; an unopened one waits with all its bytes.
@@ -204,11 +256,13 @@ impl Command {
         self.operation.clear();
         self.resource.clear();
         self.text.clear();
+        self.hidden.clear();
         let end = self.at;
         *self = Self {
             operation: std::mem::take(&mut self.operation),
             resource: std::mem::take(&mut self.resource),
             text: std::mem::take(&mut self.text),
+            hidden: std::mem::take(&mut self.hidden),
             shown: self.shown,
             ..Self::default()
         };

@@ -6,6 +6,7 @@ use super::reply::{ANNOUNCED, Announced, Element, Reply, reply_status};
 use super::resp::{Bulk, Stop, WHOLE_LIMIT, length, line, short, whole_bulk};
 use crate::message::{Attribute, Kind, Message, Outcome, Pairing, Side, Status, Value};
 use crate::protocol::{Key, Out, Step};
+use crate::settings::Settings;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -48,7 +49,12 @@ impl Connection {
         }
     }
 
-    pub(super) fn read_command(&mut self, input: &[u8], out: &mut dyn Out) -> Result<Step, Stop> {
+    pub(super) fn read_command(
+        &mut self,
+        input: &[u8],
+        settings: &Settings,
+        out: &mut dyn Out,
+    ) -> Result<Step, Stop> {
         if self.command.key.is_none() && self.command.left == 0 {
             self.command.shown = if out.wants_details() { Shown::MUCH } else { Shown::SOME };
             let [first, rest @ ..] = input else { return Err(short(1)) };
@@ -65,7 +71,7 @@ impl Connection {
                     }
                 }
                 b'\r' | b'\n' => return used(1),
-                _ => return self.read_inline(input, out),
+                _ => return self.read_inline(input, settings, out),
             }
         }
         loop {
@@ -73,7 +79,7 @@ impl Connection {
                 self.close_command(self.command.at, out);
                 return used(self.command.restart());
             }
-            let skip = match self.command.read_argument(input) {
+            let skip = match self.command.read_argument(input, settings) {
                 Ok(skip) => skip,
                 Err(Stop::Short(more)) => return self.command.pause(more, out),
                 Err(bad) => return Err(bad),
@@ -82,6 +88,7 @@ impl Connection {
             if self.command.key.is_none() && (known || skip.is_some() || self.command.left == 0) {
                 self.open_command(0..self.command.at, false, out);
             }
+            self.command.tell_hidden(out);
             if let Some(skip) = skip {
                 return Ok(Step::Skip { used: std::mem::take(&mut self.command.at), skip });
             }
@@ -89,7 +96,12 @@ impl Connection {
     }
 
     /// A line of words instead of an array, as typed into telnet.
-    fn read_inline(&mut self, input: &[u8], out: &mut dyn Out) -> Result<Step, Stop> {
+    fn read_inline(
+        &mut self,
+        input: &[u8],
+        settings: &Settings,
+        out: &mut dyn Out,
+    ) -> Result<Step, Stop> {
         // Others start a value or a reply: the place in the stream is lost.
         if !matches!(input, [b'a'..=b'z' | b'A'..=b'Z' | b'"' | b'\'', ..]) {
             return Err(Stop::Bad("command"));
@@ -100,11 +112,13 @@ impl Connection {
         };
         self.command.at = 0;
         for word in Words(line.strip_suffix(b"\r").unwrap_or(line)) {
-            self.command.take(word, word.len())?;
+            let at = word.as_ptr().addr() - input.as_ptr().addr();
+            self.command.take(word, word.len(), at, settings)?;
         }
         let end = line.len() + 1;
         if self.command.read > 0 {
             self.open_command(0..end, false, out);
+            self.command.tell_hidden(out);
             self.close_command(end, out);
         }
         self.command.restart();
@@ -181,7 +195,12 @@ impl Connection {
         }
     }
 
-    pub(super) fn read_reply(&mut self, input: &[u8], out: &mut dyn Out) -> Result<Step, Stop> {
+    pub(super) fn read_reply(
+        &mut self,
+        input: &[u8],
+        settings: &Settings,
+        out: &mut dyn Out,
+    ) -> Result<Step, Stop> {
         if self.reply.key.is_none() {
             // A primary sends empty lines while it prepares what it will stream.
             if let ([b'\n', ..], Some(Awaited::Copy)) = (input, self.awaited.front()) {
@@ -212,7 +231,12 @@ impl Connection {
             if self.reply.copy && self.reply.is_at_top() && rest.first() == Some(&b'$') {
                 break;
             }
-            match self.reply.read_element(rest) {
+            let read = self.reply.read_element(rest);
+            if let Some(value) = self.reply.value.take().filter(|_| settings.locate_secrets) {
+                let at = at as u64;
+                out.secret(key, at + value.start..at + value.end);
+            }
+            match read {
                 Ok(Element::Used(bytes)) => at += bytes,
                 Ok(Element::Skip { used, skip }) => {
                     return Ok(Step::Skip { used: at + used, skip });
@@ -298,6 +322,12 @@ impl Connection {
                 return out.open(response(Status { outcome: Outcome::Ok, ..Status::default() }));
             }
         }
+        self.reply.plain = match announced.word {
+            b"MONITOR" => 0,
+            b"pmessage" => 3,
+            _ => 2,
+        };
+        self.reply.secret_line = announced.word == b"MONITOR";
         let operation: SmallVec<[u8; NAME_LIMIT]> =
             announced.word.iter().map(u8::to_ascii_uppercase).collect();
         out.open(Message {
@@ -341,6 +371,7 @@ impl Connection {
         if from == self.client {
             if self.command.key.is_none() && self.command.read > 0 && !head.is_empty() {
                 self.open_command(0..head.len(), true, out);
+                self.command.tell_hidden(out);
             }
             if self.command.key.is_some() {
                 out.lost("redis commands cut");

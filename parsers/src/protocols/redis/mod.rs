@@ -28,13 +28,14 @@ use std::sync::Arc;
 
 /// Makes one shard's instance.
 #[must_use]
-pub fn protocol(_settings: &Arc<Settings>) -> Box<dyn Protocol> {
-    Box::new(Redis::default())
+pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
+    Box::new(Redis { connections: Slab::new(), settings: Arc::clone(settings) })
 }
 
 #[derive(Default)]
 struct Redis {
     connections: Slab<Connection>,
+    settings: Arc<Settings>,
 }
 
 impl Protocol for Redis {
@@ -78,9 +79,9 @@ impl Protocol for Redis {
             return Err(Malformed("connection"));
         };
         let step = if from == connection.client {
-            connection.read_command(input, out)
+            connection.read_command(input, &self.settings, out)
         } else {
-            connection.read_reply(input, out)
+            connection.read_reply(input, &self.settings, out)
         };
         match step {
             Ok(step) => Ok(step),

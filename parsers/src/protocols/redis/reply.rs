@@ -9,6 +9,7 @@ use crate::protocol::Key;
 use memchr::memchr;
 use smallvec::SmallVec;
 use std::num::NonZeroU64;
+use std::ops::Range;
 
 /// The reply or push that the server is sending.
 #[derive(Default)]
@@ -22,6 +23,12 @@ pub(super) struct Reply {
     line: bool,
     /// Whether attributes came first, and what they belong to has not.
     pub(super) status_is_due: bool,
+    /// Where a value stands that was just read, or begins to be skipped.
+    pub(super) value: Option<Range<u64>>,
+    /// So many of the next values say what is announced, and are none.
+    pub(super) plain: u8,
+    /// Whether lines hold values, as those of `MONITOR` do.
+    pub(super) secret_line: bool,
     /// Whether what follows is a copy of the data.
     pub(super) copy: bool,
 }
@@ -40,6 +47,11 @@ impl Reply {
         if self.line {
             let end = memchr(b'\n', input);
             self.line = end.is_none();
+            if self.secret_line {
+                let text = input.get(..end.unwrap_or(input.len())).unwrap_or_default();
+                let text = text.strip_suffix(b"\r").unwrap_or(text);
+                self.value = (!text.is_empty()).then_some(0..text.len() as u64);
+            }
             return match end.map_or(input.len(), |end| end + 1) {
                 0 => Err(short(1)),
                 bytes => Ok(Element::Used(bytes)),
@@ -128,6 +140,7 @@ impl Reply {
         if number <= WHOLE_LIMIT as u64 {
             let value = number as usize;
             line_end(split(rest, value)?.1)?;
+            self.note_value(*kind, used, number);
             self.count();
             self.leave();
             return Ok(Element::Used(used + value + 2));
@@ -136,7 +149,17 @@ impl Reply {
         self.count();
         self.leave();
         self.tail = true;
+        self.note_value(*kind, used, number);
         Ok(Element::Skip { used, skip })
+    }
+
+    /// Bytes of a value stand here, unless they are an error or say what is announced.
+    fn note_value(&mut self, kind: u8, at: usize, len: u64) {
+        if self.plain > 0 {
+            self.plain -= 1;
+        } else if kind != b'!' && len > 0 {
+            self.value = Some(at as u64..at as u64 + len);
+        }
     }
 
     /// One more element of the innermost level is here.
@@ -170,6 +193,9 @@ impl Reply {
         self.tail = false;
         self.line = false;
         self.status_is_due = false;
+        self.value = None;
+        self.plain = 0;
+        self.secret_line = false;
         self.copy = false;
     }
 }

@@ -370,3 +370,33 @@ fn check(events: &[(Side, &[u8])], expected: &[&str]) {
         assert_eq!(lines(&recording), expected, "{split:?}");
     }
 }
+
+#[test]
+fn what_is_not_shown_is_located() {
+    let long = "v".repeat(200);
+    let sent = format!(
+        "*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$200\r\n{long}\r\n\
+         SET k {{\"token\":\"abc\"}}\r\n"
+    );
+    let answered = "+OK\r\n$2\r\nhi\r\n*2\r\n$1\r\na\r\n:1\r\n";
+    let bytes = [sent.clone(), answered.to_owned()];
+    let events = [Side::A, Side::B]
+        .map(|from| Event::Bytes { from, bytes: bytes[from.index()].clone().into_bytes() });
+    let settings = Settings { locate_secrets: true, ..Settings::default() };
+    let mut redis = protocol(&Arc::new(settings));
+    let flow = flow(Transport::Tcp, 1, 2);
+    let recording = drive(redis.as_mut(), &flow, Side::A, &events, Split::Whole);
+    let mut left = bytes.map(String::into_bytes);
+    for message in &recording.messages {
+        for range in &message.secrets {
+            left[message.from.index()][range.start as usize..range.end as usize].fill(b'1');
+        }
+    }
+    let [sent_left, answered_left] = left.map(|bytes| String::from_utf8(bytes).unwrap());
+    let expected = sent
+        .replace("pw", "11")
+        .replace(&long, &("v".repeat(128) + &"1".repeat(72)))
+        .replace("abc", "111");
+    assert_eq!(sent_left, expected);
+    assert_eq!(answered_left, "+OK\r\n$2\r\n11\r\n*2\r\n$1\r\n1\r\n:1\r\n");
+}

@@ -1,13 +1,16 @@
 //! What is told of targets and headers: attributes, identifiers, and no secrets.
 
 use super::*;
+use crate::fuzzing::{Event, Split, drive};
+use crate::secrets::Secrets;
 use fields::HEADERS_LIMIT;
 
 #[test]
 fn secrets_in_queries_are_masked() {
     let one = |query: &str, expected: &str| {
-        let mut masked = Vec::new();
-        let query = without_secrets(query.as_bytes(), &mut masked);
+        let mut room = Vec::new();
+        let (query, secrets) = (query.as_bytes(), Secrets::default());
+        let query = masked(query, &mut room, |found| secrets.in_query(query, found));
         assert_eq!(String::from_utf8_lossy(query), expected);
     };
     one("a=b&c=d", "a=b&c=d");
@@ -101,5 +104,58 @@ fn of_repeated_headers_the_first_is_told() {
     check(
         &[c("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")],
         "request GET / 0..36 server.address=a",
+    );
+}
+
+/// What is left of the bytes of both sides once secrets are overwritten.
+fn check_overwritten(bytes: [&str; 2], expected: [&str; 2]) {
+    let events = [Side::A, Side::B]
+        .map(|from| Event::Bytes { from, bytes: bytes[from.index()].as_bytes().to_vec() });
+    for split in [Split::Whole, Split::Bytes] {
+        let settings = Settings { locate_secrets: true, ..Settings::default() };
+        let mut http = protocol(&Arc::new(settings));
+        let recording = drive(http.as_mut(), &flow(), Side::A, &events, split);
+        let mut left = bytes.map(|bytes| bytes.as_bytes().to_vec());
+        for message in &recording.messages {
+            for range in &message.secrets {
+                left[message.from.index()][range.start as usize..range.end as usize].fill(b'1');
+            }
+        }
+        let left = left.map(|bytes| String::from_utf8(bytes).unwrap());
+        assert_eq!(left, expected, "{split:?}");
+    }
+}
+
+#[test]
+fn secrets_of_heads_and_bodies_are_located() {
+    check_overwritten(
+        [
+            "POST /a;jsessionid=7?token=abc&n=1 HTTP/1.1\r\nCookie: a=b; c=d\r\n\
+             Authorization: Basic eHl6\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: 16\r\n\r\nuser=u&passwd=pq",
+            "HTTP/1.1 200 OK\r\nSet-Cookie: id=xyz; Path=/\r\nLocation: http://u:p@h/?sig=s\r\n\
+             Transfer-Encoding: chunked\r\n\r\nb\r\n{\"token\":\"a\r\n4\r\nbc\"}\r\n0\r\nX-Token: t\r\n\r\n",
+        ],
+        [
+            "POST /a;jsessionid=1?token=111&n=1 HTTP/1.1\r\nCookie: a=1; c=1\r\n\
+             Authorization: 1111111111\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: 16\r\n\r\nuser=u&passwd=11",
+            "HTTP/1.1 200 OK\r\nSet-Cookie: id=111; Path=/\r\nLocation: http://111@h/?sig=1\r\n\
+             Transfer-Encoding: chunked\r\n\r\nb\r\n{\"token\":\"1\r\n4\r\n11\"}\r\n0\r\nX-Token: 1\r\n\r\n",
+        ],
+    );
+}
+
+#[test]
+fn bodies_that_nobody_can_look_into_are_secret() {
+    check_overwritten(
+        [
+            "PUT / HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 204 No\r\n\r\n",
+        ],
+        [
+            "PUT / HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n111GET / HTTP/1.1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\n111HTTP/1.1 204 No\r\n\r\n",
+        ],
     );
 }

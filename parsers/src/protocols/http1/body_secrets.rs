@@ -1,0 +1,76 @@
+//! Where secrets stand in a message, so that they can be overwritten in its packets: in its head by
+//! names, in bodies of text too, and in other bodies everywhere.
+
+use crate::protocol::{Key, Out};
+use crate::secrets::Secrets;
+use crate::secrets::scan::Scanner;
+
+/// What is secret in a body.
+pub(super) enum BodySecrets {
+    /// What has a name that says so.
+    Named(Scanner),
+    /// All of it, as nobody can look into it.
+    All,
+}
+
+impl BodySecrets {
+    /// What the headers say of the body.
+    pub(super) fn of<'b>(headers: impl Iterator<Item = (&'b [u8], &'b [u8])>) -> Self {
+        let mut is_text = true;
+        for (name, value) in headers {
+            if name.eq_ignore_ascii_case(b"content-encoding")
+                || name.eq_ignore_ascii_case(b"transfer-encoding")
+            {
+                let plain: [&[u8]; 3] = [b"", b"identity", b"chunked"];
+                is_text &= plain.iter().any(|plain| value.trim_ascii().eq_ignore_ascii_case(plain));
+            } else if name.eq_ignore_ascii_case(b"content-type") {
+                let value = value.to_ascii_lowercase();
+                let has = |word: &[u8]| memchr::memmem::find(&value, word).is_some();
+                is_text &= value.starts_with(b"text/") || TEXTS.iter().any(|word| has(word));
+            }
+        }
+        if is_text { Self::Named(Scanner::default()) } else { Self::All }
+    }
+
+    /// Reads on, from the start of the input.
+    pub(super) fn read(&mut self, secrets: &Secrets, key: Key, bytes: &[u8], out: &mut dyn Out) {
+        match self {
+            Self::Named(scanner) => scanner
+                .read(secrets, bytes, &mut |at| out.secret(key, at.start as u64..at.end as u64)),
+            Self::All => out.secret(key, 0..bytes.len() as u64),
+        }
+    }
+
+    /// Bytes are lost, and with them what the next ones belong to.
+    pub(super) fn lose(&mut self) {
+        *self = Self::All;
+    }
+}
+
+/// Tells of the secrets of a head, or of fields of it.
+pub(super) fn locate_secrets<'b>(
+    out: &mut dyn Out,
+    key: Key,
+    input: &'b [u8],
+    secrets: &Secrets,
+    target: Option<&'b [u8]>,
+    headers: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+) {
+    let mut tell = |part: &[u8], at: std::ops::Range<usize>| {
+        let start = part.as_ptr().addr().wrapping_sub(input.as_ptr().addr());
+        // Parts of another buffer are none of these bytes.
+        if start <= input.len() {
+            out.secret(key, (start + at.start) as u64..(start + at.end) as u64);
+        }
+    };
+    if let Some(target) = target {
+        secrets.in_addresses(target, &mut |at| tell(target, at));
+    }
+    for (name, value) in headers {
+        secrets.in_header(name, value, &mut |at| tell(value, at));
+    }
+}
+
+/// Words in the types of bodies that are text with names in it.
+const TEXTS: &[&[u8]] =
+    &[b"json", b"xml", b"x-www-form-urlencoded", b"multipart/", b"javascript", b"yaml", b"graphql"];
