@@ -21,8 +21,8 @@ impl Secrets {
     /// Those that are known, and what has one of these names, however it is written.
     #[must_use]
     pub fn with_names<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> Self {
-        let names = names.into_iter().map(|name| plain(name).as_slice().into());
-        Self { shown: false, names: names.filter(|name: &Box<[u8]>| !name.is_empty()).collect() }
+        let names = names.into_iter().map(plain).filter(|plain| !plain.is_empty());
+        Self { shown: false, names: names.map(|plain| plain.as_slice().into()).collect() }
     }
 
     /// Nothing is secret.

@@ -8,8 +8,6 @@ use super::head::Role;
 use super::{Connection, HEAD_LIMIT, Reading};
 use crate::message::Side;
 use crate::protocol::{AfterGap, Key, Malformed, Out, Step};
-use crate::secrets::Secrets;
-use crate::settings::Settings;
 use memchr::memchr;
 use std::num::{NonZeroU64, NonZeroUsize};
 
@@ -64,7 +62,6 @@ impl Connection {
         left: u64,
         line_end: u64,
         input: &[u8],
-        settings: &Settings,
         out: &mut dyn Out,
     ) -> Step {
         let left_here = usize::try_from(left).unwrap_or(usize::MAX);
@@ -76,8 +73,8 @@ impl Connection {
             if !wanted.is_empty() {
                 out.body(body.key, wanted);
             }
-            if let Some(secrets) = self.secrets_mut(from).as_mut().filter(|_| body.scanned) {
-                secrets.read(&settings.secrets, body.key, bytes, out);
+            if body.scanned {
+                self.locate_in_body(from, body.key, bytes, out);
             }
             out.extend(body.key, bytes.len());
             body.wanted -= wanted.len();
@@ -153,7 +150,6 @@ impl Connection {
         mut scanned: usize,
         mut read: usize,
         input: &[u8],
-        settings: &Settings,
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
         let mut start = 0;
@@ -170,13 +166,13 @@ impl Connection {
                 return Ok(used(newline + 1));
             }
             if out.wants_details() && read + len <= TRAILERS_ROOM {
-                self.trailer(from, body.key, line, &settings.secrets, out);
+                self.trailer(from, body.key, line, out);
             }
-            if settings.locate_secrets
+            if self.settings.locate_secrets
                 && let Some((name, value)) = field(line)
             {
                 let fields = std::iter::once((name, value));
-                locate_secrets(out, body.key, input, &settings.secrets, None, fields);
+                locate_secrets(out, body.key, input, &self.settings.secrets, None, fields);
             }
             read += len;
             start = newline + 1;
@@ -192,13 +188,13 @@ impl Connection {
     }
 
     /// Adds one trailing field.
-    fn trailer(&self, from: Side, key: Key, line: &[u8], secrets: &Secrets, out: &mut dyn Out) {
+    fn trailer(&self, from: Side, key: Key, line: &[u8], out: &mut dyn Out) {
         let Some((name, value)) = field(line) else { return };
         let prefix = match self.role(from) {
             Role::Client => "http.request.trailer.",
             Role::Server => "http.response.trailer.",
         };
-        add_header(out, key, prefix, name, value, secrets, &mut Vec::new());
+        add_header(out, key, prefix, (name, value), &self.settings.secrets, &mut Vec::new());
     }
 
     pub(super) fn gap_in_body(

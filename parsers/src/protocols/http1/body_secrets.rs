@@ -1,6 +1,8 @@
 //! Where secrets stand in a message, so that they can be overwritten in its packets: in its head by
 //! names, in bodies of text too, and in other bodies everywhere.
 
+use super::Connection;
+use crate::message::Side;
 use crate::protocol::{Key, Out};
 use crate::secrets::Secrets;
 use crate::secrets::scan::Scanner;
@@ -33,7 +35,7 @@ impl BodySecrets {
     }
 
     /// Reads on, from the start of the input.
-    pub(super) fn read(&mut self, secrets: &Secrets, key: Key, bytes: &[u8], out: &mut dyn Out) {
+    fn read(&mut self, secrets: &Secrets, key: Key, bytes: &[u8], out: &mut dyn Out) {
         match self {
             Self::Named(scanner) => scanner
                 .read(secrets, bytes, &mut |at| out.secret(key, at.start as u64..at.end as u64)),
@@ -44,6 +46,17 @@ impl BodySecrets {
     /// Bytes are lost, and with them what the next ones belong to.
     pub(super) fn lose(&mut self) {
         *self = Self::All;
+    }
+}
+
+impl Connection {
+    /// Looks through the next bytes of a body, which stand at the start of the input.
+    pub(super) fn locate_in_body(&mut self, from: Side, key: Key, bytes: &[u8], out: &mut dyn Out) {
+        let [a, b] = &mut self.secrets;
+        let body = if from == Side::A { a } else { b };
+        if let Some(body) = body {
+            body.read(&self.settings.secrets, key, bytes, out);
+        }
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) fn add_headers(
             continue;
         }
         room -= size;
-        add_header(out, key, prefix, name, value, secrets, &mut scratch);
+        add_header(out, key, prefix, (name, value), secrets, &mut scratch);
     }
     if left_out > 0 {
         add(out, key, "wirespan.http.headers_left_out", Value::Int(left_out));
@@ -116,8 +116,7 @@ pub(super) fn add_header(
     out: &mut dyn Out,
     key: Key,
     prefix: &str,
-    name: &[u8],
-    value: &[u8],
+    (name, value): (&[u8], &[u8]),
     secrets: &Secrets,
     scratch: &mut Vec<u8>,
 ) {

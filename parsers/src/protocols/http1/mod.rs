@@ -102,7 +102,7 @@ impl Protocol for Http1 {
     }
 
     fn open(&mut self, _flow: &FlowInfo, client: Side) -> Conn {
-        let place = self.connections.insert(Connection::new(client));
+        let place = self.connections.insert(Connection::new(client, &self.means.settings));
         Conn(u32::try_from(place).unwrap_or(u32::MAX))
     }
 
@@ -128,16 +128,14 @@ impl Protocol for Http1 {
                             .set_reading(from, Reading::Expected { body, size, refused: true });
                         Ok(Step::Incomplete(NonZeroUsize::MIN))
                     }
-                    _ => {
-                        Ok(connection.shown(from, body, size, 0, input, &self.means.settings, out))
-                    }
+                    _ => Ok(connection.shown(from, body, size, 0, input, out)),
                 }
             }
             Reading::Expected { body, size, refused: false } => {
-                Ok(connection.shown(from, body, size, 0, input, &self.means.settings, out))
+                Ok(connection.shown(from, body, size, 0, input, out))
             }
             Reading::Shown { body, left, line_end } => {
-                Ok(connection.shown(from, body, left, line_end, input, &self.means.settings, out))
+                Ok(connection.shown(from, body, left, line_end, input, out))
             }
             // The decoder shows nothing before the skip is over.
             Reading::Skipped { .. } => Err(Malformed("body")),
@@ -145,7 +143,7 @@ impl Protocol for Http1 {
                 connection.chunk_size(from, body, scanned, input, out)
             }
             Reading::Trailers { body, scanned, read } => {
-                connection.trailers(from, body, scanned, read, input, &self.means.settings, out)
+                connection.trailers(from, body, scanned, read, input, out)
             }
             Reading::HandedOver => {
                 connection.set_reading(from, Reading::HandedOver);
@@ -248,6 +246,7 @@ fn connection(connections: &mut Slab<Connection>, conn: Conn) -> Option<&mut Con
 
 struct Connection {
     client: Side,
+    settings: Arc<Settings>,
     /// What is being read of side A and of side B.
     reading: [Reading; 2],
     /// Requests that were seen so far.
@@ -297,9 +296,10 @@ impl Default for Reading {
 }
 
 impl Connection {
-    fn new(client: Side) -> Self {
+    fn new(client: Side, settings: &Arc<Settings>) -> Self {
         Self {
             client,
+            settings: Arc::clone(settings),
             reading: Default::default(),
             asked: 0,
             answered: 0,
