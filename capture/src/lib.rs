@@ -6,6 +6,7 @@
 
 pub mod packet;
 pub mod source;
+pub mod overwrite;
 pub mod savefile;
 pub mod filter;
 pub mod counters;

@@ -10,19 +10,21 @@
 
 use crate::config::Config;
 use crate::pipeline::Surroundings;
-use crate::wanted::Wanted;
+use crate::wanted::{Told, Wanted};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use wirespan_capture::decode::{Decoder, Header};
+use std::ops::Range;
+use wirespan_capture::decode::{Decoder, Header, Payload, Segment};
+use wirespan_capture::overwrite::overwrite;
 use wirespan_capture::packet::{Batch, Endpoint, PacketHead, TapId, Timestamp};
 use wirespan_capture::savefile::Savefile;
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::{Fill, PacketSource};
 
 /// What came of cutting.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Cut {
     /// Packet time at the end.
     pub until: Timestamp,
@@ -30,6 +32,8 @@ pub struct Cut {
     pub stopped: bool,
     /// What the source said, if it failed in the midst.
     pub source_error: Option<io::Error>,
+    /// Segments in IP fragments that are left out, since their secrets cannot be overwritten.
+    pub fragments_left_out: u64,
 }
 
 /// Reads a source again that gave the spans that are wanted, and writes their packets; `files` are
@@ -48,7 +52,7 @@ pub fn cut<W: Write>(
     let mut batch = Batch::default();
     let mut decoder = Decoder::with_points(config.points.clone());
     let mut queue = Queue::default();
-    let mut outcome = Cut { until: Timestamp::default(), stopped: false, source_error: None };
+    let mut outcome = Cut::default();
     let mut packets = 0;
     loop {
         let fill = source.fill(&mut batch);
@@ -59,11 +63,27 @@ pub fn cut<W: Write>(
         let mut write = |waiting: &Waiting| waiting.write(savefile, interfaces, files);
         for head in &batch.packets {
             let segment = decoder.decode(&batch.buffer, head);
-            let mut comments = Vec::new();
+            let payload = segment.as_ref().map_or(0, |s| s.payload(&batch.buffer).len());
+            let mut told = Told::default();
             if let Some(segment) = &segment {
-                wanted.packet(segment, segment.payload(&batch.buffer).len(), &mut comments);
+                wanted.packet(segment, payload, &mut told);
             }
-            let mut wait = |fate| queue.put(Waiting::of(head, batch.bytes(head), fate));
+            let is_tcp = segment.as_ref().is_some_and(|s| matches!(s.header, Header::Tcp { .. }));
+            let sanitize = wanted.sanitize && is_tcp;
+            let hidden = if sanitize { told.hidden(payload) } else { Vec::new() };
+            let mut comments = std::mem::take(&mut told.comments);
+            if sanitize && decoder.datagram().is_some() && !comments.is_empty() {
+                // Where the bytes of a segment lie in its fragments is not known.
+                outcome.fragments_left_out += 1;
+                comments.clear();
+            }
+            let mut wait = |fate| {
+                let mut waiting = Waiting::of(head, batch.bytes(head), fate);
+                if let Some(segment) = &segment {
+                    waiting.overwrite(segment, &hidden);
+                }
+                queue.put(waiting);
+            };
             match (decoder.datagram().map(Decider::Datagram), &segment) {
                 (None, None) => {}
                 (Some(datagram), None) => wait(Fate::Open(datagram)),
@@ -150,6 +170,19 @@ struct Waiting {
 impl Waiting {
     fn of(head: &PacketHead, bytes: &[u8], fate: Fate) -> Self {
         Self { head: head.clone(), bytes: bytes.into(), fate }
+    }
+
+    /// Overwrites these bytes of the payload.
+    fn overwrite(&mut self, segment: &Segment, hidden: &[Range<usize>]) {
+        let (Payload::InBatch(range), Header::Tcp { seq, .. }) = (&segment.payload, segment.header)
+        else {
+            return;
+        };
+        let [start, end] = [range.start, range.end]
+            .map(|place| (place as usize).saturating_sub(self.head.bytes.start));
+        if !hidden.is_empty() {
+            overwrite(&mut self.bytes, start..end, seq, hidden);
+        }
     }
 
     /// How much memory it takes, comments apart.

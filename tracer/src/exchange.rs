@@ -57,6 +57,8 @@ pub struct Exchange {
     pub text: Text,
     /// The identifiers that it carries.
     pub contexts: SmallVec<[Context; 2]>,
+    /// Where its secrets lie, where that was asked for and there are any.
+    pub secrets: Option<Box<SecretPlaces>>,
     /// When joining learnt of it; set there.
     pub turns: Turns,
 }
@@ -282,6 +284,68 @@ pub struct Half {
     pub cut: bool,
 }
 
+/// Where the secrets of an exchange lie on its TCP streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretPlaces {
+    /// What the client sent.
+    pub request: StreamPlaces,
+    /// What the server sent.
+    pub response: StreamPlaces,
+}
+
+/// Bytes of a TCP stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamPlaces {
+    places: Vec<StreamBytes>,
+    /// What comes is secret from here on, since there are too many places.
+    pub all_from: Option<u32>,
+}
+
+/// Bytes of a TCP stream that lie together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamBytes {
+    /// The sequence number of the first.
+    pub seq: u32,
+    /// How many.
+    pub len: u64,
+}
+
+impl StreamPlaces {
+    /// Adds bytes behind those that are there.
+    pub fn add(&mut self, seq: u32, len: u64) {
+        if self.all_from.is_some() {
+            return;
+        }
+        if self.places.len() >= PLACES {
+            self.merge();
+        }
+        let is_full = self.places.len() >= PLACES;
+        match self.places.last_mut() {
+            Some(last) if last.seq.wrapping_add(last.len as u32) == seq => last.len += len,
+            _ if is_full => self.all_from = Some(seq),
+            _ => self.places.push(StreamBytes { seq, len }),
+        }
+    }
+
+    /// The places, in order.
+    pub fn iter(&self) -> impl Iterator<Item = StreamBytes> {
+        self.places.iter().copied()
+    }
+
+    /// Makes one place of those that lie close together, as the values of a list.
+    fn merge(&mut self) {
+        self.places.dedup_by(|next, last| {
+            let end = last.seq.wrapping_add(last.len as u32);
+            let between = next.seq.wrapping_sub(end);
+            let close = between <= CLOSE;
+            if close {
+                last.len += u64::from(between) + next.len;
+            }
+            close
+        });
+    }
+}
+
 /// When and in which frame a byte was seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
@@ -492,6 +556,10 @@ pub const RESOURCE: &str = "resource";
 /// The name under which [`Text`] holds the protocol's status text.
 pub const STATUS_TEXT: &str = "status";
 
+/// Places of secrets in one message that are told apart.
+const PLACES: usize = 1024;
+/// Bytes between two of them that are taken for secret, too, once there are too many.
+const CLOSE: u32 = 8;
 /// Bytes after which an exchange takes no more entries.
 pub const LONGEST: usize = 16 << 10;
 /// Bytes of one text that are kept.
@@ -563,6 +631,7 @@ mod tests {
                 code: 0,
                 text: Text::default(),
                 contexts: SmallVec::new(),
+                secrets: None,
                 turns: Default::default(),
             }
         }
@@ -591,6 +660,23 @@ mod tests {
         check(&["url.query", "unknown", "server.address"], false);
         check(&["url.query", "server.address", "url.query"], true);
         check(&["unknown", "unknown"], true);
+    }
+
+    #[test]
+    fn places_of_secrets_have_a_limit() {
+        let mut places = StreamPlaces::default();
+        places.add(10, 5);
+        places.add(15, 5);
+        assert_eq!(places.iter().collect::<Vec<_>>(), [StreamBytes { seq: 10, len: 10 }]);
+        // Values of a list lie close together.
+        for value in 0..5000 {
+            places.add(100 + value * 4, 2);
+        }
+        assert!(places.iter().count() <= PLACES && places.all_from.is_none());
+        for value in 0..5000 {
+            places.add(100_000 + value * 40, 2);
+        }
+        assert!(places.iter().count() <= PLACES && places.all_from.is_some());
     }
 
     #[test]

@@ -152,6 +152,14 @@ impl Pairing {
         }
     }
 
+    /// So many bytes of a message, from this sequence number on, are secret.
+    pub fn secret(&mut self, key: Key, seq: u32, len: u64) {
+        let Some((open, part)) = self.find(key) else { return };
+        let secrets = open.exchange.secrets.get_or_insert_default();
+        let side = if part == REQUEST { &mut secrets.request } else { &mut secrets.response };
+        side.add(seq, len);
+    }
+
     /// A message's status is this.
     pub fn status(&mut self, key: Key, status: &Status<'_>) {
         if let Some((open, RESPONSE)) = self.find(key) {
@@ -295,6 +303,7 @@ impl Pairing {
             code: 0,
             text,
             contexts: Default::default(),
+            secrets: None,
             turns: Turns::default(),
         });
         let offsets = [place.offset; 2];

@@ -478,6 +478,7 @@ impl ShardSink {
             code: 0,
             text,
             contexts: Default::default(),
+            secrets: None,
             turns: Turns::default(),
         };
         // It is over as soon as it is told.

@@ -11,7 +11,9 @@
 //!         └ if it is the first one ┘                  └ if it is the last one
 //! ```
 
-use crate::exchange::{Exchange, Half, OPERATION, RESOURCE, STATUS_TEXT, Sort, State};
+use crate::exchange::{
+    Exchange, Half, OPERATION, RESOURCE, STATUS_TEXT, SecretPlaces, Sort, State,
+};
 use crate::export::ndjson::outcome_name;
 use crate::span::{LinkKind, Span, Trace};
 use crate::summary::protocol_name;
@@ -19,6 +21,7 @@ use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wirespan_capture::decode::{Header, Segment};
 use wirespan_capture::packet::{Endpoint, Frame, TapId, Timestamp};
@@ -37,6 +40,8 @@ pub struct Wanted {
     pipelines: HashSet<Pipeline, FixedState>,
     /// The latest exchanges in other pipelines, which may become wanted.
     others: VecDeque<(Pipeline, Part)>,
+    /// Whether what is secret in their packets is overwritten, and what belongs to others.
+    pub sanitize: bool,
     /// How many traces there are.
     pub traces: u64,
     /// How many spans there are.
@@ -83,8 +88,46 @@ struct Part {
     from: Timestamp,
     to: Timestamp,
     place: Place,
+    secrets: Option<Box<SecretPlaces>>,
     label: Label,
     found: bool,
+}
+
+/// What is to be said of a packet, and shown of it.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Comments; none if it is not wanted.
+    pub comments: Vec<String>,
+    /// Bytes of its payload that belong to wanted exchanges.
+    visible: Vec<Range<usize>>,
+    /// Bytes among them that are secret.
+    secret: Vec<Range<usize>>,
+}
+
+impl Told {
+    fn clear(&mut self) {
+        self.comments.clear();
+        self.visible.clear();
+        self.secret.clear();
+    }
+
+    /// Bytes of a payload of this length that are not to be shown: secrets, and what belongs to
+    /// nothing that is wanted. They may overlap.
+    pub fn hidden(&mut self, len: usize) -> Vec<Range<usize>> {
+        let mut hidden = self.secret.clone();
+        self.visible.sort_by_key(|range| range.start);
+        let mut start = 0;
+        for range in &self.visible {
+            if start < range.start {
+                hidden.push(start..range.start);
+            }
+            start = start.max(range.end);
+        }
+        if start < len {
+            hidden.push(start..len);
+        }
+        hidden
+    }
 }
 
 /// Where an exchange lies in its connection.
@@ -207,18 +250,18 @@ impl Wanted {
         }
     }
 
-    /// Puts what is to be said of a packet with so many bytes of payload into `comments`; nothing
-    /// if it is not wanted.
-    pub fn packet(&mut self, segment: &Segment, len: usize, comments: &mut Vec<String>) {
-        comments.clear();
+    /// Puts what is to be said of a packet with so many bytes of payload into `told`; no comment if
+    /// it is not wanted.
+    pub fn packet(&mut self, segment: &Segment, len: usize, told: &mut Told) {
+        told.clear();
         match segment.header {
             Header::Tcp { .. } => {
                 let connection = Connection::between(segment.source, segment.destination);
                 if let Some(parts) = self.streams.get_mut(&connection) {
-                    parts.packet(segment, len as u64 + u64::from(segment.cut), comments);
+                    parts.packet(segment, len as u64 + u64::from(segment.cut), told);
                 }
             }
-            Header::Udp => self.datagram(segment, comments),
+            Header::Udp => self.datagram(segment, &mut told.comments),
         }
     }
 
@@ -292,7 +335,7 @@ fn endpoint(address: SocketAddr) -> Endpoint {
 }
 
 impl Parts {
-    fn packet(&mut self, segment: &Segment, len: u64, comments: &mut Vec<String>) {
+    fn packet(&mut self, segment: &Segment, len: u64, told: &mut Told) {
         if !self.sorted {
             self.sort();
         }
@@ -308,14 +351,15 @@ impl Parts {
                 Some(which) => {
                     part.found = true;
                     misses = 0;
-                    if comments.len() < COMMENTS {
-                        comments.push(part.label.with(&which));
+                    part.show(segment, len, told);
+                    if told.comments.len() < COMMENTS {
+                        told.comments.push(part.label.with(&which));
                     }
                 }
-                None => misses += usize::from(!comments.is_empty()),
+                None => misses += usize::from(!told.comments.is_empty()),
             }
         }
-        comments.reverse();
+        told.comments.reverse();
     }
 
     fn sort(&mut self) {
@@ -348,7 +392,30 @@ impl Part {
             _ => (start.plus(-EARLY), end.max(exchange.turns.closed.at).plus(LATE)),
         };
         let (client, places) = (endpoint(exchange.client), exchange.point.taps);
-        Self { span: span.id, client, places, from, to, place, label, found: false }
+        let secrets = exchange.secrets.clone();
+        Self { span: span.id, client, places, from, to, place, secrets, label, found: false }
+    }
+
+    /// Notes which bytes of a packet with so many bytes are its own, and which of them are secret.
+    fn show(&self, segment: &Segment, len: u64, told: &mut Told) {
+        let (Place::Stream(stream), Header::Tcp { seq, syn, .. }) = (&self.place, segment.header)
+        else {
+            return;
+        };
+        let seq = seq.wrapping_add(u32::from(syn));
+        let from_client = segment.source == self.client;
+        let own = if from_client { stream.client } else { stream.server };
+        let Some(own) = within(seq, len, own.seq, own.len) else { return };
+        if let Some(secrets) = &self.secrets {
+            let places = if from_client { &secrets.request } else { &secrets.response };
+            let ranges = places.iter().filter_map(|bytes| within(seq, len, bytes.seq, bytes.len));
+            told.secret.extend(ranges);
+            if let Some(from) = places.all_from {
+                // The end lies in front of every other byte that the sequence number can reach.
+                told.secret.extend(within(seq, len, from, u64::from(u32::MAX / 2)));
+            }
+        }
+        told.visible.push(own);
     }
 
     /// Which of its packets this is, if it is one.
@@ -449,6 +516,20 @@ impl Bytes {
             (first.saturating_sub(self.lead), last - self.lead, self.len - self.lead);
         Some(format!("{side}, bytes {}-{last} of {len}", first + 1))
     }
+}
+
+/// Which bytes of a packet, of so many that begin at `seq`, are among others of the same stream.
+fn within(seq: u32, len: u64, other: u32, other_len: u64) -> Option<Range<usize>> {
+    let ahead = u64::from(other.wrapping_sub(seq));
+    let behind = u64::from(seq.wrapping_sub(other));
+    let (start, end) = if ahead < len {
+        (ahead, ahead.saturating_add(other_len).min(len))
+    } else if behind < other_len {
+        (0, (other_len - behind).min(len))
+    } else {
+        return None;
+    };
+    (start < end).then_some(start as usize..end as usize)
 }
 
 fn side_name(from_client: bool) -> &'static str {

@@ -5,6 +5,7 @@ use crate::exchange::ProtocolIndex;
 use crate::pairing::{Ends, Exchanges, Pairing, Place};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
+use std::ops::Range;
 use wirespan_capture::stream::Seen;
 use wirespan_parsers::message::{Attribute, Kind, Message, Side, Status};
 use wirespan_parsers::protocol::{FlowInfo, Hook, Inner, Key, Out, Timestamp};
@@ -104,6 +105,14 @@ impl Out for Writer<'_> {
 
     fn status(&mut self, key: Key, status: Status<'_>) {
         self.pairing.status(key, &status);
+    }
+
+    fn secret(&mut self, key: Key, bytes: Range<u64>) {
+        // What lies on no TCP stream itself is overwritten as a whole.
+        if let Some(first) = self.first_seq {
+            let seq = first.wrapping_add((self.position + bytes.start) as u32);
+            self.pairing.secret(key, seq, bytes.end.saturating_sub(bytes.start));
+        }
     }
 
     fn body(&mut self, key: Key, bytes: &[u8]) {

@@ -183,6 +183,12 @@ const CASES: &[Case] = &[
     ("read cut.pcapng", 0, "read      16 packets, ", "trace 36f675cc81e74ef5e8e25d940ed90475"),
     ("read shop.pcap -q --trace 36f6 -w -", 0, "", "wirespan: trace 36f675cc81e74ef5e8e25d940ed90475, span "),
     ("read shop.pcap -q --limit 1 -w cut.pcapng -o traces.txt", 0, "", ""),
+    ("read shop.pcap -q --trace 36f6 -w cut.pcapng --sanitize", 0, "", "GET /orders/8 "),
+    ("read shop.pcap --sanitize", 2, "wirespan: --sanitize needs -w FILE: it overwrites what is secret in the packets there", ""),
+    ("read shop.pcap -w cut.pcapng --sanitize --no-redact", 2, "wirespan: --sanitize cannot be used with --no-redact (see wirespan read --help)", ""),
+    ("read shop.pcap --redact iban,--", 2, "wirespan: --redact \"--\" is no name; name what is secret, as in --redact iban,pin", ""),
+    ("read shop.pcap -q --redact orders,pin --no-redact", 2, "wirespan: --redact cannot be used with --no-redact (see wirespan read --help)", ""),
+    ("read shop.pcap -q --trace 36f6 --no-redact", 0, "", "GET /orders/8 "),
     ("read shop.pcap -q --trace 0000 -w none.pcapng", 1, "wirespan: nothing found: none of 35 traces matches", ""),
     ("read - -w cut.pcapng", 2, "wirespan: -w reads the captures twice, and the standard input cannot be read again; write it to a file first, as with tcpdump -w FILE", ""),
     ("read shop.pcap -w folder/../shop.pcap", 2, "wirespan: write folder/../shop.pcap: it is in use here already, name another place", ""),
@@ -372,7 +378,7 @@ fn packets_are_written_as_a_whole_or_not_at_all() {
     assert_eq!(
         last,
         "wirespan: 16 packets of 1 trace written to cut.pcapng; they hold what was on the wire, \
-         with nothing masked"
+         with nothing masked (--sanitize overwrites secrets)"
     );
     let before = fs::read(&path).unwrap();
     // Nothing that fails touches what is there, or leaves something behind.

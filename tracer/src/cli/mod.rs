@@ -3,6 +3,7 @@
 mod exit;
 mod usage;
 mod limits;
+mod redact;
 mod choose;
 mod tcpdump;
 mod show;

@@ -24,9 +24,22 @@ pub(super) struct PacketsArgs {
     /// with -o
     #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
     write: Option<PathBuf>,
+    /// Overwrite in these packets what is secret, and what cannot be looked into
+    ///
+    /// What is masked in the output is overwritten where it stands, byte for byte, and checksums
+    /// are set right: values with secret names in headers, addresses and bodies of text, literals
+    /// of SQL, passwords. So are rows and values that databases return, bodies that are compressed
+    /// or no text, and bytes of exchanges that are not of these traces.
+    #[arg(long, help_heading = OUTPUT)]
+    sanitize: bool,
 }
 
 impl PacketsArgs {
+    /// Whether secrets in packets are to be overwritten.
+    pub(super) fn sanitize(&self) -> bool {
+        self.sanitize
+    }
+
     /// The file that is asked for.
     pub(super) fn path(&self) -> Option<&PathBuf> {
         self.write.as_ref()
@@ -35,7 +48,14 @@ impl PacketsArgs {
     /// Where packets are to go, if anywhere. That it cannot be done is said before the reading, not
     /// an hour later.
     pub(super) fn destination(&self, inputs: &Inputs) -> Result<Option<Destination>> {
-        let Some(path) = self.write.clone() else { return Ok(None) };
+        let Some(path) = self.write.clone() else {
+            if self.sanitize {
+                bail!(
+                    "--sanitize needs -w FILE: it overwrites what is secret in the packets there"
+                );
+            }
+            return Ok(None);
+        };
         if let Some(pipe) = inputs.files.iter().find(|file| !is_regular(file)) {
             let pipe = match pipe.as_os_str() == "-" {
                 true => "the standard input".into(),
@@ -50,7 +70,7 @@ impl PacketsArgs {
             true => "the standard output".to_owned(),
             false => path.display().to_string(),
         };
-        let destination = Destination { name, path };
+        let destination = Destination { name, path, sanitize: self.sanitize };
         destination.check(&inputs.files)?;
         Ok(Some(destination))
     }
@@ -60,6 +80,7 @@ impl PacketsArgs {
 pub(super) struct Destination {
     path: PathBuf,
     name: String,
+    sanitize: bool,
 }
 
 /// What packets are written into.
@@ -112,6 +133,7 @@ impl Destination {
         files: &[String],
     ) -> Result<Written> {
         let Some(mut wanted) = wanted else { return Ok(Written::Unknown) };
+        wanted.sanitize = self.sanitize;
         let place = self.open().map_err(|error| self.failure(&error))?;
         let application = concat!("wirespan ", env!("CARGO_PKG_VERSION"));
         let mut packets = 0;
@@ -139,13 +161,14 @@ impl Destination {
         if let Place::Beside(file) = place {
             file.persist(&self.path).map_err(|error| self.failure(&error.error))?;
         }
-        Ok(Written::Packets { packets, wanted: Box::new(wanted) })
+        let fragments_left_out = cut.fragments_left_out;
+        Ok(Written::Packets { packets, fragments_left_out, wanted: Box::new(wanted) })
     }
 
     /// Says what was written, and what is wrong with it.
     pub(super) fn conclude(&self, written: &Written, quiet: bool) -> Exit {
         match written {
-            Written::Packets { packets, wanted } => {
+            Written::Packets { packets, fragments_left_out, wanted } => {
                 let not_found = wanted.not_found();
                 if not_found > 0 {
                     complain(&format!(
@@ -160,11 +183,23 @@ impl Destination {
                         wanted.left_out
                     ));
                 }
+                if *fragments_left_out > 0 {
+                    complain(&format!(
+                        "wirespan: warning: {fragments_left_out} segments in IP fragments are left \
+                         out, as what is secret in them cannot be overwritten"
+                    ));
+                }
                 if !quiet {
+                    let held = match self.sanitize {
+                        true => "secrets in them are overwritten",
+                        false => {
+                            "they hold what was on the wire, with nothing masked (--sanitize \
+                             overwrites secrets)"
+                        }
+                    };
                     let s = if wanted.traces == 1 { "" } else { "s" };
                     complain(&format!(
-                        "wirespan: {packets} packets of {} trace{s} written to {}; they hold what \
-                         was on the wire, with nothing masked",
+                        "wirespan: {packets} packets of {} trace{s} written to {}; {held}",
                         wanted.traces, self.name
                     ));
                     if wanted.companions > 0 {
@@ -230,7 +265,7 @@ pub(super) enum Written {
     /// Nothing, as not all traces are known.
     Unknown,
     /// So many packets of these spans.
-    Packets { packets: u64, wanted: Box<Wanted> },
+    Packets { packets: u64, fragments_left_out: u64, wanted: Box<Wanted> },
     /// Whoever reads has seen enough.
     Gone,
     /// Nothing, as the user stopped it.

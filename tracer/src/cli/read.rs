@@ -7,6 +7,7 @@ use super::limits::{JoiningArgs, LIMITS, count, nanoseconds, seconds};
 use super::output::OutputArgs;
 use super::packets::PacketsArgs;
 use super::progress::Meter;
+use super::redact::RedactArgs;
 use super::show::Showing;
 use super::tcpdump::{TcpdumpArgs, WITHOUT_EFFECT};
 use crate::config::{self, Config};
@@ -28,6 +29,8 @@ use wirespan_capture::decode::NamedPoint;
 use wirespan_capture::filter::Filters;
 use wirespan_capture::packet::Batch;
 use wirespan_capture::source::report::Damage;
+use wirespan_parsers::registry;
+use wirespan_parsers::settings::Settings;
 
 /// Show the traces of capture files
 #[derive(Debug, Args)]
@@ -60,6 +63,9 @@ pub(super) struct ReadArgs {
     packets: PacketsArgs,
 
     #[command(flatten)]
+    redact: RedactArgs,
+
+    #[command(flatten)]
     joining: JoiningArgs,
 
     /// Seconds after which a request counts as unanswered
@@ -89,7 +95,7 @@ pub(super) struct ReadArgs {
 pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let inputs = Inputs::of(&args.from, &args.words, &args.filter)?;
     name_once(&args.point)?;
-    let config = args.config();
+    let config = args.config()?;
     let protocols = config.protocol_names();
     let packets = args.packets.destination(&inputs)?;
     let mut source = inputs.open(config.threads, args.tcpdump.count)?;
@@ -200,7 +206,11 @@ fn why_nothing(summary: &Summary) -> String {
 }
 
 impl ReadArgs {
-    fn config(&self) -> Config {
+    fn config(&self) -> Result<Config> {
+        let settings = Arc::new(Settings {
+            secrets: self.redact.secrets()?,
+            locate_secrets: self.packets.sanitize(),
+        });
         let mut config = Config {
             threads: self.joining.threads(),
             window: self.joining.window(),
@@ -208,11 +218,12 @@ impl ReadArgs {
             open: self.max_open,
             details: self.output.verbose > 0,
             points: self.point.clone(),
+            protocols: Box::new(move || registry::protocols(&settings)),
             ..Config::default()
         };
         config.flows.flows = self.max_flows;
         config.flows.waiting = self.max_waiting_bytes;
-        config
+        Ok(config)
     }
 }
 

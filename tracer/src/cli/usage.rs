@@ -42,7 +42,15 @@ pub(super) fn explain(error: &Error, command: &str) -> String {
                 None => format!("{name}{given}: this is no value for it {see}"),
             }
         }
-        (ErrorKind::ArgumentConflict, _) => format!("{name} was given twice {see}"),
+        (ErrorKind::ArgumentConflict, _) => {
+            let prior = text(ContextKind::PriorArg).unwrap_or_default();
+            match prior.split(' ').next().unwrap_or_default() {
+                other if other.is_empty() || other == name => {
+                    format!("{name} was given twice {see}")
+                }
+                other => format!("{name} cannot be used with {other} {see}"),
+            }
+        }
         _ => {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();

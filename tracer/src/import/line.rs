@@ -328,6 +328,8 @@ impl Line<'_> {
             code,
             text,
             contexts,
+            // Packets are not there to be overwritten.
+            secrets: None,
             turns,
         }))
     }

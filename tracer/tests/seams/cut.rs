@@ -7,6 +7,7 @@ use crate::toy;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use wirespan::config::Config;
 use wirespan::cut::cut;
 use wirespan::exchange::State;
@@ -18,6 +19,8 @@ use wirespan_capture::packet::Batch;
 use wirespan_capture::savefile::Savefile;
 use wirespan_capture::source::file::FileSource;
 use wirespan_capture::source::{Fill, PacketSource};
+use wirespan_parsers::registry;
+use wirespan_parsers::settings::Settings;
 
 /// Notes the traces that come to it.
 struct Wanting(Notes);
@@ -58,6 +61,15 @@ fn cut_out_of<S: PacketSource>(
     id: u128,
     config: &Config,
 ) -> tempfile::NamedTempFile {
+    written(open, id, config, false)
+}
+
+fn written<S: PacketSource>(
+    open: &dyn Fn() -> S,
+    id: u128,
+    config: &Config,
+    sanitize: bool,
+) -> tempfile::NamedTempFile {
     let notes = Notes::new(config.protocol_names());
     let traces = vec![IdPrefix::parse(&format!("{id:032x}")).unwrap()];
     let selection = Selection { traces, ..Selection::default() };
@@ -66,6 +78,7 @@ fn cut_out_of<S: PacketSource>(
     let mut sink = Passing(notes.clone(), chosen);
     pipeline::run(&mut open(), &mut Here::default(), config, &mut sink);
     let mut wanted = notes.take().unwrap();
+    wanted.sanitize = sanitize;
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut savefile = Savefile::new(file, "test").unwrap();
     let files = ["memory".to_owned()];
@@ -449,4 +462,52 @@ fn traces_of_the_shipped_captures_are_the_same_alone() {
             }
         }
     }
+}
+
+/// Cuts out the trace of a request to `/x` with its secrets overwritten, and reads it again.
+fn sanitized(packets: &[Packet]) -> (Ran, String) {
+    let whole = run(packets);
+    let holds = |trace: &&Trace| trace.spans.iter().any(|span| name(span) == "/x");
+    let traces = whole.traces.iter().filter(holds);
+    let id = traces.clone().next().unwrap().id;
+    let settings = Arc::new(Settings { locate_secrets: true, ..Settings::default() });
+    let config =
+        Config { protocols: Box::new(move || registry::protocols(&settings)), ..Config::default() };
+    let file = written(&|| source(packets, 3), id, &config, true);
+    let ran = run_source(&mut FileSource::open(file.path()).unwrap(), &Config::default());
+    let same: Vec<_> = ran.traces.iter().filter(holds).flat_map(identity).collect();
+    assert_eq!(same, traces.flat_map(identity).collect::<Vec<_>>());
+    let bytes = std::fs::read(file.path()).unwrap();
+    (ran, String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[test]
+fn secrets_in_packets_are_overwritten_wherever_bytes_are_cut() {
+    let request = "POST /x?token=CANARY HTTP/1.1\r\nAuthorization: Basic CANARY\r\nCookie: \
+                   sid=CANARY\r\nContent-Type: application/json\r\nContent-Length: 34\r\n\r\n\
+                   {\"user\":\"ann\",\"password\":\"CANARY\"}";
+    let response = ok(&["Set-Cookie: s=CANARY; Path=/"], "<a token='CANARY'/>");
+    for cut in [20, 60, 100, 140, 150] {
+        let mut c = Connection::new(end(1, 40_000), end(2, 80));
+        let mut packets = c.open(1);
+        let (one, two) = request.split_at(cut);
+        let (one, two) = (c.asks(10, one), c.asks(11, two));
+        // The first piece comes again, later and out of order.
+        packets.extend([one.clone().at(12).id(9), one, two]);
+        packets.push(c.tells(20, &response));
+        let (ran, bytes) = sanitized(&sorted(packets));
+        assert!(!bytes.contains("CANARY") && bytes.contains("\"user\":\"ann\""), "{bytes}");
+        assert!(bytes.contains("token=111111 ") && bytes.contains("s=111111; Path"), "{bytes}");
+        assert_eq!(ran.spans().len(), 1);
+    }
+}
+
+#[test]
+fn bytes_of_other_exchanges_in_the_same_packets_are_overwritten() {
+    let mut c = Connection::new(end(1, 40_000), end(2, 80));
+    let mut packets = c.open(1);
+    packets.push(c.asks(10, get("/x", &[])));
+    packets.push(c.tells(20, ok(&[], "abc") + "HTTP/1.1 100 Continue\r\n\r\nSECRET"));
+    let (_, bytes) = sanitized(&sorted(packets));
+    assert!(bytes.contains("\r\n\r\nabc1111") && !bytes.contains("SECRET"), "{bytes}");
 }
