@@ -496,8 +496,10 @@ fn secrets_in_packets_are_overwritten_wherever_bytes_are_cut() {
         packets.extend([one.clone().at(12).id(9), one, two]);
         packets.push(c.tells(20, &response));
         let (ran, bytes) = sanitized(&sorted(packets));
-        assert!(!bytes.contains("CANARY") && bytes.contains("\"user\":\"ann\""), "{bytes}");
-        assert!(bytes.contains("token=111111 ") && bytes.contains("s=111111; Path"), "{bytes}");
+        for piece in ["CAN", "ANA", "NAR", "ARY"] {
+            assert!(!bytes.contains(piece), "{cut}: {bytes}");
+        }
+        assert!(bytes.contains("s=111111; Path") && bytes.contains("<a token='111111'/>"));
         assert_eq!(ran.spans().len(), 1);
     }
 }
