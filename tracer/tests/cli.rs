@@ -158,6 +158,12 @@ const CASES: &[Case] = &[
     ("read shop.pcap --errors --errors", 2, "wirespan: --errors was given twice (see wirespan read --help)", ""),
     // Output.
     ("read shop.pcap -q --format ndjson", 0, "", "{\"type\":\"span\",\"v\":2,"),
+    ("read shop.pcap -q --format otlp-json --errors", 0, "", "{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\","),
+    ("read shop.pcap -q --format otlp --limit 1", 0, "", "wirespan.capture.point"),
+    ("read shop.pcap -q --format jaeger-json --slowest 1", 0, "", "{\"data\":[\n{\"traceID\":"),
+    ("read shop.pcap -q --format zipkin-json --trace 0000", 1, "wirespan: nothing found: none of 35 traces matches", "[\n\n]\n"),
+    ("read shop.pcap -q --format chrome-trace", 0, "", "\"name\":\"process_name\",\"pid\":1,"),
+    ("read shop.pcap --format jaeger", 2, "wirespan: --format jaeger: name one of terminal, table, ndjson, otlp-json, otlp, jaeger-json, zipkin-json, chrome-trace", ""),
     ("read shop.pcap -q --format table", 0, "", "GET /orders/{id}"),
     ("read shop.pcap -q --format table --errors --sort errors", 0, "", "connect to port 9090"),
     ("read shop.pcap -q --format table --sort speed", 2, "wirespan: --sort speed: name one of total, count, errors, p99, name", ""),

@@ -1,4 +1,4 @@
-//! What the terminal shows of each shipped capture. `UPDATE_GOLDEN=1` writes it anew, to be read in
+//! What the terminal shows of each shipped capture, and how a trace looks in the other formats. `UPDATE_GOLDEN=1` writes it anew, to be read in
 //! review.
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
@@ -29,6 +29,40 @@ fn captures_look_as_expected() {
         }
     }
 }
+
+/// A trace in each format that others open; they read it as `check_formats.sh` says.
+#[test]
+fn formats_look_as_expected() {
+    let folder = root().join("testdata/captures/shop");
+    for (format, ending) in FORMATS {
+        let expected = folder.join(format!("expected.{ending}"));
+        let output = Command::new(env!("CARGO_BIN_EXE_wirespan"))
+            .args(["read", "--quiet", "--trace", "2217bead", "--format", format])
+            .arg(input(&folder))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{format}");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&expected, &output.stdout).unwrap();
+        }
+        let golden = fs::read_to_string(&expected).unwrap_or_default();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        if let Some((number, golden, shown)) = first_difference(&golden, &shown) {
+            panic!(
+                "{} differs at line {number}\n was: {golden}\n now: {shown}",
+                expected.display()
+            );
+        }
+    }
+}
+
+const FORMATS: &[(&str, &str)] = &[
+    ("ndjson", "ndjson"),
+    ("otlp-json", "otlp.jsonl"),
+    ("jaeger-json", "jaeger.json"),
+    ("zipkin-json", "zipkin.json"),
+    ("chrome-trace", "chrome.json"),
+];
 
 /// The README shows what its command prints; a line of `…` stands for what was left out.
 #[test]

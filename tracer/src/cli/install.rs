@@ -45,7 +45,10 @@ fn described(program: Command) -> Command {
         let option = option.hide_short_help(false);
         let values = option.get_possible_values();
         let names: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
-        let takes_values = option.get_action().takes_values() && !names.is_empty();
+        // Where each value is explained, they stand below the option, as in the help.
+        let are_explained = values.iter().any(|value| value.get_help().is_some());
+        let takes_values =
+            option.get_action().takes_values() && !names.is_empty() && !are_explained;
         let names = names.join("|");
         if takes_values { option.value_name(names).hide_possible_values(true) } else { option }
     };
@@ -137,7 +140,8 @@ fn tidy(page: &str) -> String {
         }
         tidied.push('\n');
     }
-    tidied
+    // Of a space, breaks around it say nothing.
+    tidied.replace("\n.br\n.sp\n.br\n", "\n.sp\n")
 }
 
 /// How a command is called, a line each way.

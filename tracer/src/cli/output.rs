@@ -1,10 +1,15 @@
 //! What a command writes, and where: the standard output, or a file that is none of its inputs.
 
+use crate::export::chrome::Chrome;
+use crate::export::jaeger::Jaeger;
 use crate::export::ndjson::{Ndjson, SourceNames};
+use crate::export::otlp::{Encoding, Otlp};
+use crate::export::semantics::Semantics;
 use crate::export::table::{Layout, Order, TableSink};
 use crate::export::terminal::{self, Look, Terminal};
 use crate::export::time::Zone;
 use crate::export::view::View;
+use crate::export::zipkin::Zipkin;
 use crate::export::{Exporter, TextSink};
 use crate::select::Selection;
 use anyhow::{Result, anyhow, bail};
@@ -18,7 +23,7 @@ use std::path::{Path, PathBuf};
 /// What is written, for every command that shows traces.
 #[derive(Debug, Args)]
 pub(super) struct OutputArgs {
-    /// Trees, a table of services and operations, or one JSON object per span and line
+    /// What the traces are written as
     #[arg(long, value_enum, default_value_t = Format::Terminal, help_heading = OUTPUT)]
     format: Format,
 
@@ -64,9 +69,22 @@ pub(super) struct OutputArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// Trees, for people
     Terminal,
+    /// A table of services and operations, for people
     Table,
+    /// All that is known, a span a line
     Ndjson,
+    /// OpenTelemetry's, in JSON: a trace a line, as the collector's file exporter writes it
+    OtlpJson,
+    /// OpenTelemetry's, in protobuf: each request behind its length (4 bytes, big-endian)
+    Otlp,
+    /// A file to upload in Jaeger's page
+    JaegerJson,
+    /// A list of spans as Zipkin takes it
+    ZipkinJson,
+    /// A file for Perfetto and Chrome: services as processes, arrows from caller to called
+    ChromeTrace,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -131,10 +149,20 @@ impl OutputArgs {
         selection: &Selection,
     ) -> Box<dyn Exporter> {
         let output = output.writer();
+        let semantics = || Semantics::new(protocols.clone(), names.clone());
         match self.format {
             Format::Ndjson => {
                 Box::new(TextSink::new(Ndjson { protocols, names: names.clone() }, output))
             }
+            Format::OtlpJson => {
+                Box::new(TextSink::new(Otlp::new(semantics(), Encoding::JsonLines), output))
+            }
+            Format::Otlp => {
+                Box::new(TextSink::new(Otlp::new(semantics(), Encoding::Framed), output))
+            }
+            Format::JaegerJson => Box::new(TextSink::new(Jaeger::new(semantics()), output)),
+            Format::ZipkinJson => Box::new(TextSink::new(Zipkin::new(semantics()), output)),
+            Format::ChromeTrace => Box::new(Chrome::new(semantics(), output)),
             Format::Table => Box::new(TableSink::new(protocols, self.layout(usize::MAX), output)),
             Format::Terminal => {
                 let look = Look {

@@ -122,6 +122,61 @@ impl<'a> Object<'a> {
         self.out.push(b'"');
     }
 
+    /// Bytes in hexadecimal digits.
+    pub(crate) fn bytes_in_hex(&mut self, key: Key, value: &[u8]) {
+        self.key(key);
+        self.out.push(b'"');
+        hex_digits(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// A whole number as text, for readers whose numbers have 53 bits.
+    pub(crate) fn number_in_quotes(&mut self, key: Key, value: u64) {
+        self.key(key);
+        self.out.push(b'"');
+        digits(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// The same of one that may be negative.
+    pub(crate) fn int_in_quotes(&mut self, key: Key, value: i64) {
+        self.key(key);
+        self.out.push(b'"');
+        int(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// A number with a fraction, of 64 bits.
+    pub(crate) fn real(&mut self, key: Key, value: f64) {
+        self.key(key);
+        // Writing to memory does not fail.
+        let _ = write!(self.out, "{value}");
+    }
+
+    /// Nanoseconds as microseconds, with all digits.
+    pub(crate) fn microseconds(&mut self, key: Key, nanoseconds: i64) {
+        self.key(key);
+        let sign = if nanoseconds < 0 { "-" } else { "" };
+        let [whole, rest] = [nanoseconds.unsigned_abs() / 1000, nanoseconds.unsigned_abs() % 1000];
+        let _ = write!(self.out, "{sign}{whole}.{rest:03}");
+    }
+
+    /// Text under a name that may need escapes, too.
+    pub(crate) fn any_named(&mut self, name: &str, value: &str) {
+        self.out.push(b',');
+        text(self.out, name.as_bytes());
+        self.out.push(b':');
+        text(self.out, value.as_bytes());
+    }
+
+    /// What is JSON already, under a name that may need escapes.
+    pub(crate) fn plain(&mut self, name: &str, value: &str) {
+        self.out.push(b',');
+        text(self.out, name.as_bytes());
+        self.out.push(b':');
+        self.out.extend_from_slice(value.as_bytes());
+    }
+
     /// Address and port.
     pub(crate) fn address(&mut self, key: Key, value: SocketAddr) {
         self.key(key);
@@ -146,6 +201,14 @@ impl<'a> Object<'a> {
     /// An object within.
     pub(crate) fn object(&mut self, key: Key, fields: impl FnOnce(&mut Object<'_>)) {
         self.key(key);
+        let mut object = Object::new(self.out);
+        fields(&mut object);
+        object.end();
+    }
+
+    /// An object under a name that is not known before: one that needs no escapes.
+    pub(crate) fn named_object(&mut self, name: &str, fields: impl FnOnce(&mut Object<'_>)) {
+        self.name_of_field(name);
         let mut object = Object::new(self.out);
         fields(&mut object);
         object.end();
@@ -268,6 +331,12 @@ fn hex(out: &mut Vec<u8>, value: u64) {
         *digits = HEX.get(usize::from(byte)).copied().unwrap_or_default();
     }
     out.extend_from_slice(text.as_flattened());
+}
+
+fn hex_digits(out: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        out.extend_from_slice(&HEX.get(usize::from(*byte)).copied().unwrap_or_default());
+    }
 }
 
 /// The two hexadecimal digits of each byte.

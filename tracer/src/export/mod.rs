@@ -2,6 +2,11 @@
 
 mod json;
 pub mod ndjson;
+pub mod semantics;
+pub mod otlp;
+pub mod jaeger;
+pub mod zipkin;
+pub mod chrome;
 pub(crate) mod width;
 pub mod time;
 mod color;
@@ -32,18 +37,36 @@ pub trait Exporter: SpanSink + Send {
 pub trait Render: Send + Sync {
     /// Appends one trace.
     fn trace(&self, trace: &Trace, out: &mut Vec<u8>);
+
+    /// What makes one document of all traces.
+    fn frame(&self) -> Frame {
+        Frame::default()
+    }
+}
+
+/// What stands around traces where all of them are one document.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Frame {
+    /// Before the first one.
+    pub before: &'static str,
+    /// Between two.
+    pub between: &'static str,
+    /// Behind the last one.
+    pub after: &'static str,
 }
 
 /// Renders traces, several at a time, and writes them in order.
 pub struct TextSink<R, W> {
     render: R,
     output: W,
+    /// Whether anything was written.
+    begun: bool,
 }
 
 impl<R: Render, W: Write> TextSink<R, W> {
     /// Writes to this output.
     pub fn new(render: R, output: W) -> Self {
-        Self { render, output }
+        Self { render, output, begun: false }
     }
 
     /// What renders, and what it writes to.
@@ -58,19 +81,36 @@ impl<R: Render, W: Write> SpanSink for TextSink<R, W> {
     }
 
     fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
+        let frame = self.render.frame();
         let texts: Vec<Vec<u8>> = traces
             .par_chunks(TOGETHER)
             .map(|traces| {
                 let spans: usize = traces.iter().map(|trace| trace.spans.len()).sum();
                 let mut text = Vec::with_capacity(spans * SPAN);
-                traces.iter().for_each(|trace| self.render.trace(trace, &mut text));
+                for (place, trace) in traces.iter().enumerate() {
+                    if place > 0 {
+                        text.extend_from_slice(frame.between.as_bytes());
+                    }
+                    self.render.trace(trace, &mut text);
+                }
                 text
             })
             .collect();
-        texts.iter().try_for_each(|text| self.output.write_all(text))
+        for text in texts {
+            let before = if self.begun { frame.between } else { frame.before };
+            self.output.write_all(before.as_bytes())?;
+            self.output.write_all(&text)?;
+            self.begun = true;
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {
+        let frame = self.render.frame();
+        if !self.begun {
+            self.output.write_all(frame.before.as_bytes())?;
+        }
+        self.output.write_all(frame.after.as_bytes())?;
         self.output.flush()
     }
 }

@@ -9,7 +9,8 @@ use crate::export::json::{Object, key};
 use crate::span::{Earlier, Link, LinkKind, Span, Trace};
 use crate::summary::protocol_name;
 use smallvec::SmallVec;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
+use wirespan_capture::packet::{NetworkId, TapId};
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::message::{Outcome, Value};
 use wirespan_parsers::trace_context::Format;
@@ -26,12 +27,25 @@ pub struct Ndjson {
 #[derive(Clone, Debug, Default)]
 pub struct SourceNames(Arc<RwLock<Names>>);
 
+/// The names as they are now.
 #[derive(Debug, Default)]
-struct Names {
+pub(super) struct Names {
     taps: Vec<String>,
     networks: Vec<String>,
     /// Only where there are several.
     files: Vec<String>,
+}
+
+impl Names {
+    /// The name of a tap.
+    pub(super) fn tap(&self, tap: TapId) -> &str {
+        self.taps.get(usize::from(tap.0)).map_or("", String::as_str)
+    }
+
+    /// The name of a network; empty where all addresses are of one.
+    pub(super) fn network(&self, network: NetworkId) -> &str {
+        self.networks.get(usize::from(network.0)).map_or("", String::as_str)
+    }
 }
 
 impl SourceNames {
@@ -61,6 +75,11 @@ impl SourceNames {
         self.0.read().map(|names| names.files.clone()).unwrap_or_default()
     }
 
+    /// All of them as they are now.
+    pub(super) fn read(&self) -> Option<RwLockReadGuard<'_, Names>> {
+        self.0.read().ok()
+    }
+
     /// The names of all taps so far.
     pub fn taps(&self) -> Vec<String> {
         self.0.read().map(|names| names.taps.clone()).unwrap_or_default()
@@ -69,7 +88,7 @@ impl SourceNames {
 
 impl Render for Ndjson {
     fn trace(&self, trace: &Trace, out: &mut Vec<u8>) {
-        let Ok(names) = self.names.0.read() else { return };
+        let Some(names) = self.names.read() else { return };
         for span in &trace.spans {
             let mut line = Object::new(out);
             self.span(trace, span, &names, &mut line);
@@ -118,13 +137,12 @@ impl Ndjson {
         }
         line.int(key!("start"), e.start().0);
         line.int(key!("duration"), e.end().0.saturating_sub(e.start().0));
-        let tap = names.taps.get(usize::from(e.tap.0)).map_or("", String::as_str);
-        line.text(key!("tap"), tap.as_bytes());
+        line.text(key!("tap"), names.tap(e.tap).as_bytes());
         line.int(key!("point"), i64::from(span.point));
         if span.first_point != span.point {
             line.int(key!("first_point"), i64::from(span.first_point));
         }
-        let network = names.networks.get(usize::from(e.network.0)).map_or("", String::as_str);
+        let network = names.network(e.network);
         if !network.is_empty() {
             line.name(key!("network"), network);
         }

@@ -17,4 +17,5 @@ mod view;
 mod choosing;
 mod cut;
 mod joined;
+mod opened;
 mod random;

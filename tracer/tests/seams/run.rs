@@ -8,6 +8,7 @@ use wirespan::config::Config;
 use wirespan::exchange::{Exchange, RESOURCE};
 use wirespan::export::Render;
 use wirespan::export::ndjson::{Ndjson, SourceNames};
+use wirespan::export::semantics::Semantics;
 use wirespan::export::terminal::Look;
 use wirespan::export::time::Zone;
 use wirespan::import::ImportError;
@@ -222,10 +223,19 @@ fn check_traces(traces: &[Trace]) {
 impl Ran {
     /// The spans as JSON lines.
     pub(crate) fn ndjson(&self) -> String {
+        ndjson(&self.traces, self.protocols.clone(), self.names())
+    }
+
+    /// What tells what the spans mean.
+    pub(crate) fn semantics(&self) -> Semantics {
+        Semantics::new(self.protocols.clone(), self.names())
+    }
+
+    fn names(&self) -> SourceNames {
         let names = SourceNames::default();
         names.set_taps(self.taps.clone());
         names.set_networks(self.networks.clone());
-        ndjson(&self.traces, self.protocols.clone(), names)
+        names
     }
 
     /// Each trace on a line, such as `/front(/back[x-request-id]) + /other`, in order of time.

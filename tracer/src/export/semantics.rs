@@ -1,0 +1,602 @@
+//! What a span means in the words of OpenTelemetry: its name, whether it failed, its attributes.
+//! All formats that others open are written from this, so that they say the same.
+//!
+//! Names are those of the semantic conventions 1.44 (<https://opentelemetry.io/docs/specs/semconv/>);
+//! what has none there begins with `wirespan.`.
+//!
+//! A span is what was seen of one exchange at one point, and its service is the one that was asked.
+//! So each is of the kind SERVER, also those of databases, for which the conventions know the
+//! caller's spans only: a span of the kind CLIENT would say that the service that was asked had
+//! called. Where several points saw an exchange, the outermost one stands for it; the others are
+//! INTERNAL, so that whoever counts calls counts one.
+
+use crate::exchange::{Context, Exchange, OPERATION, RESOURCE, STATUS_TEXT, Sort, State};
+use crate::export::ndjson::{Names, SourceNames, id_text};
+use crate::span::{Earlier, Link, LinkKind, Span, Trace};
+use crate::summary::protocol_name;
+use crate::templates::template;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::RwLockReadGuard;
+use wirespan_capture::packet::Timestamp;
+use wirespan_capture::stream::Transport;
+use wirespan_parsers::message::{self, Outcome};
+use wirespan_parsers::trace_context::Format;
+
+/// Tells what spans mean.
+#[derive(Clone, Debug)]
+pub struct Semantics {
+    protocols: Vec<String>,
+    families: Vec<Family>,
+    names: SourceNames,
+}
+
+/// Protocols whose attributes have the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Http,
+    /// A database that this is the name of.
+    Database(&'static str),
+    Dns,
+    Other,
+}
+
+/// What is told of a span.
+pub(super) struct Told<'s> {
+    /// What was done, without what differs from call to call.
+    pub(super) name: String,
+    /// Whether it is another span's exchange, seen at the next point.
+    pub(super) is_next_point: bool,
+    /// Why it failed, in a word (`error.type`); nothing if it did not.
+    pub(super) error: Option<Cow<'s, str>>,
+    /// The same in more words.
+    pub(super) message: Option<Cow<'s, str>>,
+    /// The span above, in this trace.
+    pub(super) parent: Option<u64>,
+    /// A span that called, in another trace.
+    pub(super) elsewhere: Option<Earlier>,
+    /// The service that called, where the span above tells it.
+    pub(super) caller: Option<&'s str>,
+    /// All else; no name comes twice.
+    pub(super) attributes: Attributes<'s>,
+    /// What happened between start and end.
+    pub(super) events: SmallVec<[(&'static str, Timestamp); 2]>,
+}
+
+/// Values by name.
+#[derive(Debug, Default)]
+pub(super) struct Attributes<'s>(Vec<(Cow<'s, str>, Value<'s>)>);
+
+/// The value of an attribute. What was not UTF-8 has replacement characters.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value<'s> {
+    Text(Cow<'s, str>),
+    Texts(Vec<Cow<'s, str>>),
+    Int(i64),
+    Real(f64),
+    Bool(bool),
+}
+
+/// Who was asked: what resources and processes are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked<'s> {
+    /// The name of the service.
+    pub(super) service: &'s str,
+    /// Its end of the connection.
+    pub(super) instance: SocketAddr,
+    /// The network that this address belongs to; empty where all do.
+    pub(super) network: &'s str,
+}
+
+impl Semantics {
+    /// Of spans in these protocols, with taps and networks of these names.
+    pub fn new(protocols: Vec<String>, names: SourceNames) -> Self {
+        let families = protocols.iter().map(|name| Family::of(name)).collect();
+        Self { protocols, families, names }
+    }
+
+    /// The names that are known by now.
+    pub(super) fn names(&self) -> Option<RwLockReadGuard<'_, Names>> {
+        self.names.read()
+    }
+
+    /// The name of a span's protocol.
+    pub(super) fn protocol(&self, exchange: &Exchange) -> &str {
+        protocol_name(exchange.protocol, &self.protocols)
+    }
+
+    /// What is told of a span of a trace.
+    pub(super) fn tell<'s>(
+        &'s self,
+        trace: &'s Trace,
+        span: &'s Span,
+        names: &'s Names,
+    ) -> Told<'s> {
+        let e = &*span.exchange;
+        let family = usize::from(e.protocol.0);
+        let family = self.families.get(family).copied().unwrap_or(Family::Other);
+        let error = family.error(e);
+        let message = error.as_ref().and_then(|_| message(e));
+        let caller = caller(trace, span);
+        let mut attributes = Attributes(Vec::with_capacity(ATTRIBUTES));
+        family.attributes(e, &mut attributes);
+        if let Some(error) = &error {
+            attributes.add("error.type", Value::Text(error.clone()));
+        }
+        ends(span, &mut attributes);
+        attributes.optional("service.peer.name", caller.map(|name| Value::Text(name.into())));
+        attributes.rest_of(e);
+        attributes.add("wirespan.protocol", Value::Text(self.protocol(e).into()));
+        place(trace, span, names, &mut attributes);
+        let earlier = span.earlier.filter(|earlier| earlier.trace == trace.id);
+        match (&span.link, &earlier) {
+            (Some(link), _) => why(link, &mut attributes),
+            (None, Some(earlier)) => {
+                attributes.reason(LinkKind::Parent.name(), earlier.reason.name());
+                attributes.confidence(earlier.confidence);
+            }
+            (None, None) => {}
+        }
+        identifiers(e, &mut attributes);
+        let above = span.link.as_ref().and_then(|link| trace.spans.get(link.parent));
+        Told {
+            name: family.name(e, self.protocol(e)),
+            is_next_point: span.is_next_point(),
+            error,
+            message,
+            parent: above.map(|above| above.id).or_else(|| earlier.map(|earlier| earlier.span)),
+            elsewhere: span.earlier.filter(|earlier| earlier.trace != trace.id),
+            caller,
+            attributes,
+            events: events(e),
+        }
+    }
+}
+
+impl<'s> Asked<'s> {
+    /// Whom a span asked.
+    pub(super) fn by(span: &'s Span, names: &'s Names) -> Self {
+        let e = &*span.exchange;
+        Self { service: &span.service, instance: e.server, network: names.network(e.network) }
+    }
+
+    /// Name and value of what tells it from others of the same name.
+    pub(super) fn each(&self, see: &mut dyn FnMut(&'static str, &str)) {
+        see("service.instance.id", &self.instance.to_string());
+        if !self.network.is_empty() {
+            see("wirespan.network", self.network);
+        }
+    }
+}
+
+/// The service that called, where the span above tells it.
+fn caller<'s>(trace: &'s Trace, span: &'s Span) -> Option<&'s str> {
+    let up = |span: &&'s Span| Some((*span, trace.spans.get(span.link.as_ref()?.parent)?));
+    let mut at = span;
+    // The exchange at other points is no caller.
+    while let Some((below, above)) = up(&at) {
+        if !below.is_next_point() {
+            return Some(&above.service);
+        }
+        at = above;
+    }
+    None
+}
+
+impl Family {
+    fn of(protocol: &str) -> Self {
+        match protocol {
+            "http" => Self::Http,
+            "dns" => Self::Dns,
+            "redis" => Self::Database("redis"),
+            "mysql" => Self::Database("mysql"),
+            "postgresql" => Self::Database("postgresql"),
+            _ => Self::Other,
+        }
+    }
+
+    /// The name of a span: short, and the same for calls that are alike.
+    fn name(self, e: &Exchange, protocol: &str) -> String {
+        let text = |name| e.text.text(name).unwrap_or_default();
+        let (operation, resource) = (lossy(text(OPERATION)), text(RESOURCE));
+        if e.sort == Sort::Connect {
+            return format!("connect to port {}", e.server.port());
+        }
+        // What a table or a host is called is no value.
+        let made = match self {
+            Self::Http | Self::Database("redis") | Self::Other => template(resource),
+            Self::Database(_) | Self::Dns => None,
+        };
+        let resource = lossy(made.as_deref().unwrap_or(resource));
+        let name = match self {
+            Self::Http if !is_known_method(&operation) => join("HTTP", &resource),
+            Self::Http => join(&operation, &resource),
+            Self::Database(system) => match e.text.text("db.query.summary") {
+                Some(summary) => lossy(summary).into_owned(),
+                None if operation.is_empty() => system.to_owned(),
+                None => join(&operation, &resource),
+            },
+            Self::Dns | Self::Other => join(&join(protocol, &operation), &resource),
+        };
+        let end = name.char_indices().nth(LONGEST_NAME).map_or(name.len(), |(at, _)| at);
+        name.get(..end).unwrap_or(&name).to_owned()
+    }
+
+    /// Why an exchange failed, if it did.
+    fn error(self, e: &Exchange) -> Option<Cow<'_, str>> {
+        if e.state.failed() {
+            return Some(e.state.name().into());
+        }
+        if e.state != State::Complete || e.response.is_none() {
+            return None;
+        }
+        let is_error = match self {
+            // For a server it is no failure that it was asked wrongly; for a database it is.
+            Self::Http | Self::Dns | Self::Other => e.outcome == Outcome::ServerError,
+            Self::Database(_) => {
+                matches!(e.outcome, Outcome::ClientError | Outcome::ServerError)
+            }
+        };
+        is_error.then(|| self.code(e).unwrap_or_else(|| "_OTHER".into()))
+    }
+
+    /// The code of a response, as its protocol's users know it.
+    fn code(self, e: &Exchange) -> Option<Cow<'_, str>> {
+        let number = (e.code > 0).then(|| Cow::Owned(e.code.to_string()));
+        let text = e.text.text(STATUS_TEXT).map(lossy).filter(|text| !text.is_empty());
+        match self {
+            Self::Http | Self::Database("mysql") => number.or(text),
+            _ => text.or(number),
+        }
+    }
+
+    /// What this protocol alone has.
+    fn attributes<'s>(self, e: &'s Exchange, out: &mut Attributes<'s>) {
+        if e.sort == Sort::Connect {
+            return;
+        }
+        let text = |name| e.text.text(name).filter(|text| !text.is_empty()).map(lossy);
+        let (operation, resource) = (text(OPERATION), text(RESOURCE));
+        let response = e.response.as_ref();
+        match self {
+            Self::Http => {
+                match operation {
+                    Some(method) if !is_known_method(&method) => {
+                        out.add("http.request.method", Value::Text("_OTHER".into()));
+                        out.add("http.request.method_original", Value::Text(method));
+                    }
+                    method => out.optional("http.request.method", method.map(Value::Text)),
+                }
+                let code = response.filter(|_| e.code > 0).map(|_| Value::Int(e.code.into()));
+                out.optional("http.response.status_code", code);
+                let (path, other): (Option<_>, Option<_>) = match resource {
+                    Some(path) if path.starts_with('/') => (Some(path), None),
+                    other => (None, other),
+                };
+                out.optional("url.path", path.map(Value::Text));
+                out.optional("wirespan.resource", other.map(Value::Text));
+                let scheme = text("url.scheme").unwrap_or_else(|| "http".into());
+                out.add("url.scheme", Value::Text(scheme));
+                out.add("network.protocol.name", Value::Text("http".into()));
+                let version = text("network.protocol.version").unwrap_or_else(|| "1.1".into());
+                out.add("network.protocol.version", Value::Text(version));
+            }
+            Self::Database(system) => {
+                out.add("db.system.name", Value::Text(system.into()));
+                out.optional("db.operation.name", operation.map(Value::Text));
+                // Keys of Redis are no collections, and several tables are none either.
+                let target = resource.filter(|_| system != "redis");
+                if e.sort == Sort::Handshake {
+                    let namespace = text("db.namespace").or(target);
+                    out.optional("db.namespace", namespace.map(Value::Text));
+                } else if let Some(table) = target {
+                    let name = if table.contains(' ') {
+                        "wirespan.resource"
+                    } else {
+                        "db.collection.name"
+                    };
+                    out.add(name, Value::Text(table));
+                } else if system == "redis" {
+                    out.optional("wirespan.resource", text(RESOURCE).map(Value::Text));
+                }
+                let is_error = matches!(e.outcome, Outcome::ClientError | Outcome::ServerError);
+                let code = response.filter(|_| is_error).and_then(|_| self.code(e));
+                out.optional("db.response.status_code", code.map(Value::Text));
+            }
+            Self::Dns => {
+                let name = text("dns.question.name").or(resource);
+                out.optional("dns.question.name", name.map(Value::Text));
+                out.optional("wirespan.dns.question.type", operation.map(Value::Text));
+                let answers = text("dns.answers").map(|all| Value::Texts(answers(&all)));
+                out.optional("dns.answers", answers);
+                let code = response.and_then(|_| self.code(e));
+                out.optional("wirespan.dns.response_code", code.map(Value::Text));
+            }
+            Self::Other => {
+                out.optional("wirespan.operation", operation.map(Value::Text));
+                out.optional("wirespan.resource", resource.map(Value::Text));
+                let code = response.and_then(|_| self.code(e));
+                out.optional("wirespan.status", code.map(Value::Text));
+            }
+        }
+    }
+}
+
+impl<'s> Attributes<'s> {
+    /// All of them, in their order.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value<'s>)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// Adds one of a name that is not there yet.
+    fn add(&mut self, name: &'static str, value: Value<'s>) {
+        self.0.push((name.into(), value));
+    }
+
+    fn optional(&mut self, name: &'static str, value: Option<Value<'s>>) {
+        if let Some(value) = value {
+            self.add(name, value);
+        }
+    }
+
+    fn reason(&mut self, kind: &'s str, reason: &'s str) {
+        self.add("wirespan.link.kind", Value::Text(kind.into()));
+        self.add("wirespan.link.reason", Value::Text(reason.into()));
+    }
+
+    fn confidence(&mut self, confidence: f32) {
+        self.add("wirespan.link.confidence", Value::Real(exact(confidence)));
+    }
+
+    /// Adds what the messages held and is not there yet, under its own name.
+    fn rest_of(&mut self, e: &'s Exchange) {
+        let is_format = |name: &str| e.contexts.iter().any(|context| context.format.name() == name);
+        let told = self.0.len();
+        for (name, value) in e.text.iter() {
+            if [OPERATION, RESOURCE, STATUS_TEXT].contains(&name) || is_format(name) {
+                continue;
+            }
+            let place = self.0.iter().position(|(other, _)| *other == name);
+            // What a protocol told in its own way stays so.
+            if place.is_some_and(|place| place < told) {
+                continue;
+            }
+            let value = match value {
+                message::Value::Int(value) => Value::Int(value),
+                message::Value::Text(text) => Value::Text(lossy(text)),
+            };
+            match place.and_then(|place| self.0.get_mut(place)) {
+                Some((_, before)) => before.append(value),
+                None if is_header(name) => self.0.push((name.into(), value.into_list())),
+                None => self.0.push((name.into(), value)),
+            }
+        }
+    }
+}
+
+impl<'s> Value<'s> {
+    /// Becomes a list, with one more at its end.
+    fn append(&mut self, value: Self) {
+        let before = std::mem::replace(self, Value::Bool(false)).into_list();
+        let (Self::Texts(mut list), Self::Texts(more)) = (before, value.into_list()) else {
+            return;
+        };
+        list.extend(more);
+        *self = Self::Texts(list);
+    }
+
+    fn into_list(self) -> Self {
+        Self::Texts(match self {
+            Self::Texts(list) => list,
+            Self::Text(text) => vec![text],
+            Self::Int(value) => vec![value.to_string().into()],
+            Self::Real(value) => vec![value.to_string().into()],
+            Self::Bool(value) => vec![value.to_string().into()],
+        })
+    }
+
+    /// As one text.
+    pub(super) fn to_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Texts(list) => list.join(",").into(),
+            Self::Int(value) => value.to_string().into(),
+            Self::Real(value) => value.to_string().into(),
+            Self::Bool(value) => value.to_string().into(),
+        }
+    }
+}
+
+/// Whether several of a name are a list by the conventions, and so is one.
+fn is_header(name: &str) -> bool {
+    let bodies = ["http.request.body.size", "http.response.body.size"];
+    let parts = ["http.request.header.", "http.response.header."];
+    let trailers = ["http.request.trailer.", "http.response.trailer."];
+    !bodies.contains(&name) && parts.iter().chain(&trailers).any(|part| name.starts_with(part))
+}
+
+/// Who asked, who was asked, and how they are connected.
+fn ends<'s>(span: &'s Span, out: &mut Attributes<'s>) {
+    let e = &*span.exchange;
+    let named = e.text.text("server.address").map(lossy);
+    let address = |at: SocketAddr| Value::Text(at.ip().to_string().into());
+    let port = |port: u16| Value::Int(port.into());
+    match named.and_then(host_and_port) {
+        // A port that the request does not name is not told: it may have been that of a proxy.
+        Some((host, named_port)) => {
+            out.add("server.address", Value::Text(host));
+            out.optional("server.port", named_port.map(port));
+        }
+        None => {
+            let is_name = span.service.parse::<SocketAddr>().is_err();
+            let name = is_name.then(|| Value::Text((&*span.service).into()));
+            out.add("server.address", name.unwrap_or_else(|| address(e.server)));
+            out.add("server.port", port(e.server.port()));
+        }
+    }
+    out.add("client.address", address(e.client));
+    out.add("network.peer.address", address(e.client));
+    out.add("network.peer.port", port(e.client.port()));
+    out.add("network.local.address", address(e.server));
+    out.add("network.local.port", port(e.server.port()));
+    let transport = if e.transport == Transport::Tcp { "tcp" } else { "udp" };
+    out.add("network.transport", Value::Text(transport.into()));
+    let kind = if e.server.is_ipv4() { "ipv4" } else { "ipv6" };
+    out.add("network.type", Value::Text(kind.into()));
+}
+
+/// Parts `shop.example:8080`, `[::1]:80`, `shop.example`; nothing of what is none of these.
+fn host_and_port(text: Cow<'_, str>) -> Option<(Cow<'_, str>, Option<u16>)> {
+    let end = text.rfind(']').map_or(0, |at| at + 1);
+    let colon = text.get(end..)?.rfind(':').map(|at| end + at);
+    let (host, port) = match colon {
+        Some(colon) => (text.get(..colon)?, Some(text.get(colon + 1..)?.parse().ok()?)),
+        None => (&*text, None),
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    (!host.is_empty()).then(|| (host.to_owned().into(), port))
+}
+
+/// Where it was seen, and what is missing.
+fn place<'s>(trace: &Trace, span: &'s Span, names: &'s Names, out: &mut Attributes<'s>) {
+    let e = &*span.exchange;
+    if e.sort != Sort::Call {
+        out.add("wirespan.sort", Value::Text(e.sort.name().into()));
+    }
+    if e.state != State::Complete {
+        out.add("wirespan.state", Value::Text(e.state.name().into()));
+    }
+    if trace.late {
+        out.add("wirespan.late", Value::Bool(true));
+    }
+    let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    out.add(POINT, Value::Int(span.point.into()));
+    out.add("wirespan.tap", Value::Text(names.tap(e.tap).into()));
+    let frame = e.request.first.frame;
+    if frame.file.0 > 0 {
+        out.add("wirespan.file", number(frame.file.0.into()));
+    }
+    out.add("wirespan.request.frame", number(frame.number));
+    out.add("wirespan.request.size", number(e.request.len));
+    if let Some(response) = &e.response {
+        out.add("wirespan.response.frame", number(response.first.frame.number));
+        out.add("wirespan.response.size", number(response.len));
+    }
+}
+
+fn why<'s>(link: &'s Link, out: &mut Attributes<'s>) {
+    out.reason(link.kind.name(), link.reason.name());
+    out.confidence(link.confidence);
+    if !link.against.is_empty() {
+        let against = link.against.iter().map(|words| Cow::Borrowed(*words)).collect();
+        out.add("wirespan.link.against", Value::Texts(against));
+    }
+    let other = link.runner_up.map(|other| Value::Text(format!("{other:016x}").into()));
+    out.optional("wirespan.link.runner_up", other);
+}
+
+/// The identifiers that the messages carried, which are not those of this output: a second one of
+/// the same format has `.2` behind its name.
+fn identifiers<'s>(e: &'s Exchange, out: &mut Attributes<'s>) {
+    for (place, context) in e.contexts.iter().enumerate() {
+        let same = |other: &&Context| other.format == context.format;
+        let before = e.contexts.iter().take(place).filter(same).count();
+        let number = if before == 0 { String::new() } else { format!(".{}", before + 1) };
+        let stem = format!("wirespan.id.{}{number}", context.format.name());
+        let mut add = |part: &str, value: Cow<'s, str>| {
+            out.0.push((format!("{stem}{part}").into(), Value::Text(value)));
+        };
+        let text = id_text(context, e);
+        if context.format == Format::RequestId && !text.is_empty() {
+            add("", lossy(text));
+        } else {
+            add(".trace_id", format!("{:032x}", context.trace.get()).into());
+        }
+        for (part, id) in [(".span_id", context.span), (".parent_id", context.parent)] {
+            if let Some(id) = id {
+                add(part, format!("{:016x}", id.get()).into());
+            }
+        }
+    }
+}
+
+/// The end of the request and the start of the response, where these lie within the span.
+fn events(e: &Exchange) -> SmallVec<[(&'static str, Timestamp); 2]> {
+    let mut events = SmallVec::new();
+    let within = e.start().0 + 1..e.end().0;
+    if within.contains(&e.request.last.at.0) {
+        events.push(("request.end", e.request.last.at));
+    }
+    if let Some(response) = &e.response
+        && within.contains(&response.first.at.0)
+    {
+        events.push(("response.start", response.first.at));
+    }
+    events
+}
+
+/// Why an exchange failed, in words.
+fn message(e: &Exchange) -> Option<Cow<'_, str>> {
+    let words = match e.state {
+        State::TimedOut => "no response in time",
+        State::Closed => "the connection was closed before a response",
+        State::Reset => "the connection was reset before a response",
+        State::Refused => "the connection was refused",
+        State::Unanswered => "nobody answered",
+        _ => {
+            let text = e.text.text("wirespan.db.error").or_else(|| e.text.text(STATUS_TEXT));
+            return text.filter(|text| !text.is_empty()).map(lossy);
+        }
+    };
+    Some(words.into())
+}
+
+/// The answers of DNS, which stand in one text with commas; those in quotes are no ends.
+fn answers<'s>(all: &str) -> Vec<Cow<'s, str>> {
+    let mut quoted = false;
+    let is_end = |c: char| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    };
+    all.split(is_end).map(|answer| Cow::Owned(answer.trim().to_owned())).collect()
+}
+
+fn is_known_method(method: &str) -> bool {
+    METHODS.contains(&method)
+}
+
+fn join(first: &str, second: &str) -> String {
+    match (first, second) {
+        (word, "") | ("", word) => word.to_owned(),
+        (first, second) => format!("{first} {second}"),
+    }
+}
+
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// The same decimal number: 0.99 and not 0.9900000095367432.
+pub(super) fn exact(confidence: f32) -> f64 {
+    (f64::from(confidence) * 1e6).round() / 1e6
+}
+
+/// Both ends of a span are rounded down, so that what lies within another one stays within it.
+pub(super) fn microseconds(at: Timestamp) -> i64 {
+    at.0.div_euclid(1000)
+}
+
+/// What made the spans.
+pub(super) const SCOPE: &str = "wirespan";
+/// Its version.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The name under which the number of the point stands.
+pub(super) const POINT: &str = "wirespan.capture.point";
+/// Attributes that a span mostly has at most.
+const ATTRIBUTES: usize = 32;
+/// Characters of a name.
+const LONGEST_NAME: usize = 255;
+/// Methods that the conventions know; others are `_OTHER`.
+const METHODS: &[&str] =
+    &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
