@@ -9,6 +9,7 @@ use std::time::Instant;
 use wirespan_parsers::message::{Attribute, Message, Side, Status};
 use wirespan_parsers::protocol::{FlowInfo, Inner, Key, Out, Protocol, Step, Timestamp, Transport};
 use wirespan_parsers::registry::protocols;
+use wirespan_parsers::sql::{Dialect, Lexer};
 use wirespan_parsers::trace_context::TraceContext;
 
 fn main() {
@@ -22,7 +23,40 @@ fn main() {
             (0..RUNS).map(|_| nanoseconds(protocol.as_mut(), case)).fold(f64::INFINITY, f64::min);
         println!("{:8} {:28} {best:8.1} ns", case.protocol, case.what);
     }
+    for (what, sql) in STATEMENTS {
+        let best = (0..RUNS).map(|_| statement_nanoseconds(sql)).fold(f64::INFINITY, f64::min);
+        println!("{:8} {what:28} {best:8.1} ns, {:.1} a byte", "sql", best / sql.len() as f64);
+    }
 }
+
+fn statement_nanoseconds(sql: &[u8]) -> f64 {
+    let mut lexer = Lexer::new(Dialect::MySql, &Arc::default());
+    let start = Instant::now();
+    for _ in 0..EXCHANGES_PER_RUN {
+        lexer.restart();
+        lexer.read(black_box(sql), &mut |range| {
+            black_box(range);
+        });
+        lexer.end();
+        black_box(lexer.statement());
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(EXCHANGES_PER_RUN)
+}
+
+const STATEMENTS: &[(&str, &[u8])] = &[
+    ("SELECT by key", b"SELECT c FROM sbtest1 WHERE id=50432"),
+    (
+        "SELECT with JOIN and comment",
+        b"SELECT o.id, o.total, c.name FROM orders AS o LEFT JOIN customers c ON c.id = o.customer \
+          WHERE o.state IN ('new', 'paid', 'sent') AND o.created > '2026-01-01' ORDER BY o.id LIMIT 20 \
+          /*traceparent='00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'*/",
+    ),
+    (
+        "INSERT of 4 rows",
+        b"INSERT INTO items (order_id, sku, price, note) VALUES (1, 'a-17', 12.5, 'blue'), \
+          (1, 'a-18', 13.5, 'red'), (2, 'b-1', 0.99, NULL), (3, 'c-1', 100, 'it''s big')",
+    ),
+];
 
 struct Case {
     protocol: &'static str,

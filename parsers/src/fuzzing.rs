@@ -12,6 +12,7 @@ use crate::protocol::{
 };
 use crate::registry::protocols;
 use crate::settings::Settings;
+use crate::sql::{Dialect, Lexer};
 use crate::trace_context::TraceContext;
 use crate::unread::unread;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -80,6 +81,41 @@ pub fn detection(data: &[u8]) {
     for transport in [Transport::Tcp, Transport::Udp] {
         unread(transport, Side::A, data);
     }
+}
+
+/// Reads a statement whole and in pieces: text, names, and the places of literals are the same, and
+/// nothing of what was told as a literal is left.
+///
+/// The first byte chooses the dialect and how long the pieces are.
+///
+/// # Panics
+/// If the pieces say something else than the whole, or a literal is shown.
+pub fn sql(data: &[u8]) {
+    let Some((choice, sql)) = data.split_first() else { return };
+    let dialect = if choice & 1 == 0 { Dialect::MySql } else { Dialect::PostgreSql };
+    let mut lexer = Lexer::new(dialect, &Arc::default());
+    let mut read = |length: usize| {
+        let mut literals = vec![false; sql.len()];
+        lexer.restart();
+        for (index, piece) in sql.chunks(length).enumerate() {
+            let start = index * length;
+            lexer.read(piece, &mut |range| {
+                assert!(!range.is_empty() && range.end <= piece.len(), "{range:?}");
+                let told = literals.get_mut(start + range.start..start + range.end);
+                told.into_iter().flatten().for_each(|place| *place = true);
+            });
+        }
+        lexer.end();
+        (lexer.statement().clone(), literals)
+    };
+    let (whole, literals) = read(sql.len().max(1));
+    let (pieces, in_pieces) = read(usize::from(choice >> 1) + 1);
+    let shown = sql.escape_ascii();
+    assert_eq!(whole, pieces, "{shown}");
+    assert_eq!(literals, in_pieces, "{shown}");
+    // A quote that is left belongs to a quoted name.
+    let named = whole.text().iter().any(|byte| matches!(byte, b'"' | b'`'));
+    assert!(named || !whole.text().contains(&b'\''), "{shown}");
 }
 
 /// Runs the events through a protocol in several splits and checks what it does.
