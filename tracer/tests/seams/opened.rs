@@ -160,7 +160,7 @@ fn check(ran: &Ran) -> Found {
             trace.spans.iter().map(|span| {
                 let above = span.link.as_ref().map(|link| trace.spans[link.parent].id);
                 let earlier = span.earlier.filter(|earlier| earlier.trace == trace.id);
-                let parent = above.or(earlier.map(|earlier| earlier.span));
+                let parent = above.or_else(|| earlier.map(|earlier| earlier.span));
                 let parent = parent.map(|id| format!("{id:016x}")).unwrap_or_default();
                 [format!("{:032x}", trace.id), format!("{:016x}", span.id), parent]
             })
