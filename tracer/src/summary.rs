@@ -73,6 +73,9 @@ pub struct Summary {
     /// What of it was shown, where that is not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shown: Option<Shown>,
+    /// What was sent to a collector, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Sent>,
     /// What was asked of whom, those first on whom most time was spent; empty where nobody asked
     /// for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -130,6 +133,76 @@ pub struct Shown {
     /// Traces that were wanted, also those for which there was no room.
     pub matched: u64,
 }
+
+/// What was sent to a collector.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    /// Where to, without what may be secret.
+    pub endpoint: String,
+    /// Spans that were taken there.
+    pub spans: u64,
+    /// Spans that it did not take of requests of which it took the rest.
+    pub rejected: u64,
+    /// Spans of requests that could not be sent, or that it did not take.
+    pub dropped: u64,
+    /// Requests, each counted once.
+    pub requests: u64,
+    /// How often one was tried again.
+    pub retries: u64,
+    /// What the collector said, or why it said nothing, and how many spans were lost with it.
+    pub reasons: BTreeMap<String, u64>,
+}
+
+impl Sent {
+    /// Spans that are done with.
+    pub fn done(&self) -> u64 {
+        self.spans + self.rejected + self.dropped
+    }
+
+    /// Notes why so many spans were lost.
+    pub fn told(&mut self, why: &str, spans: u64) {
+        let why = if why.is_empty() { "no reason was given" } else { why };
+        let is_known = self.reasons.contains_key(why);
+        let why = if is_known || self.reasons.len() < REASONS { why } else { "other reasons" };
+        add(&mut self.reasons, why, spans);
+    }
+
+    fn describe(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [spans, requests] = [self.spans, self.requests].map(grouped);
+        let s = if self.requests == 1 { "" } else { "s" };
+        write!(f, "sent      {spans} spans in {requests} request{s} to {}", self.endpoint)?;
+        for (count, what) in
+            [(self.rejected, "rejected"), (self.dropped, "dropped"), (self.retries, "retries")]
+        {
+            if count > 0 {
+                write!(f, ", {} {what}", grouped(count))?;
+            }
+        }
+        writeln!(f)?;
+        // What the collector said of spans that it took.
+        for (said, _) in self.reasons.iter().filter(|(_, spans)| **spans == 0) {
+            writeln!(f, "collector {said}")?;
+        }
+        Ok(())
+    }
+
+    /// Why spans were lost, if some were.
+    pub fn lost(&self) -> Option<String> {
+        let lost = self.rejected + self.dropped;
+        let mut reasons: Vec<_> = self.reasons.iter().filter(|(_, spans)| **spans > 0).collect();
+        reasons.sort_by_key(|(_, spans)| std::cmp::Reverse(**spans));
+        let reason = reasons.first().map_or("no reason was given", |(reason, _)| reason);
+        let more = match reasons.len() {
+            0 | 1 => String::new(),
+            all => format!("; and {} more reasons (--summary FILE)", all - 1),
+        };
+        let s = if lost == 1 { "" } else { "s" };
+        (lost > 0).then(|| format!("{} span{s} not taken: {reason}{more}", grouped(lost)))
+    }
+}
+
+/// Reasons that are told apart.
+const REASONS: usize = 20;
 
 impl Summary {
     /// Counts a trace.
@@ -269,6 +342,9 @@ impl std::fmt::Display for Summary {
                 0 => writeln!(f)?,
                 more => writeln!(f, ", {} more matched", grouped(more))?,
             }
+        }
+        if let Some(sent) = &self.sent {
+            sent.describe(f)?;
         }
         for (title, map) in
             [("links", &self.links), ("lost", &self.lost), ("early", &self.settled_early)]

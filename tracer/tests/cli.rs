@@ -164,6 +164,8 @@ const CASES: &[Case] = &[
     ("read shop.pcap -q --format zipkin-json --trace 0000", 1, "wirespan: nothing found: none of 35 traces matches", "[\n\n]\n"),
     ("read shop.pcap -q --format chrome-trace", 0, "", "\"name\":\"process_name\",\"pid\":1,"),
     ("read shop.pcap --format jaeger", 2, "wirespan: --format jaeger: name one of terminal, table, ndjson, otlp-json, otlp, jaeger-json, zipkin-json, chrome-trace", ""),
+    ("read --otlp shop.pcap", 2, "wirespan: --otlp shop.pcap: name an URL such as http://localhost:4318, or say --otlp= for that of the environment", ""),
+    ("read shop.pcap --otlp http://", 2, "wirespan: --otlp: name an URL such as http://localhost:4318", ""),
     ("read shop.pcap -q --format table", 0, "", "GET /orders/{id}"),
     ("read shop.pcap -q --format table --errors --sort errors", 0, "", "connect to port 9090"),
     ("read shop.pcap -q --format table --sort speed", 2, "wirespan: --sort speed: name one of total, count, errors, p99, name", ""),

@@ -11,6 +11,7 @@ mod read;
 mod join;
 mod inputs;
 mod output;
+mod send;
 mod packets;
 mod progress;
 mod install;

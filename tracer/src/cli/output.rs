@@ -1,5 +1,6 @@
 //! What a command writes, and where: the standard output, or a file that is none of its inputs.
 
+use super::send::SendArgs;
 use crate::export::chrome::Chrome;
 use crate::export::jaeger::Jaeger;
 use crate::export::ndjson::{Ndjson, SourceNames};
@@ -23,9 +24,12 @@ use std::path::{Path, PathBuf};
 /// What is written, for every command that shows traces.
 #[derive(Debug, Args)]
 pub(super) struct OutputArgs {
-    /// What the traces are written as
-    #[arg(long, value_enum, default_value_t = Format::Terminal, help_heading = OUTPUT)]
-    format: Format,
+    /// What the traces are written as [default: terminal]
+    #[arg(long, value_enum, help_heading = OUTPUT)]
+    format: Option<Format>,
+
+    #[command(flatten)]
+    pub(super) send: SendArgs,
 
     /// What comes first in the table: most time in all, most calls, most often failed, slowest
     #[arg(long, value_name = "BY", value_enum, default_value_t = Sort::Total, help_heading = OUTPUT)]
@@ -121,7 +125,10 @@ impl OutputArgs {
         if let Some(path) = summary {
             check_unused(path, &in_use)?;
         }
-        let traces = Output::create(self.output.as_deref(), inputs)?;
+        let traces = match self.is_written() {
+            true => Output::create(self.output.as_deref(), inputs)?,
+            false => Output::nothing(),
+        };
         let summary = summary.map(|path| Output::create(Some(path), &in_use)).transpose()?;
         Ok(Outlets { traces, summary })
     }
@@ -133,6 +140,15 @@ impl OutputArgs {
             bail!("the standard output is for the packets; name a file for what else is written");
         }
         Ok(if self.output.is_some() { traces } else { Output::nothing() })
+    }
+
+    fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Terminal)
+    }
+
+    /// Whether traces are written: those that are sent are only where that is said.
+    fn is_written(&self) -> bool {
+        !self.send.is_wanted() || self.format.is_some() || self.output.is_some()
     }
 
     /// The files that are written to.
@@ -150,7 +166,7 @@ impl OutputArgs {
     ) -> Box<dyn Exporter> {
         let output = output.writer();
         let semantics = || Semantics::new(protocols.clone(), names.clone());
-        match self.format {
+        match self.format() {
             Format::Ndjson => {
                 Box::new(TextSink::new(Ndjson { protocols, names: names.clone() }, output))
             }
@@ -191,13 +207,15 @@ impl OutputArgs {
 
     /// What the bars mean, where some are shown.
     pub(super) fn legend(&self) -> &'static str {
-        let has_bars = self.format == Format::Terminal && terminal::has_bars(self.width());
+        let is_tree = self.is_written() && self.format() == Format::Terminal;
+        let has_bars = is_tree && terminal::has_bars(self.width());
         if has_bars { terminal::LEGEND } else { "" }
     }
 
     /// Whether a table of all traces is wanted, where these are chosen.
     pub(super) fn needs_operations(&self, selection: &Selection) -> bool {
-        let shown = self.format == Format::Terminal && selection.is_everything();
+        let is_tree = self.is_written() && self.format() == Format::Terminal;
+        let shown = is_tree && selection.is_everything();
         // If none has the service that is asked for, those are named that there are.
         shown || self.summary.is_some() || selection.service.is_some()
     }
@@ -216,7 +234,7 @@ impl OutputArgs {
     /// Whether a line of progress disturbs nothing: among traces on the same terminal, it would
     /// both.
     pub(super) fn may_show_progress(&self) -> bool {
-        let to_terminal = self.output.is_none() && io::stdout().is_terminal();
+        let to_terminal = self.is_written() && self.output.is_none() && io::stdout().is_terminal();
         !self.quiet && !to_terminal && !is_dumb()
     }
 

@@ -307,7 +307,7 @@ pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    done; a capture whose end is cut off is read up to there
   1    done, but nothing was found; one line says why
-  2    could not be done; one line says why
+  2    could not be done, or spans were not taken (--otlp); one line says why
   130  ctrl-C cut short the reading; what had been read is shown";
 pub(super) const BARS: &str = "\
 Bars:

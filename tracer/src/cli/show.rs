@@ -4,9 +4,11 @@
 use super::choose::ChooseArgs;
 use super::output::{Outlets, OutputArgs, columns_of_talk, failure};
 use super::packets::Destination;
+use super::send::{self, sender};
 use super::{Exit, complain};
 use crate::export::Exporter;
 use crate::export::ndjson::SourceNames;
+use crate::export::send::{Failure, Sender, Settings};
 use crate::export::width::{self, folded};
 use crate::joining::Outcomes;
 use crate::operations::Operations;
@@ -25,6 +27,8 @@ pub(super) struct Showing<'a> {
     choose: &'a ChooseArgs,
     output: &'a OutputArgs,
     outlets: Outlets,
+    /// Where traces are sent, if they are.
+    settings: Option<Settings>,
     /// Set by ctrl-C, and where nothing that still comes would be shown.
     stop: Arc<AtomicBool>,
     /// Names that the run learns.
@@ -45,13 +49,14 @@ impl<'a> Showing<'a> {
         stop: Arc<AtomicBool>,
     ) -> Result<Self> {
         choose.check()?;
+        let settings = output.send.settings()?;
         let outlets = output.open(inputs)?;
         let interrupt = signal_hook::consts::SIGINT;
         signal_hook::flag::register_conditional_shutdown(interrupt, 130, stop.clone())
             .and_then(|_| signal_hook::flag::register(interrupt, stop.clone()))
             .context("watch for ctrl-C")?;
         let (names, start) = (SourceNames::default(), CaptureStart::default());
-        Ok(Self { choose, output, outlets, stop, names, start, notes: None })
+        Ok(Self { choose, output, outlets, settings, stop, names, start, notes: None })
     }
 
     /// Notes the spans that are shown, so that their packets can be written.
@@ -72,13 +77,14 @@ impl<'a> Showing<'a> {
         run: impl FnOnce(&mut (dyn SpanSink + Send)) -> Outcomes,
         why: impl FnOnce(&Summary) -> String,
     ) -> Result<Exit> {
-        let Self { choose, output, outlets, stop, names, start, notes } = self;
+        let Self { choose, output, outlets, settings, stop, names, start, notes } = self;
         let output_name = outlets.traces.name().to_owned();
         let selection = choose.selection(&output.zone());
         let operations = output.needs_operations(&selection);
         let operations = operations.then(|| Operations::new(protocols.clone()));
+        let sender = settings.map(|settings| sender(settings, &protocols, &names)).transpose()?;
         let exporter = output.exporter(outlets.traces, protocols, &names, &selection);
-        let shown = Shown { notes: notes.clone(), exporter };
+        let shown = Shown { notes: notes.clone(), exporter, sender };
         let mut chosen = Selecting::new(selection, start, shown);
         let ends_at_limit = choose.ends_at_limit() && outlets.summary.is_none();
         if ends_at_limit {
@@ -87,6 +93,12 @@ impl<'a> Showing<'a> {
         let mut sink = Sink { operations, notes, chosen };
         let mut outcomes = run(&mut sink);
         outcomes.stopped |= stop.load(Ordering::Relaxed);
+        if let Some(sender) = &mut sink.chosen.sink().sender {
+            outcomes.summary.sent = Some(send::finish(sender, output.may_show_progress()));
+            // What could not be written is said first: that is why sending ended.
+            let failure = sender.failure().map(io::Error::other);
+            outcomes.sink_error = outcomes.sink_error.or(failure);
+        }
         sink.complete(&mut outcomes.summary);
         measure(&mut outcomes.summary);
         if outcomes.sink_error.is_none() {
@@ -116,6 +128,7 @@ struct Sink {
 struct Shown {
     notes: Option<Notes>,
     exporter: Box<dyn Exporter>,
+    sender: Option<Sender>,
 }
 
 impl Sink {
@@ -155,12 +168,18 @@ impl SpanSink for Shown {
         if let Some(notes) = &self.notes {
             notes.want(traces);
         }
+        if let Some(sender) = &mut self.sender {
+            sender.traces(traces)?;
+        }
         self.exporter.traces(traces)
     }
 
     fn finish(&mut self) -> io::Result<()> {
         if let Some(notes) = &self.notes {
             notes.end();
+        }
+        if let Some(sender) = &mut self.sender {
+            sender.finish()?;
         }
         self.exporter.finish()
     }
@@ -206,10 +225,17 @@ fn conclude(
             }
             return Ok(Exit::Done);
         }
-        return Err(failure(output_name, error));
+        return Err(match error.get_ref().and_then(|error| error.downcast_ref::<Failure>()) {
+            Some(failure) => failure.clone().into(),
+            None => failure(output_name, error),
+        });
     }
     if let Some(error) = &outcomes.source_error {
         bail!("read: {error}; what had come before was used");
+    }
+    if let Some((sent, lost)) = summary.sent.as_ref().and_then(|sent| Some((sent, sent.lost()?))) {
+        complain(&format!("wirespan: send to {}: {lost}", sent.endpoint));
+        return Ok(Exit::CouldNot);
     }
     if at_limit {
         if !output.quiet {

@@ -4,6 +4,7 @@ mod json;
 pub mod ndjson;
 pub mod semantics;
 pub mod otlp;
+pub mod send;
 pub mod jaeger;
 pub mod zipkin;
 pub mod chrome;

@@ -16,6 +16,18 @@ pub(super) fn request(request: &ExportTraceServiceRequest, out: &mut Vec<u8>) {
     object.end();
 }
 
+/// Appends the resources of a request, with commas between them.
+pub(super) fn resources(request: &ExportTraceServiceRequest, out: &mut Vec<u8>) {
+    for (place, of) in request.resource_spans.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        let mut object = Object::new(out);
+        resource_spans(of, &mut object);
+        object.end();
+    }
+}
+
 fn resource_spans(of: &ResourceSpans, fields: &mut Object<'_>) {
     if let Some(resource) = &of.resource {
         fields.object(key!("resource"), |fields| attributes(&resource.attributes, fields));

@@ -5,6 +5,9 @@
 
 mod proto;
 mod json;
+mod response;
+
+pub use response::PartialSuccess;
 
 use crate::export::Render;
 use crate::export::ndjson::Names;
@@ -31,18 +34,52 @@ pub enum Encoding {
     Framed,
 }
 
+/// What requests and answers of a server are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Protobuf.
+    Protobuf,
+    /// JSON.
+    Json,
+}
+
 impl Otlp {
     /// Writes what spans mean in this encoding.
     pub fn new(semantics: Semantics, encoding: Encoding) -> Self {
         Self { semantics, encoding, resource: Vec::new() }
     }
 
-    fn request(&self, trace: &Trace) -> proto::ExportTraceServiceRequest {
+    /// Makes pieces to be sent, with this told of each resource beside what the packets tell.
+    pub(super) fn sent(semantics: Semantics, resource: Vec<(String, String)>) -> Self {
+        Self { semantics, encoding: Encoding::Framed, resource }
+    }
+
+    /// The spans of a trace in pieces that are not too large, with how many spans each has. Pieces
+    /// of protobuf are one request when they stand one behind the other; those of JSON with commas
+    /// between them are its list of resources.
+    pub(super) fn pieces(
+        &self,
+        trace: &Trace,
+        content: Content,
+        see: &mut dyn FnMut(u64, Vec<u8>),
+    ) {
+        for spans in trace.spans.chunks(PIECE) {
+            let request = self.request(trace, spans);
+            let mut out = Vec::new();
+            match content {
+                Content::Json => json::resources(&request, &mut out),
+                Content::Protobuf => request.encode_raw(&mut out),
+            }
+            see(spans.len() as u64, out);
+        }
+    }
+
+    fn request(&self, trace: &Trace, spans: &[Span]) -> proto::ExportTraceServiceRequest {
         let mut request = proto::ExportTraceServiceRequest::default();
         let Some(names) = self.semantics.names() else { return request };
         // There are few of either in a trace, or they were told apart one after another.
         let mut known: Vec<(Asked<'_>, Vec<u32>)> = Vec::new();
-        for span in &trace.spans {
+        for span in spans {
             let asked = Asked::by(span, &names);
             let place = known.iter().rposition(|(other, _)| *other == asked);
             let place = place.unwrap_or_else(|| {
@@ -118,7 +155,7 @@ impl Otlp {
 
 impl Render for Otlp {
     fn trace(&self, trace: &Trace, out: &mut Vec<u8>) {
-        let request = self.request(trace);
+        let request = self.request(trace, &trace.spans);
         match self.encoding {
             Encoding::JsonLines => {
                 json::request(&request, out);
@@ -167,3 +204,6 @@ fn key_value(key: &str, value: &Value<'_>) -> KeyValue {
 fn nanoseconds(at: Timestamp) -> u64 {
     u64::try_from(at.0).unwrap_or_default()
 }
+
+/// Spans of a trace that are sent together. Texts of a span take 16 KiB at most, mostly less than 1.
+const PIECE: usize = 64;

@@ -144,3 +144,25 @@ pub(super) struct ArrayValue {
     #[prost(message, repeated, tag = "1")]
     pub(super) values: Vec<AnyValue>,
 }
+
+/// What a collector answers with.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ExportTraceServiceResponse {
+    #[prost(message, optional, tag = "1")]
+    pub(super) partial_success: Option<ExportTracePartialSuccess>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ExportTracePartialSuccess {
+    #[prost(int64, tag = "1")]
+    pub(super) rejected_spans: i64,
+    #[prost(string, tag = "2")]
+    pub(super) error_message: String,
+}
+
+/// `google.rpc.Status`: what a collector answers with that takes nothing.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RpcStatus {
+    #[prost(string, tag = "2")]
+    pub(super) message: String,
+}

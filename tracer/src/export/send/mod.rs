@@ -1,0 +1,259 @@
+//! Sends traces to a collector, as OTLP over HTTP: in batches, on a thread of its own, behind a
+//! queue that lets the reader wait where the collector is slower.
+//!
+//! <https://opentelemetry.io/docs/specs/otlp/#otlphttp>
+
+mod retry;
+mod settings;
+mod post;
+
+pub use retry::Patience;
+pub use settings::Settings;
+
+use crate::export::otlp::{Content, Otlp};
+use crate::export::semantics::Semantics;
+use crate::span::{SpanSink, Trace};
+use crate::summary::Sent;
+use jiff::Timestamp;
+use post::{Answer, Client};
+use rayon::prelude::*;
+use retry::Waits;
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Takes traces, and sends them.
+pub struct Sender {
+    otlp: Otlp,
+    content: Content,
+    batch: Batch,
+    /// Where requests go; nothing once there are no more.
+    queue: Option<SyncSender<Batch>>,
+    /// Says that all was sent by being closed.
+    end: Receiver<()>,
+    state: Arc<Mutex<State>>,
+    /// Spans that were handed to the thread.
+    handed: u64,
+}
+
+/// Spans that are sent together: the resources of one request, without what stands around them.
+#[derive(Debug, Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    spans: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sent: Sent,
+    /// Why nothing can be sent at all.
+    failure: Option<Failure>,
+}
+
+/// Why nothing can be sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("send to {endpoint}: {why}")]
+pub struct Failure {
+    endpoint: String,
+    why: String,
+}
+
+impl Sender {
+    /// Sends what spans mean to the place of these settings.
+    ///
+    /// # Errors
+    /// That the system gives no thread.
+    pub fn new(
+        semantics: Semantics,
+        mut settings: Settings,
+        patience: Patience,
+    ) -> io::Result<Self> {
+        let content = settings.content;
+        let otlp = Otlp::sent(semantics, std::mem::take(&mut settings.resource));
+        let client = Client::new(settings);
+        let sent = Sent { endpoint: client.endpoint(), ..Sent::default() };
+        let state = Arc::new(Mutex::new(State { sent, failure: None }));
+        let (queue, batches) = sync_channel(QUEUE);
+        let (alive, end) = channel();
+        let sending = Sending { client, content, patience, state: state.clone(), given_up: 0 };
+        thread::Builder::new().name("otlp".to_owned()).spawn(move || {
+            sending.run(&batches);
+            drop(alive);
+        })?;
+        let (batch, queue) = (Batch::default(), Some(queue));
+        Ok(Self { otlp, content, batch, queue, end, state, handed: 0 })
+    }
+
+    /// Spans that were taken over.
+    pub fn handed(&self) -> u64 {
+        self.handed
+    }
+
+    /// Why nothing can be sent at all, if that is so.
+    pub fn failure(&self) -> Option<Failure> {
+        lock(&self.state).failure.clone()
+    }
+
+    /// Waits until all is sent or dropped, and says now and then how many spans are.
+    pub fn wait(&mut self, see: &mut dyn FnMut(u64)) -> Sent {
+        self.close();
+        while self.end.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
+            see(lock(&self.state).sent.done());
+        }
+        lock(&self.state).sent.clone()
+    }
+
+    fn close(&mut self) {
+        self.flush();
+        self.queue = None;
+    }
+
+    fn flush(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.spans == 0 {
+            return;
+        }
+        self.handed += batch.spans;
+        // The thread goes on until the queue is closed.
+        if let Some(queue) = &self.queue {
+            let _ = queue.send(batch);
+        }
+    }
+}
+
+impl SpanSink for Sender {
+    fn trace(&mut self, trace: &Trace) -> io::Result<()> {
+        self.traces(std::slice::from_ref(trace))
+    }
+
+    fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
+        if let Some(failure) = self.failure() {
+            return Err(io::Error::other(failure));
+        }
+        let (otlp, content) = (&self.otlp, self.content);
+        let pieces = traces.par_chunks(TOGETHER).map(|traces| pieces(otlp, content, traces));
+        let pieces: Vec<Vec<Batch>> = pieces.collect();
+        for piece in pieces.into_iter().flatten() {
+            let Batch { bytes, spans } = &mut self.batch;
+            if *spans > 0
+                && (*spans + piece.spans > SPANS || bytes.len() + piece.bytes.len() > BYTES)
+            {
+                self.flush();
+            }
+            let Batch { bytes, spans } = &mut self.batch;
+            if *spans > 0 && self.content == Content::Json {
+                bytes.push(b',');
+            }
+            bytes.extend_from_slice(&piece.bytes);
+            *spans += piece.spans;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.close();
+        Ok(())
+    }
+}
+
+/// Traces in pieces that are small enough to be sent.
+fn pieces(otlp: &Otlp, content: Content, traces: &[Trace]) -> Vec<Batch> {
+    let mut pieces = Vec::new();
+    for trace in traces {
+        otlp.pieces(trace, content, &mut |spans, bytes| pieces.push(Batch { bytes, spans }));
+    }
+    pieces
+}
+
+/// The thread's side.
+struct Sending {
+    client: Client,
+    content: Content,
+    patience: Patience,
+    state: Arc<Mutex<State>>,
+    /// Requests without success, one behind the other.
+    given_up: u32,
+}
+
+impl Sending {
+    fn run(mut self, batches: &Receiver<Batch>) {
+        for batch in batches {
+            if self.given_up >= GIVE_UP || lock(&self.state).failure.is_some() {
+                self.drop(batch.spans, None);
+                continue;
+            }
+            self.send(&batch);
+        }
+    }
+
+    fn send(&mut self, batch: &Batch) {
+        let framed = match self.content {
+            Content::Protobuf => None,
+            Content::Json => {
+                Some([br#"{"resourceSpans":["#, batch.bytes.as_slice(), b"]}"].concat())
+            }
+        };
+        let body = framed.as_deref().unwrap_or(&batch.bytes);
+        let mut waits = Waits::of(self.patience, lock(&self.state).sent.requests);
+        lock(&self.state).sent.requests += 1;
+        loop {
+            let (why, after) = match self.client.post(body, Timestamp::now) {
+                Answer::Taken(partial) => {
+                    self.given_up = 0;
+                    let mut state = lock(&self.state);
+                    let rejected = partial.rejected.min(batch.spans);
+                    state.sent.spans += batch.spans - rejected;
+                    state.sent.rejected += rejected;
+                    if rejected > 0 || !partial.message.is_empty() {
+                        state.sent.told(&partial.message, rejected);
+                    }
+                    return;
+                }
+                Answer::Refused { why } => return self.drop(batch.spans, Some(&why)),
+                Answer::Hopeless { why } if lock(&self.state).sent.spans == 0 => {
+                    let mut state = lock(&self.state);
+                    let endpoint = state.sent.endpoint.clone();
+                    state.failure = Some(Failure { endpoint, why: why.clone() });
+                    drop(state);
+                    return self.drop(batch.spans, Some(&why));
+                }
+                Answer::Hopeless { why } => (why, None),
+                Answer::Later { why, after } => (why, after),
+            };
+            // Once in vain is enough: a collector that is gone stays away from others too.
+            let wait = if self.given_up == 0 { waits.next(after) } else { None };
+            let Some(wait) = wait else {
+                self.given_up += 1;
+                return self.drop(batch.spans, Some(&why));
+            };
+            lock(&self.state).sent.retries += 1;
+            thread::sleep(wait);
+        }
+    }
+
+    fn drop(&self, spans: u64, why: Option<&str>) {
+        let mut state = lock(&self.state);
+        state.sent.dropped += spans;
+        state.sent.told(why.unwrap_or("given up after failures before"), spans);
+    }
+}
+
+/// Nobody panics while it is locked; the counts are right in any case.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Requests that wait to be sent, beside the one that is.
+const QUEUE: usize = 4;
+/// Spans of a request.
+const SPANS: u64 = 1_000;
+/// Bytes of a request, unless one piece of a trace has more.
+const BYTES: usize = 1 << 20;
+/// Requests in vain, one behind the other, after which no other is tried.
+const GIVE_UP: u32 = 5;
+/// How often the counts are looked at while others wait.
+const GLANCE: Duration = Duration::from_millis(200);
+/// Traces that are rendered in one go.
+const TOGETHER: usize = 32;
