@@ -20,6 +20,7 @@ pub mod join;
 pub mod templates;
 pub mod metrics;
 pub mod operations;
+pub mod edges;
 pub mod summary;
 pub mod unjoined;
 pub mod joining;

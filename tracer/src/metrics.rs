@@ -18,6 +18,8 @@ pub struct Latency {
     pub p50: u64,
     /// Nine of ten.
     pub p90: u64,
+    /// 95 of 100.
+    pub p95: u64,
     /// 99 of 100.
     pub p99: u64,
     /// None took longer.
@@ -49,8 +51,8 @@ impl Metrics {
     pub fn latencies(&self) -> impl Iterator<Item = (u8, Latency)> {
         self.by_protocol.iter().map(|(protocol, durations)| {
             let at = |quantile| durations.value_at_quantile(quantile);
-            let (p50, p90, p99) = (at(0.5), at(0.9), at(0.99));
-            (*protocol, Latency { p50, p90, p99, max: durations.max() })
+            let (p50, p90, p95, p99) = (at(0.5), at(0.9), at(0.95), at(0.99));
+            (*protocol, Latency { p50, p90, p95, p99, max: durations.max() })
         })
     }
 }

@@ -25,6 +25,26 @@ pub(crate) fn bytes_text(bytes: u64) -> String {
     }
 }
 
+/// A share with two or three digits; what is not nothing is never shown as nothing.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    match 100.0 * part as f64 / whole.max(1) as f64 {
+        0.0 => "0".to_owned(),
+        percent if percent < 0.1 => "<0.1".to_owned(),
+        percent if percent < 9.95 => format!("{percent:.1}"),
+        percent => format!("{percent:.0}"),
+    }
+}
+
+/// How often in a second, with three digits.
+pub(crate) fn rate_text(rate: f64) -> String {
+    match rate {
+        rate if rate < 0.01 => "<0.01".to_owned(),
+        rate if rate < 9.995 => format!("{rate:.2}"),
+        rate if rate < 99.95 => format!("{rate:.1}"),
+        rate => grouped(rate.round() as u64),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +63,14 @@ mod tests {
     fn digits_stand_in_groups_of_three() {
         let texts = [0, 999, 1_000, 1_234_567].map(grouped);
         assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn shares_and_rates_have_few_digits_and_never_hide_that_there_is_something() {
+        let shares = [(0, 9), (1, 9999), (1, 3), (1, 1), (5, 0)].map(|(a, b)| percent(a, b));
+        assert_eq!(shares, ["0", "<0.1", "33", "100", "500"]);
+        assert_eq!(percent(7, 100), "7.0");
+        let rates = [0.001, 1.0, 12.34, 1234.5].map(rate_text);
+        assert_eq!(rates, ["<0.01", "1.00", "12.3", "1,235"]);
     }
 }

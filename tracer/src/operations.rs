@@ -345,7 +345,7 @@ impl Kind {
 
 /// Counts and durations of calls of one kind.
 #[derive(Debug, Default)]
-struct Tally {
+pub(crate) struct Tally {
     calls: u64,
     failed: u64,
     total: u64,
@@ -355,7 +355,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn record(&mut self, exchange: &Exchange) {
+    pub(crate) fn record(&mut self, exchange: &Exchange) {
         self.calls += 1;
         self.failed += u64::from(exchange.failed());
         if exchange.state != State::Complete || exchange.response.is_none() {
@@ -373,7 +373,7 @@ impl Tally {
         debug_assert!(recorded.is_some_and(|recorded| recorded.is_ok()));
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.calls += other.calls;
         self.failed += other.failed;
         self.total = self.total.saturating_add(other.total);
@@ -388,11 +388,12 @@ impl Tally {
         }
     }
 
-    fn calls(&self) -> Calls {
+    pub(crate) fn calls(&self) -> Calls {
         let latency = self.durations.as_ref().map(|durations| {
             // A histogram rounds up; none took longer than the longest.
             let at = |quantile| durations.value_at_quantile(quantile).min(self.longest);
-            Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: self.longest }
+            let [p50, p90, p95, p99] = [0.5, 0.9, 0.95, 0.99].map(at);
+            Latency { p50, p90, p95, p99, max: self.longest }
         });
         Calls { calls: self.calls, failed: self.failed, latency, total: self.total }
     }

@@ -140,6 +140,19 @@ impl Trace {
         }
         exchanges
     }
+
+    /// The service that called, where the spans above one of them tell it.
+    pub fn caller<'s>(&'s self, span: &'s Span) -> Option<&'s str> {
+        let mut at = span;
+        loop {
+            let above = self.spans.get(at.link.as_ref()?.parent)?;
+            // The exchange at other points is no caller.
+            if !at.is_next_point() {
+                return Some(&above.service);
+            }
+            at = above;
+        }
+    }
 }
 
 /// Takes finished traces, in order.

@@ -1,6 +1,7 @@
 //! What was read, what was found, and what was lost, each by reason. Printed at the end, and
 //! written as JSON by `--summary`; `tracer/docs/formats.md` describes the fields.
 
+use crate::edges::Edge;
 use crate::exchange::{Exchange, ProtocolIndex, Sort, State};
 use crate::metrics::Latency;
 use crate::numbers::grouped;
@@ -80,6 +81,9 @@ pub struct Summary {
     /// for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Service>,
+    /// Who calls whom, as `services`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<Edge>,
     /// What could not be had, by reason.
     pub lost: BTreeMap<String, u64>,
     /// Flows that no protocol recognised, by server, those with most bytes first.

@@ -6,6 +6,7 @@ use crate::export::jaeger::Jaeger;
 use crate::export::ndjson::{Ndjson, SourceNames};
 use crate::export::otlp::{Encoding, Otlp};
 use crate::export::semantics::Semantics;
+use crate::export::service_map::{Form, ServiceMap};
 use crate::export::table::{Layout, Order, TableSink};
 use crate::export::terminal::{self, Look, Terminal};
 use crate::export::time::Zone;
@@ -77,6 +78,10 @@ enum Format {
     Terminal,
     /// A table of services and operations, for people
     Table,
+    /// Who calls whom, as a graph for Graphviz (dot -Tsvg)
+    ServiceMap,
+    /// The same as JSON
+    ServiceMapJson,
     /// All that is known, a span a line
     Ndjson,
     /// OpenTelemetry's, in JSON: a trace a line, as the collector's file exporter writes it
@@ -179,6 +184,8 @@ impl OutputArgs {
             Format::JaegerJson => Box::new(TextSink::new(Jaeger::new(semantics()), output)),
             Format::ZipkinJson => Box::new(TextSink::new(Zipkin::new(semantics()), output)),
             Format::ChromeTrace => Box::new(Chrome::new(semantics(), output)),
+            Format::ServiceMap => Box::new(ServiceMap::new(protocols, Form::Dot, output)),
+            Format::ServiceMapJson => Box::new(ServiceMap::new(protocols, Form::Json, output)),
             Format::Table => Box::new(TableSink::new(protocols, self.layout(usize::MAX), output)),
             Format::Terminal => {
                 let look = Look {

@@ -6,6 +6,7 @@ use super::output::{Outlets, OutputArgs, columns_of_talk, failure};
 use super::packets::Destination;
 use super::send::{self, sender};
 use super::{Exit, complain};
+use crate::edges::Edges;
 use crate::export::Exporter;
 use crate::export::ndjson::SourceNames;
 use crate::export::send::{Failure, Sender, Settings};
@@ -81,7 +82,7 @@ impl<'a> Showing<'a> {
         let output_name = outlets.traces.name().to_owned();
         let selection = choose.selection(&output.zone());
         let operations = output.needs_operations(&selection);
-        let operations = operations.then(|| Operations::new(protocols.clone()));
+        let operations = operations.then(|| (Operations::new(protocols.clone()), Edges::default()));
         let sender = settings.map(|settings| sender(settings, &protocols, &names)).transpose()?;
         let exporter = output.exporter(outlets.traces, protocols, &names, &selection);
         let shown = Shown { notes: notes.clone(), exporter, sender };
@@ -118,7 +119,7 @@ impl<'a> Showing<'a> {
 /// What becomes of traces: they are counted, chosen and written.
 struct Sink {
     /// All of them, where the table of them is wanted.
-    operations: Option<Operations>,
+    operations: Option<(Operations, Edges)>,
     /// All of them, where packets are wanted.
     notes: Option<Notes>,
     chosen: Selecting<Shown>,
@@ -135,7 +136,10 @@ impl Sink {
     /// Puts into the summary what is known here.
     fn complete(&self, summary: &mut Summary) {
         summary.shown = self.chosen.shown();
-        summary.services = self.operations.as_ref().map(Operations::services).unwrap_or_default();
+        if let Some((operations, edges)) = &self.operations {
+            summary.services = operations.services();
+            summary.edges = edges.edges();
+        }
     }
 }
 
@@ -145,8 +149,11 @@ impl SpanSink for Sink {
     }
 
     fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
-        if let Some(operations) = &mut self.operations {
-            traces.iter().for_each(|trace| operations.record(trace));
+        if let Some((operations, edges)) = &mut self.operations {
+            for trace in traces {
+                operations.record(trace);
+                edges.record(trace);
+            }
         }
         if let Some(notes) = &self.notes {
             notes.overhear(traces);

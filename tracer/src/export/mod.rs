@@ -18,6 +18,7 @@ mod details;
 pub mod terminal;
 mod singles;
 pub mod table;
+pub mod service_map;
 pub mod view;
 
 use crate::span::{SpanSink, Trace};

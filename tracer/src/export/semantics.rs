@@ -118,7 +118,7 @@ impl Semantics {
         let family = self.families.get(family).copied().unwrap_or(Family::Other);
         let error = family.error(e);
         let message = error.as_ref().and_then(|_| message(e));
-        let caller = caller(trace, span);
+        let caller = trace.caller(span);
         let mut attributes = Attributes(Vec::with_capacity(ATTRIBUTES));
         family.attributes(e, &mut attributes);
         if let Some(error) = &error {
@@ -168,20 +168,6 @@ impl<'s> Asked<'s> {
             see("wirespan.network", self.network);
         }
     }
-}
-
-/// The service that called, where the span above tells it.
-fn caller<'s>(trace: &'s Trace, span: &'s Span) -> Option<&'s str> {
-    let up = |span: &&'s Span| Some((*span, trace.spans.get(span.link.as_ref()?.parent)?));
-    let mut at = span;
-    // The exchange at other points is no caller.
-    while let Some((below, above)) = up(&at) {
-        if !below.is_next_point() {
-            return Some(&above.service);
-        }
-        at = above;
-    }
-    None
 }
 
 impl Family {

@@ -7,12 +7,13 @@
 //!
 //! What a narrow line has no room for is left out, the least important columns first.
 
+use crate::edges::{Edge, Edges};
 use crate::export::Exporter;
 use crate::export::color::{BOLD, RED, paint};
 use crate::export::time::duration_text;
 use crate::export::width::{self, add_text, clean, fit};
 use crate::metrics::Latency;
-use crate::numbers::grouped;
+use crate::numbers::{grouped, percent, rate_text};
 use crate::operations::{Calls, Operation, Operations, Service};
 use crate::span::{SpanSink, Trace};
 use crate::summary::Summary;
@@ -53,6 +54,7 @@ pub enum Order {
 /// Writes nothing but the table of the traces that it is given.
 pub struct TableSink<W> {
     operations: Operations,
+    edges: Edges,
     layout: Layout,
     output: W,
 }
@@ -60,13 +62,15 @@ pub struct TableSink<W> {
 impl<W> TableSink<W> {
     /// Counts calls in these protocols.
     pub fn new(protocols: Vec<String>, layout: Layout, output: W) -> Self {
-        Self { operations: Operations::new(protocols), layout, output }
+        let (operations, edges) = (Operations::new(protocols), Edges::default());
+        Self { operations, edges, layout, output }
     }
 }
 
 impl<W: Write> SpanSink for TableSink<W> {
     fn trace(&mut self, trace: &Trace) -> io::Result<()> {
         self.operations.record(trace);
+        self.edges.record(trace);
         Ok(())
     }
 
@@ -77,14 +81,20 @@ impl<W: Write> SpanSink for TableSink<W> {
 
 impl<W: Write + Send> Exporter for TableSink<W> {
     fn conclude(&mut self, summary: &Summary) -> io::Result<()> {
-        let text = table(&self.operations.services(), summary.seconds(), self.layout);
+        let (services, edges) = (self.operations.services(), self.edges.edges());
+        let text = table(&services, &edges, summary.seconds(), self.layout);
         self.output.write_all(&text)?;
         self.output.flush()
     }
 }
 
-/// Services, then operations; `seconds` is how long the capture is.
-pub(crate) fn table(services: &[Service], seconds: Option<f64>, layout: Layout) -> Vec<u8> {
+/// Services, who calls whom, then operations; `seconds` is how long the capture is.
+pub(crate) fn table(
+    services: &[Service],
+    edges: &[Edge],
+    seconds: Option<f64>,
+    layout: Layout,
+) -> Vec<u8> {
     let mut by_service = Vec::new();
     let mut by_operation = Vec::new();
     for Service { service, calls, operations } in services {
@@ -96,11 +106,17 @@ pub(crate) fn table(services: &[Service], seconds: Option<f64>, layout: Layout) 
         );
         by_service.push(Row { names: vec![service], calls: *calls });
     }
+    let between = edges.iter().map(|Edge { caller, callee, calls, .. }| {
+        let names = [caller, callee].map(|name| clean(name.as_bytes()).into_owned());
+        Row { names: names.to_vec(), calls: *calls }
+    });
     let whole = services.iter().map(|service| service.calls.total).sum();
     let mut out = String::new();
-    for (titles, mut rows) in
-        [(&["service"][..], by_service), (&["service", "operation"], by_operation)]
-    {
+    for (titles, mut rows) in [
+        (&["service"][..], by_service),
+        (&["caller", "called service"], between.collect()),
+        (&["service", "operation"], by_operation),
+    ] {
         if rows.is_empty() {
             continue;
         }
@@ -251,25 +267,6 @@ impl Block<'_> {
     }
 }
 
-/// A share with two or three digits; what is not nothing is never shown as nothing.
-fn percent(part: u64, whole: u64) -> String {
-    match 100.0 * part as f64 / whole.max(1) as f64 {
-        0.0 => "0".to_owned(),
-        percent if percent < 0.1 => "<0.1".to_owned(),
-        percent if percent < 9.95 => format!("{percent:.1}"),
-        percent => format!("{percent:.0}"),
-    }
-}
-
-fn rate_text(rate: f64) -> String {
-    match rate {
-        rate if rate < 0.01 => "<0.01".to_owned(),
-        rate if rate < 9.995 => format!("{rate:.2}"),
-        rate if rate < 99.95 => format!("{rate:.1}"),
-        rate => grouped(rate.round() as u64),
-    }
-}
-
 fn line(text: &str, width: usize, out: &mut String) {
     let mut line = String::new();
     fit(text, width, &mut line);
@@ -286,21 +283,13 @@ const NAME: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shares_and_rates_have_few_digits_and_never_hide_that_there_is_something() {
-        let shares = [(0, 9), (1, 9999), (1, 3), (1, 1), (5, 0)].map(|(a, b)| percent(a, b));
-        assert_eq!(shares, ["0", "<0.1", "33", "100", "500"]);
-        assert_eq!(percent(7, 100), "7.0");
-        let rates = [0.001, 1.0, 12.34, 1234.5].map(rate_text);
-        assert_eq!(rates, ["<0.01", "1.00", "12.3", "1,235"]);
-    }
+    use crate::edges::CallerKind;
 
     fn services() -> Vec<Service> {
         let calls = |calls, failed, total| {
             let latency = (total > 0).then(|| {
                 let part = total / calls;
-                Latency { p50: part, p90: part, p99: 2 * part, max: 3 * part }
+                Latency { p50: part, p90: part, p95: part, p99: 2 * part, max: 3 * part }
             });
             Calls { calls, failed, latency, total }
         };
@@ -332,9 +321,20 @@ mod tests {
         ]
     }
 
+    fn edges() -> Vec<Edge> {
+        let calls = Calls { calls: 1_234_567, failed: 12, latency: None, total: 7 };
+        let [caller, callee] = ["cache.with.a.very.long.name.example", "shop.example"];
+        vec![Edge {
+            caller: caller.to_owned(),
+            caller_kind: CallerKind::Service,
+            callee: callee.to_owned(),
+            calls,
+        }]
+    }
+
     fn shown(width: usize, order: Order, rows: usize) -> String {
         let layout = Layout { width, colors: false, ascii: false, order, rows };
-        String::from_utf8_lossy(&table(&services(), Some(60.0), layout)).into_owned()
+        String::from_utf8_lossy(&table(&services(), &edges(), Some(60.0), layout)).into_owned()
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl<W: Write + Send> Exporter for View<W> {
             singles.write(terminal.look(), &mut text);
         }
         if let Some(layout) = self.table {
-            text.extend(table(&summary.services, summary.seconds(), layout));
+            text.extend(table(&summary.services, &[], summary.seconds(), layout));
         }
         output.write_all(&text)?;
         output.flush()
