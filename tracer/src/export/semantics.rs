@@ -199,14 +199,14 @@ impl Family {
             Self::Http if !is_known_method(&operation) => join("HTTP", &resource),
             Self::Http => join(&operation, &resource),
             Self::Database(system) => match e.text.text("db.query.summary") {
-                Some(summary) => lossy(summary).into_owned(),
-                None if operation.is_empty() => system.to_owned(),
-                None => join(&operation, &resource),
+                Some(summary) if !summary.is_empty() => lossy(summary).into_owned(),
+                _ if operation.is_empty() && !resource.is_empty() => resource.into_owned(),
+                _ if operation.is_empty() => system.to_owned(),
+                _ => join(&operation, &resource),
             },
             Self::Dns | Self::Other => join(&join(protocol, &operation), &resource),
         };
-        let end = name.char_indices().nth(LONGEST_NAME).map_or(name.len(), |(at, _)| at);
-        name.get(..end).unwrap_or(&name).to_owned()
+        clipped(&name).to_owned()
     }
 
     /// Why an exchange failed, if it did.
@@ -269,22 +269,23 @@ impl Family {
                 out.add("network.protocol.version", Value::Text(version));
             }
             Self::Database(system) => {
-                out.add("db.system.name", Value::Text(system.into()));
+                // Only a protocol knows which of those that speak it this is.
+                let told = text("db.system.name").unwrap_or_else(|| system.into());
+                out.add("db.system.name", Value::Text(told));
+                let namespace = text("db.namespace");
+                let name = target_name(system, e.sort, operation.as_deref(), resource.as_deref());
+                if system != "redis" && e.sort != Sort::Handshake {
+                    out.optional("db.query.summary", summary(e).map(Value::Text));
+                }
                 out.optional("db.operation.name", operation.map(Value::Text));
-                // Keys of Redis are no collections, and several tables are none either.
-                let target = resource.filter(|_| system != "redis");
-                if e.sort == Sort::Handshake {
-                    let namespace = text("db.namespace").or(target);
-                    out.optional("db.namespace", namespace.map(Value::Text));
-                } else if let Some(table) = target {
-                    let name = if table.contains(' ') {
-                        "wirespan.resource"
-                    } else {
-                        "db.collection.name"
-                    };
-                    out.add(name, Value::Text(table));
-                } else if system == "redis" {
-                    out.optional("wirespan.resource", text(RESOURCE).map(Value::Text));
+                match namespace {
+                    // It stood in one database and was about another.
+                    Some(namespace) if name == "db.namespace" => {
+                        let other = resource.filter(|other| *other != namespace);
+                        out.optional("wirespan.resource", other.map(Value::Text));
+                        out.add(name, Value::Text(namespace));
+                    }
+                    _ => out.optional(name, resource.map(Value::Text)),
                 }
                 let is_error = matches!(e.outcome, Outcome::ClientError | Outcome::ServerError);
                 let code = response.filter(|_| is_error).and_then(|_| self.code(e));
@@ -307,6 +308,43 @@ impl Family {
             }
         }
     }
+}
+
+/// What that is called which a command was about.
+fn target_name(
+    system: &str,
+    sort: Sort,
+    operation: Option<&str>,
+    resource: Option<&str>,
+) -> &'static str {
+    let several = resource.is_some_and(|resource| resource.contains(' '));
+    match operation {
+        // Keys are no collections.
+        _ if system == "redis" => "wirespan.resource",
+        _ if sort == Sort::Handshake => "db.namespace",
+        Some("INIT DB" | "USE") => "db.namespace",
+        Some("CALL") if !several => "db.stored_procedure.name",
+        // Several tables are no collection either.
+        _ if several => "wirespan.resource",
+        _ => "db.collection.name",
+    }
+}
+
+/// `db.query.summary`, made of a statement's verb and tables where the protocol does not tell it.
+fn summary(e: &Exchange) -> Option<Cow<'_, str>> {
+    let text = |name| e.text.text(name).filter(|text| !text.is_empty()).map(lossy);
+    let told = text("db.query.summary");
+    told.or_else(|| {
+        text("db.query.text")?;
+        let made = join(&text(OPERATION)?, &text(RESOURCE).unwrap_or_default());
+        Some(Cow::Owned(clipped(&made).to_owned()))
+    })
+}
+
+/// No longer than the conventions let names be.
+fn clipped(name: &str) -> &str {
+    let end = name.char_indices().nth(LONGEST_NAME).map_or(name.len(), |(at, _)| at);
+    name.get(..end).unwrap_or(name)
 }
 
 impl<'s> Attributes<'s> {
@@ -586,3 +624,101 @@ const LONGEST_NAME: usize = 255;
 /// Methods that the conventions know; others are `_OTHER`.
 const METHODS: &[&str] =
     &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wirespan_parsers::message::Attribute;
+
+    type Texts<'t> = &'t [(&'static str, &'t str)];
+
+    /// What a database's exchange with these texts becomes, name first.
+    fn told(family: &str, texts: Texts<'_>, change: fn(&mut Exchange)) -> Vec<String> {
+        let mut exchange = Exchange::lasting(1_000);
+        for (name, value) in texts {
+            exchange.text.add(Attribute { name, value: message::Value::Text(value.as_bytes()) });
+        }
+        change(&mut exchange);
+        let family = Family::of(family);
+        let mut attributes = Attributes::default();
+        family.attributes(&exchange, &mut attributes);
+        if let Some(error) = family.error(&exchange) {
+            attributes.add("error.type", Value::Text(error));
+        }
+        attributes.rest_of(&exchange);
+        let lines = attributes.iter().map(|(name, value)| format!("{name}={}", value.to_text()));
+        std::iter::once(family.name(&exchange, "")).chain(lines).collect()
+    }
+
+    #[test]
+    fn a_statement_has_its_verb_its_table_and_a_summary() {
+        let texts = [
+            (OPERATION, "SELECT"),
+            (RESOURCE, "orders"),
+            ("db.query.text", "select * from orders where id = ?"),
+            ("db.namespace", "shop"),
+        ];
+        let expected = [
+            "SELECT orders",
+            "db.system.name=mysql",
+            "db.query.summary=SELECT orders",
+            "db.operation.name=SELECT",
+            "db.collection.name=orders",
+            "db.query.text=select * from orders where id = ?",
+            "db.namespace=shop",
+        ];
+        assert_eq!(told("mysql", &texts, |_| {}), expected);
+    }
+
+    #[test]
+    fn several_tables_are_no_collection() {
+        let texts = [
+            (OPERATION, "SELECT"),
+            (RESOURCE, "orders customers"),
+            ("db.query.text", "…"),
+            ("db.system.name", "mariadb"),
+        ];
+        let expected = [
+            "SELECT orders customers",
+            "db.system.name=mariadb",
+            "db.query.summary=SELECT orders customers",
+            "db.operation.name=SELECT",
+            "wirespan.resource=orders customers",
+            "db.query.text=…",
+        ];
+        assert_eq!(told("mysql", &texts, |_| {}), expected);
+    }
+
+    #[test]
+    fn procedures_and_databases_are_called_so() {
+        let call = told("postgresql", &[(OPERATION, "CALL"), (RESOURCE, "pay")], |_| {});
+        assert_eq!(call.last().map(String::as_str), Some("db.stored_procedure.name=pay"));
+        let login = told("postgresql", &[(OPERATION, "LOGIN"), (RESOURCE, "shop")], |exchange| {
+            exchange.sort = Sort::Handshake;
+        });
+        let expected = [
+            "LOGIN shop",
+            "db.system.name=postgresql",
+            "db.operation.name=LOGIN",
+            "db.namespace=shop",
+        ];
+        assert_eq!(login, expected);
+        let texts = [(OPERATION, "INIT DB"), (RESOURCE, "new"), ("db.namespace", "old")];
+        let mut other = told("mysql", &texts, |_| {});
+        assert_eq!(other.split_off(3), ["wirespan.resource=new", "db.namespace=old"]);
+    }
+
+    #[test]
+    fn errors_have_the_code_that_users_of_the_database_know() {
+        let texts = [(OPERATION, "INSERT"), (RESOURCE, "orders"), (STATUS_TEXT, "23505")];
+        let failed: fn(&mut Exchange) = |exchange| exchange.outcome = Outcome::ClientError;
+        let ends = |mut told: Vec<String>| told.split_off(told.len() - 2);
+        let expected = ["db.response.status_code=23505", "error.type=23505"];
+        assert_eq!(ends(told("postgresql", &texts, failed)), expected);
+        let failed: fn(&mut Exchange) = |exchange| {
+            (exchange.outcome, exchange.code) = (Outcome::ServerError, 1213);
+        };
+        let expected = ["db.response.status_code=1213", "error.type=1213"];
+        assert_eq!(ends(told("mysql", &texts, failed)), expected);
+    }
+}
