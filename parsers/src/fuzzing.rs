@@ -13,7 +13,7 @@ use crate::protocol::{
 use crate::registry::protocols;
 use crate::settings::Settings;
 use crate::sql::{Dialect, Lexer};
-use crate::trace_context::TraceContext;
+use crate::trace_context::{Collector, TraceContext};
 use crate::unread::unread;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
@@ -51,6 +51,29 @@ pub fn protocol(data: &[u8]) {
         }
         check(protocol.as_mut(), transport, client, &events);
     }
+}
+
+/// Reads lines of `name: value` as headers: identifiers come in the order of their formats, each
+/// once, and what is told of them is what is read again from it.
+///
+/// # Panics
+/// If one of that is not so.
+pub fn identifiers(data: &[u8]) {
+    let mut collector = Collector::default();
+    for line in data.split(|byte| *byte == b'\n') {
+        let mut sides = line.splitn(2, |byte| *byte == b':');
+        let (Some(name), Some(value)) = (sides.next(), sides.next()) else { continue };
+        collector.header(name, value);
+    }
+    let mut last = None;
+    collector.finish(&mut |context| {
+        assert!(last < Some(context.format), "{last:?}, then {context:?}");
+        last = Some(context.format);
+        assert!(context.trace != 0 && !context.text.is_empty(), "{context:?}");
+        if context.format.is_text() {
+            assert_eq!(context.format.id_of(context.text), Some(context.trace), "{context:?}");
+        }
+    });
 }
 
 /// Shows every probe ever more of the fuzzer's bytes: what cannot be a protocol stays so, and what
@@ -746,6 +769,36 @@ mod tests {
         let bytes = |from, bytes: &[u8]| Event::Bytes { from, bytes: bytes.to_vec() };
         assert_eq!(vector.transport, Transport::Tcp);
         assert_eq!(vector.events, [bytes(Side::A, b"a\r\n\0"), bytes(Side::B, b"\\b")]);
+    }
+
+    #[test]
+    fn headers_with_any_byte_changed_are_read_or_not() {
+        let whole = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n\
+            tracestate: dd=s:1;p:00000000000000ff\n\
+            b3: 64fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90\n\
+            uber-trace-id: a%3Ab:0:1\n\
+            X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8\n\
+            X-Cloud-Trace-Context: 105445aa7843bc8bf206b12000100000/1;o=1\n\
+            grpc-trace-bin: AAABAgMEBQYHCAkKCwwNDg8QARESExQVFhcYAgE\n\
+            newrelic: {\"d\":{\"id\":\"27856f70d3d314b7\",\"tr\":\"3221bf09aa0bcf0d\",\"sa\":true}}\n\
+            X-INSTANA-T: 1\n\
+            sw8: 1-N2E=-N2I=-3-c2VydmljZQ==-aW5zdGFuY2U=-L2FwcA==-MTI3LjAuMC4xOjgwODA=\n\
+            sw3: 1.2|3|1|1|#a|#b|#c|1.4|1\n\
+            Pinpoint-TraceID: a^1^2\nPinpoint-SpanID: -2\n\
+            X-CAT-ROOT-MESSAGE-ID: web-0a010203-450000-1\n\
+            SOFA-TraceId: 0ad1348f1403169275002100356696\nSOFA-RpcId: 0.1\n\
+            X-Tingyun: c=1|x;x=fa6e\nRequest-Id: |a.1.ff_1.\n\
+            X-Trace-Id: 0af76519-16cd-43dd-8448-eb211c80319c\nX-Request-ID: r";
+        for at in 0..whole.len() {
+            for byte in [0, b'0', b'-', b'=', b'|', b'.', b'\n', 0xff] {
+                let mut bytes = whole.as_bytes().to_vec();
+                if let Some(place) = bytes.get_mut(at) {
+                    *place = byte;
+                }
+                identifiers(&bytes);
+            }
+            identifiers(whole.get(at..).unwrap_or_default().as_bytes());
+        }
     }
 
     #[test]

@@ -402,6 +402,16 @@ impl TraceNumber {
         Self { high: (number >> 64) as u64, low: number as u64 }
     }
 
+    /// The lower half.
+    pub fn low(self) -> u64 {
+        self.low
+    }
+
+    /// Whether it is an id of 64 bits, or the lower half of one.
+    pub fn is_half(self) -> bool {
+        self.high == 0
+    }
+
     /// As one number.
     pub fn get(self) -> u128 {
         u128::from(self.high) << 64 | u128::from(self.low)

@@ -8,7 +8,7 @@ use crate::join::late::HandedOut;
 use crate::join::same_exchange::fingerprint;
 use crate::join::tree;
 use crate::join::window::{Opened, Window, WindowLimits};
-use crate::join::{Group, JoinKey, NEVER};
+use crate::join::{Group, LooseKey, NEVER};
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::points::PointNumbers;
@@ -209,8 +209,8 @@ impl<'a> Joining<'a> {
     }
 }
 
-fn repeating_name(key: &JoinKey) -> String {
-    format!("{} {:032x}", key.format.name(), key.id.get())
+fn repeating_name(key: &LooseKey) -> String {
+    format!("{} {:032x}", key.carried.format.name(), key.carried.id.get())
 }
 
 /// Groups that are made to traces and written in one go.

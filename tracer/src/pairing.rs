@@ -12,7 +12,7 @@ use wirespan_parsers::message::{
     Attribute, Id, Kind, Message, Outcome, Pairing as Match, Side, Status, Value,
 };
 use wirespan_parsers::protocol::Key;
-use wirespan_parsers::trace_context::{Format, TraceContext};
+use wirespan_parsers::trace_context::TraceContext;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The open exchanges of one flow.
@@ -143,9 +143,9 @@ impl Pairing {
             Some(_) => {}
             None if !full => {
                 exchange.contexts.push(new);
-                if context.format == Format::RequestId {
+                if context.format.is_text() {
                     let value = Value::Text(context.text);
-                    exchange.text.add(Attribute { name: context.format.name(), value });
+                    exchange.text.add(Attribute { name: context.format.text_name(), value });
                 }
             }
             None => {}

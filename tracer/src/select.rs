@@ -1,7 +1,7 @@
 //! Which of the traces are shown: a sink that passes on those that are wanted.
 
 use crate::best::Best;
-use crate::exchange::{Context, Exchange};
+use crate::exchange::Exchange;
 use crate::moment::Moment;
 use crate::span::{Span, SpanSink, Trace};
 use crate::summary::Shown;
@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::message::Value;
-use wirespan_parsers::trace_context::Format;
 
 /// What is wanted of a trace; all of it must hold.
 #[derive(Clone, Debug, Default)]
@@ -337,9 +336,10 @@ fn exchange_texts(exchange: &Exchange, texts: &mut Vec<u8>) {
             entry(text, texts);
         }
     }
-    let in_digits = |context: &&Context| context.format != Format::RequestId;
-    for context in exchange.contexts.iter().filter(in_digits) {
-        number(context.trace.get(), ID_DIGITS, texts);
+    for context in &exchange.contexts {
+        if !context.format.is_text() {
+            number(context.trace.get(), ID_DIGITS, texts);
+        }
         for id in [context.span, context.parent].into_iter().flatten() {
             number(u128::from(id.get()), SPAN_DIGITS, texts);
         }

@@ -1,36 +1,44 @@
 //! Identifiers that an application wrote into its messages: what they look like on the wire.
 
+pub mod opaque;
+
 pub mod traceparent;
 
 pub mod b3;
 
-pub mod request_id;
+pub mod jaeger;
 
+pub mod xray;
+
+pub mod cloud_trace;
+
+pub mod datadog;
+
+pub mod newrelic;
+
+pub mod instana;
+
+pub mod skywalking;
+
+pub mod pinpoint;
+
+pub mod cat;
+
+pub mod sofa;
+
+pub mod dotnet;
+
+pub mod format;
+
+pub mod collector;
+
+pub use collector::Collector;
+pub use format::Format;
+
+use base64::Engine;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::num::NonZeroU64;
-use xxhash_rust::xxh3::xxh3_128_with_seed;
-
-/// A format of trace context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Format {
-    /// W3C `traceparent`, <https://www.w3.org/TR/trace-context/>.
-    Traceparent,
-    /// B3, single or multiple headers, <https://github.com/openzipkin/b3-propagation>.
-    B3,
-    /// `X-Request-ID`.
-    RequestId,
-}
-
-impl Format {
-    /// The name in the output and in reasons of links.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Traceparent => "traceparent",
-            Self::B3 => "b3",
-            Self::RequestId => "x-request-id",
-        }
-    }
-}
+use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 /// One identifier as a message carried it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,52 +57,38 @@ pub struct TraceContext<'b> {
     pub sampled: Option<bool>,
 }
 
-/// Gathers the identifiers of one message from its headers, whatever protocol carries them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Collector<'b> {
-    traceparent: Option<&'b [u8]>,
-    b3: b3::Headers<'b>,
-    request_id: Option<&'b [u8]>,
-}
-
-impl<'b> Collector<'b> {
-    /// Looks at one header, whose name may be in any case; of a repeated one the first counts.
-    pub fn header(&mut self, name: &[u8], value: &'b [u8]) {
-        // Few headers pass this, and a comparison of whole names is what costs.
-        let slot = match (name.len(), name.first().map(u8::to_ascii_lowercase)) {
-            (2, Some(b'b')) if name.eq_ignore_ascii_case(b"b3") => &mut self.b3.single,
-            (10, Some(b'x')) if name.eq_ignore_ascii_case(b"x-b3-flags") => &mut self.b3.flags,
-            (11, Some(b'x')) if name.eq_ignore_ascii_case(b"x-b3-spanid") => &mut self.b3.span,
-            (11, Some(b't')) if name.eq_ignore_ascii_case(b"traceparent") => &mut self.traceparent,
-            (12, Some(b'x')) if name.eq_ignore_ascii_case(b"x-request-id") => &mut self.request_id,
-            (12, Some(b'x')) if name.eq_ignore_ascii_case(b"x-b3-traceid") => &mut self.b3.trace,
-            (12, Some(b'x')) if name.eq_ignore_ascii_case(b"x-b3-sampled") => &mut self.b3.sampled,
-            (17, Some(b'x')) if name.eq_ignore_ascii_case(b"x-b3-parentspanid") => {
-                &mut self.b3.parent
-            }
-            _ => return,
-        };
-        slot.get_or_insert(value.trim_ascii());
-    }
-
-    /// Hands out what was found, one identifier a format.
-    pub fn finish(self, found: &mut dyn FnMut(&TraceContext<'b>)) {
-        if let Some(context) = self.traceparent.and_then(traceparent::parse) {
-            found(&context);
-        }
-        if let Some(context) = self.b3.context() {
-            found(&context);
-        }
-        if let Some(context) = self.request_id.and_then(request_id::parse) {
-            found(&context);
-        }
-    }
-}
-
 /// An id for a text that stands for itself; the same text gives the same id in every format.
 fn text_id(text: &[u8]) -> u128 {
     xxh3_128_with_seed(text, TEXT_ID_SEED)
 }
+
+/// A span's id that is a text, as a number.
+fn text_span(text: &[u8]) -> Option<NonZeroU64> {
+    NonZeroU64::new(xxh3_64_with_seed(text, TEXT_ID_SEED))
+}
+
+/// A span's id of at most 16 hexadecimal digits; not 0.
+fn span_number(digits: &[u8]) -> Option<NonZeroU64> {
+    NonZeroU64::new(hex(digits).filter(|_| digits.len() <= 16)?.try_into().ok()?)
+}
+
+/// A decimal number, without a sign.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// Bytes that were sent in base64, with or without padding.
+fn base64(text: &[u8]) -> Option<Vec<u8>> {
+    BASE64.decode(text).ok()
+}
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// A number of at most 32 hexadecimal digits.
 fn hex(digits: &[u8]) -> Option<u128> {
@@ -140,63 +134,15 @@ const TEXT_ID_SEED: u64 = 0x7769_7265_7370_616e;
 mod tests {
     use super::*;
 
-    fn check(headers: &[(&str, &str)], expected: &[(Format, &str)]) {
-        let mut collector = Collector::default();
-        for (name, value) in headers {
-            collector.header(name.as_bytes(), value.as_bytes());
-        }
-        let mut found = Vec::new();
-        collector.finish(&mut |context| {
-            found.push((context.format, String::from_utf8_lossy(context.text).into_owned()));
-        });
-        let expected: Vec<_> =
-            expected.iter().map(|(format, text)| (*format, (*text).to_owned())).collect();
-        assert_eq!(found, expected, "{headers:?}");
+    /// Trace, span, parent and decision.
+    pub(super) fn shown(context: Option<TraceContext<'_>>) -> String {
+        let Some(context) = context else { return "none".to_owned() };
+        let span = context.span.map_or(0, NonZeroU64::get);
+        let parent = context.parent.map_or(0, NonZeroU64::get);
+        format!("{:x} {span:x} {parent:x} {:?}", context.trace, context.sampled)
     }
 
-    #[test]
-    fn one_identifier_a_format_comes_out_in_a_fixed_order() {
-        check(
-            &[
-                ("X-Request-Id", "r1"),
-                ("Accept", "*/*"),
-                ("B3", "64fe8b2a57d3eff7-e457b5a2e4d86bd1"),
-                ("TraceParent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
-            ],
-            &[
-                (Format::Traceparent, "0af7651916cd43dd8448eb211c80319c"),
-                (Format::B3, "64fe8b2a57d3eff7"),
-                (Format::RequestId, "r1"),
-            ],
-        );
-    }
-
-    #[test]
-    fn b3_headers_are_gathered_in_any_case_and_order() {
-        check(
-            &[
-                ("x-b3-spanid", "e457b5a2e4d86bd1"),
-                ("X-B3-TRACEID", " 64fe8b2a57d3eff7 "),
-                ("X-B3-ParentSpanId", "05e3ac9a4f6e3b90"),
-                ("X-B3-Sampled", "1"),
-                ("X-B3-Flags", "0"),
-            ],
-            &[(Format::B3, "64fe8b2a57d3eff7")],
-        );
-    }
-
-    #[test]
-    fn names_of_the_same_length_are_told_apart() {
-        check(&[("x-request-ix", "r"), ("x-b3-tracaid", "64fe8b2a57d3eff7"), ("c3", "0")], &[]);
-    }
-
-    #[test]
-    fn of_a_repeated_header_the_first_counts() {
-        check(&[("x-request-id", "a"), ("x-request-id", "b")], &[(Format::RequestId, "a")]);
-    }
-
-    #[test]
-    fn invalid_values_give_nothing() {
-        check(&[("traceparent", "00-zz"), ("b3", "0"), ("x-request-id", "")], &[]);
+    pub(super) fn encoded(bytes: &[u8]) -> String {
+        BASE64.encode(bytes)
     }
 }

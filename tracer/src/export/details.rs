@@ -23,7 +23,7 @@ use crate::span::{LinkKind, Span};
 use crate::summary::protocol_name;
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::message::Value;
-use wirespan_parsers::trace_context::Format;
+use wirespan_parsers::trace_context::format::is_text_name;
 
 /// What details are written, and how.
 pub(super) struct Details<'a> {
@@ -167,6 +167,7 @@ impl Details<'_> {
         let prefixes = [REQUEST_HEADER, RESPONSE_HEADER, asked, answered];
         let shown = |name: &str| {
             SHOWN.contains(&name)
+                || is_text_name(name)
                 || (!self.all && SIZES.contains(&name))
                 || prefixes.iter().any(|prefix| name.starts_with(prefix))
         };
@@ -284,8 +285,8 @@ fn response_line(e: &Exchange) -> String {
 
 fn identifier(context: &Context, e: &Exchange) -> String {
     let mut text = format!("{} ", context.format.name());
-    match context.format {
-        Format::RequestId => text.push_str(&clean(id_text(context, e))),
+    match id_text(context, e) {
+        id if context.format.is_text() => text.push_str(&clean(id)),
         _ => text.push_str(&format!("{:032x}", context.trace.get())),
     }
     if let Some(span) = context.span {
@@ -344,7 +345,6 @@ const SHOWN: &[&str] = &[
     OPERATION,
     RESOURCE,
     STATUS_TEXT,
-    "x-request-id",
     "url.query",
     "server.address",
     "user_agent.original",

@@ -14,6 +14,7 @@ use wirespan_capture::packet::{NetworkId, TapId};
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::message::{Outcome, Value};
 use wirespan_parsers::trace_context::Format;
+use wirespan_parsers::trace_context::format::is_text_name;
 
 /// Writes spans as JSON.
 pub struct Ndjson {
@@ -235,7 +236,10 @@ fn half_fields(half: &Half, fields: &mut Object<'_>) {
 
 fn id_fields(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
     fields.name(key!("format"), context.format.name());
-    if context.format == Format::RequestId {
+    if matches!(context.format, Format::Named(_)) {
+        fields.bool(key!("named"), true);
+    }
+    if context.format.is_text() {
         let text = id_text(context, exchange);
         fields.text(key!("text"), text);
         // Of an exchange that held too much already, the text was left out.
@@ -265,7 +269,7 @@ pub(super) fn id_text<'e>(context: &Context, exchange: &'e Exchange) -> &'e [u8]
     let before = exchange.contexts.iter().take_while(|other| *other != context).filter(own);
     let place = before.count();
     let mut texts = exchange.text.iter().filter_map(|(name, value)| match value {
-        Value::Text(text) if name == context.format.name() => Some(text),
+        Value::Text(text) if name == context.format.text_name() => Some(text),
         _ => None,
     });
     texts.nth(place).unwrap_or_default()
@@ -290,8 +294,8 @@ fn turn_fields(turn: &Turn, fields: &mut Object<'_>) {
 }
 
 fn attributes(exchange: &Exchange, fields: &mut Object<'_>) {
-    let own = [OPERATION, RESOURCE, STATUS_TEXT, Format::RequestId.name()];
-    let rest = exchange.text.iter().filter(|(name, _)| !own.contains(name));
+    let own = [OPERATION, RESOURCE, STATUS_TEXT];
+    let rest = exchange.text.iter().filter(|(name, _)| !own.contains(name) && !is_text_name(name));
     if !exchange.text.may_repeat() {
         rest.for_each(|(name, value)| fields.named(name, value));
         return;

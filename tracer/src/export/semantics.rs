@@ -22,7 +22,7 @@ use std::sync::RwLockReadGuard;
 use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::message::{self, Outcome};
-use wirespan_parsers::trace_context::Format;
+use wirespan_parsers::trace_context::format::is_text_name;
 
 /// Tells what spans mean.
 #[derive(Clone, Debug)]
@@ -375,10 +375,9 @@ impl<'s> Attributes<'s> {
 
     /// Adds what the messages held and is not there yet, under its own name.
     fn rest_of(&mut self, e: &'s Exchange) {
-        let is_format = |name: &str| e.contexts.iter().any(|context| context.format.name() == name);
         let told = self.0.len();
         for (name, value) in e.text.iter() {
-            if [OPERATION, RESOURCE, STATUS_TEXT].contains(&name) || is_format(name) {
+            if [OPERATION, RESOURCE, STATUS_TEXT].contains(&name) || is_text_name(name) {
                 continue;
             }
             let place = self.0.iter().position(|(other, _)| *other == name);
@@ -532,7 +531,7 @@ fn identifiers<'s>(e: &'s Exchange, out: &mut Attributes<'s>) {
             out.0.push((format!("{stem}{part}").into(), Value::Text(value)));
         };
         let text = id_text(context, e);
-        if context.format == Format::RequestId && !text.is_empty() {
+        if context.format.is_text() && !text.is_empty() {
             add("", lossy(text));
         } else {
             add(".trace_id", format!("{:032x}", context.trace.get()).into());

@@ -17,7 +17,8 @@ use std::num::NonZeroU64;
 use wirespan_capture::packet::{FileId, Frame, NetworkId, TapId, Timestamp};
 use wirespan_capture::stream::{PointId, Transport};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
-use wirespan_parsers::trace_context::{Format, request_id};
+use wirespan_parsers::trace_context::Format;
+use wirespan_parsers::trace_context::format::Label;
 
 /// What is wrong with a line.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +141,9 @@ struct Message {
 struct Id<'a> {
     #[serde(borrow)]
     format: Option<Word<'a>>,
+    /// Whether the format is a label of a user.
+    #[serde(default)]
+    named: bool,
     #[serde(borrow)]
     trace: Option<Word<'a>>,
     #[serde(borrow)]
@@ -287,9 +291,9 @@ impl Line<'_> {
                 return Err(Flaw::TooMany("ids"));
             }
             let context = id.context()?;
-            if context.format == Format::RequestId {
+            if context.format.is_text() {
                 let value = id.text.as_deref().unwrap_or_default();
-                add(Format::RequestId.name(), Value::Text(value));
+                add(context.format.text_name(), Value::Text(value));
             }
             contexts.push(context);
         }
@@ -385,11 +389,15 @@ impl Message {
 impl Id<'_> {
     fn context(&self) -> Result<Context, Flaw> {
         let name = need(&self.format, "format")?;
-        let format = named(FORMATS, |format| format.name(), "format", name)?;
+        let format = match self.named {
+            true => Label::new(name).map(Format::Named),
+            false => Format::known(name),
+        };
+        let format = format.ok_or_else(|| unknown("format", name))?;
         let trace = match (&self.trace, &self.text) {
             (Some(trace), _) => hex(trace, 32, "trace")?,
-            (None, Some(text)) if format == Format::RequestId => {
-                request_id::parse(text).ok_or(Flaw::Missing("trace"))?.trace
+            (None, Some(text)) if format.is_text() => {
+                format.id_of(text).ok_or(Flaw::Missing("trace"))?
             }
             (None, _) => return Err(Flaw::Missing("trace")),
         };
@@ -463,7 +471,6 @@ fn point(number: u32, more: u32) -> Result<PointId, Flaw> {
 const SPAN: &str = "span";
 const OUTCOMES: &[Outcome] =
     &[Outcome::Unknown, Outcome::Ok, Outcome::ClientError, Outcome::ServerError];
-const FORMATS: &[Format] = &[Format::Traceparent, Format::B3, Format::RequestId];
 /// Bytes that most exchanges need for their texts.
 const TEXT: usize = 256;
 /// Characters of an unknown value that are shown.
@@ -609,7 +616,7 @@ mod tests {
             span: NonZeroU64::new(u64::MAX),
             parent: NonZeroU64::new(1),
         };
-        let request_id = request_id::parse(b"\xff").unwrap().trace;
+        let request_id = Format::RequestId.id_of(b"\xff").unwrap();
         carry(one);
         carry(Context { format: Format::B3, carried_by: Carrier::Request, span: None, ..one });
         let id = Context { format: Format::RequestId, span: None, parent: None, ..one };

@@ -2,7 +2,7 @@
 //! under the span of it that called, where that is still known.
 
 use crate::exchange::Exchange;
-use crate::join::JoinKey;
+use crate::join::{JoinKey, LooseKey};
 use crate::span::{Earlier, Reason, Trace};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -10,7 +10,6 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use wirespan_capture::packet::Timestamp;
-use wirespan_parsers::trace_context::Format;
 
 /// The latest traces that were handed out under an identifier of the wire.
 #[derive(Debug, Default)]
@@ -41,7 +40,7 @@ impl HandedOut {
                 span.earlier = self.caller_of(&span.exchange);
             }
         }
-        let mut first: SmallVec<[JoinKey; 2]> = SmallVec::new();
+        let mut first: SmallVec<[LooseKey; 2]> = SmallVec::new();
         for key in trace.spans.iter().flat_map(|span| keys(&span.exchange)) {
             if first.len() < KEYS && !first.contains(&key) {
                 first.push(key);
@@ -65,13 +64,13 @@ impl HandedOut {
             Some(Earlier {
                 trace: caller.trace,
                 span: caller.span,
-                reason: Reason::Identifier(key.format),
+                reason: Reason::Identifier(key.carried.format),
                 confidence: if caller.end >= exchange.start() { 0.9 } else { 0.7 },
             })
         })
     }
 
-    fn remember(&mut self, key: JoinKey, trace: &Trace) {
+    fn remember(&mut self, key: LooseKey, trace: &Trace) {
         let short = key.short();
         if !self.by_key.contains_key(&short) {
             if self.order.len() >= TRACES
@@ -97,9 +96,9 @@ impl HandedOut {
 }
 
 /// The identifiers that can name a trace.
-fn keys(exchange: &Exchange) -> impl Iterator<Item = JoinKey> {
+fn keys(exchange: &Exchange) -> impl Iterator<Item = LooseKey> {
     let keys = exchange.contexts.iter().map(JoinKey::of);
-    keys.filter(|key| key.format != Format::RequestId)
+    keys.filter(|key| key.format.names_trace()).map(JoinKey::loose)
 }
 
 /// Identifiers whose traces are remembered.

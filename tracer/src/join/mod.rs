@@ -19,8 +19,11 @@ pub mod late;
 use crate::exchange::{Context, EventNumber, Exchange, TraceNumber};
 use crate::span::{LinkKind, Reason};
 use smallvec::{SmallVec, smallvec};
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::trace_context::Format;
+use wirespan_parsers::trace_context::format::Space;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Exchanges that settle together, in order of time.
@@ -29,9 +32,11 @@ pub struct Group {
     /// The exchanges, by start, then by first turn.
     pub members: Vec<Member>,
     /// Identifiers that repeat without end: they are no evidence.
-    pub repeating: SmallVec<[JoinKey; 2]>,
+    pub repeating: SmallVec<[LooseKey; 2]>,
     /// Identifiers under which a trace was handed out before.
-    pub known: SmallVec<[JoinKey; 2]>,
+    pub known: SmallVec<[LooseKey; 2]>,
+    /// Trace ids of 64 bits, and the one that each is the lower half of.
+    pub widened: SmallVec<[(TraceNumber, TraceNumber); 1]>,
 }
 
 /// An exchange of a group.
@@ -45,10 +50,11 @@ pub struct Member {
     pub learned_name: Option<Box<str>>,
 }
 
-/// What exchanges are joined by: an identifier of one format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What exchanges are joined by: an identifier. Keys are equal where ids are, in formats whose ids
+/// may be compared.
+#[derive(Clone, Copy, Debug)]
 pub struct JoinKey {
-    /// The format.
+    /// The format in which it was carried.
     pub format: Format,
     /// The id, or its hash.
     pub id: TraceNumber,
@@ -60,9 +66,82 @@ impl JoinKey {
         Self { format: context.format, id: context.trace }
     }
 
+    /// What it waits under.
+    pub fn loose(self) -> LooseKey {
+        LooseKey { carried: self }
+    }
+
+    fn parts(&self) -> (Space, TraceNumber) {
+        (self.format.space(), self.id)
+    }
+}
+
+impl PartialEq for JoinKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for JoinKey {}
+
+impl Hash for JoinKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+/// What exchanges wait together under: of trace ids the lower half, since some formats carry no more
+/// of them. Which of them belong together is settled with the group.
+#[derive(Clone, Copy, Debug)]
+pub struct LooseKey {
+    /// The identifier as one of them carried it.
+    pub carried: JoinKey,
+}
+
+impl LooseKey {
     /// A hash, for tables that hold very many.
     pub fn short(&self) -> u64 {
-        xxh3_64_with_seed(&self.id.get().to_le_bytes(), self.format as u64)
+        let (space, id) = self.parts();
+        let seed = match space {
+            Space::Traces => 0,
+            Space::Own(format) => 1 + u64::from(format.number()),
+        };
+        xxh3_64_with_seed(&id.to_le_bytes(), seed)
+    }
+
+    fn parts(&self) -> (Space, u128) {
+        let (space, id) = self.carried.parts();
+        match space {
+            // An id without a lower half is as good as its upper one.
+            Space::Traces if id.low() != 0 => (space, id.low().into()),
+            _ => (space, id.get()),
+        }
+    }
+}
+
+impl PartialEq for LooseKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for LooseKey {}
+
+impl PartialOrd for LooseKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for LooseKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+impl Hash for LooseKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
     }
 }
 
@@ -73,8 +152,39 @@ impl Group {
         contexts
             .unwrap_or_default()
             .iter()
-            .map(|context| (JoinKey::of(context), context))
-            .filter(|(key, _)| !self.repeating.contains(key))
+            .map(|context| (self.widen(JoinKey::of(context)), context))
+            .filter(|(key, _)| !self.repeating.contains(&key.loose()))
+    }
+
+    fn widen(&self, key: JoinKey) -> JoinKey {
+        let same = |(half, _): &&(TraceNumber, TraceNumber)| *half == key.id;
+        match self.widened.iter().find(same) {
+            Some((_, id)) if key.format.space() == Space::Traces => JoinKey { id: *id, ..key },
+            _ => key,
+        }
+    }
+
+    /// Looks for trace ids of 64 bits that can be the lower half of one other id only.
+    pub fn find_halves(&mut self) {
+        let members = self.members.iter().flat_map(|member| &member.exchange.contexts);
+        let ids = members.filter(|id| id.format.space() == Space::Traces).map(|id| id.trace);
+        let mut halves: SmallVec<[TraceNumber; 2]> =
+            ids.clone().filter(|id| id.is_half()).collect();
+        if halves.is_empty() {
+            return;
+        }
+        halves.sort_unstable();
+        halves.dedup();
+        let mut wide: Vec<TraceNumber> = ids.filter(|id| !id.is_half()).collect();
+        wide.sort_unstable_by_key(|id| (id.low(), *id));
+        wide.dedup();
+        for half in halves {
+            let first = wide.partition_point(|id| id.low() < half.low());
+            let mut fit = wide.iter().skip(first).take_while(|id| id.low() == half.low());
+            if let (Some(only), None) = (fit.next(), fit.next()) {
+                self.widened.push((half, *only));
+            }
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
 use std::net::IpAddr;
 use wirespan_capture::stream::Transport;
-use wirespan_parsers::trace_context::Format;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Links a group's members and makes traces of them, in order of their first span.
@@ -35,13 +34,13 @@ pub fn traces(group: Group, network_of: &(dyn Fn(&Exchange) -> u64 + Sync)) -> V
             .iter()
             .flat_map(|place| group.keys(*place))
             .map(|(key, _)| key)
-            .find(|key| key.format != Format::RequestId);
+            .find(|key| key.format.names_trace());
     }
     let known = group.known;
     let mut members: SmallVec<[Option<Member>; 4]> = group.members.into_iter().map(Some).collect();
     let made = plans.into_iter().filter_map(|plan| {
         let mut trace = trace(&plan.order, plan.wire, &mut members, &links, network_of)?;
-        trace.late = plan.wire.is_some_and(|key| known.contains(&key));
+        trace.late = plan.wire.is_some_and(|key| known.contains(&key.loose()));
         Some(trace)
     });
     made.collect()

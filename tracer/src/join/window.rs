@@ -6,7 +6,7 @@
 
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Turn};
 use crate::join::hosts::{Address, Call, Callers, Candidates, Hosts, Seat, Sighting};
-use crate::join::{Group, JoinKey, Member, NEVER};
+use crate::join::{Group, JoinKey, LooseKey, Member, NEVER};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;
@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::net::IpAddr;
 use wirespan_capture::packet::{NetworkId, Timestamp};
 use wirespan_capture::stream::PointId;
-use wirespan_parsers::trace_context::Format;
 
 /// A request whose exchange is not complete yet.
 #[derive(Clone, Debug)]
@@ -102,7 +101,7 @@ pub struct Window {
     open: HashMap<EventNumber, usize, FixedState>,
     components: Slab<Component>,
     /// The component that carries an identifier.
-    by_key: DashMap<JoinKey, usize, RandomState>,
+    by_key: DashMap<LooseKey, usize, RandomState>,
     /// The latest exchange with a fingerprint, once several points were seen.
     by_fingerprint: Option<HashMap<u64, usize, RandomState>>,
     /// The first point that was seen.
@@ -116,7 +115,7 @@ pub struct Window {
     now: Timestamp,
     settled: VecDeque<Group>,
     /// Identifiers that repeat without end, and how often each was seen.
-    repeating: BTreeMap<JoinKey, u64>,
+    repeating: BTreeMap<LooseKey, u64>,
     /// Identifiers of traces that were handed out.
     known: HashMap<u64, Known, RandomState>,
     known_order: VecDeque<u64>,
@@ -144,7 +143,7 @@ struct Held {
 #[derive(Debug)]
 struct Component {
     members: SmallVec<[u32; 4]>,
-    keys: SmallVec<[JoinKey; 2]>,
+    keys: SmallVec<[LooseKey; 2]>,
     open: usize,
     birth: u64,
     since: Timestamp,
@@ -210,7 +209,7 @@ impl Window {
         }
         for context in contexts.iter().filter(|_| was_open) {
             if stayed || context.carried_by == Carrier::Response {
-                self.carry(JoinKey::of(context), place);
+                self.carry(JoinKey::of(context).loose(), place);
             }
         }
         if let Some(component) = self.held.get(place).map(|held| held.component) {
@@ -253,14 +252,14 @@ impl Window {
     }
 
     /// Says that an identifier repeats, so that it is no evidence any more.
-    pub fn repeats(&mut self, key: JoinKey, times: u64) {
+    pub fn repeats(&mut self, key: LooseKey, times: u64) {
         if self.repeating.len() < REPEATING || self.repeating.contains_key(&key) {
             *self.repeating.entry(key).or_default() += times;
         }
     }
 
     /// The identifiers that repeat without end, and how often each was seen.
-    pub fn repeating(&self) -> &BTreeMap<JoinKey, u64> {
+    pub fn repeating(&self) -> &BTreeMap<LooseKey, u64> {
         &self.repeating
     }
 
@@ -314,7 +313,7 @@ impl Window {
         let sighting = Sighting { fingerprint, point: opened.point };
         self.hosts.open(server, seat, opened.start, sighting, self.now);
         for context in &opened.contexts {
-            self.carry(JoinKey::of(context), place);
+            self.carry(JoinKey::of(context).loose(), place);
         }
         self.called_by(seat, candidates);
         if let Some(other) = self.seen_elsewhere(place, opened.point, fingerprint) {
@@ -378,7 +377,7 @@ impl Window {
     }
 
     /// The exchange at this place carries an identifier.
-    fn carry(&mut self, key: JoinKey, place: usize) {
+    fn carry(&mut self, key: LooseKey, place: usize) {
         let Some(component) = self.held.get(place).map(|held| held.component) else { return };
         if let Some(times) = self.repeating.get_mut(&key) {
             *times += 1;
@@ -491,11 +490,11 @@ impl Window {
             return false;
         }
         // Each member may bring identifiers of its own, so all are looked at once only.
-        let mut carriers: HashMap<JoinKey, SmallVec<[usize; 2]>, RandomState> = HashMap::default();
+        let mut carriers: HashMap<LooseKey, SmallVec<[usize; 2]>, RandomState> = HashMap::default();
         for place in state.members.iter().map(|place| *place as usize) {
             let exchange = self.held.get(place).and_then(|held| held.exchange.as_ref());
             for context in exchange.into_iter().flat_map(|exchange| &exchange.contexts) {
-                let carriers = carriers.entry(JoinKey::of(context)).or_default();
+                let carriers = carriers.entry(JoinKey::of(context).loose()).or_default();
                 if carriers.last() != Some(&place) {
                     carriers.push(place);
                 }
@@ -526,7 +525,7 @@ impl Window {
         outermost(places.iter().filter_map(times))
     }
 
-    fn repeating_of(&self, component: usize) -> SmallVec<[JoinKey; 2]> {
+    fn repeating_of(&self, component: usize) -> SmallVec<[LooseKey; 2]> {
         let keys = self.components.get(component).map(|c| c.keys.as_slice()).unwrap_or_default();
         keys.iter().filter(|key| self.repeating.contains_key(*key)).copied().collect()
     }
@@ -559,13 +558,15 @@ impl Window {
         members
             .sort_by_key(|member| (member.exchange.start(), member.exchange.turns.first().number));
         if !members.is_empty() {
-            self.settled.push_back(Group { members, repeating, known });
+            let mut group = Group { members, repeating, known, ..Group::default() };
+            group.find_halves();
+            self.settled.push_back(group);
         }
     }
 
     /// Notes the identifiers of a component that is handed out; gives those that were known, and
     /// judges those that come again and again.
-    fn remember(&mut self, component: usize) -> SmallVec<[JoinKey; 2]> {
+    fn remember(&mut self, component: usize) -> SmallVec<[LooseKey; 2]> {
         let mut again = SmallVec::new();
         let Some(state) = self.components.get(component) else { return again };
         if state.members.len() == state.open {
@@ -675,10 +676,10 @@ struct Known {
 }
 
 /// How many exchanges an identifier may carry side by side.
-pub fn repeats(limits: &WindowLimits, key: JoinKey) -> usize {
-    match key.format {
-        Format::RequestId => limits.request_repeats,
-        _ => limits.repeats,
+pub fn repeats(limits: &WindowLimits, key: LooseKey) -> usize {
+    match key.carried.format.names_trace() {
+        true => limits.repeats,
+        false => limits.request_repeats,
     }
 }
 

@@ -12,6 +12,7 @@ mod places;
 mod messages;
 mod layers;
 mod identity;
+mod identifiers;
 mod joining;
 mod view;
 mod choosing;

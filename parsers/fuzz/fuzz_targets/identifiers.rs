@@ -1,0 +1,4 @@
+//! Headers for the identifiers in them.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| wirespan_parsers::fuzzing::identifiers(data));

@@ -1,0 +1,388 @@
+//! The headers of one message in, whatever protocol carries them; out go the identifiers in them.
+
+use super::{
+    Format, TraceContext, b3, cat, cloud_trace, datadog, dotnet, instana, jaeger, newrelic, opaque,
+    pinpoint, skywalking, sofa, traceparent, xray,
+};
+use smallvec::SmallVec;
+
+/// Gathers the identifiers of one message from its headers, or from what stands for headers.
+#[derive(Clone, Debug, Default)]
+pub struct Collector<'b> {
+    /// What was found, by header; most messages have few of them, or none.
+    values: SmallVec<[(Slot, &'b [u8]); 4]>,
+}
+
+impl<'b> Collector<'b> {
+    /// Looks at one header, whose name may be in any case; of a repeated one the first counts.
+    pub fn header(&mut self, name: &[u8], value: &'b [u8]) {
+        let Some(slot) = slot(name) else { return };
+        if self.value(slot).is_none() {
+            self.values.push((slot, value.trim_ascii()));
+        }
+    }
+
+    /// Hands out what was found, one identifier a format, in the order of the formats.
+    pub fn finish(self, found: &mut dyn FnMut(&TraceContext<'_>)) {
+        if self.values.is_empty() {
+            return;
+        }
+        for format in Format::KNOWN {
+            self.context(*format, found);
+        }
+    }
+
+    /// Hands out the identifier in one format.
+    fn context(&self, format: Format, found: &mut dyn FnMut(&TraceContext<'_>)) {
+        let value = |slot| self.value(slot);
+        let mut room = Vec::new();
+        let context = match format {
+            Format::Traceparent => value(Slot::Traceparent)
+                .and_then(traceparent::parse)
+                .or_else(|| value(Slot::ElasticTraceparent).and_then(traceparent::parse)),
+            Format::B3 => self.b3().context(),
+            Format::Jaeger => value(Slot::Jaeger).and_then(jaeger::parse),
+            Format::XRay => value(Slot::XRay).and_then(xray::parse),
+            Format::CloudTrace => value(Slot::CloudTrace).and_then(cloud_trace::parse),
+            Format::GrpcTraceBin => value(Slot::GrpcTraceBin).and_then(cloud_trace::parse_binary),
+            Format::Datadog => self.datadog().context(),
+            Format::NewRelic => value(Slot::NewRelic).and_then(newrelic::parse),
+            Format::Instana => value(Slot::InstanaTrace).and_then(|trace| {
+                instana::parse(trace, value(Slot::InstanaSpan), value(Slot::InstanaLevel))
+            }),
+            Format::Sw8 => {
+                value(Slot::Sw8).and_then(|value| skywalking::parse(format, value, &mut room))
+            }
+            Format::Sw6 => {
+                value(Slot::Sw6).and_then(|value| skywalking::parse(format, value, &mut room))
+            }
+            Format::Sw3 => value(Slot::Sw3).and_then(skywalking::parse_sw3),
+            Format::Pinpoint => value(Slot::PinpointTrace).and_then(|trace| {
+                let [span, parent] = [Slot::PinpointSpan, Slot::PinpointParent].map(value);
+                pinpoint::parse(trace, span, parent, value(Slot::PinpointSampled))
+            }),
+            Format::Cat => value(Slot::CatRoot)
+                .and_then(|root| cat::parse(root, value(Slot::CatParent), value(Slot::CatChild))),
+            Format::Sofa => self.sofa(),
+            Format::EagleEye => value(Slot::EagleEyeTrace)
+                .and_then(|trace| sofa::parse(format, trace, value(Slot::EagleEyePlace))),
+            Format::Tingyun => value(Slot::Tingyun).and_then(opaque::parse_tingyun),
+            Format::DotNet => value(Slot::DotNet).and_then(dotnet::parse),
+            Format::Cloudwise => self.opaque(format, Slot::Cloudwise),
+            Format::Dynatrace => self.opaque(format, Slot::Dynatrace),
+            Format::XTraceId => self.opaque(format, Slot::XTraceId),
+            Format::TraceId => self.opaque(format, Slot::TraceId),
+            Format::RequestId => self.opaque(format, Slot::RequestId),
+            Format::CorrelationId => self.opaque(format, Slot::CorrelationId),
+            Format::Named(_) => None,
+        };
+        if let Some(context) = context {
+            found(&context);
+        }
+    }
+
+    fn opaque(&self, format: Format, slot: Slot) -> Option<TraceContext<'b>> {
+        self.value(slot).and_then(|value| opaque::parse(format, value))
+    }
+
+    fn b3(&self) -> b3::Headers<'b> {
+        b3::Headers {
+            single: self.value(Slot::B3),
+            trace: self.value(Slot::B3Trace),
+            span: self.value(Slot::B3Span),
+            parent: self.value(Slot::B3Parent),
+            sampled: self.value(Slot::B3Sampled),
+            flags: self.value(Slot::B3Flags),
+        }
+    }
+
+    fn datadog(&self) -> datadog::Headers<'b> {
+        datadog::Headers {
+            trace: self.value(Slot::DatadogTrace),
+            parent: self.value(Slot::DatadogParent),
+            priority: self.value(Slot::DatadogPriority),
+            tags: self.value(Slot::DatadogTags),
+            traceparent: self.value(Slot::Traceparent),
+            tracestate: self.value(Slot::Tracestate),
+        }
+    }
+
+    fn sofa(&self) -> Option<TraceContext<'b>> {
+        let (mut trace, mut place) = (self.value(Slot::SofaTrace), self.value(Slot::SofaPlace));
+        if let (None, Some(list)) = (trace, self.value(Slot::SofaList)) {
+            (trace, place) = sofa::of_list(list);
+        }
+        sofa::parse(Format::Sofa, trace?, place)
+    }
+
+    fn value(&self, slot: Slot) -> Option<&'b [u8]> {
+        self.values.iter().find_map(|(other, value)| (*other == slot).then_some(*value))
+    }
+}
+
+/// A header that holds an identifier, or a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    Traceparent,
+    ElasticTraceparent,
+    Tracestate,
+    B3,
+    B3Trace,
+    B3Span,
+    B3Parent,
+    B3Sampled,
+    B3Flags,
+    Jaeger,
+    XRay,
+    CloudTrace,
+    GrpcTraceBin,
+    DatadogTrace,
+    DatadogParent,
+    DatadogPriority,
+    DatadogTags,
+    NewRelic,
+    InstanaTrace,
+    InstanaSpan,
+    InstanaLevel,
+    Sw8,
+    Sw6,
+    Sw3,
+    PinpointTrace,
+    PinpointSpan,
+    PinpointParent,
+    PinpointSampled,
+    CatRoot,
+    CatParent,
+    CatChild,
+    SofaTrace,
+    SofaPlace,
+    SofaList,
+    EagleEyeTrace,
+    EagleEyePlace,
+    Tingyun,
+    Cloudwise,
+    Dynatrace,
+    DotNet,
+    XTraceId,
+    TraceId,
+    RequestId,
+    CorrelationId,
+}
+
+/// What a header of this name, in any case, holds.
+fn slot(name: &[u8]) -> Option<Slot> {
+    // Few headers pass this, and a comparison of whole names is what costs.
+    let candidates: &[(&[u8], Slot)] = match (name.len(), name.first()?.to_ascii_lowercase()) {
+        (2, b'b') => &[(b"b3", Slot::B3)],
+        (3, b's') => &[(b"sw8", Slot::Sw8), (b"sw6", Slot::Sw6), (b"sw3", Slot::Sw3)],
+        (7, b't') => &[(b"traceid", Slot::TraceId)],
+        (8, b'n') => &[(b"newrelic", Slot::NewRelic)],
+        (9, b'c') => &[(b"cloudwise", Slot::Cloudwise)],
+        (9, b's') => &[(b"sofarpcid", Slot::SofaPlace)],
+        (9, b'x') => &[(b"x-tingyun", Slot::Tingyun)],
+        (10, b'r') => &[(b"request-id", Slot::DotNet)],
+        (10, b's') => &[(b"sofa-rpcid", Slot::SofaPlace)],
+        (10, b't') => &[(b"tracestate", Slot::Tracestate)],
+        (10, b'x') => &[(b"x-b3-flags", Slot::B3Flags), (b"x-trace-id", Slot::XTraceId)],
+        (11, b's') => &[(b"sofatraceid", Slot::SofaTrace)],
+        (11, b't') => &[(b"traceparent", Slot::Traceparent)],
+        (11, b'x') => &[
+            (b"x-b3-spanid", Slot::B3Span),
+            (b"x-dynatrace", Slot::Dynatrace),
+            (b"x-instana-t", Slot::InstanaTrace),
+            (b"x-instana-s", Slot::InstanaSpan),
+            (b"x-instana-l", Slot::InstanaLevel),
+        ],
+        (12, b's') => &[(b"sofa-traceid", Slot::SofaTrace)],
+        (12, b'x') => &[
+            (b"x-request-id", Slot::RequestId),
+            (b"x-b3-traceid", Slot::B3Trace),
+            (b"x-b3-sampled", Slot::B3Sampled),
+        ],
+        (13, b'u') => &[(b"uber-trace-id", Slot::Jaeger)],
+        (13, b'x') => &[(b"x-cat-root-id", Slot::CatRoot)],
+        (14, b'a') => &[(b"awstraceheader", Slot::XRay)],
+        (14, b'e') => &[(b"eagleeye-rpcid", Slot::EagleEyePlace)],
+        (14, b'g') => &[(b"grpc-trace-bin", Slot::GrpcTraceBin)],
+        (14, b'x') => &[(b"x-datadog-tags", Slot::DatadogTags)],
+        (15, b'p') => &[(b"pinpoint-spanid", Slot::PinpointSpan)],
+        (15, b'x') => &[(b"x-amzn-trace-id", Slot::XRay)],
+        (16, b'e') => &[(b"eagleeye-traceid", Slot::EagleEyeTrace)],
+        (16, b'p') => &[
+            (b"pinpoint-traceid", Slot::PinpointTrace),
+            (b"pinpoint-pspanid", Slot::PinpointParent),
+            (b"pinpoint-sampled", Slot::PinpointSampled),
+        ],
+        (16, b'x') => &[(b"x-correlation-id", Slot::CorrelationId)],
+        (17, b'_') => &[(b"_catrootmessageid", Slot::CatRoot)],
+        (17, b'x') => &[(b"x-b3-parentspanid", Slot::B3Parent)],
+        (18, b'_') => &[(b"_catchildmessageid", Slot::CatChild)],
+        (18, b'x') => &[(b"x-datadog-trace-id", Slot::DatadogTrace)],
+        (19, b'_') => &[(b"_catparentmessageid", Slot::CatParent)],
+        (19, b'x') => &[
+            (b"x-datadog-parent-id", Slot::DatadogParent),
+            (b"x-cat-root-child-id", Slot::CatChild),
+        ],
+        (20, b'c') => &[(b"cloudwiserequestinfo", Slot::Cloudwise)],
+        (20, b'x') => &[(b"x-cat-root-parent-id", Slot::CatParent)],
+        (21, b'n') => &[(b"new_rpc_trace_context", Slot::SofaList)],
+        (21, b'x') => &[
+            (b"x-cloud-trace-context", Slot::CloudTrace),
+            (b"x-cat-root-message-id", Slot::CatRoot),
+        ],
+        (23, b'e') => &[(b"elastic-apm-traceparent", Slot::ElasticTraceparent)],
+        (27, b'r') => &[(b"rpc_trace_context.sofarpcid", Slot::SofaPlace)],
+        (27, b'x') => &[(b"x-datadog-sampling-priority", Slot::DatadogPriority)],
+        (29, b'r') => &[(b"rpc_trace_context.sofatraceid", Slot::SofaTrace)],
+        _ => return None,
+    };
+    let found = candidates.iter().find(|(other, _)| name.eq_ignore_ascii_case(other));
+    found.map(|(_, slot)| *slot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(headers: &[(&str, &str)], expected: &[(Format, &str)]) {
+        let mut collector = Collector::default();
+        for (name, value) in headers {
+            collector.header(name.as_bytes(), value.as_bytes());
+        }
+        let mut found = Vec::new();
+        collector.finish(&mut |context| {
+            found.push((context.format, String::from_utf8_lossy(context.text).into_owned()));
+        });
+        let expected: Vec<_> =
+            expected.iter().map(|(format, text)| (*format, (*text).to_owned())).collect();
+        assert_eq!(found, expected, "{headers:?}");
+    }
+
+    #[test]
+    fn one_identifier_a_format_comes_out_in_a_fixed_order() {
+        check(
+            &[
+                ("X-Request-Id", "r1"),
+                ("Accept", "*/*"),
+                ("B3", "64fe8b2a57d3eff7-e457b5a2e4d86bd1"),
+                ("TraceParent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+            ],
+            &[
+                (Format::Traceparent, "0af7651916cd43dd8448eb211c80319c"),
+                (Format::B3, "64fe8b2a57d3eff7"),
+                (Format::RequestId, "r1"),
+            ],
+        );
+    }
+
+    #[test]
+    fn b3_headers_are_gathered_in_any_case_and_order() {
+        check(
+            &[
+                ("x-b3-spanid", "e457b5a2e4d86bd1"),
+                ("X-B3-TRACEID", " 64fe8b2a57d3eff7 "),
+                ("X-B3-ParentSpanId", "05e3ac9a4f6e3b90"),
+                ("X-B3-Sampled", "1"),
+                ("X-B3-Flags", "0"),
+            ],
+            &[(Format::B3, "64fe8b2a57d3eff7")],
+        );
+    }
+
+    #[test]
+    fn names_of_the_same_length_are_told_apart() {
+        check(&[("x-request-ix", "r"), ("x-b3-tracaid", "64fe8b2a57d3eff7"), ("c3", "0")], &[]);
+    }
+
+    #[test]
+    fn of_a_repeated_header_the_first_counts() {
+        check(&[("x-request-id", "a"), ("x-request-id", "b")], &[(Format::RequestId, "a")]);
+    }
+
+    #[test]
+    fn invalid_values_give_nothing() {
+        check(&[("traceparent", "00-zz"), ("b3", "0"), ("x-request-id", "")], &[]);
+    }
+
+    /// Whether headers hold an identifier of this format and no other one.
+    fn only(format: Format, headers: &[(&str, &str)]) {
+        let mut collector = Collector::default();
+        for (name, value) in headers {
+            collector.header(name.as_bytes(), value.as_bytes());
+        }
+        let mut found = Vec::new();
+        collector.finish(&mut |context| found.push(context.format));
+        assert_eq!(found, [format], "{headers:?}");
+    }
+
+    #[test]
+    fn each_format_has_its_headers() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        only(Format::Traceparent, &[("Elastic-Apm-Traceparent", parent)]);
+        only(Format::Traceparent, &[("traceparent", "00-"), ("elastic-apm-traceparent", parent)]);
+        only(Format::Jaeger, &[("uber-trace-id", "a:b:0:1")]);
+        let root = "Root=1-5759e988-bd862e3fe1be46a994272793";
+        only(Format::XRay, &[("X-Amzn-Trace-Id", root)]);
+        only(Format::XRay, &[("AWSTraceHeader", root)]);
+        let cloud = "105445aa7843bc8bf206b12000100000/1;o=1";
+        only(Format::CloudTrace, &[("X-Cloud-Trace-Context", cloud)]);
+        only(
+            Format::GrpcTraceBin,
+            &[("grpc-trace-bin", "AAABAgMEBQYHCAkKCwwNDg8QARESExQVFhcYAgE")],
+        );
+        only(
+            Format::Datadog,
+            &[
+                ("x-datadog-trace-id", "1"),
+                ("x-datadog-parent-id", "2"),
+                ("x-datadog-sampling-priority", "1"),
+                ("x-datadog-tags", "_dd.p.tid=640cfd8d00000000"),
+            ],
+        );
+        only(Format::NewRelic, &[("newrelic", r#"{"d":{"tr":"3221bf09aa0bcf0d"}}"#)]);
+        only(Format::Instana, &[("X-INSTANA-T", "1"), ("X-INSTANA-S", "2"), ("X-INSTANA-L", "1")]);
+        let sw8 = "1-N2E=-N2I=-3-c2VydmljZQ==-aW5zdGFuY2U=-L2FwcA==-MTI3LjAuMC4xOjgwODA=";
+        only(Format::Sw8, &[("sw8", sw8)]);
+        only(Format::Sw6, &[("sw6", "1-MS4x-MS4y-3-5-2-IzE=-Izg=-Izk=")]);
+        only(Format::Sw3, &[("sw3", "1.234.111|3|1|1|#a|#b|#c|1.2343.234234234|1")]);
+        only(
+            Format::Pinpoint,
+            &[
+                ("Pinpoint-TraceID", "a^1^2"),
+                ("Pinpoint-SpanID", "-1"),
+                ("Pinpoint-pSpanID", "7"),
+                ("Pinpoint-Sampled", "s0"),
+            ],
+        );
+        let id = "web-0a010203-450000-1";
+        only(Format::Cat, &[("X-CAT-ROOT-MESSAGE-ID", id), ("X-CAT-ROOT-PARENT-ID", id)]);
+        only(Format::Cat, &[("_catRootMessageId", id), ("_catChildMessageId", id)]);
+        only(Format::Cat, &[("X-CAT-ROOT-ID", id)]);
+        let trace = "0ad1348f1403169275002100356696";
+        only(Format::Sofa, &[("SOFA-TraceId", trace), ("SOFA-RpcId", "0.1")]);
+        only(Format::Sofa, &[("rpc_trace_context.sofaTraceId", trace)]);
+        let list = "sofaTraceId=0ad1348f1403169275002100356696&sofaRpcId=0";
+        only(Format::Sofa, &[("new_rpc_trace_context", list)]);
+        only(Format::EagleEye, &[("EagleEye-TraceID", trace), ("EagleEye-RpcID", "0.1")]);
+        only(Format::Tingyun, &[("X-Tingyun", "c=1|x;x=fa6e")]);
+        only(Format::Cloudwise, &[("CLOUDWISE", "a")]);
+        only(Format::Dynatrace, &[("X-dynaTrace", "FW4;1;2;3")]);
+        only(Format::DotNet, &[("Request-Id", "|a.1.")]);
+        only(Format::XTraceId, &[("X-Trace-Id", "a")]);
+        only(Format::TraceId, &[("TraceId", "a")]);
+        only(Format::CorrelationId, &[("X-Correlation-ID", "a")]);
+    }
+
+    #[test]
+    fn baggage_and_state_are_no_ids() {
+        check(&[("baggage", "id=1"), ("tracestate", "a=1"), ("x-b3-sampled", "1")], &[]);
+    }
+
+    #[test]
+    fn every_name_is_found_in_any_case() {
+        for name in ["Traceparent", "X-B3-ParentSpanId", "NEW_RPC_TRACE_CONTEXT", "Tracestate"] {
+            assert!(slot(name.as_bytes()).is_some(), "{name}");
+        }
+        assert!(slot(b"").is_none());
+    }
+}

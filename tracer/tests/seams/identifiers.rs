@@ -1,0 +1,158 @@
+//! Identifiers of all formats, from headers to links.
+
+use crate::http::{Call, all};
+use crate::run::{Ran, join, run};
+use wirespan::join::window::WindowLimits;
+use wirespan_parsers::trace_context::Format;
+
+/// A call and the one that it causes carry these headers; gives the trees, which are the same when
+/// the written spans are joined.
+fn trees(front: &[&str], back: &[&str]) -> Vec<String> {
+    ran(front, back).trees()
+}
+
+fn ran(front: &[&str], back: &[&str]) -> Ran {
+    let asks = |call: Call, headers: &[&str]| headers.iter().fold(call, |call, h| call.asks(h));
+    // Time and place alone do not join these: two such calls are open at a time.
+    let calls = [
+        asks(Call::new(1, 2, 10..90, "/front"), front),
+        Call::new(9, 2, 11..89, "/noise"),
+        asks(Call::new(2, 3, 20..80, "/back"), back),
+    ];
+    let ran = run(&all(&calls));
+    let (again, _) = join(&[&ran.ndjson()], WindowLimits::default());
+    assert_eq!(again, ran.ndjson(), "{front:?} {back:?}");
+    ran
+}
+
+fn joined(reason: &str, front: &[&str], back: &[&str]) {
+    let tree = format!("/front(/back[{reason}])");
+    assert_eq!(trees(front, back), [tree.as_str(), "/noise"], "{front:?} {back:?}");
+}
+
+fn apart(front: &[&str], back: &[&str]) {
+    assert_eq!(trees(front, back).len(), 3, "{front:?} {back:?}");
+}
+
+const TRACE: &str = "traceparent: 00-80f198ee56343ba864fe8b2a57d3eff7-00000000000000aa-01";
+
+#[test]
+fn trace_ids_of_other_formats_join() {
+    joined("uber-trace-id", &[TRACE], &["uber-trace-id: 80f198ee56343ba864fe8b2a57d3eff7:bb:aa:1"]);
+    joined("b3", &[TRACE], &["b3: 80f198ee56343ba864fe8b2a57d3eff7-00000000000000bb"]);
+    joined(
+        "x-amzn-trace-id",
+        &[TRACE],
+        &["X-Amzn-Trace-Id: Root=1-80f198ee-56343ba864fe8b2a57d3eff7"],
+    );
+    joined(
+        "x-cloud-trace-context",
+        &[TRACE],
+        &["X-Cloud-Trace-Context: 80f198ee56343ba864fe8b2a57d3eff7/7;o=1"],
+    );
+    joined("x-trace-id", &[TRACE], &["X-Trace-Id: 80f198ee56343ba864fe8b2a57d3eff7"]);
+    joined("x-instana-t", &[TRACE], &["X-INSTANA-T: 80f198ee56343ba864fe8b2a57d3eff7"]);
+    joined("traceparent", &["traceid: 80f198ee-5634-3ba8-64fe-8b2a57d3eff7"], &[TRACE]);
+}
+
+#[test]
+fn id_of_64_bits_joins_the_one_that_it_is_the_lower_half_of() {
+    // 0x64fe8b2a57d3eff7 is 7277407061855694839.
+    let datadog = "x-datadog-trace-id: 7277407061855694839";
+    joined("x-datadog-trace-id", &[TRACE], &[datadog]);
+    joined("b3", &[TRACE], &["b3: 64fe8b2a57d3eff7-00000000000000bb"]);
+    joined("uber-trace-id", &[datadog], &["uber-trace-id: 64fe8b2a57d3eff7:bb:0:1"]);
+    let whole = "x-datadog-tags: _dd.p.tid=80f198ee56343ba8";
+    joined("traceparent", &[datadog, whole], &[TRACE]);
+    let ran = ran(&[datadog], &[TRACE]);
+    assert_eq!(ran.trace_of("/back").id, 0x80f1_98ee_5634_3ba8_64fe_8b2a_57d3_eff7);
+}
+
+#[test]
+fn ids_of_128_bits_with_the_same_lower_half_are_apart() {
+    apart(&[TRACE], &["traceparent: 00-00000000000000ff64fe8b2a57d3eff7-00000000000000bb-01"]);
+    apart(&[TRACE], &["b3: ffffffffffffffff64fe8b2a57d3eff7-00000000000000bb"]);
+}
+
+#[test]
+fn half_that_fits_two_ids_joins_neither() {
+    let other = "traceparent: 00-00000000000000ff64fe8b2a57d3eff7-00000000000000bb-01";
+    let half = "b3: 64fe8b2a57d3eff7-00000000000000cc";
+    let calls = [
+        Call::new(1, 2, 10..90, "/a").asks(TRACE),
+        Call::new(4, 2, 11..89, "/b").asks(other),
+        Call::new(2, 3, 20..80, "/c").asks(half),
+    ];
+    assert_eq!(run(&all(&calls)).trees(), ["/a", "/b", "/c"]);
+}
+
+#[test]
+fn ids_of_one_format_join() {
+    let sw8 = "sw8: 1-N2E=-N2I=-3-c2VydmljZQ==-aW5zdGFuY2U=-L2FwcA==-MTI3LjAuMC4xOjgwODA=";
+    let other = "sw8: 1-N2E=-N2Q=-1-c2VydmljZQ==-aW5zdGFuY2U=-L2FwcA==-MTI3LjAuMC4xOjgwODA=";
+    joined("sw8", &[sw8], &[other]);
+    joined(
+        "pinpoint-traceid",
+        &["Pinpoint-TraceID: a^1^2", "Pinpoint-SpanID: -7"],
+        &["Pinpoint-TraceID: a^1^2", "Pinpoint-SpanID: 9", "Pinpoint-pSpanID: -7"],
+    );
+    let sofa = "SOFA-TraceId: 0ad1348f1403169275002100356696";
+    joined("sofa-traceid", &[sofa, "SOFA-RpcId: 0"], &[sofa, "SOFA-RpcId: 0.1"]);
+    joined(
+        "eagleeye-traceid",
+        &["EagleEye-TraceID: 0ad1348f1403169275002100356696"],
+        &["EagleEye-TraceID: 0ad1348f1403169275002100356696"],
+    );
+    let root = "X-CAT-ROOT-MESSAGE-ID: web-0a010203-450000-1";
+    joined("cat", &[root], &[root]);
+    joined("request-id", &["Request-Id: |a.1."], &["Request-Id: |a.1.ff_1."]);
+    joined("x-tingyun", &["X-Tingyun: c=1|a;x=fa6e"], &["X-Tingyun: c=1|b;x=fa6e"]);
+    joined("cloudwise", &["CLOUDWISE: a"], &["CLOUDWISE: a"]);
+    joined("x-correlation-id", &["X-Correlation-ID: r"], &["X-Correlation-ID: r"]);
+    joined("x-trace-id", &["X-Trace-Id: any text"], &["X-Trace-Id: any text"]);
+    joined(
+        "newrelic",
+        &[r#"newrelic: {"d":{"tr":"3221bf09aa0bcf0d"}}"#],
+        &[r#"newrelic: {"d":{"tr":"3221bf09aa0bcf0d","id":"27856f70d3d314b7"}}"#],
+    );
+    joined(
+        "grpc-trace-bin",
+        &["grpc-trace-bin: AAABAgMEBQYHCAkKCwwNDg8QARESExQVFhcYAgE"],
+        &["grpc-trace-bin: AAABAgMEBQYHCAkKCwwNDg8QARESExQVFhcZAgE="],
+    );
+}
+
+#[test]
+fn ids_that_mean_different_things_do_not_join() {
+    apart(&["X-Request-ID: r"], &["X-Correlation-ID: r"]);
+    apart(&["X-Correlation-ID: r"], &["CLOUDWISE: r"]);
+    apart(&["baggage: id=r"], &["baggage: id=r"]);
+    apart(&["tracestate: dd=s:1"], &["tracestate: dd=s:1"]);
+}
+
+#[test]
+fn parent_tells_which_of_two_calls_is_above() {
+    let asks = |call: Call, span: &str, parent: &str| {
+        call.asks("Pinpoint-TraceID: a^1^2")
+            .asks(&format!("Pinpoint-SpanID: {span}"))
+            .asks(&format!("Pinpoint-pSpanID: {parent}"))
+    };
+    let ran = run(&all(&[
+        asks(Call::new(1, 2, 10..90, "/one"), "5", "-1"),
+        asks(Call::new(4, 2, 12..88, "/two"), "6", "-1"),
+        asks(Call::new(2, 3, 20..40, "/under one"), "7", "5"),
+        asks(Call::new(2, 3, 50..60, "/under two"), "8", "6"),
+    ]));
+    assert_eq!(
+        ran.trees(),
+        ["/one(/under one[pinpoint-traceid]) + /two(/under two[pinpoint-traceid])"]
+    );
+}
+
+#[test]
+fn several_identifiers_of_a_message_are_kept_apart() {
+    let ran = ran(&[TRACE, "sw8: x", "X-Request-ID: r", "X-Correlation-ID: r"], &[]);
+    let formats: Vec<Format> =
+        ran.span("/front").exchange.contexts.iter().map(|context| context.format).collect();
+    assert_eq!(formats, [Format::Traceparent, Format::RequestId, Format::CorrelationId]);
+}
