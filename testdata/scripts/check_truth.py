@@ -3,8 +3,10 @@
 
 TRUTH.tsv is what testdata/lab writes. An exchange is known by its protocol, its connection and its place
 there; what several points saw of it is one chain of spans. Prints what is missing, what has another
-parent than it had, and what fewer or more points saw. That something has no parent is no fault: where
-calls overlap, what carries no identifier cannot be told apart. It is counted, and shown with -v.
+operation, status or parent than it had, and what fewer or more points saw. That something has no parent
+is no fault: where calls overlap, what carries no identifier cannot be told apart. It is counted, and shown
+with -v. Then the exchanges of the same connections are counted by client, protocol, operation and status,
+which also shows what was seen and never was.
 """
 import argparse
 import collections
@@ -14,7 +16,7 @@ import sys
 import wirespan
 
 
-FAULTS = {"missing", "wrong parent", "wrong points"}
+FAULTS = {"missing", "wrong operation", "wrong status", "wrong parent", "wrong points"}
 
 
 def main():
@@ -41,7 +43,10 @@ def main():
             print(f"{verdict}: {row['span']} of {row['parent']}: {row['protocol']} {row['operation']} {row['client']} → {row['server']}{frames}")
     for protocol, verdicts in sorted(table.items()):
         print(protocol, sum(verdicts.values()), dict(sorted(verdicts.items())))
-    sys.exit(1 if any(FAULTS & set(verdicts) for verdicts in table.values()) else 0)
+    differ = count_both(truth, chains)
+    for (host, protocol, operation, status), (true, seen) in sorted(differ.items()):
+        print(f"wrong count: {protocol} {operation} {status} by {host}: {true} happened, {seen} seen")
+    sys.exit(1 if differ or any(FAULTS & set(verdicts) for verdicts in table.values()) else 0)
 
 
 def exchanges(spans):
@@ -67,6 +72,10 @@ def judge(row, found):
         return "missing"
     if len(chain) != int(row["points"]) or len({span["point"] for span in chain}) != len(chain):
         return "wrong points"
+    if operation(chain[0]) != asked(row):
+        return "wrong operation"
+    if status(chain[0]) != row["status"]:
+        return "wrong status"
     parent = chain[0].get("parent")
     if row["parent"] == "-":
         return "wrong parent" if parent else "right parent"
@@ -75,6 +84,53 @@ def judge(row, found):
     above = found.get(row["parent"], [])
     right = any(span["span"] == parent and span["trace"] == chain[0]["trace"] for span in above)
     return "right parent" if right else "wrong parent"
+
+
+def count_both(truth, chains):
+    """How often each happened and was seen, by client, protocol, operation and status, where that differs."""
+    counts = collections.defaultdict(lambda: [0, 0])
+    for row in truth:
+        counts[host(row["client"]), row["protocol"], asked(row), row["status"]][0] += 1
+    connections = {(row["protocol"], row["client"], row["server"]) for row in truth}
+    for protocol, client, server in connections:
+        for chain in chains[protocol, client, server]:
+            counts[host(client), protocol, operation(chain[0]), status(chain[0])][1] += 1
+    return {key: both for key, both in counts.items() if both[0] != both[1]}
+
+
+def host(end):
+    return end.rpartition(":")[0]
+
+
+def asked(row):
+    """What was asked, as far as spans tell: the query of a URL may hold secrets."""
+    return row["operation"].partition("?")[0]
+
+
+def operation(span):
+    """As the lab writes it: with what it was about where that makes it what it is."""
+    if span["protocol"] in ("http", "dns"):
+        return f"{span['operation']} {span.get('resource', '')}".rstrip()
+    return span["operation"]
+
+
+def status(span):
+    """As the lab writes it."""
+    if span["state"] == "refused":
+        return "refused"
+    if span["sort"] == "one_way":
+        return "sent"
+    if span["state"] != "complete":
+        return span["state"]
+    reported = span["status"]
+    words = {
+        "http": reported.get("code"),
+        "dns": reported.get("text"),
+        "redis": "ok" if reported["outcome"] == "ok" else "error",
+        "postgresql": "ok" if reported["outcome"] == "ok" else reported.get("text"),
+        "mysql": reported.get("code") or "ok",
+    }
+    return str(words[span["protocol"]])
 
 
 main()
