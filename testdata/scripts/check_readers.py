@@ -99,7 +99,7 @@ def jaeger(readers, binary, capture, expected):
     reader = readers / "jaeger"
     if not reader.is_file():
         raise Missing(f"there is no {reader}; say --install (it needs go)")
-    otlp, query, admin, *rest = free_ports(9)
+    otlp, query, admin, *rest = free_ports(7)
     flags = {
         "collector.otlp.http.host-port": otlp,
         "query.http-server.host-port": query,
@@ -108,7 +108,6 @@ def jaeger(readers, binary, capture, expected):
         "query.grpc-server.host-port": rest[1],
         "collector.grpc-server.host-port": rest[2],
         "collector.http-server.host-port": rest[3],
-        "http-server.host-port": rest[4],
     }
     words = [f"--{flag}=127.0.0.1:{port}" for flag, port in flags.items()]
     with server([reader, *words], f"http://127.0.0.1:{query}/api/services"):

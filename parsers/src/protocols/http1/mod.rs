@@ -549,7 +549,12 @@ impl Connection {
             return AfterGap::Resync;
         };
         let bytes = start..input.len();
+        let known = start + head.len;
         let Opened { key, framing, .. } = self.open(from, head, input, bytes, means, out);
+        // Half a line may hold half a secret.
+        if means.settings.locate_secrets && known < input.len() {
+            out.secret(key, known as u64..input.len() as u64);
+        }
         out.close(key, end);
         // How much of a body is lost with the end of the head cannot be told, nor can it be skipped.
         if framing != Framing::Tunnel {

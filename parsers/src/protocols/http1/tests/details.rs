@@ -4,6 +4,7 @@ use super::*;
 use crate::fuzzing::{Event, Split, drive};
 use crate::secrets::Secrets;
 use fields::HEADERS_LIMIT;
+use std::num::NonZeroU64;
 
 #[test]
 fn secrets_in_queries_are_masked() {
@@ -107,10 +108,13 @@ fn of_repeated_headers_the_first_is_told() {
     );
 }
 
-/// What is left of the bytes of both sides once secrets are overwritten.
+/// What is left of the bytes of both sides once secrets are overwritten; behind these, bytes are
+/// lost.
 fn check_overwritten(bytes: [&str; 2], expected: [&str; 2]) {
-    let events = [Side::A, Side::B]
+    let said = [Side::A, Side::B]
         .map(|from| Event::Bytes { from, bytes: bytes[from.index()].as_bytes().to_vec() });
+    let lost = [Side::A, Side::B].map(|from| Event::Gap { from, lost: NonZeroU64::MIN });
+    let events = [said, lost].concat();
     for split in [Split::Whole, Split::Bytes] {
         let settings = Settings { locate_secrets: true, ..Settings::default() };
         let mut http = protocol(&Arc::new(settings));
@@ -143,6 +147,14 @@ fn secrets_of_heads_and_bodies_are_located() {
             "HTTP/1.1 200 OK\r\nSet-Cookie: id=111; Path=/\r\nLocation: http://111@h/?sig=1\r\n\
              Transfer-Encoding: chunked\r\n\r\nb\r\n{\"token\":\"1\r\n4\r\n11\"}\r\n0\r\nX-Token: 1\r\n\r\n",
         ],
+    );
+}
+
+#[test]
+fn half_lines_of_heads_that_were_cut_are_secret() {
+    check_overwritten(
+        ["GET /a HTTP/1.1\r\nHost: h\r\nX-Token: hal", "HTTP/1.1 200 OK\r\nServer: s\r\nSet-Cook"],
+        ["GET /a HTTP/1.1\r\nHost: h\r\n111111111111", "HTTP/1.1 200 OK\r\nServer: s\r\n11111111"],
     );
 }
 

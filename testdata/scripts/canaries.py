@@ -1,0 +1,340 @@
+"""Conversations in which secrets stand in every place where secrets stand, and marks where none do."""
+import base64
+import itertools
+import random
+
+import sql_messages as sql
+from conversation import Capture, Conversation, bulk, command, request, response
+
+# What each canary begins and ends with, so that what is left of one is found too.
+FRONT, BACK = "qxcanary", "yranacxq"
+# Canaries that must be numbers.
+NUMBERS = "7310"
+
+
+class Garden:
+    """Gives canaries and marks, and keeps account of them."""
+
+    def __init__(self):
+        self.random = random.Random(16)
+        self.canaries, self.numbers, self.marks = {}, {}, {}
+
+    def secret(self, place):
+        """A new secret; `place` says where it stands."""
+        value = f"{FRONT}{len(self.canaries):05d}{self.random.getrandbits(40):010x}{BACK}"
+        self.canaries[value] = place
+        return value
+
+    def number(self, place):
+        value = f"{NUMBERS}{self.random.randrange(10**10, 10**11)}"
+        self.numbers[value] = place
+        return value
+
+    def visible(self, place):
+        """A mark that must be shown; of letters alone, as a name has them."""
+        count, letters = len(self.marks), ""
+        for _ in range(3):
+            count, letter = divmod(count, 26)
+            letters += chr(ord("a") + letter)
+        self.marks[f"visible{letters}"] = place
+        return f"visible{letters}"
+
+
+HEADERS = [
+    "Authorization", "Proxy-Authorization", "X-Api-Key", "Api-Key", "X-Auth-Token", "X-CSRF-Token", "X-Amz-Security-Token",
+    "X-Session-Id", "X-Amz-Signature", "Ocp-Apim-Subscription-Key", "X-Vault-Token", "X-Goog-Api-Key", "Private-Token",
+    "X-Secret", "X-Access-Key", "x-hub-signature-256", "X-Client-Credential", "X-Jwt-Assertion", "DPoP", "X-AUTH", "X_API_KEY",
+    # --redact names this one.
+    "X-Pin",
+]
+PARAMETERS = [
+    "password", "passwd", "pwd", "token", "access_token", "id_token", "refresh_token", "api_key", "apikey", "key", "sig",
+    "signature", "X-Amz-Signature", "client_secret", "session", "jsessionid", "auth", "credential", "pass%77ord", "Password", "x-pin",
+]
+FIELDS = ["password", "token", "secret", "apiKey", "client_secret", "refresh_token", "sessionId", "private_key", "passphrase", "x_pin"]
+# With what --redact is run.
+REDACTED = "x-pin"
+# What stands in pieces in its stream.
+CUT = {"JSON in chunks", "literal of MySQL, hex"}
+SEGMENTS = (1448, 1448, 1448, 97, 11)
+
+
+def http(capture, garden, rounds):
+    """Secrets in headers, addresses, and bodies, of requests and responses."""
+    for number in range(rounds):
+        talk = Conversation(capture, 80, SEGMENTS[number % len(SEGMENTS)])
+        for exchange in (in_headers, in_cookies, in_query, in_addresses, in_body, in_odd_heads, in_chunks):
+            asked, answered = exchange(garden, number)
+            talk.client(asked)
+            talk.server(answered)
+        talk.close()
+        capture.wait(0.01)
+    # Heads and bodies of which a part is lost.
+    for number in range(rounds):
+        half_lost(capture, 80, garden, "header", lambda garden, secret: request(
+            "GET", "/" + garden.visible("a path"), [("X-Auth-Token", secret)]), response(200))
+        half_lost(capture, 80, garden, "JSON", lambda garden, secret: request(
+            "POST", "/" + garden.visible("a path"), [("Content-Type", "application/json")],
+            f'{{"n": 1, "password": "{secret}", "token": "{garden.secret("JSON behind a gap")}"}}'.encode()), response(200))
+        half_lost(capture, 80, garden, "parameter", lambda garden, secret: request(
+            "GET", f"/half?token={secret}"), response(200))
+
+
+def half_lost(capture, port, garden, place, make, reply):
+    """A message is sent whose secret is half lost; then another one, so that all goes on."""
+    talk = Conversation(capture, port)
+    secret = garden.secret(f"{place}, half lost")
+    whole = make(garden, secret)
+    half = whole.index(secret.encode()) + 12
+    talk.client(whole[:half])
+    talk.lose(0, 6)
+    talk.client(whole[half + 6:])
+    talk.server(reply)
+    talk.close()
+    capture.wait(0.01)
+
+
+def in_headers(garden, number):
+    headers = []
+    for name in HEADERS:
+        value = garden.secret(f"request header {name}")
+        if name == "Authorization" and number % 2:
+            value = "Basic " + base64.b64encode(f"user:{value}".encode()).decode()
+        elif name.endswith("orization"):
+            value = f"Bearer {value}"
+        headers.append((name, value))
+    headers.insert(number % len(headers), ("User-Agent", garden.visible("User-Agent")))
+    back = [("X-Auth-Token", garden.secret("response header X-Auth-Token")), ("X-Note", garden.visible("response header X-Note"))]
+    return request("GET", "/" + garden.visible("a path"), headers), response(200, back)
+
+
+def in_cookies(garden, number):
+    names = ["sid", "theme", "_ga", "remember"]
+    cookies = "; ".join(f"{name}={garden.secret('Cookie')}" for name in names)
+    back = [("Set-Cookie", f"{name}={garden.secret('Set-Cookie')}; Path=/; HttpOnly") for name in names]
+    return request("GET", "/" + garden.visible("a path"), [("Cookie", cookies)]), response(200, back)
+
+
+def in_query(garden, number):
+    pairs = [f"{name}={garden.secret(f'parameter {name}')}" for name in PARAMETERS]
+    pairs.insert(number % len(pairs), f"page={garden.visible('parameter page')}")
+    return request("GET", "/search?" + "&".join(pairs)), response(404)
+
+
+def in_addresses(garden, number):
+    """Users and parameters in addresses: of the target, of Referer, of Location."""
+    def full(place):
+        return (f"https://user:{garden.secret(f'user of {place}')}@other.example/{garden.visible(place)}"
+                f"?a=1&token={garden.secret(f'parameter of {place}')}")
+    path = f"/cart;jsessionid={garden.secret('parameter of a path')}/{garden.visible('a path')}"
+    headers = [("Referer", full("Referer")), ("Link", f"<{full('Link')}>; rel=next")]
+    target = path if number % 2 else f"http://user:{garden.secret('user of the target')}@canary.example{path}"
+    return request("GET", target, headers), response(302, [("Location", full("Location"))])
+
+
+def in_body(garden, number):
+    kinds = [json_body, xml_body, form_body, parts_body, nested_body]
+    kind, body = kinds[number % len(kinds)](garden)
+    _, back = kinds[(number // 2) % len(kinds)](garden)
+    method = ("POST", "PUT", "PATCH")[number % 3]
+    asked = request(method, "/" + garden.visible("a path"), [("Content-Type", kind)], body.encode())
+    return asked, response(200, [("Content-Type", kinds_of[kinds[(number // 2) % len(kinds)]])], back.encode())
+
+
+def json_body(garden):
+    fields = ", ".join(f'"{name}": "{garden.secret(f"JSON {name}")}"' for name in FIELDS)
+    return "application/json", f'{{"name": "anna", {fields}, "pin": {{"secret": [1, "{garden.secret("JSON list")}"]}}}}'
+
+
+def nested_body(garden):
+    inner = garden.secret("JSON object of a secret name")
+    return "application/json", f'[{{"a": [{{"credentials": {{"user": "u", "p": "{inner}"}}}}]}}, {{"token":"{garden.secret("JSON")}"}}]'
+
+
+def xml_body(garden):
+    elements = "".join(f"<{name}>{garden.secret(f'XML {name}')}</{name}>" for name in FIELDS)
+    return "text/xml", f'<a><user password="{garden.secret("XML attribute")}">anna</user>{elements}</a>'
+
+
+def form_body(garden):
+    return "application/x-www-form-urlencoded", "&".join(f"{name}={garden.secret(f'form {name}')}" for name in FIELDS) + "&page=2"
+
+
+def parts_body(garden):
+    parts = "".join(f'--cut\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{garden.secret(f"part {name}")}\r\n' for name in FIELDS)
+    return "multipart/form-data; boundary=cut", parts + "--cut--\r\n"
+
+
+kinds_of = {json_body: "application/json", xml_body: "text/xml", form_body: "application/x-www-form-urlencoded",
+            parts_body: "multipart/form-data; boundary=cut", nested_body: "application/json"}
+
+
+def in_odd_heads(garden, number):
+    """What RFC 9112 forbids or advises against, and is sent all the same."""
+    lines = [
+        b"GET /%b HTTP/1.1" % garden.visible("a path").encode(),
+        b"Host: canary.example",
+        b"Authorization: Bearer\r\n %b" % garden.secret("folded header").encode(),
+        b"aUTHORIZATION:%b" % garden.secret("header without a space").encode(),
+        b"X-Api-Key:\t %b \t" % garden.secret("header between spaces").encode(),
+        b"Authorization: a, %b, b" % garden.secret("list in a header").encode(),
+    ]
+    return b"\r\n".join(lines) + b"\r\n\r\n", response(500)
+
+
+def in_chunks(garden, number):
+    """A body in chunks that cut its secret, and a secret behind it."""
+    body = f'{{"password": "{garden.secret("JSON in chunks")}", "n": 1}}'.encode()
+    pieces = [body[start:start + 9] for start in range(0, len(body), 9)]
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    head = b"POST /%b HTTP/1.1\r\nHost: canary.example\r\nContent-Type: application/json\r\n" % garden.visible("a path").encode()
+    trailer = f"X-Auth-Token: {garden.secret('trailer')}\r\n".encode()
+    return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n" + trailer + b"\r\n", response(200)
+
+
+def redis(capture, garden, rounds):
+    for number in range(rounds):
+        talk = Conversation(capture, 6379, SEGMENTS[number % len(SEGMENTS)])
+        for words, reply in redis_commands(garden, number):
+            talk.client(words if isinstance(words, bytes) else command(*words))
+            talk.server(reply)
+        talk.close()
+        capture.wait(0.01)
+        for words in (["AUTH"], ["AUTH", "anna"], ["SET", f"{garden.visible('a key')}:token"], ["HSET", "h", "n", "1", "password"]):
+            half_lost(capture, 6379, garden, f"{words[0]} of Redis", lambda _, secret: command(*words, secret), b"+OK\r\n")
+
+
+def redis_commands(garden, number):
+    ok, secret = b"+OK\r\n", garden.secret
+    yield ("AUTH", secret("AUTH")), ok
+    yield ("AUTH", "anna", secret("AUTH with user")), ok
+    yield ("HELLO", "3", "AUTH", "anna", secret("HELLO")), ok
+    yield ("CONFIG", "SET", "requirepass", secret("CONFIG SET requirepass")), ok
+    yield ("CONFIG", "SET", "masterauth", secret("CONFIG SET masterauth"), "maxclients", "100"), ok
+    yield ("ACL", "SETUSER", "anna", "on", f">{secret('ACL SETUSER')}", "~*"), ok
+    yield ("MIGRATE", "h", "6379", "k", "0", "100", "AUTH2", "anna", secret("MIGRATE")), ok
+    yield f"AUTH {secret('inline AUTH')}\r\n".encode(), b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+    yield ("SET", f"{garden.visible('a key')}:session:token", secret("value of a key that is called token")), ok
+    yield ("SETEX", "user:7:password", "60", secret("SETEX")), ok
+    yield ("HSET", garden.visible("a key"), "password", secret("HSET"), "name", "anna", "apikey", secret("HSET")), b":2\r\n"
+    yield ("MSET", "a:token", secret("MSET"), "b:secret", secret("MSET")), ok
+    yield ("SET", garden.visible("a key"), f'{{"password": "{secret("JSON that is stored")}", "n": 1}}'), ok
+    yield ("XADD", garden.visible("a key"), "*", "token", secret("XADD")), bulk("1-1")
+    yield ("CONFIG", "GET", "requirepass"), b"*2\r\n" + bulk("requirepass") + bulk(secret("reply of CONFIG GET"))
+    yield ("GET", garden.visible("a key")), bulk(secret("reply of GET"))
+    yield ("HGETALL", garden.visible("a key")), b"*2\r\n" + bulk("name") + bulk(secret("reply of HGETALL"))
+
+
+# {s} is a secret, {n} a number that is one, {v} a table's name. Each statement is followed by what a
+# database returns: rows, or only how many.
+STATEMENTS = [
+    "SELECT name, card FROM {v} WHERE password = '{s}' AND pin = {n}",
+    "INSERT INTO {v} (name, secret, card) VALUES ('{s}', '{s}', {n}), ('{s}', NULL, -{n})",
+    "UPDATE {v} SET token = '{s}', note = 'it''s {s}' WHERE id IN ({n}, {n})",
+    "DELETE FROM {v} WHERE card = {n} OR name LIKE '%{s}%' /* by hand */",
+    "SELECT * FROM {v} WHERE note = '/* {s}' AND other = '-- {s}' LIMIT 5",
+    "SELECT 'a' 'b{s}', card FROM {v} WHERE at > '2026-01-01 {s}'",
+]
+MYSQL_ONLY = [
+    'SELECT "{s}", name FROM {v} WHERE a = "it\\"s {s}" OR b = \'\\\'{s}\'',
+    "SELECT _utf8mb4'{s}', N'{s}', X'{h}', 0x{h} FROM {v}",
+    "CREATE USER 'anna'@'%' IDENTIFIED BY '{s}'",
+    "SET PASSWORD FOR 'anna' = '{s}'",
+]
+POSTGRESQL_ONLY = [
+    "SELECT $${s}$$, $tag$it's {s}$tag$, card FROM {v}",
+    "SELECT E'\\'{s}', U&'{s}', B'0101', '{s}'::text FROM {v}",
+    "ALTER USER anna PASSWORD '{s}'",
+    "NOTIFY channel, '{s}'",
+]
+
+
+def filled(garden, statement, place):
+    """A statement with secrets in it."""
+    pieces = []
+    for index, part in enumerate(itertools.chain.from_iterable(p.split("}", 1) for p in statement.split("{"))):
+        # Behind the first piece, names in braces and what follows them take turns.
+        if index % 2 == 0:
+            pieces.append(part)
+        elif part == "s":
+            pieces.append(garden.secret(place))
+        elif part == "n":
+            pieces.append(garden.number(place))
+        elif part == "h":
+            pieces.append(garden.secret(f"{place}, hex").encode().hex())
+        else:
+            pieces.append(garden.visible(f"table of {place}"))
+    return "".join(pieces)
+
+
+def mysql(capture, garden, rounds):
+    for number in range(rounds):
+        talk = Conversation(capture, 3306, SEGMENTS[number % len(SEGMENTS)])
+        talk.server(sql.greeting())
+        talk.client(sql.login("anna", garden.secret("MySQL login"), garden.visible("database of MySQL")))
+        talk.server(sql.auth_switch(2))
+        talk.client(sql.packet(3, garden.secret("MySQL clear password").encode() + b"\0"))
+        talk.server(sql.packet(4, sql.OK))
+        for statement in STATEMENTS + MYSQL_ONLY:
+            talk.client(sql.query(filled(garden, statement, "literal of MySQL")))
+            if statement.startswith("SELECT"):
+                rows = [[garden.secret("row of MySQL"), garden.number("row of MySQL")] for _ in range(3)]
+                talk.server(sql.result(["name", "card"], rows))
+            else:
+                talk.server(sql.packet(1, sql.OK))
+        table = garden.visible("table of a prepared statement")
+        talk.client(sql.prepare(f"SELECT name FROM {table} WHERE token = ? AND kind = '{garden.secret('PREPARE of MySQL')}'"))
+        talk.server(sql.prepared(1, 1, 1))
+        for _ in range(3):
+            talk.client(sql.execute(1, [garden.secret("parameter of MySQL")]))
+            talk.server(sql.binary_result(["name"], [[garden.secret("binary row of MySQL")] for _ in range(2)]))
+        talk.client(sql.query(f"INSERT INTO {garden.visible('table of MySQL')} VALUES ('{garden.secret('literal of MySQL')}')"))
+        talk.server(sql.error(1, 1062, "23000", f"Duplicate entry '{garden.secret('error of MySQL')}' for key 'PRIMARY'"))
+        talk.client(sql.query(f"LOAD DATA LOCAL INFILE 'names.csv' INTO TABLE {garden.visible('table of MySQL')}"))
+        talk.server(sql.packet(1, b"\xfbnames.csv"))
+        talk.client(sql.packet(2, garden.secret("file for MySQL").encode() + b"\n") + sql.packet(3, b""))
+        talk.server(sql.packet(4, sql.OK))
+        talk.close()
+        capture.wait(0.01)
+
+
+def postgresql(capture, garden, rounds):
+    for number in range(rounds):
+        talk = Conversation(capture, 5432, SEGMENTS[number % len(SEGMENTS)])
+        talk.client(sql.startup("anna", garden.visible("database of PostgreSQL")))
+        talk.server(sql.CLEARTEXT)
+        talk.client(sql.message("p", sql.text(garden.secret("PostgreSQL password"))))
+        talk.server(sql.AUTHENTICATED + sql.READY)
+        for statement in STATEMENTS + POSTGRESQL_ONLY:
+            talk.client(sql.simple(filled(garden, statement, "literal of PostgreSQL")))
+            verb = statement.split()[0]
+            answer = sql.complete("INSERT 0 2" if verb == "INSERT" else f"{verb} 3")
+            if verb == "SELECT":
+                rows = [[garden.secret("row of PostgreSQL"), garden.number("row of PostgreSQL")] for _ in range(3)]
+                answer = sql.described(["name", "card"]) + b"".join(map(sql.row, rows)) + answer
+            talk.server(answer + sql.READY)
+        table = garden.visible("table of an extended query")
+        ask = f"SELECT name FROM {table} WHERE token = $1 AND kind = '{garden.secret('Parse of PostgreSQL')}'"
+        for again in range(3):
+            begin = sql.parse("find", ask) if not again else b""
+            talk.client(begin + sql.bind("find", [garden.secret("Bind of PostgreSQL")]) + sql.EXECUTE + sql.SYNC)
+            answer = sql.row([garden.secret("row of an extended query")]) + sql.complete("SELECT 1") + sql.READY
+            talk.server((sql.PARSED if not again else b"") + sql.BOUND + answer)
+        talk.client(sql.simple(f"INSERT INTO {garden.visible('table of PostgreSQL')} VALUES ('{garden.secret('literal of PostgreSQL')}')"))
+        talk.server(sql.failure("23505", f'invalid input syntax for type integer: "{garden.secret("error of PostgreSQL")}"',
+                                f"Key (email)=({garden.secret('detail of an error')}) already exists.") + sql.READY)
+        talk.client(sql.simple(f"COPY {garden.visible('table of COPY')} (name, card) FROM STDIN"))
+        talk.server(sql.COPY_IN)
+        rows = "".join(f"{garden.secret('COPY')}\t{garden.number('COPY')}\n" for _ in range(4))
+        talk.client(sql.message("d", rows.encode()) + sql.message("c"))
+        talk.server(sql.complete("COPY 4") + sql.READY)
+        talk.close()
+        capture.wait(0.01)
+
+
+def plant(kinds, rounds=12):
+    """A capture of conversations of these kinds, and the garden that was planted."""
+    capture, garden = Capture(), Garden()
+    for kind in kinds:
+        kind(capture, garden, rounds)
+    return capture, garden
