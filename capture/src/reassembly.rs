@@ -13,6 +13,7 @@
 
 use crate::packet::Timestamp;
 use crate::stream::Seen;
+use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
 /// One direction of a connection.
@@ -23,7 +24,9 @@ pub(crate) struct Direction {
     /// Offset of the next byte to deliver.
     next: u64,
     /// Segments that wait, by offset; before the start is known, by distance to the first one.
-    pieces: Vec<Piece>,
+    pieces: VecDeque<Piece>,
+    /// When they arrived.
+    arrivals: Arrivals,
     /// Bytes of memory in `pieces`.
     pub(crate) waiting: usize,
     /// The highest offset that the other side acknowledged beyond `next`, and since when.
@@ -49,7 +52,11 @@ pub(crate) struct Piece {
     bytes: Box<[u8]>,
     cut: u32,
     seen: Seen,
-    arrived: Timestamp,
+    /// Its number in the order of arrival.
+    number: u64,
+    /// The highest offset at which it or one before it ends, once the start is known. Where pieces
+    /// were delivered since, it may be one of theirs, which is behind all that can still wait.
+    reach: u64,
 }
 
 /// What [`Direction::next`] gives.
@@ -94,7 +101,12 @@ impl Direction {
                 piece.seq = seq;
             }
         }
-        self.pieces.sort_by_key(|piece| piece.offset);
+        self.pieces.make_contiguous().sort_by_key(|piece| piece.offset);
+        let mut reach = 0;
+        for piece in &mut self.pieces {
+            reach = piece.end().max(reach);
+            piece.reach = reach;
+        }
         if let Some(last) = self.last_seq.take() {
             self.ends_at(last);
         }
@@ -117,7 +129,7 @@ impl Direction {
 
     /// The lowest sequence number that waits for the start to become known.
     pub(crate) fn lowest_waiting(&self) -> Option<u32> {
-        let first = self.pieces.first()?.seq;
+        let first = self.pieces.front()?.seq;
         self.pieces.iter().map(|piece| piece.seq).min_by_key(|seq| distance(first, *seq))
     }
 
@@ -136,7 +148,7 @@ impl Direction {
         if behind >= len {
             return Arrival::Old;
         }
-        match self.pieces.first() {
+        match self.pieces.front() {
             Some(piece) if piece.offset <= self.next => Arrival::Early,
             _ => Arrival::InOrder { offset: self.next, skip: behind },
         }
@@ -173,15 +185,27 @@ impl Direction {
             _ => (seq, bytes, cut, offset),
         };
         let len = bytes.len() + cut as usize;
-        let known = self.pieces.iter().any(|piece| {
-            let front = distance(piece.seq, seq);
-            front >= 0 && front as usize + len <= piece.len()
-        });
+        let place = self.pieces.partition_point(|piece| piece.offset <= offset);
+        let before = place.checked_sub(1).and_then(|before| self.pieces.get(before));
+        let mut reach = before.map_or(0, |piece| piece.reach);
+        let end = offset + len as u64;
+        let known = if self.started() {
+            end <= reach
+        } else {
+            self.pieces.iter().any(|piece| {
+                let front = distance(piece.seq, seq);
+                front >= 0 && front as usize + len <= piece.len()
+            })
+        };
         if known || len == 0 {
             return false;
         }
-        let place = self.pieces.partition_point(|piece| piece.offset <= offset);
-        let piece = Piece { seq, offset, bytes: bytes.into(), cut, seen, arrived: now };
+        reach = reach.max(end);
+        for piece in self.pieces.range_mut(place..).take_while(|piece| piece.reach < reach) {
+            piece.reach = reach;
+        }
+        let number = self.arrivals.add(now, self.pieces.len());
+        let piece = Piece { seq, offset, bytes: bytes.into(), cut, seen, number, reach };
         self.waiting += piece.weight();
         self.pieces.insert(place, piece);
         true
@@ -253,21 +277,21 @@ impl Direction {
 
     /// What the next packet acknowledges, if it waits here.
     pub(crate) fn waiting_ack(&self) -> Option<u32> {
-        let piece = self.pieces.first().filter(|piece| piece.offset <= self.next)?;
+        let piece = self.pieces.front().filter(|piece| piece.offset <= self.next)?;
         Some(piece.seen.ack)
     }
 
     /// Since when it is known that bytes are missing: later ones came, or the other side
     /// acknowledged them.
     pub(crate) fn missed(&self) -> Option<Timestamp> {
-        let later = self.pieces.first().map(|piece| piece.seen.at);
+        let later = self.pieces.front().map(|piece| piece.seen.at);
         let acknowledged = self.acknowledged.map(|(_, since)| since);
         later.into_iter().chain(acknowledged).min()
     }
 
     /// Whether the next byte is missing, and later ones are known to exist.
     pub(crate) fn hole(&self) -> bool {
-        match (self.pieces.first(), self.acknowledged) {
+        match (self.pieces.front(), self.acknowledged) {
             (Some(piece), _) => !self.started() || piece.offset > self.next,
             (None, acknowledged) => acknowledged.is_some(),
         }
@@ -275,7 +299,7 @@ impl Direction {
 
     /// When what blocks this direction is given up, if anything does.
     pub(crate) fn patience(&self, waits: &Waits) -> Option<Timestamp> {
-        let piece = self.pieces.iter().map(|piece| piece.arrived).min();
+        let piece = self.arrivals.earliest();
         match (self.started(), piece, self.acknowledged) {
             (_, None, None) => None,
             (false, Some(arrived), _) => Some(arrived.plus(waits.reorder)),
@@ -299,11 +323,9 @@ impl Direction {
         if !self.started() {
             return Ready::Nothing;
         }
-        while let Some(piece) = self.pieces.first() {
-            let end = piece.offset + piece.len() as u64;
-            if end <= self.next {
-                let piece = self.pieces.remove(0);
-                self.waiting -= piece.weight();
+        while let Some(piece) = self.pieces.front() {
+            if piece.end() <= self.next {
+                self.take_first();
                 continue;
             }
             if piece.offset > self.next {
@@ -312,13 +334,12 @@ impl Direction {
             if !may(&piece.seen) && !force {
                 return Ready::Nothing;
             }
-            let mut piece = self.pieces.remove(0);
-            self.waiting -= piece.weight();
+            let Some(mut piece) = self.take_first() else { break };
             let skip = (self.next - piece.offset) as usize;
             piece.cut -= (skip.saturating_sub(piece.bytes.len()) as u32).min(piece.cut);
             return Ready::Piece { offset: self.next, skip, piece };
         }
-        let known = match (self.pieces.first(), self.acknowledged) {
+        let known = match (self.pieces.front(), self.acknowledged) {
             (Some(piece), _) => Some(piece.offset),
             (None, Some((up_to, _))) => Some(up_to),
             (None, None) => None,
@@ -335,9 +356,57 @@ impl Direction {
         }
         Ready::Nothing
     }
+
+    fn take_first(&mut self) -> Option<Piece> {
+        let piece = self.pieces.pop_front()?;
+        self.waiting -= piece.weight();
+        self.arrivals.remove(piece.number);
+        Some(piece)
+    }
+}
+
+/// When pieces arrived, in that order; those that are gone may stay for a while.
+#[derive(Debug, Default)]
+struct Arrivals {
+    /// With their numbers, and whether they still wait. The first one does.
+    list: VecDeque<(u64, Timestamp, bool)>,
+    next: u64,
+}
+
+impl Arrivals {
+    /// Gives the number of a new one, beside so many that wait.
+    fn add(&mut self, at: Timestamp, waiting: usize) -> u64 {
+        if self.list.len() > 2 * waiting + 16 {
+            self.list.retain(|(_, _, waits)| *waits);
+        }
+        let number = self.next;
+        self.next += 1;
+        self.list.push_back((number, at, true));
+        number
+    }
+
+    fn remove(&mut self, number: u64) {
+        let place = self.list.binary_search_by_key(&number, |(number, ..)| *number);
+        if let Some((_, _, waits)) = place.ok().and_then(|place| self.list.get_mut(place)) {
+            *waits = false;
+        }
+        while let Some((_, _, false)) = self.list.front() {
+            self.list.pop_front();
+        }
+    }
+
+    /// Time goes on from one to the next.
+    fn earliest(&self) -> Option<Timestamp> {
+        self.list.front().map(|(_, at, _)| *at)
+    }
 }
 
 impl Piece {
+    /// The offset behind it.
+    fn end(&self) -> u64 {
+        self.offset + self.len() as u64
+    }
+
     /// Its length on the wire.
     fn len(&self) -> usize {
         self.bytes.len() + self.cut as usize

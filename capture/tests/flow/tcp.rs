@@ -53,6 +53,18 @@ fn same_bytes_sent_again_before_their_turn_are_a_retransmission() {
 }
 
 #[test]
+fn bytes_that_a_longer_segment_brought_before_a_shorter_one_are_a_retransmission() {
+    let run = check(
+        &[syn(), syn_ack(), a(2, "abcdef"), a(3, "b"), a(4, "cde"), a(5, "d"), a(0, "hi")],
+        &["A 0 hi", "A 2 abcdef"],
+    );
+    assert_eq!(run.counters.retransmissions, 3);
+    // As long as it is not known where the stream starts, too.
+    let run = check(&[a(2, "abcdef"), a(4, "cde"), a(3, "b"), syn()], &["A gap 0+2", "A 2 abcdef"]);
+    assert_eq!(run.counters.retransmissions, 2);
+}
+
+#[test]
 fn same_packet_seen_twice_is_a_copy() {
     let run = check(&[syn(), syn_ack(), a(0, "hi").id(7), a(0, "hi").id(7)], &["A 0 hi"]);
     assert_eq!((run.counters.retransmissions, run.counters.copies), (0, 1));
