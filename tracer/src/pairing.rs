@@ -19,6 +19,8 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Debug, Default)]
 pub struct Pairing {
     open: VecDeque<Open>,
+    /// How many of them have a whole response, while their request goes on.
+    answered: usize,
     /// The next exchange's number on the connection.
     ordinal: u32,
     /// The packet in which the latest exchange began, and its number there.
@@ -186,7 +188,10 @@ impl Pairing {
         let Some(open) = self.open.get_mut(at) else { return };
         match part(key) {
             REQUEST => open.request_done = true,
-            RESPONSE => open.responded = true,
+            RESPONSE => {
+                self.answered += usize::from(!open.responded);
+                open.responded = true;
+            }
             _ => return,
         }
         let one_way = open.exchange.sort == Sort::OneWay;
@@ -250,7 +255,9 @@ impl Pairing {
         exchanges: &mut dyn Exchanges,
     ) -> Key {
         // A new request on a lane ends an older one there that was answered before it was complete.
+        // Mostly there is none, and a deep pipeline need not be looked through for each request.
         if let Matching::InOrder(_) = matching
+            && self.answered > 0
             && let Some(at) = self.open.iter().position(|o| o.responded && o.matching == matching)
         {
             self.finish(at, State::Complete, exchanges);
@@ -377,6 +384,7 @@ impl Pairing {
 
     fn finish(&mut self, at: usize, state: State, exchanges: &mut dyn Exchanges) {
         let Some(mut open) = self.open.remove(at) else { return };
+        self.answered -= usize::from(open.responded);
         open.exchange.state = state;
         open.exchange.text.shrink();
         exchanges.done(open.exchange);

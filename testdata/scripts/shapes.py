@@ -1,0 +1,332 @@
+"""Inputs of one shape and any size, which must cost in proportion to their size."""
+import struct
+
+import sql_messages as sql
+from conversation import Capture, Conversation, bulk, command, request, response
+
+SANITIZE = "sanitize"
+DETAILS = "-v"
+OK = b"+OK\r\n"
+
+
+class Shape:
+    """How it is made, its size, how it is read, and whether it belongs to the quick ones."""
+
+    def __init__(self, name, size, make, *options, quick=False, is_sql=False):
+        self.name, self.size, self.make, self.options = name, size, make, options
+        self.quick, self.is_sql = quick, is_sql
+
+    def capture(self, size):
+        capture = Capture()
+        self.make(capture, size)
+        return capture
+
+
+def one_call(port=80, segment=1448):
+    """Makes a shape of one request and one response from what gives both."""
+    def wrap(make):
+        def built(capture, size):
+            talk = Conversation(capture, port, segment)
+            asked, answered = make(size)
+            talk.client(asked)
+            talk.server(answered)
+            talk.close()
+        return built
+    return wrap
+
+
+def post(kind, body):
+    return request("POST", "/a", [("Content-Type", kind)], body)
+
+
+def many_headers(size):
+    return request("GET", "/a", [(f"X-Header-{n}", "value") for n in range(size)]), response(200)
+
+
+def long_header(size):
+    return request("GET", "/a", [("X-Long", "v" * size)]), response(200)
+
+
+def folded_header(size):
+    return request("GET", "/a", [("X-Folded", "\r\n v" * size)]), response(200)
+
+
+def many_cookies(size):
+    return request("GET", "/a", [("Cookie", "; ".join(f"c{n}=v" for n in range(size)))]), response(200)
+
+
+def many_parameters(size):
+    return request("GET", "/a?" + "&".join(f"token{n}=v" for n in range(size))), response(200)
+
+
+def many_addresses(size):
+    return request("GET", "/a", [("Referer", "http://u:p@" * size)]), response(200)
+
+
+def short_segments(size):
+    return request("GET", "/a", [("X-Long", "v" * size)]), response(200)
+
+
+def many_interim(size):
+    return request("GET", "/a"), b"HTTP/1.1 102 Processing\r\n\r\n" * size + response(200)
+
+
+def many_chunks(size):
+    head = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"1\r\n[\r\n" * size + b"0\r\n\r\n", response(200)
+
+
+def deep_json(size):
+    return post("application/json", b'{"a":[' * size), response(200)
+
+
+def secret_fields(size):
+    fields = ", ".join(f'"password{n}": "secret"' for n in range(size))
+    return post("application/json", f"{{{fields}}}".encode()), response(200)
+
+
+def many_quotes(size):
+    return post("application/json", b'"\\"' * size), response(200)
+
+
+def open_elements(size):
+    return post("text/xml", b"<password>" * size), response(200)
+
+
+def open_brackets(size):
+    return post("text/xml", b"<" * size + b"<!--" * size), response(200)
+
+
+def open_parts(size):
+    part = b'--cut\r\nContent-Disposition: form-data; name="token"\r\n\r\nv\r\n'
+    return post("multipart/form-data; boundary=cut", part * size), response(200)
+
+
+def pipeline(capture, port, asked, answered):
+    talk = Conversation(capture, port)
+    talk.client(b"".join(asked))
+    talk.server(b"".join(answered))
+    talk.close()
+
+
+def http_pipeline(capture, size):
+    pipeline(capture, 80, [request("GET", f"/{n}") for n in range(size)], [response(200)] * size)
+
+
+def redis_pipeline(capture, size):
+    pipeline(capture, 6379, [command("GET", f"key:{n}") for n in range(size)], [bulk("v")] * size)
+
+
+def redis_batches(capture, size):
+    """Pipelines, one after the other, each answered once it is whole."""
+    talk = Conversation(capture, 6379)
+    for _ in range(size):
+        talk.client(command("INCR", "n") * 50)
+        talk.server(b":1\r\n" * 50)
+    talk.close()
+
+
+def redis_arrays(size):
+    return command("LRANGE", "k", "0", "-1"), b"*%d\r\n" % size + b"*1\r\n:1\r\n" * size
+
+
+def redis_nested(size):
+    return command("EVAL", "return 1", "0"), b"*1\r\n" * size + b":1\r\n"
+
+
+def redis_arguments(size):
+    return command("MSET", *(word for n in range(size) for word in (f"token:{n}", "v"))), OK
+
+
+def redis_inline(capture, size):
+    pipeline(capture, 6379, [b"GET 'k'\r\n"] * size, [bulk("v")] * size)
+
+
+def dns_records(size):
+    """Messages full of names that point to each other, over TCP."""
+    question = b"\1a\7example\0" + struct.pack(">HH", 1, 1)
+    record = b"\xc0\x0c" + struct.pack(">HHIH", 5, 1, 60, 2) + b"\xc0\x0c"
+    asked, answered = b"", b""
+    for n in range(size):
+        query = struct.pack(">6H", n, 0x0100, 1, 0, 0, 0) + question
+        reply = struct.pack(">6H", n, 0x8180, 1, 200, 0, 0) + question + record * 200
+        asked += struct.pack(">H", len(query)) + query
+        answered += struct.pack(">H", len(reply)) + reply
+    return asked, answered
+
+
+def backwards(capture, size):
+    """Segments that come last first."""
+    talk = Conversation(capture, 80)
+    talk.client(request("POST", "/a", [("Content-Length", str(size * 10))]))
+    first = len(capture.packets)
+    for _ in range(size):
+        talk.client(b"x" * 10)
+    times = [packet[:2] for packet in capture.packets[first:]]
+    frames = [packet[2:] for packet in reversed(capture.packets[first:])]
+    capture.packets[first:] = [time + frame for time, frame in zip(times, frames)]
+    talk.server(response(200))
+    talk.close()
+
+
+def many_gaps(capture, size):
+    talk = Conversation(capture, 80)
+    for n in range(size):
+        talk.client(request("GET", f"/{n}"))
+        talk.server(response(200))
+        talk.lose(0, 100)
+    talk.close()
+
+
+def many_connections(capture, size):
+    for n in range(size):
+        talk = Conversation(capture, 80)
+        talk.client(request("GET", f"/{n}"))
+        talk.server(response(200))
+        talk.close()
+
+
+def open_at_once(capture, size):
+    """Connections that all wait for their response; the last one gets it first."""
+    talks = [Conversation(capture, 80) for _ in range(size)]
+    for n, talk in enumerate(talks):
+        talk.client(request("GET", f"/{n}"))
+    for talk in reversed(talks):
+        talk.server(response(200))
+        talk.close()
+
+
+def one_trace(capture, size):
+    """Calls with one identifier."""
+    header = [("traceparent", f"00-{7:032x}-{8:016x}-01")]
+    for n in range(size):
+        talk = Conversation(capture, 80, server=f"10.77.0.{2 + n % 20}")
+        talk.client(request("GET", f"/{n}", header))
+        talk.server(response(200))
+        talk.close()
+
+
+def mysql(capture, size, speak):
+    talk = Conversation(capture, 3306)
+    talk.server(sql.greeting())
+    talk.client(sql.login("anna", b"x" * 20, "shop"))
+    talk.server(sql.packet(2, sql.OK))
+    speak(talk, size)
+    talk.close()
+
+
+def postgresql(capture, size, speak):
+    talk = Conversation(capture, 5432)
+    talk.client(sql.startup("anna", "shop"))
+    talk.server(sql.AUTHENTICATED + sql.READY)
+    speak(talk, size)
+    talk.close()
+
+
+def statement(text):
+    """A shape for each database of one statement, given its size."""
+    def by_mysql(capture, size):
+        def speak(talk, size):
+            talk.client(sql.query(text(size)))
+            talk.server(sql.packet(1, sql.OK))
+        mysql(capture, size, speak)
+
+    def by_postgresql(capture, size):
+        def speak(talk, size):
+            talk.client(sql.simple(text(size)))
+            talk.server(sql.complete("SELECT 0") + sql.READY)
+        postgresql(capture, size, speak)
+    return by_mysql, by_postgresql
+
+
+STATEMENTS = {
+    "long IN list": (20_000, lambda size: f"SELECT a FROM t WHERE b IN ({', '.join(str(n) for n in range(size))})"),
+    "comments": (20_000, lambda size: "SELECT a /*k='v',n='1'*/ FROM t " + "/* c */ " * size),
+    "open comments": (30_000, lambda size: "SELECT a FROM t " + "/*" * size),
+    "quotes": (30_000, lambda size: "SELECT a FROM t WHERE b = " + "''" * size + "'"),
+    "dollars": (30_000, lambda size: "SELECT a FROM t WHERE b = " + "$a$ $b$ " * size),
+    "tables": (10_000, lambda size: "SELECT a FROM " + ", ".join(f"t{n}" for n in range(size))),
+    "parentheses": (50_000, lambda size: "SELECT " + "(" * size),
+    "many statements": (10_000, lambda size: "SELECT 1; " * size),
+}
+
+
+def mysql_prepared(capture, size):
+    def speak(talk, size):
+        for n in range(1, size + 1):
+            talk.client(sql.prepare(f"SELECT a FROM t{n} WHERE b = ?"))
+            talk.server(sql.prepared(n, 1, 1))
+            talk.client(sql.execute(n, ["v"]))
+            talk.server(sql.binary_result(["a"], [["v"]]))
+    mysql(capture, size, speak)
+
+
+def mysql_rows(capture, size):
+    def speak(talk, size):
+        talk.client(sql.query("SELECT a, b FROM t"))
+        talk.server(sql.result(["a", "b"], [["v", "w"]] * size))
+    mysql(capture, size, speak)
+
+
+def postgresql_prepared(capture, size):
+    def speak(talk, size):
+        for n in range(size):
+            talk.client(sql.parse(f"s{n}", f"SELECT a FROM t{n} WHERE b = $1") + sql.bind(f"s{n}", ["v"]) + sql.EXECUTE + sql.SYNC)
+            talk.server(sql.PARSED + sql.BOUND + sql.complete("SELECT 0") + sql.READY)
+    postgresql(capture, size, speak)
+
+
+def postgresql_pipeline(capture, size):
+    """Statements before one Sync."""
+    def speak(talk, size):
+        talk.client(sql.parse("s", "SELECT a FROM t WHERE b = $1") + (sql.bind("s", ["v"]) + sql.EXECUTE) * size + sql.SYNC)
+        talk.server(sql.PARSED + (sql.BOUND + sql.complete("SELECT 0")) * size + sql.READY)
+    postgresql(capture, size, speak)
+
+
+def postgresql_rows(capture, size):
+    def speak(talk, size):
+        talk.client(sql.simple("SELECT a, b FROM t"))
+        talk.server(sql.described(["a", "b"]) + sql.row(["v", "w"]) * size + sql.complete(f"SELECT {size}") + sql.READY)
+    postgresql(capture, size, speak)
+
+
+SHAPES = [
+    Shape("many headers", 8_000, one_call()(many_headers), DETAILS),
+    Shape("long header", 400_000, one_call()(long_header), DETAILS),
+    Shape("folded header", 50_000, one_call()(folded_header), DETAILS),
+    Shape("many cookies", 20_000, one_call()(many_cookies), SANITIZE),
+    Shape("many parameters", 20_000, one_call()(many_parameters), SANITIZE),
+    Shape("many addresses", 20_000, one_call()(many_addresses), SANITIZE),
+    Shape("segments of one byte", 5_000, one_call(segment=1)(short_segments)),
+    Shape("many interim responses", 5_000, one_call()(many_interim)),
+    Shape("many chunks", 30_000, one_call()(many_chunks), SANITIZE),
+    Shape("deep JSON", 40_000, one_call()(deep_json), SANITIZE, quick=True),
+    Shape("secret fields", 10_000, one_call()(secret_fields), SANITIZE),
+    Shape("many quotes", 100_000, one_call()(many_quotes), SANITIZE),
+    Shape("open elements", 30_000, one_call()(open_elements), SANITIZE),
+    Shape("open brackets", 60_000, one_call()(open_brackets), SANITIZE),
+    Shape("open parts", 8_000, one_call()(open_parts), SANITIZE),
+    Shape("pipeline of HTTP", 2_000, http_pipeline, quick=True),
+    Shape("pipeline of Redis", 2_000, redis_pipeline),
+    Shape("pipeline of Redis beyond its limit", 10_000, redis_pipeline),
+    Shape("batches of Redis", 100, redis_batches),
+    Shape("inline commands", 2_000, redis_inline),
+    Shape("arrays of arrays", 50_000, one_call(6379)(redis_arrays)),
+    Shape("nested arrays", 50_000, one_call(6379)(redis_nested)),
+    Shape("many arguments", 20_000, one_call(6379)(redis_arguments), SANITIZE),
+    Shape("records of DNS", 200, one_call(53)(dns_records)),
+    Shape("segments that come last first", 4_000, backwards, quick=True),
+    Shape("many gaps", 1_500, many_gaps, quick=True),
+    Shape("many connections", 2_000, many_connections),
+    Shape("connections that wait", 2_000, open_at_once),
+    Shape("calls of one trace", 2_000, one_trace),
+    *(Shape(f"{name} ({database})", size, made, is_sql=True)
+      for name, (size, text) in STATEMENTS.items()
+      for database, made in zip(("MySQL", "PostgreSQL"), statement(text))),
+    Shape("prepared statements (MySQL)", 1_000, mysql_prepared, is_sql=True),
+    Shape("rows (MySQL)", 50_000, mysql_rows, SANITIZE, is_sql=True),
+    Shape("prepared statements (PostgreSQL)", 1_000, postgresql_prepared, is_sql=True),
+    Shape("pipeline (PostgreSQL)", 1_500, postgresql_pipeline, is_sql=True),
+    Shape("rows (PostgreSQL)", 50_000, postgresql_rows, SANITIZE, is_sql=True),
+]
