@@ -6,6 +6,8 @@ import pcapfile
 HEAD = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)
 # Microseconds from one packet to the next.
 STEP = 50
+# Whom requests of HTTP ask.
+HOST = "canary.example"
 SYN, ACK, PUSH, FIN = 2, 16, 8, 1
 
 
@@ -83,7 +85,7 @@ def checksum(data):
 
 def request(method, target, headers=(), body=b""):
     """A request of HTTP/1.1 with the length of its body, if it has one."""
-    lines = [f"{method} {target} HTTP/1.1", "Host: canary.example", *(f"{name}: {value}" for name, value in headers)]
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {HOST}", *(f"{name}: {value}" for name, value in headers)]
     if body:
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
