@@ -43,7 +43,8 @@ def table(raw, host=None):
     numbers = {name: number for number, row in enumerate(rows, 1) for name in row[1:3]}
     # The caller's own exchange may lie where no packet was captured; else a name is wrong.
     missing = "-" if host else None
-    numbers["-"] = "-"
+    # Nobody called, or nobody knows who did.
+    numbers["-"], numbers["?"] = "-", "?"
     for number, (_, ends, _, caller, protocol, operation, status, points) in enumerate(rows, 1):
         client, server = ends.split("/")[0].split(">")
         parent = numbers.get(caller, missing)

@@ -32,6 +32,8 @@ class Accounts(BaseHTTPRequestHandler):
         """Connections for each that comes: psycopg2 with and without comments, MariaDB, an engine."""
         super().setup()
         self.served = 0
+        # They are opened for the first request, which waits for them.
+        databases.CALLER.set(exchange(self.client_address, self.connection.getsockname(), 1))
         self.commented = databases.postgresql(databases.Commented)
         self.plain = databases.postgresql(autocommit=True)
         self.ledger = databases.mariadb(autocommit=False)

@@ -1,5 +1,7 @@
 """Connections to both databases that write down each command that they send, and what came of it.
 
+That a connection ends is nobody's call: a pool or the end of a client does it when it likes.
+
 They sit on what the drivers call last before the wire, so that what a driver sends of its own accord
 is written down too.
 """
@@ -98,6 +100,11 @@ class Postgresql(psycopg2.extensions.connection):
     def rollback(self):
         self.end("ROLLBACK", super().rollback)
 
+    def close(self):
+        call = Call("postgresql", "?")
+        super().close()
+        self.wire.done(call, "TERMINATE", "sent")
+
     def end(self, operation, action):
         if self.info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_IDLE:
             return action()
@@ -158,7 +165,7 @@ class Mariadb(pymysql.connections.Connection):
         return self.wire.run("SET", lambda: super(Mariadb, self).set_character_set(*names))
 
     def close(self):
-        call = Call("mysql", CALLER.get())
+        call = Call("mysql", "?")
         super().close()
         self.wire.done(call, "QUIT", "sent")
 

@@ -38,14 +38,16 @@ class Wire {
   begin(connection, operation) {
     const nth = (this.sent.get(connection) || 0) + 1;
     this.sent.set(connection, nth);
-    const [at, caller] = [now(), context.active().getValue(CALLER) || "-"];
+    // That a connection ends is nobody's call.
+    const ends = operation === "TERMINATE" || operation === "QUIT";
+    const [at, caller] = [now(), ends ? "?" : context.active().getValue(CALLER) || "-"];
     const { stream } = connection;
     const own = () => [stream.localAddress, stream.localPort];
     // The address is gone with the connection.
     const early = stream.localPort && own();
     return (status) => {
-      const ends = exchange(early || own(), this.server, nth);
-      const fields = [at, ends, "-", caller, this.protocol, operation, status, 1];
+      const name = exchange(early || own(), this.server, nth);
+      const fields = [at, name, "-", caller, this.protocol, operation, status, 1];
       fs.appendFileSync(process.env.TRUTH, fields.join("\t") + "\n");
     };
   }
@@ -55,7 +57,11 @@ const postgresql = new Wire("postgresql", POSTGRESQL);
 const mariadb = new Wire("mysql", MARIADB);
 
 function watchPg() {
-  const { connect, query } = pg.Client.prototype;
+  const { connect, query, end } = pg.Client.prototype;
+  pg.Client.prototype.end = function (...rest) {
+    postgresql.begin(this.connection, "TERMINATE")("sent");
+    return end.apply(this, rest);
+  };
   pg.Client.prototype.connect = function (...rest) {
     const done = postgresql.begin(this.connection, "LOGIN");
     this.once("connect", () => done("ok"));
