@@ -6,12 +6,13 @@ asks them for what they hold, and compares spans and parents with the JSON lines
 
   jaeger    spans are sent with --otlp, and each trace is asked for by its id
   zipkin    the file of --format zipkin-json is posted, and each trace is asked for by its id
-  perfetto  the file of --format chrome-trace is loaded, and its slices and arrows are counted
+  chrome    the file of --format chrome-trace is imported by the engine of Chrome's DevTools
+  perfetto  the same file is loaded, and its slices and arrows are counted
 
---install puts Jaeger (built by go from its module) and Zipkin (by mvn) into FOLDER, target/readers
-unless it is named. Perfetto's trace_processor_shell is in no registry, and must be put there by
-hand. A reader that is not there is skipped, and that is said. All of them listen on this machine
-only, and end with the script.
+--install puts Jaeger (built by go from its module), Zipkin (by mvn) and Chrome's engine (by npm)
+into FOLDER, target/readers unless it is named. Perfetto's trace_processor_shell is in no registry,
+and must be put there by hand. A reader that is not there is skipped, and that is said. All of them
+listen on this machine only, and end with the script.
 """
 import argparse
 import contextlib
@@ -30,8 +31,11 @@ import urllib.request
 import wirespan
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+READERS = pathlib.Path(__file__).resolve().parent / "readers"
 JAEGER = "github.com/jaegertracing/jaeger/cmd/all-in-one"
 JAEGER_VERSION = "v1.76.0"
+CHROME = "@paulirish/trace_engine"
+CHROME_VERSION = "0.0.65"
 ZIPKIN = "io.zipkin:zipkin-server:3.4.4:jar:slim"
 # Until a server that has started answers, and until it shows what it was sent.
 PATIENCE = 60
@@ -53,7 +57,7 @@ def main():
         parents = sum(parent is not None for parent in expected.values())
         name = "/".join(pathlib.Path(capture).resolve().parts[-2:])
         print(f"{name}: {len(expected)} spans, {parents} with a parent")
-        for reader in (jaeger, zipkin, perfetto):
+        for reader in (jaeger, zipkin, chrome, perfetto):
             try:
                 found = reader(options.readers, options.binary, capture, expected)
             except Missing as missing:
@@ -134,8 +138,10 @@ def zipkin(readers, binary, capture, expected):
     base = f"http://127.0.0.1:{port}/api/v2"
     environment = {"QUERY_PORT": str(port), "QUERY_TIMEOUT": "60s", "MEM_MAX_SPANS": "5000000"}
     with server(["java", "-Xmx2g", "-jar", jars[-1]], f"{base}/services", environment):
-        body = run(binary, "read", "-q", capture, "--format", "zipkin-json")
-        fetch(f"{base}/spans", body)
+        spans = json.loads(run(binary, "read", "-q", capture, "--format", "zipkin-json"))
+        # It takes 10 MB at a time.
+        for place in range(0, len(spans), 1000):
+            fetch(f"{base}/spans", json.dumps(spans[place:place + 1000]).encode())
         traces = sorted({trace for trace, _ in expected})
         wait_for(lambda: fetch(f"{base}/trace/{traces[-1]}"))
         found = {}
@@ -143,6 +149,20 @@ def zipkin(readers, binary, capture, expected):
             for span in fetch(f"{base}/trace/{trace}") or []:
                 key = (span["traceId"].rjust(32, "0"), span["id"])
                 found[key] = span.get("parentId")
+    return Found.of(expected, found)
+
+
+def chrome(readers, binary, capture, expected):
+    package = readers / "node_modules" / CHROME
+    if not package.is_dir():
+        raise Missing(f"there is no {package}; say --install (it needs npm)")
+    if shutil.which("node") is None:
+        raise Missing("there is no node")
+    with tempfile.TemporaryDirectory() as folder:
+        trace = pathlib.Path(folder, "t.json")
+        run(binary, "read", "-q", capture, "--format", "chrome-trace", "-o", trace)
+        lines = run("node", READERS / "chrome.mjs", readers.resolve(), trace).splitlines()
+    found = {(one, span): parent for one, span, parent in map(json.loads, lines)}
     return Found.of(expected, found)
 
 
@@ -173,6 +193,9 @@ def install(readers):
     if not list(readers.glob("zipkin-server-*.jar")):
         attempt(["mvn", "-q", "dependency:copy", f"-Dartifact={ZIPKIN}",
                  f"-DoutputDirectory={readers}"], readers)
+    if not (readers / "node_modules" / CHROME).is_dir():
+        attempt(["npm", "install", "--silent", "--prefix", readers, f"{CHROME}@{CHROME_VERSION}"],
+                readers)
 
 
 def attempt(words, folder):
