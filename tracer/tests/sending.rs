@@ -132,6 +132,42 @@ fn what_is_refused_is_dropped_and_told() {
 }
 
 #[test]
+fn what_is_too_large_is_sent_in_halves() {
+    let most = Reply { status: "413 Content Too Large", ..Reply::OK };
+    let set = |protocol| [("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)];
+    for protocol in ["http/protobuf", "http/json"] {
+        // The whole, and the first half of it.
+        let server = Server::new(&[Some(most), Some(most)]);
+        let done = server.read("--summary counts.json", &set(protocol));
+        let error = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(0), "{error}");
+        let sent = &server.summary()["sent"];
+        assert_eq!((&sent["spans"], &sent["dropped"]), (&SPANS.into(), &0.into()));
+        let requests = server.requests();
+        assert_eq!(sent["requests"], requests.len());
+        let requests: Vec<_> = requests.iter().map(Request::ids).collect();
+        let [whole, half, rest @ ..] = requests.as_slice() else { panic!("{}", requests.len()) };
+        // What follows is no larger than the quarter that was taken, and is not refused first.
+        assert!(rest.len() >= 4, "{} requests", rest.len());
+        assert_eq!((whole.len() as u64, &rest.concat()), (SPANS, whole));
+        assert!(whole.starts_with(half) && half.starts_with(&rest[0]));
+    }
+}
+
+#[test]
+fn what_cannot_be_halved_and_is_too_large_is_told() {
+    let most = Reply { status: "413 Content Too Large", ..Reply::OK };
+    let server = Server::new(&[Some(most); 500]);
+    let done = server.read("--summary counts.json", &[]);
+    let error = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(2), "{error}");
+    assert!(error.contains(": 166 spans not taken: 413 "), "{error}");
+    let sent = &server.summary()["sent"];
+    assert_eq!((&sent["spans"], &sent["dropped"]), (&0.into(), &SPANS.into()));
+    assert!(server.requests().len() < 500);
+}
+
+#[test]
 fn where_no_traces_are_taken_reading_ends() {
     for (status, advice) in [
         ("404 Not Found", "it takes no traces there, name its port of OTLP over HTTP"),
@@ -241,9 +277,24 @@ impl Request {
     }
 
     fn protobuf(&self) -> ExportTraceServiceRequest {
+        ExportTraceServiceRequest::decode(self.unzipped().as_slice()).unwrap()
+    }
+
+    fn unzipped(&self) -> Vec<u8> {
         let mut body = Vec::new();
         GzDecoder::new(self.body.as_slice()).read_to_end(&mut body).unwrap();
-        ExportTraceServiceRequest::decode(body.as_slice()).unwrap()
+        body
+    }
+
+    /// The traces and spans, in their order.
+    fn ids(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let sent = match self.head("content-type") {
+            "application/json" => serde_json::from_slice(&self.unzipped()).unwrap(),
+            _ => self.protobuf(),
+        };
+        let scopes = sent.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        let spans = scopes.flat_map(|scope| scope.spans);
+        spans.map(|span| (span.trace_id, span.span_id)).collect()
     }
 }
 

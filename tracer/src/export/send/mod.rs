@@ -10,7 +10,7 @@ mod post;
 pub use retry::Patience;
 pub use settings::Settings;
 
-use crate::export::otlp::{Content, Otlp};
+use crate::export::otlp::{Content, Otlp, PartialSuccess};
 use crate::export::semantics::Semantics;
 use crate::span::{SpanSink, Trace};
 use crate::summary::Sent;
@@ -38,9 +38,18 @@ pub struct Sender {
     handed: u64,
 }
 
-/// Spans that are sent together: the resources of one request, without what stands around them.
+/// Spans that are sent together.
 #[derive(Debug, Default)]
 struct Batch {
+    pieces: Vec<Piece>,
+    bytes: usize,
+    spans: u64,
+}
+
+/// Spans of one trace that are never sent apart: resources of a request, without what stands
+/// around them.
+#[derive(Debug)]
+struct Piece {
     bytes: Vec<u8>,
     spans: u64,
 }
@@ -77,7 +86,14 @@ impl Sender {
         let state = Arc::new(Mutex::new(State { sent, failure: None }));
         let (queue, batches) = sync_channel(QUEUE);
         let (alive, end) = channel();
-        let sending = Sending { client, content, patience, state: state.clone(), given_up: 0 };
+        let sending = Sending {
+            client,
+            content,
+            patience,
+            state: state.clone(),
+            given_up: 0,
+            longest: usize::MAX,
+        };
         thread::Builder::new().name("otlp".to_owned()).spawn(move || {
             sending.run(&batches);
             drop(alive);
@@ -134,20 +150,15 @@ impl SpanSink for Sender {
         }
         let (otlp, content) = (&self.otlp, self.content);
         let pieces = traces.par_chunks(TOGETHER).map(|traces| pieces(otlp, content, traces));
-        let pieces: Vec<Vec<Batch>> = pieces.collect();
+        let pieces: Vec<Vec<Piece>> = pieces.collect();
         for piece in pieces.into_iter().flatten() {
-            let Batch { bytes, spans } = &mut self.batch;
-            if *spans > 0
-                && (*spans + piece.spans > SPANS || bytes.len() + piece.bytes.len() > BYTES)
-            {
+            let Batch { bytes, spans, .. } = self.batch;
+            if spans > 0 && (spans + piece.spans > SPANS || bytes + piece.bytes.len() > BYTES) {
                 self.flush();
             }
-            let Batch { bytes, spans } = &mut self.batch;
-            if *spans > 0 && self.content == Content::Json {
-                bytes.push(b',');
-            }
-            bytes.extend_from_slice(&piece.bytes);
-            *spans += piece.spans;
+            self.batch.spans += piece.spans;
+            self.batch.bytes += piece.bytes.len();
+            self.batch.pieces.push(piece);
         }
         Ok(())
     }
@@ -159,10 +170,10 @@ impl SpanSink for Sender {
 }
 
 /// Traces in pieces that are small enough to be sent.
-fn pieces(otlp: &Otlp, content: Content, traces: &[Trace]) -> Vec<Batch> {
+fn pieces(otlp: &Otlp, content: Content, traces: &[Trace]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for trace in traces {
-        otlp.pieces(trace, content, &mut |spans, bytes| pieces.push(Batch { bytes, spans }));
+        otlp.pieces(trace, content, &mut |spans, bytes| pieces.push(Piece { bytes, spans }));
     }
     pieces
 }
@@ -175,49 +186,56 @@ struct Sending {
     state: Arc<Mutex<State>>,
     /// Requests without success, one behind the other.
     given_up: u32,
+    /// Bytes of a request beyond which it is halved, as the collector has found one too large.
+    longest: usize,
 }
 
 impl Sending {
     fn run(mut self, batches: &Receiver<Batch>) {
         for batch in batches {
-            if self.given_up >= GIVE_UP || lock(&self.state).failure.is_some() {
-                self.drop(batch.spans, None);
-                continue;
-            }
-            self.send(&batch);
+            self.send_all(&batch.pieces);
         }
     }
 
-    fn send(&mut self, batch: &Batch) {
-        let framed = match self.content {
-            Content::Protobuf => None,
-            Content::Json => {
-                Some([br#"{"resourceSpans":["#, batch.bytes.as_slice(), b"]}"].concat())
-            }
-        };
-        let body = framed.as_deref().unwrap_or(&batch.bytes);
+    /// Sends pieces together, or in halves where that is too much for the collector.
+    fn send_all(&mut self, pieces: &[Piece]) {
+        if self.given_up >= GIVE_UP || lock(&self.state).failure.is_some() {
+            return self.drop(spans(pieces), None);
+        }
+        // At most as deep as a batch can be halved, about ten times.
+        if let Some((left, right)) = self.send(pieces) {
+            self.send_all(left);
+            self.send_all(right);
+        }
+    }
+
+    /// Sends pieces, or gives the halves to be sent in their place.
+    fn send<'a>(&mut self, pieces: &'a [Piece]) -> Option<(&'a [Piece], &'a [Piece])> {
+        let body = body(pieces, self.content);
+        let halves = (pieces.len() > 1).then(|| pieces.split_at(pieces.len() / 2));
+        if halves.is_some() && body.len() > self.longest {
+            return halves;
+        }
+        let spans = spans(pieces);
         let mut waits = Waits::of(self.patience, lock(&self.state).sent.requests);
         lock(&self.state).sent.requests += 1;
-        loop {
-            let (why, after) = match self.client.post(body, Timestamp::now) {
+        let why = loop {
+            let (why, after) = match self.client.post(&body, Timestamp::now) {
                 Answer::Taken(partial) => {
                     self.given_up = 0;
-                    let mut state = lock(&self.state);
-                    let rejected = partial.rejected.min(batch.spans);
-                    state.sent.spans += batch.spans - rejected;
-                    state.sent.rejected += rejected;
-                    if rejected > 0 || !partial.message.is_empty() {
-                        state.sent.told(&partial.message, rejected);
-                    }
-                    return;
+                    self.taken(spans, &partial);
+                    return None;
                 }
-                Answer::Refused { why } => return self.drop(batch.spans, Some(&why)),
+                Answer::TooLarge { .. } if halves.is_some() => {
+                    self.longest = body.len() / 2;
+                    return halves;
+                }
+                Answer::TooLarge { why } | Answer::Refused { why } => break why,
                 Answer::Hopeless { why } if lock(&self.state).sent.spans == 0 => {
                     let mut state = lock(&self.state);
                     let endpoint = state.sent.endpoint.clone();
                     state.failure = Some(Failure { endpoint, why: why.clone() });
-                    drop(state);
-                    return self.drop(batch.spans, Some(&why));
+                    break why;
                 }
                 Answer::Hopeless { why } => (why, None),
                 Answer::Later { why, after } => (why, after),
@@ -226,10 +244,22 @@ impl Sending {
             let wait = if self.given_up == 0 { waits.next(after) } else { None };
             let Some(wait) = wait else {
                 self.given_up += 1;
-                return self.drop(batch.spans, Some(&why));
+                break why;
             };
             lock(&self.state).sent.retries += 1;
             thread::sleep(wait);
+        };
+        self.drop(spans, Some(&why));
+        None
+    }
+
+    fn taken(&self, spans: u64, partial: &PartialSuccess) {
+        let mut state = lock(&self.state);
+        let rejected = partial.rejected.min(spans);
+        state.sent.spans += spans - rejected;
+        state.sent.rejected += rejected;
+        if rejected > 0 || !partial.message.is_empty() {
+            state.sent.told(&partial.message, rejected);
         }
     }
 
@@ -238,6 +268,20 @@ impl Sending {
         state.sent.dropped += spans;
         state.sent.told(why.unwrap_or("given up after failures before"), spans);
     }
+}
+
+fn spans(pieces: &[Piece]) -> u64 {
+    pieces.iter().map(|piece| piece.spans).sum()
+}
+
+/// A request of these pieces.
+fn body(pieces: &[Piece], content: Content) -> Vec<u8> {
+    let (begin, between, end): (&[u8], &[u8], &[u8]) = match content {
+        Content::Protobuf => (b"", b"", b""),
+        Content::Json => (br#"{"resourceSpans":["#, b",", b"]}"),
+    };
+    let pieces: Vec<_> = pieces.iter().map(|piece| piece.bytes.as_slice()).collect();
+    [begin, &pieces.join(between), end].concat()
 }
 
 /// Nobody panics while it is locked; the counts are right in any case.

@@ -21,6 +21,8 @@ pub(super) enum Answer {
     Taken(PartialSuccess),
     /// Another try may help.
     Later { why: String, after: Option<Duration> },
+    /// Less at a time may help.
+    TooLarge { why: String },
     /// No other try of this request helps.
     Refused { why: String },
     /// No request will be taken there.
@@ -112,6 +114,7 @@ fn answer(response: Response<Body>, now: fn() -> Timestamp) -> Answer {
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
         | StatusCode::GATEWAY_TIMEOUT => Answer::Later { why, after },
+        StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge { why },
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Answer::Hopeless {
             why: format!("{why}; put the key into OTEL_EXPORTER_OTLP_HEADERS=name=value"),
         },
