@@ -13,7 +13,9 @@ use crate::protocol::{
 use crate::registry::protocols;
 use crate::settings::Settings;
 use crate::sql::{Dialect, Lexer};
-use crate::trace_context::{Collector, TraceContext};
+use crate::trace_context::body::{BodyReader, Form};
+use crate::trace_context::own::OwnIds;
+use crate::trace_context::{Collector, Format, TraceContext};
 use crate::unread::unread;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
@@ -24,8 +26,8 @@ use std::sync::Arc;
 /// does with them: offsets lie in the input, and where the bytes are split changes nothing.
 ///
 /// Each event is a control byte, a length, and so many bytes. Control bits: 0x01 the side, 0x02
-/// a gap, 0x04 an end; the first byte's lowest bit chooses the transport, its next the client, and
-/// the next whether secrets are located.
+/// a gap, 0x04 an end; the first byte's lowest bit chooses the transport, its next the client, the
+/// next whether secrets are located, and the next whether identifiers are looked for in bodies.
 ///
 /// # Panics
 /// If a protocol breaks a rule.
@@ -44,7 +46,8 @@ pub fn protocol(data: &[u8]) {
             _ => Event::Bytes { from, bytes: bytes.to_vec() },
         });
     }
-    let settings = Settings { locate_secrets: choice & 4 != 0, ..Settings::default() };
+    let ids = if choice & 8 == 0 { OwnIds::default() } else { own_ids() };
+    let settings = Settings { locate_secrets: choice & 4 != 0, ids, ..Settings::default() };
     for mut protocol in protocols(&Arc::new(settings)) {
         if !protocol.runs_over(transport) {
             continue;
@@ -59,21 +62,60 @@ pub fn protocol(data: &[u8]) {
 /// # Panics
 /// If one of that is not so.
 pub fn identifiers(data: &[u8]) {
-    let mut collector = Collector::default();
+    let ids = own_ids();
+    let mut collector = Collector::new(&ids);
     for line in data.split(|byte| *byte == b'\n') {
         let mut sides = line.splitn(2, |byte| *byte == b':');
         let (Some(name), Some(value)) = (sides.next(), sides.next()) else { continue };
         collector.header(name, value);
+        collector.sql_pair(name, value);
+        collector.query(value);
     }
     let mut last = None;
     collector.finish(&mut |context| {
-        assert!(last < Some(context.format), "{last:?}, then {context:?}");
-        last = Some(context.format);
+        if !matches!(context.format, Format::Named(_)) {
+            assert!(last < Some(context.format), "{last:?}, then {context:?}");
+            last = Some(context.format);
+        }
         assert!(context.trace != 0 && !context.text.is_empty(), "{context:?}");
         if context.format.is_text() {
             assert_eq!(context.format.id_of(context.text), Some(context.trace), "{context:?}");
         }
     });
+}
+
+/// Reads a body in pieces: how it is cut changes nothing. The first byte chooses its form and the
+/// size of the pieces.
+///
+/// # Panics
+/// If it does.
+pub fn body(data: &[u8]) {
+    let Some((choice, body)) = data.split_first() else { return };
+    let forms = [Form::Json, Form::Xml, Form::Form, Form::Unknown];
+    let Some(form) = forms.get(usize::from(choice & 3)) else { return };
+    let ids = own_ids();
+    let read = |size: usize| {
+        let mut found = Vec::new();
+        let Some(mut reader) = BodyReader::new(*form, &ids) else { return found };
+        let mut tell = |context: &TraceContext<'_>| found.push(format!("{context:?}"));
+        body.chunks(size).for_each(|piece| reader.read(&ids, piece, &mut tell));
+        reader.end(&ids, &mut tell);
+        found
+    };
+    let whole = read(body.len().max(1));
+    let cut = read(usize::from(choice >> 2) + 1);
+    assert_eq!(cut, whole, "{}", body.escape_ascii());
+}
+
+/// Identifiers of a user's, in places of every kind.
+fn own_ids() -> OwnIds {
+    let mut ids = OwnIds::default();
+    let places =
+        ["json:$.a[1].id", "json:$.id", "xml:/a/b", "xml:/a/@id", "form:id", "query:id", "sql:id"];
+    let named = places.iter().all(|place| ids.add_field(place).is_ok());
+    let headers = ["id=x-id", "x-old:b3"].iter().all(|words| ids.add_header(words).is_ok());
+    assert!(named && headers, "the places are right");
+    ids
 }
 
 /// Shows every probe ever more of the fuzzer's bytes: what cannot be a protocol stays so, and what
@@ -798,6 +840,30 @@ mod tests {
                 identifiers(&bytes);
             }
             identifiers(whole.get(at..).unwrap_or_default().as_bytes());
+        }
+    }
+
+    #[test]
+    fn bodies_with_any_byte_changed_are_read_or_not() {
+        for (choice, whole) in [
+            (0, r#"{"a":[0,{"id":"x\u00e9","b":[1]}],"c":{"id":true},"id":-12}"#),
+            (
+                1,
+                "<?x?><!DOCTYPE a [<!ENTITY b 'c'>]><a id='1'><b c=\"&lt;\">2<![CDATA[]]]></b></a>",
+            ),
+            (2, "a=1&id=%41+b&i%64=c"),
+            (3, " {\"id\":1}\n{\"id\":2}"),
+        ] {
+            for at in 0..whole.len() {
+                for byte in [0, b'"', b'<', b'>', b'{', b']', b'&', b'/', b'%', 0xff] {
+                    let mut bytes = vec![choice];
+                    bytes.extend_from_slice(whole.as_bytes());
+                    if let Some(place) = bytes.get_mut(at + 1) {
+                        *place = byte;
+                    }
+                    body(&bytes);
+                }
+            }
         }
     }
 

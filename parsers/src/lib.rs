@@ -6,8 +6,8 @@
 
 pub mod reader;
 pub mod secrets;
-pub mod settings;
 pub mod trace_context;
+pub mod settings;
 pub mod message;
 pub mod protocol;
 pub mod sql;

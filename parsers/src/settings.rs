@@ -1,6 +1,7 @@
 //! What a run asks of all its protocols.
 
 use crate::secrets::Secrets;
+use crate::trace_context::own::OwnIds;
 
 /// What a run asks of all its protocols.
 #[derive(Debug, Default)]
@@ -10,4 +11,6 @@ pub struct Settings {
     /// Whether it is told where secrets stand ([`crate::protocol::Out::secret`]), so that they can
     /// be overwritten in packets.
     pub locate_secrets: bool,
+    /// Identifiers of the user's, beside those that are known.
+    pub ids: OwnIds,
 }

@@ -368,13 +368,15 @@ pub struct Context {
     pub span: Option<NonZeroU64>,
     /// The id of the span above that one.
     pub parent: Option<NonZeroU64>,
+    /// Whether it may join exchanges; else it is only shown.
+    pub joins: bool,
 }
 
 impl Context {
     /// Takes what is needed of a borrowed one.
     pub fn of(context: &TraceContext<'_>, carried_by: Carrier) -> Self {
         let TraceContext { format, trace, span, parent, .. } = *context;
-        Self { format, carried_by, trace: TraceNumber::of(trace), span, parent }
+        Self { format, carried_by, trace: TraceNumber::of(trace), span, parent, joins: true }
     }
 }
 

@@ -7,8 +7,8 @@ use crate::exchange::{EventNumber, Exchange, ExchangeId, Opening, ProtocolIndex,
 use crate::join::late::HandedOut;
 use crate::join::same_exchange::fingerprint;
 use crate::join::tree;
-use crate::join::window::{Opened, Window, WindowLimits};
-use crate::join::{Group, LooseKey, NEVER};
+use crate::join::window::{Opened, Window, WindowLimits, restrict};
+use crate::join::{Group, IdSet, LooseKey, NEVER};
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::points::PointNumbers;
@@ -24,6 +24,8 @@ use wirespan_capture::packet::Timestamp;
 /// Joins exchanges and hands out their traces.
 pub struct Joining<'a> {
     window: Window,
+    /// The formats whose identifiers join.
+    ids: IdSet,
     /// How many events were told.
     events: u64,
     /// What is open, and when that was told. It is never more than pairing holds, and knows also
@@ -77,6 +79,7 @@ impl<'a> Joining<'a> {
     ) -> Self {
         Self {
             window: Window::new(limits),
+            ids: limits.ids,
             events: 0,
             open: HashMap::with_hasher(FixedState::default()),
             groups: Vec::new(),
@@ -108,12 +111,16 @@ impl<'a> Joining<'a> {
         self.events += 1;
         self.settle(now);
         match news {
-            News::Opened(opened, fingerprint) => {
+            News::Opened(mut opened, fingerprint) => {
+                opened.restrict(self.ids);
                 let (contexts, point) = (opened.contexts(), opened.point());
                 self.open.insert(opened.id(), Opening { turn, contexts, point });
                 self.window.open(turn, &opened, fingerprint);
             }
-            News::Closed(exchange) => self.close(turn, exchange),
+            News::Closed(mut exchange) => {
+                restrict(&mut exchange.contexts, self.ids);
+                self.close(turn, exchange);
+            }
         }
     }
 

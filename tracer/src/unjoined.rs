@@ -32,7 +32,10 @@ impl Unjoined {
         }
         if self.exchanges == before + 1 {
             self.singles += 1;
-            let identified = trace.spans.iter().any(|span| !span.exchange.contexts.is_empty());
+            let identified = trace
+                .spans
+                .iter()
+                .any(|span| span.exchange.contexts.iter().any(|context| context.joins));
             self.identified += u64::from(identified);
         }
     }

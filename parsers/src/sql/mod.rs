@@ -58,7 +58,10 @@ impl Lexer {
                 pairs: Pairs::default(),
                 hint: false,
             },
-            statement: Statement::default(),
+            statement: Statement {
+                settings: Asked(Some(Arc::clone(settings))),
+                ..Statement::default()
+            },
         }
     }
 
@@ -201,7 +204,20 @@ pub struct Statement {
     text: Vec<u8>,
     found: Found,
     pairs: Pairs,
+    settings: Asked,
 }
+
+/// What the run asks; it makes no statement another one.
+#[derive(Clone, Debug, Default)]
+struct Asked(Option<Arc<Settings>>);
+
+impl PartialEq for Asked {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Asked {}
 
 impl Statement {
     fn clear(&mut self) {
@@ -264,9 +280,11 @@ impl Statement {
 
     /// The identifiers in its comments.
     pub fn contexts(&self, found: &mut dyn FnMut(&TraceContext<'_>)) {
-        let mut collector = Collector::default();
+        let ids = self.settings.0.as_ref().map(|settings| &settings.ids);
+        let mut collector = ids.map(Collector::new).unwrap_or_default();
         for pair in self.pairs.iter() {
             collector.header(&pair.key, &pair.value);
+            collector.sql_pair(&pair.key, &pair.value);
         }
         collector.finish(&mut |context| found(context));
     }

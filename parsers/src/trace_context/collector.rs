@@ -1,5 +1,8 @@
 //! The headers of one message in, whatever protocol carries them; out go the identifiers in them.
 
+use super::body::form::decoded;
+use super::headers::{Slot, slot};
+use super::own::{OwnIds, Place};
 use super::{
     Format, TraceContext, b3, cat, cloud_trace, datadog, dotnet, instana, jaeger, newrelic, opaque,
     pinpoint, skywalking, sofa, traceparent, xray,
@@ -11,24 +14,88 @@ use smallvec::SmallVec;
 pub struct Collector<'b> {
     /// What was found, by header; most messages have few of them, or none.
     values: SmallVec<[(Slot, &'b [u8]); 4]>,
+    /// What the user named, if that is anything.
+    ids: Option<&'b OwnIds>,
+    /// What was found of that.
+    own: Vec<(Format, Vec<u8>)>,
 }
 
 impl<'b> Collector<'b> {
+    /// Knows also what the user named.
+    #[must_use]
+    pub fn new(ids: &'b OwnIds) -> Self {
+        Self { ids: Some(ids).filter(|ids| !ids.is_empty()), ..Self::default() }
+    }
+
     /// Looks at one header, whose name may be in any case; of a repeated one the first counts.
     pub fn header(&mut self, name: &[u8], value: &'b [u8]) {
-        let Some(slot) = slot(name) else { return };
+        if let Some(slot) = slot(name) {
+            self.take(slot, value);
+        }
+        let Some(ids) = self.ids else { return };
+        for own in ids.headers().iter().filter(|own| name.eq_ignore_ascii_case(&own.name)) {
+            match own.format {
+                Format::Named(_) => self.take_own(own.format, value.trim_ascii()),
+                known => {
+                    if let Some(slot) = slot(known.name().as_bytes()) {
+                        self.take(slot, value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks at a pair in a comment of SQL that the user may have named.
+    pub fn sql_pair(&mut self, name: &[u8], value: &[u8]) {
+        for field in self.ids.map(OwnIds::fields).unwrap_or_default() {
+            if matches!(&field.place, Place::Sql(key) if name.eq_ignore_ascii_case(key)) {
+                self.take_own(field.format, value);
+            }
+        }
+    }
+
+    /// Looks at the query of an address, if the user named a parameter.
+    pub fn query(&mut self, query: &[u8]) {
+        let fields = self.ids.map(OwnIds::fields).unwrap_or_default();
+        if !fields.iter().any(|field| matches!(field.place, Place::Query(_))) {
+            return;
+        }
+        for pair in query.split(|byte| *byte == b'&') {
+            let mut sides = pair.splitn(2, |byte| *byte == b'=');
+            let (Some(name), Some(value)) = (sides.next(), sides.next()) else { continue };
+            let name = decoded(name);
+            for field in fields {
+                if matches!(&field.place, Place::Query(wanted) if **wanted == *name) {
+                    self.take_own(field.format, &decoded(value));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, slot: Slot, value: &'b [u8]) {
         if self.value(slot).is_none() {
             self.values.push((slot, value.trim_ascii()));
         }
     }
 
+    fn take_own(&mut self, format: Format, value: &[u8]) {
+        let same = |(other, before): &(Format, Vec<u8>)| *other == format && before == value;
+        if self.own.len() < OWN_LIMIT && !self.own.iter().any(same) {
+            self.own.push((format, value.to_vec()));
+        }
+    }
+
     /// Hands out what was found, one identifier a format, in the order of the formats.
     pub fn finish(self, found: &mut dyn FnMut(&TraceContext<'_>)) {
-        if self.values.is_empty() {
-            return;
+        if !self.values.is_empty() {
+            for format in Format::KNOWN {
+                self.context(*format, found);
+            }
         }
-        for format in Format::KNOWN {
-            self.context(*format, found);
+        for (format, value) in &self.own {
+            if let Some(context) = opaque::parse(*format, value) {
+                found(&context);
+            }
         }
     }
 
@@ -120,125 +187,8 @@ impl<'b> Collector<'b> {
     }
 }
 
-/// A header that holds an identifier, or a part of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slot {
-    Traceparent,
-    ElasticTraceparent,
-    Tracestate,
-    B3,
-    B3Trace,
-    B3Span,
-    B3Parent,
-    B3Sampled,
-    B3Flags,
-    Jaeger,
-    XRay,
-    CloudTrace,
-    GrpcTraceBin,
-    DatadogTrace,
-    DatadogParent,
-    DatadogPriority,
-    DatadogTags,
-    NewRelic,
-    InstanaTrace,
-    InstanaSpan,
-    InstanaLevel,
-    Sw8,
-    Sw6,
-    Sw3,
-    PinpointTrace,
-    PinpointSpan,
-    PinpointParent,
-    PinpointSampled,
-    CatRoot,
-    CatParent,
-    CatChild,
-    SofaTrace,
-    SofaPlace,
-    SofaList,
-    EagleEyeTrace,
-    EagleEyePlace,
-    Tingyun,
-    Cloudwise,
-    Dynatrace,
-    DotNet,
-    XTraceId,
-    TraceId,
-    RequestId,
-    CorrelationId,
-}
-
-/// What a header of this name, in any case, holds.
-fn slot(name: &[u8]) -> Option<Slot> {
-    // Few headers pass this, and a comparison of whole names is what costs.
-    let candidates: &[(&[u8], Slot)] = match (name.len(), name.first()?.to_ascii_lowercase()) {
-        (2, b'b') => &[(b"b3", Slot::B3)],
-        (3, b's') => &[(b"sw8", Slot::Sw8), (b"sw6", Slot::Sw6), (b"sw3", Slot::Sw3)],
-        (7, b't') => &[(b"traceid", Slot::TraceId)],
-        (8, b'n') => &[(b"newrelic", Slot::NewRelic)],
-        (9, b'c') => &[(b"cloudwise", Slot::Cloudwise)],
-        (9, b's') => &[(b"sofarpcid", Slot::SofaPlace)],
-        (9, b'x') => &[(b"x-tingyun", Slot::Tingyun)],
-        (10, b'r') => &[(b"request-id", Slot::DotNet)],
-        (10, b's') => &[(b"sofa-rpcid", Slot::SofaPlace)],
-        (10, b't') => &[(b"tracestate", Slot::Tracestate)],
-        (10, b'x') => &[(b"x-b3-flags", Slot::B3Flags), (b"x-trace-id", Slot::XTraceId)],
-        (11, b's') => &[(b"sofatraceid", Slot::SofaTrace)],
-        (11, b't') => &[(b"traceparent", Slot::Traceparent)],
-        (11, b'x') => &[
-            (b"x-b3-spanid", Slot::B3Span),
-            (b"x-dynatrace", Slot::Dynatrace),
-            (b"x-instana-t", Slot::InstanaTrace),
-            (b"x-instana-s", Slot::InstanaSpan),
-            (b"x-instana-l", Slot::InstanaLevel),
-        ],
-        (12, b's') => &[(b"sofa-traceid", Slot::SofaTrace)],
-        (12, b'x') => &[
-            (b"x-request-id", Slot::RequestId),
-            (b"x-b3-traceid", Slot::B3Trace),
-            (b"x-b3-sampled", Slot::B3Sampled),
-        ],
-        (13, b'u') => &[(b"uber-trace-id", Slot::Jaeger)],
-        (13, b'x') => &[(b"x-cat-root-id", Slot::CatRoot)],
-        (14, b'a') => &[(b"awstraceheader", Slot::XRay)],
-        (14, b'e') => &[(b"eagleeye-rpcid", Slot::EagleEyePlace)],
-        (14, b'g') => &[(b"grpc-trace-bin", Slot::GrpcTraceBin)],
-        (14, b'x') => &[(b"x-datadog-tags", Slot::DatadogTags)],
-        (15, b'p') => &[(b"pinpoint-spanid", Slot::PinpointSpan)],
-        (15, b'x') => &[(b"x-amzn-trace-id", Slot::XRay)],
-        (16, b'e') => &[(b"eagleeye-traceid", Slot::EagleEyeTrace)],
-        (16, b'p') => &[
-            (b"pinpoint-traceid", Slot::PinpointTrace),
-            (b"pinpoint-pspanid", Slot::PinpointParent),
-            (b"pinpoint-sampled", Slot::PinpointSampled),
-        ],
-        (16, b'x') => &[(b"x-correlation-id", Slot::CorrelationId)],
-        (17, b'_') => &[(b"_catrootmessageid", Slot::CatRoot)],
-        (17, b'x') => &[(b"x-b3-parentspanid", Slot::B3Parent)],
-        (18, b'_') => &[(b"_catchildmessageid", Slot::CatChild)],
-        (18, b'x') => &[(b"x-datadog-trace-id", Slot::DatadogTrace)],
-        (19, b'_') => &[(b"_catparentmessageid", Slot::CatParent)],
-        (19, b'x') => &[
-            (b"x-datadog-parent-id", Slot::DatadogParent),
-            (b"x-cat-root-child-id", Slot::CatChild),
-        ],
-        (20, b'c') => &[(b"cloudwiserequestinfo", Slot::Cloudwise)],
-        (20, b'x') => &[(b"x-cat-root-parent-id", Slot::CatParent)],
-        (21, b'n') => &[(b"new_rpc_trace_context", Slot::SofaList)],
-        (21, b'x') => &[
-            (b"x-cloud-trace-context", Slot::CloudTrace),
-            (b"x-cat-root-message-id", Slot::CatRoot),
-        ],
-        (23, b'e') => &[(b"elastic-apm-traceparent", Slot::ElasticTraceparent)],
-        (27, b'r') => &[(b"rpc_trace_context.sofarpcid", Slot::SofaPlace)],
-        (27, b'x') => &[(b"x-datadog-sampling-priority", Slot::DatadogPriority)],
-        (29, b'r') => &[(b"rpc_trace_context.sofatraceid", Slot::SofaTrace)],
-        _ => return None,
-    };
-    let found = candidates.iter().find(|(other, _)| name.eq_ignore_ascii_case(other));
-    found.map(|(_, slot)| *slot)
-}
+/// Identifiers of the user's that are taken from one message.
+const OWN_LIMIT: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -379,10 +329,42 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_found_in_any_case() {
-        for name in ["Traceparent", "X-B3-ParentSpanId", "NEW_RPC_TRACE_CONTEXT", "Tracestate"] {
-            assert!(slot(name.as_bytes()).is_some(), "{name}");
+    fn headers_of_the_users_are_read() {
+        let mut ids = OwnIds::default();
+        for words in ["X-Txn", "shop=X-Shop", "X-Old:b3", "X-Shop"] {
+            ids.add_header(words).unwrap();
         }
-        assert!(slot(b"").is_none());
+        let mut collector = Collector::new(&ids);
+        collector.header(b"x-txn", b" 7 ");
+        collector.header(b"X-SHOP", b"s");
+        collector.header(b"x-shop", b"s");
+        collector.header(b"x-old", b"64fe8b2a57d3eff7-e457b5a2e4d86bd1");
+        let mut found = Vec::new();
+        collector.finish(&mut |context| {
+            found.push((context.format.name(), context.text.escape_ascii().to_string()));
+        });
+        let found: Vec<_> = found.iter().map(|(format, text)| (*format, text.as_str())).collect();
+        assert_eq!(
+            found,
+            [("b3", "64fe8b2a57d3eff7"), ("x-txn", "7"), ("shop", "s"), ("x-shop", "s")]
+        );
+    }
+
+    #[test]
+    fn parameters_and_comments_of_the_users_are_read() {
+        let mut ids = OwnIds::default();
+        for words in ["query:txn", "sql:txn_id", "c=sql:traceparent"] {
+            ids.add_field(words).unwrap();
+        }
+        let mut collector = Collector::new(&ids);
+        collector.query(b"a=1&txn=a%20b&b&txn=2&txn=a+b&txn=");
+        collector.sql_pair(b"TXN_ID", b"7");
+        collector.sql_pair(b"traceparent", b"x");
+        collector.sql_pair(b"txn", b"8");
+        let mut found = Vec::new();
+        collector.finish(&mut |context| {
+            found.push(format!("{}={}", context.format.name(), context.text.escape_ascii()));
+        });
+        assert_eq!(found, ["id=a b", "id=2", "id=7", "c=x"]);
     }
 }

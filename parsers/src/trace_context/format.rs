@@ -252,6 +252,15 @@ impl Label {
         u8::try_from(place).ok().map(Self)
     }
 
+    /// The label with this name, if there is one by now.
+    #[must_use]
+    pub fn known(name: &str) -> Option<Self> {
+        let is_this = |place: &OnceLock<Box<str>>| {
+            place.get().and_then(|kept| kept.strip_prefix(PREFIX)) == Some(name)
+        };
+        u8::try_from(NAMES.iter().position(is_this)?).ok().map(Self)
+    }
+
     /// The name.
     #[must_use]
     pub fn name(self) -> &'static str {

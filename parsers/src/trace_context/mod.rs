@@ -30,6 +30,12 @@ pub mod dotnet;
 
 pub mod format;
 
+mod headers;
+
+pub mod own;
+
+pub mod body;
+
 pub mod collector;
 
 pub use collector::Collector;

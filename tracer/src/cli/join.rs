@@ -2,6 +2,7 @@
 
 use super::Exit;
 use super::choose::ChooseArgs;
+use super::ids::JoinedByArgs;
 use super::inputs::once;
 use super::limits::JoiningArgs;
 use super::output::OutputArgs;
@@ -38,6 +39,9 @@ pub(super) struct JoinArgs {
     output: OutputArgs,
 
     #[command(flatten)]
+    joined_by: JoinedByArgs,
+
+    #[command(flatten)]
     joining: JoiningArgs,
 }
 
@@ -47,6 +51,7 @@ pub(super) fn join(args: &JoinArgs) -> Result<Exit> {
         bail!("no spans named; say wirespan join FILE, or - for the standard input");
     }
     once(&args.files)?;
+    let window = args.joining.window(args.joined_by.any()?);
     let total = args.files.iter().map(|path| open::length(path)).sum();
     let progress = Progress::new(total);
     let stop = progress.stop();
@@ -76,7 +81,7 @@ pub(super) fn join(args: &JoinArgs) -> Result<Exit> {
     let meter = Meter::counting(spans.events(), "joined", wanted);
     let run = |sink: &mut (dyn SpanSink + Send)| {
         let outcomes = pool.install(|| {
-            spans.join(args.joining.window(), sink, &mut |events| {
+            spans.join(window, sink, &mut |events| {
                 meter.show(events);
                 stopped || !stop.load(Ordering::Relaxed)
             })

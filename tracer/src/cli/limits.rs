@@ -1,6 +1,7 @@
 //! The options of how much is kept and how long is waited, for every command that joins.
 
 use crate::config::Config;
+use crate::join::IdSet;
 use crate::join::window::WindowLimits;
 use clap::Args;
 
@@ -33,8 +34,9 @@ impl JoiningArgs {
     }
 
     /// The limits of the join window.
-    pub(super) fn window(&self) -> WindowLimits {
+    pub(super) fn window(&self, ids: IdSet) -> WindowLimits {
         WindowLimits {
+            ids,
             quiet: nanoseconds(self.join_window),
             held: self.max_held,
             members: self.max_trace_spans,

@@ -4,6 +4,7 @@ mod exit;
 mod usage;
 mod limits;
 mod redact;
+mod ids;
 mod choose;
 mod tcpdump;
 mod show;

@@ -2,6 +2,7 @@
 
 use super::Exit;
 use super::choose::ChooseArgs;
+use super::ids::{JoinedByArgs, OwnIdArgs};
 use super::inputs::Inputs;
 use super::limits::{JoiningArgs, LIMITS, count, nanoseconds, seconds};
 use super::output::OutputArgs;
@@ -64,6 +65,12 @@ pub(super) struct ReadArgs {
 
     #[command(flatten)]
     redact: RedactArgs,
+
+    #[command(flatten)]
+    own_ids: OwnIdArgs,
+
+    #[command(flatten)]
+    joined_by: JoinedByArgs,
 
     #[command(flatten)]
     joining: JoiningArgs,
@@ -210,10 +217,11 @@ impl ReadArgs {
         let settings = Arc::new(Settings {
             secrets: self.redact.secrets()?,
             locate_secrets: self.packets.sanitize(),
+            ids: self.own_ids.ids()?,
         });
         let mut config = Config {
             threads: self.joining.threads(),
-            window: self.joining.window(),
+            window: self.joining.window(self.joined_by.known()?),
             response_timeout: nanoseconds(self.response_timeout),
             open: self.max_open,
             details: self.output.verbose > 0,

@@ -416,6 +416,7 @@ impl Id<'_> {
             trace: TraceNumber::of(trace),
             span: span(&self.span, "span")?,
             parent: span(&self.parent, "parent")?,
+            joins: true,
         })
     }
 }
@@ -615,6 +616,7 @@ mod tests {
             trace: TraceNumber::of(u128::MAX),
             span: NonZeroU64::new(u64::MAX),
             parent: NonZeroU64::new(1),
+            joins: true,
         };
         let request_id = Format::RequestId.id_of(b"\xff").unwrap();
         carry(one);

@@ -97,7 +97,7 @@ impl HandedOut {
 
 /// The identifiers that can name a trace.
 fn keys(exchange: &Exchange) -> impl Iterator<Item = LooseKey> {
-    let keys = exchange.contexts.iter().map(JoinKey::of);
+    let keys = exchange.contexts.iter().filter_map(JoinKey::of);
     keys.filter(|key| key.format.names_trace()).map(JoinKey::loose)
 }
 

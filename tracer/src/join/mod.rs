@@ -61,9 +61,9 @@ pub struct JoinKey {
 }
 
 impl JoinKey {
-    /// The key of an identifier that a message carried.
-    pub fn of(context: &Context) -> Self {
-        Self { format: context.format, id: context.trace }
+    /// The key of an identifier that a message carried, if it may join anything.
+    pub fn of(context: &Context) -> Option<Self> {
+        context.joins.then_some(Self { format: context.format, id: context.trace })
     }
 
     /// What it waits under.
@@ -87,6 +87,32 @@ impl Eq for JoinKey {}
 impl Hash for JoinKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.parts().hash(state);
+    }
+}
+
+/// The formats whose identifiers may join exchanges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdSet(u128);
+
+impl IdSet {
+    /// All of them.
+    pub const ALL: Self = Self(u128::MAX);
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// Whether a format is among them.
+    pub fn has(self, format: Format) -> bool {
+        self.0 & Self::bit(format) != 0
+    }
+
+    fn bit(format: Format) -> u128 {
+        1_u128.checked_shl(format.number().into()).unwrap_or_default()
+    }
+}
+
+impl FromIterator<Format> for IdSet {
+    fn from_iter<I: IntoIterator<Item = Format>>(formats: I) -> Self {
+        Self(formats.into_iter().fold(0, |set, format| set | Self::bit(format)))
     }
 }
 
@@ -152,7 +178,7 @@ impl Group {
         contexts
             .unwrap_or_default()
             .iter()
-            .map(|context| (self.widen(JoinKey::of(context)), context))
+            .filter_map(|context| Some((self.widen(JoinKey::of(context)?), context)))
             .filter(|(key, _)| !self.repeating.contains(&key.loose()))
     }
 
@@ -167,7 +193,8 @@ impl Group {
     /// Looks for trace ids of 64 bits that can be the lower half of one other id only.
     pub fn find_halves(&mut self) {
         let members = self.members.iter().flat_map(|member| &member.exchange.contexts);
-        let ids = members.filter(|id| id.format.space() == Space::Traces).map(|id| id.trace);
+        let keys = members.filter_map(JoinKey::of);
+        let ids = keys.filter(|key| key.format.space() == Space::Traces).map(|key| key.id);
         let mut halves: SmallVec<[TraceNumber; 2]> =
             ids.clone().filter(|id| id.is_half()).collect();
         if halves.is_empty() {

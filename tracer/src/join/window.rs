@@ -6,7 +6,7 @@
 
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Turn};
 use crate::join::hosts::{Address, Call, Callers, Candidates, Hosts, Seat, Sighting};
-use crate::join::{Group, JoinKey, LooseKey, Member, NEVER};
+use crate::join::{Group, IdSet, JoinKey, LooseKey, Member, NEVER};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;
@@ -54,6 +54,11 @@ impl Opened {
         self.point
     }
 
+    /// Lets only identifiers of these formats join.
+    pub fn restrict(&mut self, ids: IdSet) {
+        restrict(&mut self.contexts, ids);
+    }
+
     /// How many identifiers it carries as yet.
     pub fn contexts(&self) -> usize {
         self.contexts.len()
@@ -77,6 +82,8 @@ pub struct WindowLimits {
     pub request_repeats: usize,
     /// Identifiers that are remembered after their trace was handed out.
     pub remembered: usize,
+    /// The formats whose identifiers join.
+    pub ids: IdSet,
 }
 
 impl Default for WindowLimits {
@@ -89,6 +96,7 @@ impl Default for WindowLimits {
             repeats: 256,
             request_repeats: 32,
             remembered: 10_000,
+            ids: IdSet::ALL,
         }
     }
 }
@@ -201,15 +209,19 @@ impl Window {
         let start = exchange.start();
         let end = if exchange.response.is_some() { exchange.end() } else { now };
         let contexts = exchange.contexts.clone();
+        let known = exchange.turns.opened.map_or(0, |opened| opened.contexts);
         held.exchange = Some(exchange);
         let (server, component) = (held.server, held.component);
         self.hosts.close(server, number, start, end, now);
         if let Some(component) = self.components.get_mut(component) {
             component.open -= 1;
         }
-        for context in contexts.iter().filter(|_| was_open) {
-            if stayed || context.carried_by == Carrier::Response {
-                self.carry(JoinKey::of(context).loose(), place);
+        // Those of a request's body come after it was told that it is open.
+        for (number, context) in contexts.iter().enumerate().filter(|_| was_open) {
+            if (stayed || number >= known || context.carried_by == Carrier::Response)
+                && let Some(key) = JoinKey::of(context)
+            {
+                self.carry(key.loose(), place);
             }
         }
         if let Some(component) = self.held.get(place).map(|held| held.component) {
@@ -312,8 +324,8 @@ impl Window {
         let candidates = self.hosts.call(caller, call);
         let sighting = Sighting { fingerprint, point: opened.point };
         self.hosts.open(server, seat, opened.start, sighting, self.now);
-        for context in &opened.contexts {
-            self.carry(JoinKey::of(context).loose(), place);
+        for key in opened.contexts.iter().filter_map(JoinKey::of) {
+            self.carry(key.loose(), place);
         }
         self.called_by(seat, candidates);
         if let Some(other) = self.seen_elsewhere(place, opened.point, fingerprint) {
@@ -493,8 +505,9 @@ impl Window {
         let mut carriers: HashMap<LooseKey, SmallVec<[usize; 2]>, RandomState> = HashMap::default();
         for place in state.members.iter().map(|place| *place as usize) {
             let exchange = self.held.get(place).and_then(|held| held.exchange.as_ref());
-            for context in exchange.into_iter().flat_map(|exchange| &exchange.contexts) {
-                let carriers = carriers.entry(JoinKey::of(context).loose()).or_default();
+            let contexts = exchange.into_iter().flat_map(|exchange| &exchange.contexts);
+            for key in contexts.filter_map(JoinKey::of) {
+                let carriers = carriers.entry(key.loose()).or_default();
                 if carriers.last() != Some(&place) {
                     carriers.push(place);
                 }
@@ -628,6 +641,13 @@ impl Window {
         if let Some(held) = self.held.get_mut(place) {
             (held.component, held.stayed) = (component, true);
         }
+    }
+}
+
+/// Lets only identifiers of these formats join.
+pub fn restrict(contexts: &mut [Context], ids: IdSet) {
+    for context in contexts.iter_mut().filter(|context| !ids.has(context.format)) {
+        context.joins = false;
     }
 }
 

@@ -1,9 +1,16 @@
 //! Identifiers of all formats, from headers to links.
 
-use crate::http::{Call, all};
-use crate::run::{Ran, join, run};
+use crate::http::{Call, Connection, all, end, get, head, ok, sorted};
+use crate::packets::Packet;
+use crate::run::{Ran, join, run, run_with};
+use std::sync::Arc;
+use wirespan::config::Config;
+use wirespan::join::IdSet;
 use wirespan::join::window::WindowLimits;
+use wirespan_parsers::registry::protocols;
+use wirespan_parsers::settings::Settings;
 use wirespan_parsers::trace_context::Format;
+use wirespan_parsers::trace_context::own::OwnIds;
 
 /// A call and the one that it causes carry these headers; gives the trees, which are the same when
 /// the written spans are joined.
@@ -155,4 +162,122 @@ fn several_identifiers_of_a_message_are_kept_apart() {
     let formats: Vec<Format> =
         ran.span("/front").exchange.contexts.iter().map(|context| context.format).collect();
     assert_eq!(formats, [Format::Traceparent, Format::RequestId, Format::CorrelationId]);
+}
+
+/// Reads packets with identifiers of the user's.
+fn run_asking(packets: &[Packet], ids: &OwnIds) -> Ran {
+    let settings = Arc::new(Settings { ids: ids.clone(), ..Settings::default() });
+    let ran = run_with(packets, &|| {
+        let settings = Arc::clone(&settings);
+        Config { protocols: Box::new(move || protocols(&settings)), ..Config::default() }
+    });
+    let (again, _) = join(&[&ran.ndjson()], WindowLimits::default());
+    assert_eq!(again, ran.ndjson());
+    ran
+}
+
+#[test]
+fn headers_of_the_users_join() {
+    let mut ids = OwnIds::default();
+    for words in ["x-txn", "order=x-order", "order=x-order-ref", "x-old:traceparent"] {
+        ids.add_header(words).unwrap();
+    }
+    let check = |front: &str, back: &str, reason: &str| {
+        let calls = [
+            Call::new(1, 2, 10..90, "/front").asks(front),
+            Call::new(9, 2, 11..89, "/noise"),
+            Call::new(2, 3, 20..80, "/back").asks(back),
+        ];
+        let ran = run_asking(&all(&calls), &ids);
+        assert_eq!(ran.trees(), [format!("/front(/back[{reason}])"), "/noise".to_owned()]);
+    };
+    check("X-Txn: 17 a", "x-txn: 17 a", "x-txn");
+    check("X-Order: 17", "X-Order-Ref: 17", "order");
+    let old = "X-Old: 00-80f198ee56343ba864fe8b2a57d3eff7-00000000000000bb-01";
+    check(TRACE, old, "traceparent");
+}
+
+#[test]
+fn only_identifiers_that_may_join_do() {
+    let packets = all(&[
+        Call::new(1, 2, 10..90, "/front").asks(TRACE).asks("X-Request-ID: r"),
+        Call::new(9, 2, 11..89, "/noise"),
+        Call::new(2, 3, 20..80, "/back").asks(TRACE).asks("X-Request-ID: r"),
+    ]);
+    let trees = |ids: IdSet| {
+        let limits = WindowLimits { ids, ..WindowLimits::default() };
+        let ran = run_with(&packets, &|| Config { window: limits, ..Config::default() });
+        assert_eq!(ran.span("/back").exchange.contexts.len(), 2, "all are shown");
+        let (again, _) = join(&[&run(&packets).ndjson()], limits);
+        assert_eq!(again, ran.ndjson(), "{ids:?}");
+        ran.trees()
+    };
+    assert_eq!(trees(IdSet::NONE), ["/front", "/noise", "/back"]);
+    assert_eq!(trees([Format::Traceparent].into_iter().collect()), trees(IdSet::ALL));
+    let ids = [Format::RequestId].into_iter().collect();
+    assert_eq!(trees(ids), ["/front(/back[x-request-id])", "/noise"]);
+    assert_eq!(trees([Format::B3].into_iter().collect()), trees(IdSet::NONE));
+}
+
+/// A call to `/front?txn=t-7`, and within it this request, in two packets; whether they join.
+fn check_carrier(place: &str, request: &[u8], cut: usize) {
+    let mut ids = OwnIds::default();
+    ids.add_field("query:txn").unwrap();
+    ids.add_field(place).unwrap();
+    let mut front = Connection::new(end(1, 4_000), end(2, 80));
+    let mut other = Connection::new(end(9, 4_000), end(2, 80));
+    let mut back = Connection::new(end(2, 4_000), end(3, 80));
+    let mut packets = [front.open(1), other.open(1), back.open(1)].concat();
+    packets.push(front.asks(10, get("/front?a=1&txn=t%2d7", &[])));
+    packets.push(other.asks(11, get("/noise", &[])));
+    packets.push(back.asks(20, &request[..cut]));
+    packets.push(back.asks(30, &request[cut..]));
+    packets.push(back.tells(40, ok(&[], "")));
+    packets.push(other.tells(50, ok(&[], "")));
+    packets.push(front.tells(60, ok(&[], "")));
+    let ran = run_asking(&sorted(packets), &ids);
+    assert_eq!(ran.trees(), ["/front(/back[id])", "/noise"], "{place}, cut at {cut}");
+    assert!(ran.ndjson().contains(r#"{"format":"id","named":true,"text":"t-7"}"#));
+}
+
+fn post(media_type: &str, body: &str) -> Vec<u8> {
+    let length = format!("Content-Length: {}", body.len());
+    let media_type = format!("Content-Type: {media_type}");
+    (head("POST /back HTTP/1.1", &[&media_type, &length]) + body).into_bytes()
+}
+
+#[test]
+fn id_in_a_body_joins_one_in_a_query_wherever_it_is_cut() {
+    let json = post("application/json", r#"{"a":[{}],"txn":{"serial":"t-7"}}"#);
+    let xml = post("text/xml", "<a><b n='1'>x</b><b>t-7</b></a>");
+    let form = post("application/x-www-form-urlencoded", "a=b&serial=t%2D7");
+    let chunked = head("POST /back HTTP/1.1", &["Transfer-Encoding: chunked"])
+        + "9\r\n{\"id\":\"t-\r\n3;x\r\n7\"}\r\n0\r\n\r\n";
+    for (place, request) in [
+        ("json:$.txn.serial", json),
+        ("xml:/a/b", xml),
+        ("form:serial", form),
+        ("json:$.id", chunked.into_bytes()),
+    ] {
+        for cut in (1..request.len()).step_by(7).chain(request.len() - 30..request.len()) {
+            check_carrier(place, &request, cut);
+        }
+    }
+}
+
+#[test]
+fn id_in_a_response_joins() {
+    let mut ids = OwnIds::default();
+    ids.add_field("txn=json:$.id").unwrap();
+    ids.add_header("txn=x-txn").unwrap();
+    let mut front = Connection::new(end(1, 4_000), end(2, 80));
+    let mut other = Connection::new(end(9, 4_000), end(2, 80));
+    let mut packets = [front.open(1), other.open(1)].concat();
+    packets.push(front.asks(10, get("/front", &[])));
+    packets.push(other.asks(11, get("/noise", &[])));
+    packets.extend(Call::new(2, 3, 20..30, "/back").asks("X-Txn: 77").packets());
+    packets.push(other.tells(50, ok(&[], "")));
+    packets.push(front.tells(60, ok(&["Content-Type: application/json"], r#"{"id":77}"#)));
+    let ran = run_asking(&sorted(packets), &ids);
+    assert_eq!(ran.trees(), ["/front(/back[txn])", "/noise"]);
 }

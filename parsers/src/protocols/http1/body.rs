@@ -18,7 +18,7 @@ pub(super) struct Body {
     pub(super) framing: BodyFraming,
     /// Bytes that somebody still wants.
     pub(super) wanted: usize,
-    /// Whether all of it is looked through for secrets.
+    /// Whether all of it is looked through, for secrets or identifiers.
     pub(super) scanned: bool,
     /// Bytes of the chunks so far.
     pub(super) chunks: u64,
@@ -75,6 +75,8 @@ impl Connection {
             }
             if body.scanned {
                 self.locate_in_body(from, body.key, bytes, out);
+                self.read_ids(from, body.key, bytes, out);
+                body.scanned = self.looks_through(from);
             }
             out.extend(body.key, bytes.len());
             body.wanted -= wanted.len();
@@ -98,7 +100,10 @@ impl Connection {
     /// A body or chunk is over, just before `end`.
     pub(super) fn seen(&mut self, from: Side, body: Body, end: usize, out: &mut dyn Out) {
         match body.framing {
-            BodyFraming::Sized | BodyFraming::UntilEnd => out.close(body.key, end),
+            BodyFraming::Sized | BodyFraming::UntilEnd => {
+                self.end_ids(from, &body, out);
+                out.close(body.key, end);
+            }
             BodyFraming::Chunked => {
                 self.set_reading(from, Reading::ChunkSize { body, scanned: 0 });
             }
@@ -130,6 +135,7 @@ impl Connection {
                 Err(Malformed("chunk size"))
             }
             Some(0) => {
+                self.end_ids(from, &body, out);
                 self.set_reading(from, Reading::Trailers { body, scanned: 0, read: 0 });
                 Ok(used(len))
             }
@@ -211,6 +217,7 @@ impl Connection {
         if let Some(secrets) = self.secrets_mut(from) {
             secrets.lose();
         }
+        *self.ids_mut(from) = None;
         if body.framing == BodyFraming::UntilEnd {
             self.set_reading(from, Reading::Shown { body, left, line_end });
             return AfterGap::Continue;

@@ -7,6 +7,7 @@ use crate::message::{Attribute, Outcome, Status, Value};
 use crate::protocol::{Key, Out};
 use crate::secrets::{Secrets, masked};
 use crate::trace_context::Collector;
+use crate::trace_context::own::OwnIds;
 use memchr::memchr;
 
 /// The headers of one message that say something to us.
@@ -21,8 +22,8 @@ pub(super) struct Fields<'b> {
 }
 
 impl<'b> Fields<'b> {
-    pub(super) fn of(headers: Headers<'_, 'b>) -> Self {
-        let mut fields = Self::default();
+    pub(super) fn of(headers: Headers<'_, 'b>, ids: &'b OwnIds) -> Self {
+        let mut fields = Self { contexts: Collector::new(ids), ..Self::default() };
         for (name, value) in headers {
             fields.take(name, value);
         }

@@ -27,6 +27,8 @@ mod framing;
 
 mod body_secrets;
 
+mod body_ids;
+
 mod body;
 
 use crate::message::{Kind, Message, Pairing, Side, Status, Value};
@@ -36,6 +38,7 @@ use crate::protocol::{
 };
 use crate::secrets::masked;
 use crate::settings::Settings;
+use crate::trace_context::body::BodyReader;
 use body::{Body, BodyFraming, used};
 use body_secrets::{BodySecrets, locate_secrets};
 use fields::{Fields, add, add_headers, add_size, is_interim, status, text};
@@ -224,6 +227,7 @@ impl Protocol for Http1 {
             | Reading::Skipped { body }
             | Reading::ChunkSize { body, .. }
             | Reading::Trailers { body, .. } => {
+                connection.end_ids(from, &body, out);
                 if body.framing != BodyFraming::UntilEnd {
                     add(out, body.key, "wirespan.body.truncated", Value::Int(1));
                 }
@@ -257,6 +261,8 @@ struct Connection {
     unusual: VecDeque<(u64, Asked)>,
     /// What is secret in the bodies of side A and of side B, where that is asked for.
     secrets: [Option<Box<BodySecrets>>; 2],
+    /// What reads identifiers in the bodies of side A and of side B, where that is asked for.
+    body_ids: [Option<Box<BodyReader>>; 2],
 }
 
 /// What the next bytes of one side are.
@@ -305,6 +311,7 @@ impl Connection {
             answered: 0,
             unusual: VecDeque::new(),
             secrets: [None, None],
+            body_ids: [None, None],
         }
     }
 
@@ -391,7 +398,7 @@ impl Connection {
             return Ok(Step::Skip { used: len, skip: NonZeroU64::MAX });
         }
         let wanted = out.wants(key);
-        let scanned = self.secrets_mut(from).is_some();
+        let scanned = self.looks_through(from);
         let body = |framing| Body { key, framing, wanted, scanned, chunks: 0 };
         match framing {
             Framing::Empty | Framing::Faulty => {
@@ -454,7 +461,7 @@ impl Connection {
             status: Status::default(),
             cut,
         };
-        let fields = Fields::of(headers.clone());
+        let mut fields = Fields::of(headers.clone(), &settings.ids);
         // Among all headers stands this one too.
         let details = out.wants_details();
         let content_type = fields.content_type.filter(|_| !details);
@@ -521,7 +528,13 @@ impl Connection {
             let version = format!("{}.{}", version.major, version.minor);
             add(out, key, "network.protocol.version", Value::Text(version.as_bytes()));
         }
+        if !settings.ids.is_empty()
+            && let Some(query) = first.target().and_then(|target| Target::of(b"GET", target).query)
+        {
+            fields.contexts.query(query);
+        }
         fields.contexts.finish(&mut |context| out.context(key, context));
+        *self.ids_mut(from) = body_ids::reader(&settings.ids, headers.clone());
         if settings.locate_secrets {
             let secrets = &settings.secrets;
             locate_secrets(out, key, input, secrets, first.target(), headers.clone());
