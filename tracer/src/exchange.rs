@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use wirespan_capture::packet::{Frame, NetworkId, TapId, Timestamp};
 use wirespan_capture::stream::{PointId, Transport};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
+use wirespan_parsers::trace_context::conceal::is_hidden;
 use wirespan_parsers::trace_context::{Format, TraceContext};
 
 /// A request with its response, seen at one point.
@@ -370,13 +371,24 @@ pub struct Context {
     pub parent: Option<NonZeroU64>,
     /// Whether it may join exchanges; else it is only shown.
     pub joins: bool,
+    /// Whether it is secret, and nothing may be told of it but its format.
+    pub hidden: bool,
 }
 
 impl Context {
     /// Takes what is needed of a borrowed one.
     pub fn of(context: &TraceContext<'_>, carried_by: Carrier) -> Self {
         let TraceContext { format, trace, span, parent, .. } = *context;
-        Self { format, carried_by, trace: TraceNumber::of(trace), span, parent, joins: true }
+        let hidden = is_hidden(context);
+        Self {
+            format,
+            carried_by,
+            trace: TraceNumber::of(trace),
+            span,
+            parent,
+            joins: true,
+            hidden,
+        }
     }
 }
 

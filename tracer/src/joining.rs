@@ -8,7 +8,7 @@ use crate::join::late::HandedOut;
 use crate::join::same_exchange::fingerprint;
 use crate::join::tree;
 use crate::join::window::{Opened, Window, WindowLimits, restrict};
-use crate::join::{Group, IdSet, LooseKey, NEVER};
+use crate::join::{Group, IdSet, JoinKey, LooseKey, NEVER};
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::points::PointNumbers;
@@ -217,7 +217,11 @@ impl<'a> Joining<'a> {
 }
 
 fn repeating_name(key: &LooseKey) -> String {
-    format!("{} {:032x}", key.carried.format.name(), key.carried.id.get())
+    let JoinKey { format, id, hidden } = key.carried;
+    if hidden {
+        return format!("{} ***", format.name());
+    }
+    format!("{} {:032x}", format.name(), id.get())
 }
 
 /// Groups that are made to traces and written in one go.

@@ -336,7 +336,7 @@ fn exchange_texts(exchange: &Exchange, texts: &mut Vec<u8>) {
             entry(text, texts);
         }
     }
-    for context in &exchange.contexts {
+    for context in exchange.contexts.iter().filter(|context| !context.hidden) {
         if !context.format.is_text() {
             number(context.trace.get(), ID_DIGITS, texts);
         }

@@ -198,6 +198,10 @@ const CASES: &[Case] = &[
     ("read shop.pcap -w cut.pcapng --sanitize --no-redact", 2, "wirespan: --sanitize cannot be used with --no-redact (see wirespan read --help)", ""),
     ("read shop.pcap --redact iban,--", 2, "wirespan: --redact \"--\" is no name; name what is secret, as in --redact iban,pin", ""),
     ("read shop.pcap -q --redact orders,pin --no-redact", 2, "wirespan: --redact cannot be used with --no-redact (see wirespan read --help)", ""),
+    ("read shop.pcap -q --redact x-request-id --redact-key shop.pcap --trace 36f6", 0, "", "GET /orders/8 "),
+    ("read shop.pcap -q --redact x-request-id --redact-key empty.pcap", 2, "wirespan: --redact-key empty.pcap: 0 bytes are too few; make one: head -c 32 /dev/urandom > FILE", ""),
+    ("read shop.pcap --redact x-request-id --redact-key missing", 2, "wirespan: read --redact-key missing: No such file or directory", ""),
+    ("read shop.pcap --no-redact --redact-key shop.pcap", 2, "wirespan: --no-redact cannot be used with --redact-key (see wirespan read --help)", ""),
     // Identifiers of an application's own, and those that may join.
     ("read shop.pcap -q --ids off --trace 36f6", 1, "wirespan: nothing found", ""),
     ("read shop.pcap -q --ids traceparent,x-request-id", 0, "", ROOT),

@@ -25,6 +25,13 @@ impl Secrets {
         Self { shown: false, names: names.map(|plain| plain.as_slice().into()).collect() }
     }
 
+    /// The same, and what has one of these names.
+    #[must_use]
+    pub fn also<'n>(mut self, names: impl IntoIterator<Item = &'n [u8]>) -> Self {
+        self.names.extend(Self::with_names(names).names);
+        self
+    }
+
     /// Nothing is secret.
     #[must_use]
     pub fn shown() -> Self {
@@ -52,6 +59,12 @@ impl Secrets {
     pub fn are_named_in(&self, name: &[u8]) -> bool {
         let plain = plain(name);
         !self.shown && (has_secret_word(&plain) || self.is_users(&plain))
+    }
+
+    /// Whether a name is one of the user's.
+    #[must_use]
+    pub fn are_users(&self, name: &[u8]) -> bool {
+        !self.shown && !self.names.is_empty() && self.is_users(&plain(name))
     }
 
     fn is_users(&self, plain: &[u8]) -> bool {

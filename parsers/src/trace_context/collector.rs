@@ -1,6 +1,7 @@
 //! The headers of one message in, whatever protocol carries them; out go the identifiers in them.
 
 use super::body::form::decoded;
+use super::conceal::Concealment;
 use super::headers::{Slot, slot};
 use super::own::{OwnIds, Place};
 use super::{
@@ -8,6 +9,7 @@ use super::{
     pinpoint, skywalking, sofa, traceparent, xray,
 };
 use smallvec::SmallVec;
+use std::cell::Cell;
 
 /// Gathers the identifiers of one message from its headers, or from what stands for headers.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +18,12 @@ pub struct Collector<'b> {
     values: SmallVec<[(Slot, &'b [u8]); 4]>,
     /// What the user named, if that is anything.
     ids: Option<&'b OwnIds>,
-    /// What was found of that.
-    own: Vec<(Format, Vec<u8>)>,
+    /// What was found of that, and whether it is secret.
+    own: Vec<(Format, Vec<u8>, bool)>,
+    /// Known headers that the user calls secret.
+    secret: Vec<Slot>,
+    /// Whether one of these was looked at.
+    touched: Cell<bool>,
 }
 
 impl<'b> Collector<'b> {
@@ -31,14 +37,18 @@ impl<'b> Collector<'b> {
     pub fn header(&mut self, name: &[u8], value: &'b [u8]) {
         if let Some(slot) = slot(name) {
             self.take(slot, value);
+            if self.concealment().is_some_and(|concealment| concealment.is_users(name)) {
+                self.secret.push(slot);
+            }
         }
         let Some(ids) = self.ids else { return };
         for own in ids.headers().iter().filter(|own| name.eq_ignore_ascii_case(&own.name)) {
             match own.format {
-                Format::Named(_) => self.take_own(own.format, value.trim_ascii()),
+                Format::Named(_) => self.take_own(own.format, value.trim_ascii(), own.secret),
                 known => {
                     if let Some(slot) = slot(known.name().as_bytes()) {
                         self.take(slot, value);
+                        self.secret.extend(own.secret.then_some(slot));
                     }
                 }
             }
@@ -49,7 +59,7 @@ impl<'b> Collector<'b> {
     pub fn sql_pair(&mut self, name: &[u8], value: &[u8]) {
         for field in self.ids.map(OwnIds::fields).unwrap_or_default() {
             if matches!(&field.place, Place::Sql(key) if name.eq_ignore_ascii_case(key)) {
-                self.take_own(field.format, value);
+                self.take_own(field.format, value, field.secret);
             }
         }
     }
@@ -66,7 +76,7 @@ impl<'b> Collector<'b> {
             let name = decoded(name);
             for field in fields {
                 if matches!(&field.place, Place::Query(wanted) if **wanted == *name) {
-                    self.take_own(field.format, &decoded(value));
+                    self.take_own(field.format, &decoded(value), field.secret);
                 }
             }
         }
@@ -78,11 +88,19 @@ impl<'b> Collector<'b> {
         }
     }
 
-    fn take_own(&mut self, format: Format, value: &[u8]) {
-        let same = |(other, before): &(Format, Vec<u8>)| *other == format && before == value;
-        if self.own.len() < OWN_LIMIT && !self.own.iter().any(same) {
-            self.own.push((format, value.to_vec()));
+    fn take_own(&mut self, format: Format, value: &[u8], secret: bool) {
+        let same =
+            |(other, before, _): &(Format, Vec<u8>, bool)| *other == format && before == value;
+        let room = self.own.len() < OWN_LIMIT;
+        match self.own.iter_mut().find(|own| same(own)) {
+            Some((_, _, before)) => *before |= secret,
+            None if room => self.own.push((format, value.to_vec(), secret)),
+            None => {}
         }
+    }
+
+    fn concealment(&self) -> Option<&'b Concealment> {
+        self.ids.and_then(OwnIds::concealment)
     }
 
     /// Hands out what was found, one identifier a format, in the order of the formats.
@@ -92,9 +110,9 @@ impl<'b> Collector<'b> {
                 self.context(*format, found);
             }
         }
-        for (format, value) in &self.own {
-            if let Some(context) = opaque::parse(*format, value) {
-                found(&context);
+        for (format, value, secret) in &self.own {
+            if let (Some(ids), Some(context)) = (self.ids, opaque::parse(*format, value)) {
+                ids.tell(&context, *secret, found);
             }
         }
     }
@@ -102,6 +120,7 @@ impl<'b> Collector<'b> {
     /// Hands out the identifier in one format.
     fn context(&self, format: Format, found: &mut dyn FnMut(&TraceContext<'_>)) {
         let value = |slot| self.value(slot);
+        self.touched.set(false);
         let mut room = Vec::new();
         let context = match format {
             Format::Traceparent => value(Slot::Traceparent)
@@ -143,8 +162,10 @@ impl<'b> Collector<'b> {
             Format::CorrelationId => self.opaque(format, Slot::CorrelationId),
             Format::Named(_) => None,
         };
-        if let Some(context) = context {
-            found(&context);
+        let Some(context) = context else { return };
+        match self.concealment().filter(|_| self.touched.get()) {
+            Some(concealment) => concealment.hide(&context, found),
+            None => found(&context),
         }
     }
 
@@ -183,7 +204,11 @@ impl<'b> Collector<'b> {
     }
 
     fn value(&self, slot: Slot) -> Option<&'b [u8]> {
-        self.values.iter().find_map(|(other, value)| (*other == slot).then_some(*value))
+        let (_, value) = self.values.iter().find(|(other, _)| *other == slot)?;
+        if self.secret.contains(&slot) {
+            self.touched.set(true);
+        }
+        Some(value)
     }
 }
 

@@ -32,6 +32,8 @@ pub mod format;
 
 mod headers;
 
+pub mod conceal;
+
 pub mod own;
 
 pub mod body;
@@ -51,7 +53,7 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 pub struct TraceContext<'b> {
     /// Its format.
     pub format: Format,
-    /// The trace id, or the request id, as text on the wire.
+    /// The trace id, or the request id, as text on the wire; empty where it must not be told.
     pub text: &'b [u8],
     /// The trace id as a number where the format has one, else a hash of the normalised text.
     pub trace: u128,

@@ -1,7 +1,10 @@
 //! Where a user says that identifiers stand: the words of an option in, places out.
 
+use super::TraceContext;
+use super::conceal::Concealment;
 use super::format::{Format, Label};
 use super::headers::slot;
+use crate::secrets::Secrets;
 use std::fmt;
 
 /// Identifiers of an application's own.
@@ -9,6 +12,7 @@ use std::fmt;
 pub struct OwnIds {
     headers: Vec<OwnHeader>,
     fields: Vec<OwnField>,
+    concealment: Option<Concealment>,
 }
 
 /// A header that holds an identifier.
@@ -18,6 +22,8 @@ pub struct OwnHeader {
     pub name: Box<[u8]>,
     /// What its value is.
     pub format: Format,
+    /// Whether it is secret.
+    pub secret: bool,
 }
 
 /// A place elsewhere in a message that holds an identifier.
@@ -27,6 +33,8 @@ pub struct OwnField {
     pub format: Format,
     /// Where it stands.
     pub place: Place,
+    /// Whether it is secret.
+    pub secret: bool,
 }
 
 /// A place in a message.
@@ -47,6 +55,25 @@ pub enum Place {
     Query(Box<[u8]>),
     /// A key in a comment of SQL.
     Sql(Box<[u8]>),
+}
+
+impl Place {
+    /// All names on the way to it.
+    fn names(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Json(steps) => {
+                let members = steps.iter().filter_map(|step| match step {
+                    Step::Member(name) => Some(&**name),
+                    Step::Element(_) => None,
+                });
+                members.collect()
+            }
+            Self::Xml { elements, attribute } => {
+                elements.iter().chain(attribute).map(|name| &**name).collect()
+            }
+            Self::Form(name) | Self::Query(name) | Self::Sql(name) => vec![name],
+        }
+    }
 }
 
 /// One step on the way to a value in JSON.
@@ -136,7 +163,7 @@ impl OwnIds {
         if self.headers.len() >= PLACES {
             return Err(Fault::TooMany);
         }
-        self.headers.push(OwnHeader { name: name.into_bytes().into(), format });
+        self.headers.push(OwnHeader { name: name.into_bytes().into(), format, secret: false });
         Ok(())
     }
 
@@ -165,8 +192,55 @@ impl OwnIds {
         if self.fields.len() >= PLACES {
             return Err(Fault::TooMany);
         }
-        self.fields.push(OwnField { format: own_label(label)?, place });
+        self.fields.push(OwnField { format: own_label(label)?, place, secret: false });
         Ok(())
+    }
+
+    /// Says what stands for identifiers that are secret, of all that were added, and of known ones
+    /// whose headers the user calls secret.
+    pub fn conceal(&mut self, concealment: Concealment) {
+        for own in &mut self.headers {
+            own.secret =
+                concealment.has(&own.name) || concealment.has(own.format.name().as_bytes());
+        }
+        for own in &mut self.fields {
+            own.secret = own.place.names().iter().any(|name| concealment.has(name))
+                || concealment.has(own.format.name().as_bytes());
+        }
+        self.concealment = Some(concealment);
+    }
+
+    /// The secrets, and the names of the places whose label is one of the user's: what is secret by
+    /// its label is so where it stands.
+    #[must_use]
+    pub fn secrets(&self, secrets: Secrets) -> Secrets {
+        let is_secret = |format: Format| secrets.are_users(format.name().as_bytes());
+        let headers = self.headers.iter().filter(|own| is_secret(own.format));
+        let fields = self.fields.iter().filter(|own| is_secret(own.format));
+        let names: Vec<&[u8]> = headers
+            .map(|own| &*own.name)
+            .chain(fields.filter_map(|own| own.place.names().last().copied()))
+            .collect();
+        secrets.clone().also(names)
+    }
+
+    /// What stands for identifiers that are secret.
+    #[must_use]
+    pub fn concealment(&self) -> Option<&Concealment> {
+        self.concealment.as_ref()
+    }
+
+    /// Hands out an identifier of the user's, or what stands for it.
+    pub(super) fn tell(
+        &self,
+        context: &TraceContext<'_>,
+        secret: bool,
+        found: &mut dyn FnMut(&TraceContext<'_>),
+    ) {
+        match self.concealment.as_ref().filter(|_| secret) {
+            Some(concealment) => concealment.hide(context, found),
+            None => found(context),
+        }
     }
 
     /// The formats that the value of one header may have.
@@ -186,10 +260,10 @@ impl OwnIds {
         &self.fields
     }
 
-    /// Whether none is named.
+    /// Whether none is named, and none is secret.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.headers.is_empty() && self.fields.is_empty()
+        self.headers.is_empty() && self.fields.is_empty() && self.concealment.is_none()
     }
 }
 

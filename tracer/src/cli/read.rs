@@ -214,11 +214,12 @@ fn why_nothing(summary: &Summary) -> String {
 
 impl ReadArgs {
     fn config(&self) -> Result<Config> {
-        let settings = Arc::new(Settings {
-            secrets: self.redact.secrets()?,
-            locate_secrets: self.packets.sanitize(),
-            ids: self.own_ids.ids()?,
-        });
+        let mut ids = self.own_ids.ids()?;
+        let secrets = ids.secrets(self.redact.secrets()?);
+        if let Some(concealment) = self.redact.concealment(&secrets, &ids)? {
+            ids.conceal(concealment);
+        }
+        let settings = Arc::new(Settings { secrets, locate_secrets: self.packets.sanitize(), ids });
         let mut config = Config {
             threads: self.joining.threads(),
             window: self.joining.window(self.joined_by.known()?),

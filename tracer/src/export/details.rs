@@ -21,6 +21,7 @@ use crate::export::width::{clean, columns, folded};
 use crate::numbers::grouped;
 use crate::span::{LinkKind, Span};
 use crate::summary::protocol_name;
+use std::num::NonZeroU64;
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::message::Value;
 use wirespan_parsers::trace_context::format::is_text_name;
@@ -286,13 +287,15 @@ fn response_line(e: &Exchange) -> String {
 fn identifier(context: &Context, e: &Exchange) -> String {
     let mut text = format!("{} ", context.format.name());
     match id_text(context, e) {
+        _ if context.hidden => text.push_str("***"),
         id if context.format.is_text() => text.push_str(&clean(id)),
         _ => text.push_str(&format!("{:032x}", context.trace.get())),
     }
-    if let Some(span) = context.span {
+    let shown = |_: &NonZeroU64| !context.hidden;
+    if let Some(span) = context.span.filter(shown) {
         text.push_str(&format!(", span {span:016x}"));
     }
-    if let Some(parent) = context.parent {
+    if let Some(parent) = context.parent.filter(shown) {
         text.push_str(&format!(", under {parent:016x}"));
     }
     text.push_str(match context.carried_by {

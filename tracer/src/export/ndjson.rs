@@ -239,6 +239,19 @@ fn id_fields(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
     if matches!(context.format, Format::Named(_)) {
         fields.bool(key!("named"), true);
     }
+    if context.hidden {
+        fields.bool(key!("hidden"), true);
+    } else {
+        id_values(context, exchange, fields);
+    }
+    match context.carried_by {
+        Carrier::Request => {}
+        Carrier::Response => fields.name(key!("on"), "response"),
+        Carrier::Both => fields.name(key!("on"), "both"),
+    }
+}
+
+fn id_values(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
     if context.format.is_text() {
         let text = id_text(context, exchange);
         fields.text(key!("text"), text);
@@ -254,11 +267,6 @@ fn id_fields(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
     }
     if let Some(parent) = context.parent {
         fields.hex(key!("parent"), parent.get());
-    }
-    match context.carried_by {
-        Carrier::Request => {}
-        Carrier::Response => fields.name(key!("on"), "response"),
-        Carrier::Both => fields.name(key!("on"), "both"),
     }
 }
 

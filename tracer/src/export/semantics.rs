@@ -530,6 +530,10 @@ fn identifiers<'s>(e: &'s Exchange, out: &mut Attributes<'s>) {
         let mut add = |part: &str, value: Cow<'s, str>| {
             out.0.push((format!("{stem}{part}").into(), Value::Text(value)));
         };
+        if context.hidden {
+            add("", MASK.into());
+            continue;
+        }
         let text = id_text(context, e);
         if context.format.is_text() && !text.is_empty() {
             add("", lossy(text));
@@ -620,6 +624,9 @@ pub(super) const POINT: &str = "wirespan.capture.point";
 const ATTRIBUTES: usize = 32;
 /// Characters of a name.
 const LONGEST_NAME: usize = 255;
+
+/// What is shown for an identifier that is secret.
+const MASK: &str = "***";
 /// Methods that the conventions know; others are `_OTHER`.
 const METHODS: &[&str] =
     &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "QUERY"];

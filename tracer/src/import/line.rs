@@ -144,6 +144,9 @@ struct Id<'a> {
     /// Whether the format is a label of a user.
     #[serde(default)]
     named: bool,
+    /// Whether it is secret.
+    #[serde(default)]
+    hidden: bool,
     #[serde(borrow)]
     trace: Option<Word<'a>>,
     #[serde(borrow)]
@@ -395,6 +398,7 @@ impl Id<'_> {
         };
         let format = format.ok_or_else(|| unknown("format", name))?;
         let trace = match (&self.trace, &self.text) {
+            _ if self.hidden => 0,
             (Some(trace), _) => hex(trace, 32, "trace")?,
             (None, Some(text)) if format.is_text() => {
                 format.id_of(text).ok_or(Flaw::Missing("trace"))?
@@ -416,7 +420,8 @@ impl Id<'_> {
             trace: TraceNumber::of(trace),
             span: span(&self.span, "span")?,
             parent: span(&self.parent, "parent")?,
-            joins: true,
+            joins: !self.hidden,
+            hidden: self.hidden,
         })
     }
 }
@@ -617,6 +622,7 @@ mod tests {
             span: NonZeroU64::new(u64::MAX),
             parent: NonZeroU64::new(1),
             joins: true,
+            hidden: false,
         };
         let request_id = Format::RequestId.id_of(b"\xff").unwrap();
         carry(one);

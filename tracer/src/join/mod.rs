@@ -58,12 +58,15 @@ pub struct JoinKey {
     pub format: Format,
     /// The id, or its hash.
     pub id: TraceNumber,
+    /// Whether the id is secret.
+    pub hidden: bool,
 }
 
 impl JoinKey {
     /// The key of an identifier that a message carried, if it may join anything.
     pub fn of(context: &Context) -> Option<Self> {
-        context.joins.then_some(Self { format: context.format, id: context.trace })
+        let Context { format, trace: id, hidden, .. } = *context;
+        context.joins.then_some(Self { format, id, hidden })
     }
 
     /// What it waits under.

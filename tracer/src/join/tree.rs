@@ -34,7 +34,7 @@ pub fn traces(group: Group, network_of: &(dyn Fn(&Exchange) -> u64 + Sync)) -> V
             .iter()
             .flat_map(|place| group.keys(*place))
             .map(|(key, _)| key)
-            .find(|key| key.format.names_trace());
+            .find(|key| key.format.names_trace() && !key.hidden);
     }
     let known = group.known;
     let mut members: SmallVec<[Option<Member>; 4]> = group.members.into_iter().map(Some).collect();

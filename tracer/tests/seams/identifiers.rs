@@ -1,15 +1,17 @@
 //! Identifiers of all formats, from headers to links.
 
 use crate::http::{Call, Connection, all, end, get, head, ok, sorted};
-use crate::packets::Packet;
-use crate::run::{Ran, join, run, run_with};
+use crate::packets::{Packet, source};
+use crate::run::{Ran, join, run, run_source, run_with};
 use std::sync::Arc;
 use wirespan::config::Config;
 use wirespan::join::IdSet;
 use wirespan::join::window::WindowLimits;
 use wirespan_parsers::registry::protocols;
+use wirespan_parsers::secrets::Secrets;
 use wirespan_parsers::settings::Settings;
 use wirespan_parsers::trace_context::Format;
+use wirespan_parsers::trace_context::conceal::Concealment;
 use wirespan_parsers::trace_context::own::OwnIds;
 
 /// A call and the one that it causes carry these headers; gives the trees, which are the same when
@@ -280,4 +282,65 @@ fn id_in_a_response_joins() {
     packets.push(front.tells(60, ok(&["Content-Type: application/json"], r#"{"id":77}"#)));
     let ran = run_asking(&sorted(packets), &ids);
     assert_eq!(ran.trees(), ["/front(/back[txn])", "/noise"]);
+}
+
+/// Calls that carry an id which is secret: one in a header that is known, one in a place of the
+/// user's, and one as a trace id.
+fn secret_calls() -> Vec<Packet> {
+    all(&[
+        Call::new(1, 2, 10..90, "/a").asks("X-Request-ID: CANARY"),
+        Call::new(9, 2, 11..89, "/noise"),
+        Call::new(2, 3, 20..80, "/b?txn=1").asks("X-Request-ID: CANARY").asks("X-Txn: CANARY2"),
+        Call::new(9, 3, 21..79, "/noise"),
+        Call::new(3, 4, 30..70, "/c?txn=CANARY2").asks(&TRACE.replace("traceparent", "b3-like")),
+        Call::new(9, 4, 31..69, "/noise"),
+    ])
+}
+
+fn secret_run(packets: &[Packet], key: Option<&[u8]>) -> Ran {
+    let mut ids = OwnIds::default();
+    ids.add_field("txn=query:txn").unwrap();
+    ids.add_header("txn=x-txn").unwrap();
+    ids.add_header("b3-like:traceparent").unwrap();
+    let secrets = ids.secrets(Secrets::with_names([&b"x-request-id"[..], b"txn", b"b3-like"]));
+    ids.conceal(match key {
+        Some(key) => Concealment::keyed(secrets.clone(), key),
+        None => Concealment::within_run(secrets.clone()),
+    });
+    let settings = Arc::new(Settings { ids, secrets, ..Settings::default() });
+    let config = Config {
+        protocols: Box::new(move || protocols(&settings)),
+        details: true,
+        ..Config::default()
+    };
+    let mut ran = run_source(&mut source(packets, 10), &config);
+    ran.protocols = config.protocol_names();
+    ran
+}
+
+#[test]
+fn secret_identifier_joins_and_is_not_told() {
+    let ran = secret_run(&secret_calls(), None);
+    assert!(ran.trees().contains(&"/a(/b[x-request-id](/c[txn]))".to_owned()), "{:?}", ran.trees());
+    let written = ran.ndjson();
+    assert!(!written.contains("CANARY"), "{written}");
+    assert!(!written.contains("80f198ee56343ba864fe8b2a57d3eff7"), "{written}");
+    assert!(written.contains(r#"{"format":"x-request-id","hidden":true}"#), "{written}");
+    assert!(written.contains(r#"{"format":"traceparent","hidden":true}"#), "{written}");
+    // What is joined anew lacks them, and is read all the same.
+    let (again, _) = join(&[&written], WindowLimits::default());
+    assert_eq!(again.lines().count(), written.lines().count());
+}
+
+#[test]
+fn secret_identifiers_of_one_key_join_across_machines() {
+    let packets = secret_calls();
+    let one = secret_run(&packets, Some(b"a key of the user's"));
+    let written = one.ndjson();
+    assert!(!written.contains("CANARY") && !written.contains("80f198ee"), "{written}");
+    assert!(!written.contains("hidden"), "{written}");
+    let (again, _) = join(&[&written], WindowLimits::default());
+    assert_eq!(again, written, "spans hold all that joins");
+    let other = secret_run(&packets, Some(b"another key of theirs")).ndjson();
+    assert_ne!(other, written, "the key decides");
 }

@@ -30,7 +30,7 @@ pub(crate) struct Ran {
     pub(crate) summary: Summary,
     pub(crate) taps: Vec<String>,
     networks: Vec<String>,
-    protocols: Vec<String>,
+    pub(crate) protocols: Vec<String>,
 }
 
 /// Runs packets, in order of their times; batches and threads must make no difference, and from the

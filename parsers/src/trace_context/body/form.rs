@@ -29,7 +29,7 @@ impl Reader {
             let name = decoded(name);
             for field in ids.fields() {
                 if matches!(&field.place, Place::Form(wanted) if **wanted == *name) {
-                    found.push(field.format, &decoded(value));
+                    found.push(field, &decoded(value));
                 }
             }
         }

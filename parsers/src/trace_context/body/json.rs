@@ -278,7 +278,7 @@ impl Reader {
         for place in &self.wanted {
             let Some(field) = ids.fields().get(*place) else { continue };
             if steps(field).is_some_and(|steps| steps.len() == self.open.len()) {
-                found.push(field.format, value);
+                found.push(field, value);
             }
         }
     }

@@ -8,7 +8,7 @@ mod json;
 mod xml;
 
 use super::opaque::LENGTH_LIMIT;
-use super::own::{OwnIds, Place};
+use super::own::{OwnField, OwnIds, Place};
 use super::{Format, TraceContext, opaque};
 
 /// What is known of a body before its first byte.
@@ -90,7 +90,7 @@ impl BodyReader {
                 return;
             }
             self.byte(ids, *byte);
-            self.found.tell(found);
+            self.found.tell(ids, found);
         }
         if self.left == 0 {
             self.reading = Reading::Done;
@@ -104,7 +104,7 @@ impl BodyReader {
             Reading::Form(reader) => reader.end(ids, &mut self.found),
             _ => {}
         }
-        self.found.tell(found);
+        self.found.tell(ids, found);
         self.reading = Reading::Done;
     }
 
@@ -144,17 +144,17 @@ impl BodyReader {
 
 /// Values that have ended.
 #[derive(Debug, Default)]
-struct Found(Vec<(Format, Vec<u8>)>);
+struct Found(Vec<(Format, Vec<u8>, bool)>);
 
 impl Found {
-    fn push(&mut self, format: Format, value: &[u8]) {
-        self.0.push((format, value.to_vec()));
+    fn push(&mut self, field: &OwnField, value: &[u8]) {
+        self.0.push((field.format, value.to_vec(), field.secret));
     }
 
-    fn tell(&mut self, found: &mut dyn FnMut(&TraceContext<'_>)) {
-        for (format, value) in self.0.drain(..) {
+    fn tell(&mut self, ids: &OwnIds, found: &mut dyn FnMut(&TraceContext<'_>)) {
+        for (format, value, secret) in self.0.drain(..) {
             if let Some(context) = opaque::parse(format, &value) {
-                found(&context);
+                ids.tell(&context, secret, found);
             }
         }
     }

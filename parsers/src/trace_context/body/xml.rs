@@ -249,7 +249,7 @@ impl Reader {
                     && elements.len() == self.depth
                     && *matched == self.depth
                 {
-                    found.push(field.format, text);
+                    found.push(field, text);
                 }
             }
             self.text_depth = 0;
@@ -272,7 +272,7 @@ impl Reader {
                 && *matched == self.depth
                 && is_named(&self.name, attribute)
             {
-                found.push(field.format, value);
+                found.push(field, value);
             }
         }
     }
