@@ -142,6 +142,22 @@ const CASES: &[Case] = &[
         response: b"+OK\r\n",
     },
     Case {
+        protocol: "mysql",
+        transport: Transport::Tcp,
+        what: "SELECT and two rows",
+        request: b"\x29\0\0\0\x03SELECT id, name FROM orders WHERE id = 7",
+        response: b"\x01\0\0\x01\x02\x10\0\0\x02\x03def\x04shop\x06orders\
+            \x10\0\0\x03\x03def\x04shop\x06orders\x05\0\0\x04\xfe\0\0\x02\0\
+            \x06\0\0\x05\x017\x03pen\x06\0\0\x06\x018\x03ink\x05\0\0\x07\xfe\0\0\x02\0",
+    },
+    Case {
+        protocol: "mysql",
+        transport: Transport::Tcp,
+        what: "PING and its OK",
+        request: b"\x01\0\0\0\x0e",
+        response: b"\x07\0\0\x01\0\0\0\x02\0\0\0",
+    },
+    Case {
         protocol: "dns",
         transport: Transport::Udp,
         what: "A and one address",

@@ -19,6 +19,7 @@ pub fn protocols(settings: &Arc<Settings>) -> Vec<Box<dyn Protocol>> {
 pub const PROTOCOLS: &[Factory] = &[
     protocols::http1::protocol,
     protocols::redis::protocol,
+    protocols::mysql::protocol,
     protocols::dns::protocol,
 ];
 

@@ -113,11 +113,7 @@ fn quic(head: &[u8]) -> Option<(&'static str, Sender)> {
 
 /// Protocols whose first message states its own length and kind.
 fn binary(head: &[u8]) -> Option<(&'static str, Sender)> {
-    postgresql(head)
-        .or_else(|| mysql(head))
-        .or_else(|| mongodb(head))
-        .or_else(|| kafka(head))
-        .or_else(|| mqtt(head))
+    postgresql(head).or_else(|| mongodb(head)).or_else(|| kafka(head)).or_else(|| mqtt(head))
 }
 
 /// A start of a session, or the question for TLS
@@ -128,19 +124,6 @@ fn postgresql(head: &[u8]) -> Option<(&'static str, Sender)> {
     let starts = code == 0x0003_0000 && len as usize == head.len() && head.ends_with(&[0, 0]);
     let asks = len == 8 && [80_877_103, 80_877_104].contains(&code);
     (starts || asks).then_some(("PostgreSQL", Sender::Client))
-}
-
-/// The greeting of a server: length, number 0, version 10, its own version as text
-/// (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html>).
-fn mysql(head: &[u8]) -> Option<(&'static str, Sender)> {
-    let mut reader = Reader::new(head);
-    let len = u32::from_le_bytes([reader.u8()?, reader.u8()?, reader.u8()?, 0]);
-    let greets = reader.u8()? == 0 && reader.u8()? == 10 && len as usize + 4 == head.len();
-    let version: &[u8] = reader.rest().split(|byte| *byte == 0).next()?;
-    let is_version = version.first().is_some_and(u8::is_ascii_digit)
-        && version.contains(&b'.')
-        && version.iter().all(u8::is_ascii_graphic);
-    (greets && is_version).then_some(("MySQL", Sender::Server))
 }
 
 /// A header with length and kind of message
@@ -248,7 +231,6 @@ mod tests {
         check(b"AMQP\x00\x00\x09\x01", Some(("AMQP", Some(Side::B))));
         check(b"\0\0\0\x08\x04\xd2\x16\x2f", Some(("PostgreSQL", Some(Side::B))));
         check(b"\0\0\0\x10\0\x03\0\0user\0x\0\0", Some(("PostgreSQL", Some(Side::B))));
-        check(b"\x0c\0\0\0\x0a8.0.36\0abcd", Some(("MySQL", Some(Side::A))));
         let op_msg = b"\x14\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0";
         check(op_msg, Some(("MongoDB", Some(Side::B))));
         check(b"\0\0\0\x0d\0\x12\0\x03\0\0\0\x01\0\x03abc", Some(("Kafka", Some(Side::B))));
@@ -264,7 +246,6 @@ mod tests {
             b"\0",
             b"hello",
             b"220 mail.example ESMTP\r\n",
-            b"\x0d\0\0\0\x0a8.0.36\0abcd",
             b"\0\0\0\x11\0\x03\0\0user\0x\0\0",
             b"\x16\x03",
             b"\x10\x0e\0\x04HTTP",

@@ -2,4 +2,5 @@
 
 pub mod http1;
 pub mod redis;
+pub mod mysql;
 pub mod dns;

@@ -323,8 +323,8 @@ fn flows_that_nobody_reads_are_told_by_server_and_protocol() {
             .push(connection.tells(i64::from(port) + 2, b"\x16\x03\x03\x00\x08\x02\0\0\x04abcd"));
     }
     // Without a handshake, the greeting tells who the server is.
-    let mut greets = Connection::new(end(1, 3_000), end(3, 3_306));
-    packets.push(greets.tells(10, b"\x0c\0\0\0\x0a8.0.36\0abcd"));
+    let mut greets = Connection::new(end(1, 3_000), end(3, 5_900));
+    packets.push(greets.tells(10, b"RFB 003.008\n"));
     let mut unknown = Connection::new(end(1, 40_000), end(4, 9_999));
     packets.push(unknown.asks(10, [0x80; 40]));
     let summary = run(&sorted(packets)).summary;
@@ -334,7 +334,7 @@ fn flows_that_nobody_reads_are_told_by_server_and_protocol() {
         [
             "2 flows to 10.0.0.2:443 are TLS (shop.example), 180 bytes",
             "1 flow to 10.0.0.4:9999 speaks an unknown protocol, 40 bytes",
-            "1 flow to 10.0.0.3:3306 is MySQL, 16 bytes",
+            "1 flow to 10.0.0.3:5900 is VNC, 12 bytes",
         ]
     );
     assert_eq!(summary.unknown_ports.len(), 3);

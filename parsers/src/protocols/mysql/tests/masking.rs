@@ -1,0 +1,65 @@
+//! What is not shown, and where it stands.
+
+use super::*;
+
+/// The message of an error with this code, and what is shown of it.
+fn check_message(code: u16, message: &str, shown: &str) {
+    let error = [&b"\xff"[..], &code.to_le_bytes(), b"#42000", message.as_bytes()].concat();
+    let recording = run(&[query("A"), response(&[&error])], Split::Whole);
+    assert_eq!(recording.messages[1].attributes[0].1, shown);
+}
+
+#[test]
+fn quoted_parts_of_errors_are_masked() {
+    check_message(
+        1062,
+        "Duplicate entry 'O'Brien' for key 'PRIMARY'",
+        "Duplicate entry '?' for key '?'",
+    );
+    check_message(1146, "Table 'shop.t' doesn't exist", "Table '?' doesn't exist");
+    check_message(
+        1064,
+        "error in your SQL syntax near 'WHER a = 'secret' AND b' at line 1",
+        "error in your SQL syntax near '?' at line 1",
+    );
+    check_message(1406, "Data too long for column 'a", "Data too long for column '?");
+}
+
+#[test]
+fn messages_are_shown_where_secrets_are() {
+    let settings = Settings { secrets: Secrets::shown(), ..Settings::default() };
+    let events = [query("A"), response(&[b"\xff\x26\x04#23000Duplicate entry 'x'"])];
+    let recording = run_with(settings, &events, Split::Whole);
+    assert_eq!(recording.messages[1].attributes[0].1, "Duplicate entry 'x'");
+}
+
+#[test]
+fn proofs_values_and_rows_are_located() {
+    let events = [
+        login(DEPRECATE_EOF),
+        vec![
+            command(b"\x16INSERT ?"),
+            response(&[b"\0\x01\0\0\0\0\0\x01\0\0\0\0", COLUMN]),
+            command(b"\x17\x01\0\0\0\0\x01\0\0\0\0\x01\xfe\0\x06secret"),
+            response(&[OK]),
+            command(b"\x18\x01\0\0\0\0\0secret"),
+            query("SELECT a"),
+            response(&[b"\xff\x26\x04#23000Duplicate entry 'secret' for key"]),
+            query("SELECT a"),
+            response(&[b"\x02", COLUMN, COLUMN, b"\x06secret\xfb", b"\0\x06secret", END]),
+        ],
+    ]
+    .concat();
+    let left = without_secrets(&events);
+    for (side, hidden) in left.iter().zip(["~~~~", "~~~~~~"]) {
+        let text = String::from_utf8_lossy(side);
+        assert!(text.contains(hidden), "{text}");
+        assert!(!text.contains("secret\u{fb}") && !text.contains("hash"), "{text}");
+    }
+    let [client, server] = left.map(|side| side.escape_ascii().to_string());
+    assert!(!client.contains("secret") && !server.contains("secret"), "{client} {server}");
+    assert!(server.contains("Duplicate entry \\'~~~~~~\\' for key"), "{server}");
+    // Lengths of cells stay.
+    assert!(server.contains("\\x06~~~~~~\\xfb"), "{server}");
+    assert!(client.contains("joe\\x00\\x04~~~~shop"), "{client}");
+}
