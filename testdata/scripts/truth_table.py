@@ -2,7 +2,7 @@
 """truth_table.py FOLDER: compares what is found in captures with what TShark finds, capture by capture.
 
 FOLDER holds captures, MANIFEST.tsv (what each is) and TRUTH.tsv (requests, responses and pairs that
-TShark finds in each). Looks at HTTP, Redis and DNS in captures without tunnels.
+TShark finds in each). Looks at HTTP, Redis, DNS and MySQL in captures without tunnels.
 
 Counts: TRUTH counts 1xx as responses of their own; its pairs are counted by request, so they are
 the same as exchanges here. Redis logins (AUTH, HELLO) are apart in the summary and added here.
@@ -16,6 +16,8 @@ Operations: where tshark is installed, each exchange as `operation status` must 
          -e dns.response_to
   redis  tshark -n -2 -r FILE -Y resp -T fields -e tcp.dstport -e resp.array.length
          -e resp.bulk_string.value (the commands; their outcome is not compared)
+  mysql  tshark -n -2 -r FILE -Y mysql -T fields -e tcp.stream -e mysql.command -e mysql.error_code
+         (commands, with the error that comes before the stream's next command; logins are none)
 
 A row that differs is a place to look, not always a fault: TShark errs too, and the projects that
 the captures come from have better expectations. What is known to differ, and why, stands in
@@ -33,11 +35,18 @@ import tempfile
 
 import wirespan
 
-PROTOCOLS = {"http", "redis", "dns"}
+PROTOCOLS = {"http", "redis", "dns", "mysql"}
 LINK_TYPES = {"NULL", "LOOP", "RAW", "ETHERNET", "LINUX_SLL", "LINUX_SLL2", "IPV4", "IPV6"}
 NO_TUNNEL = {"-", "ipv6", "vlan", "qinq", "ipfrag", "TSO-len0"}
 KNOWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "truth_known.tsv")
 OPCODES = {1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE", 6: "DSO"}
+# Commands that are no query, by their numbers.
+MYSQL = {
+    1: "QUIT", 2: "INIT DB", 4: "FIELD LIST", 5: "CREATE DB", 6: "DROP DB", 7: "REFRESH", 8: "SHUTDOWN",
+    9: "STATISTICS", 10: "PROCESS INFO", 12: "PROCESS KILL", 13: "DEBUG", 14: "PING", 17: "CHANGE USER",
+    18: "BINLOG DUMP", 21: "REGISTER SLAVE", 22: "PREPARE", 23: "EXECUTE", 24: "SEND LONG DATA", 25: "CLOSE",
+    26: "RESET", 27: "SET OPTION", 28: "FETCH", 30: "BINLOG DUMP GTID", 31: "RESET CONNECTION", 250: "BULK EXECUTE",
+}
 TYPES = {
     1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 10: "NULL", 12: "PTR", 13: "HINFO", 15: "MX", 16: "TXT",
     28: "AAAA", 33: "SRV", 35: "NAPTR", 43: "DS", 46: "RRSIG", 48: "DNSKEY", 52: "TLSA", 64: "SVCB", 65: "HTTPS",
@@ -110,6 +119,9 @@ def read(binary, capture):
 
 def is_own_exchange(span):
     copy = span.get("link", {}).get("kind") == "same_exchange"
+    if span["protocol"] == "mysql":
+        # Commands without an answer are requests there too.
+        return span["operation"] not in ("LOGIN", "ERROR") and not copy
     return span["sort"] in ("call", "handshake") and not copy
 
 
@@ -117,6 +129,11 @@ def operation(span, protocol):
     name = span["operation"] if isinstance(span["operation"], str) else "(bytes)"
     if protocol == "redis":
         return name.split(" ")[0]
+    if protocol == "mysql":
+        command = span.get("attributes", {}).get("wirespan.db.command", name)
+        command = command if command in MYSQL.values() else "QUERY"
+        code = span.get("status", {}).get("code", 0)
+        return f"{command} {code}" if code else command
     if not wirespan.complete(span):
         return f"{name} -"
     return f"{name} {span['status'].get('code', 0)}"
@@ -174,6 +191,18 @@ def redis(tshark, file, decode_as):
     return found
 
 
+def mysql(tshark, file, decode_as):
+    commands, latest = [], {}
+    for stream, numbers, errors in shark(tshark, file, decode_as, "mysql", ["tcp.stream", "mysql.command", "mysql.error_code"]):
+        for number in map(int, numbers):
+            latest[stream] = len(commands)
+            commands.append(MYSQL.get(number, "QUERY"))
+        for error in errors:
+            if stream in latest:
+                commands[latest.pop(stream)] += f" {error}"
+    return collections.Counter(commands)
+
+
 def bytes_of(value):
     try:
         return bytes.fromhex(value.replace(":", "")).decode("latin-1")
@@ -181,7 +210,7 @@ def bytes_of(value):
         return value
 
 
-SHARKS = {"http": http, "dns": dns, "redis": redis}
+SHARKS = {"http": http, "dns": dns, "redis": redis, "mysql": mysql}
 
 
 def shark(tshark, file, decode_as, wanted, fields):
