@@ -178,8 +178,12 @@ impl Pairing {
             (RESPONSE, Some(half)) => (half, response),
             _ => return,
         };
-        half.last = mark(last);
-        half.len = half.len.max(end.saturating_sub(start));
+        // What is closed only when something else comes goes on no further than it was known to.
+        let len = end.saturating_sub(start);
+        if len > half.len {
+            half.last = mark(last);
+            half.len = len;
+        }
     }
 
     /// A message is complete.
