@@ -36,7 +36,7 @@ pub enum Dialect {
 }
 
 /// Reads one statement after another; its buffers serve again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Lexer {
     scanner: Scanner,
     parts: Parts,
@@ -96,6 +96,14 @@ impl Lexer {
         statement.pairs.clone_from(&parts.pairs);
     }
 
+    /// What the statement would say if it ended here; it goes on all the same.
+    #[must_use]
+    pub fn so_far(&self) -> Statement {
+        let mut ended = self.clone();
+        ended.end();
+        ended.statement
+    }
+
     /// What is known of the statement that ended last.
     #[must_use]
     pub fn statement(&self) -> &Statement {
@@ -104,7 +112,7 @@ impl Lexer {
 }
 
 /// Gives each part of a statement to those who make something of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parts {
     dialect: Dialect,
     settings: Arc<Settings>,
@@ -306,6 +314,6 @@ fn shortened<'t>(text: &'t [u8], room: &'t mut Vec<u8>) -> &'t [u8] {
 }
 
 /// No keyword that means something here is longer.
-const KEYWORD_LIMIT: usize = 16;
+const KEYWORD_LIMIT: usize = 24;
 /// Bytes of a text that are shown.
 const SHOWN_LIMIT: usize = 1 << 10;

@@ -25,7 +25,7 @@ impl Found {
 }
 
 /// Reads that from a statement's parts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     found: Found,
     tables: u32,

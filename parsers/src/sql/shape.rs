@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 /// The text of one statement as it grows.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Shape {
     text: Vec<u8>,
     /// The text has reached [`TEXT_LIMIT`]; nothing is added any more.

@@ -97,7 +97,7 @@ struct Quoted {
 }
 
 /// Cuts statements into their parts; what it keeps is bounded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Scanner {
     dialect: Dialect,
     backslash: Backslash,
