@@ -16,12 +16,12 @@ fn main() {
     for case in CASES {
         let made = protocols(&Arc::default()).into_iter().find(|made| made.name() == case.protocol);
         let Some(mut protocol) = made else {
-            println!("{:8} {:28} skipped: not registered", case.protocol, case.what);
+            println!("{:10} {:28} skipped: not registered", case.protocol, case.what);
             continue;
         };
         let best =
             (0..RUNS).map(|_| nanoseconds(protocol.as_mut(), case)).fold(f64::INFINITY, f64::min);
-        println!("{:8} {:28} {best:8.1} ns", case.protocol, case.what);
+        println!("{:10} {:28} {best:8.1} ns", case.protocol, case.what);
     }
     for (what, sql) in STATEMENTS {
         let best = (0..RUNS).map(|_| statement_nanoseconds(sql)).fold(f64::INFINITY, f64::min);
@@ -156,6 +156,21 @@ const CASES: &[Case] = &[
         what: "PING and its OK",
         request: b"\x01\0\0\0\x0e",
         response: b"\x07\0\0\x01\0\0\0\x02\0\0\0",
+    },
+    Case {
+        protocol: "postgresql",
+        transport: Transport::Tcp,
+        what: "SELECT and one row",
+        request: b"Q\0\0\0\x2eSELECT name FROM users WHERE id = 1234567\0",
+        response: b"T\0\0\0\x1d\0\x01name\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0\
+            D\0\0\0\x0f\0\x01\0\0\0\x05aliceC\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I",
+    },
+    Case {
+        protocol: "postgresql",
+        transport: Transport::Tcp,
+        what: "Bind, Execute, Sync, one row",
+        request: b"B\0\0\0\x12\0\0\0\0\0\x01\0\0\0\x02\x34\x32\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04",
+        response: b"2\0\0\0\x04D\0\0\0\x0f\0\x01\0\0\0\x05aliceC\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I",
     },
     Case {
         protocol: "dns",

@@ -20,6 +20,7 @@ pub const PROTOCOLS: &[Factory] = &[
     protocols::http1::protocol,
     protocols::redis::protocol,
     protocols::mysql::protocol,
+    protocols::postgresql::protocol,
     protocols::dns::protocol,
 ];
 

@@ -3,4 +3,5 @@
 pub mod http1;
 pub mod redis;
 pub mod mysql;
+pub mod postgresql;
 pub mod dns;
