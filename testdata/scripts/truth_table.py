@@ -2,10 +2,11 @@
 """truth_table.py FOLDER: compares what is found in captures with what TShark finds, capture by capture.
 
 FOLDER holds captures, MANIFEST.tsv (what each is) and TRUTH.tsv (requests, responses and pairs that
-TShark finds in each). Looks at HTTP, Redis, DNS and MySQL in captures without tunnels.
+TShark finds in each). Looks at HTTP, Redis, DNS, MySQL and PostgreSQL in captures without tunnels.
 
 Counts: TRUTH counts 1xx as responses of their own; its pairs are counted by request, so they are
-the same as exchanges here. Redis logins (AUTH, HELLO) are apart in the summary and added here.
+the same as exchanges here. Redis logins (AUTH, HELLO) are apart in the summary and added here; those
+of PostgreSQL are not, since they are none of TRUTH's requests.
 
 Operations: where tshark is installed, each exchange as `operation status` must be what it finds
 (with the options of TRUTH's column decode_as):
@@ -18,6 +19,9 @@ Operations: where tshark is installed, each exchange as `operation status` must 
          -e resp.bulk_string.value (the commands; their outcome is not compared)
   mysql  tshark -n -2 -r FILE -Y mysql -T fields -e tcp.stream -e mysql.command -e mysql.error_code
          (commands, with the error that comes before the stream's next command; logins are none)
+  pgsql  tshark -n -2 -r FILE -Y pgsql -T fields -e tcp.stream -e pgsql.type -e pgsql.query
+         -e pgsql.statement -e pgsql.code (queries and Executes by the first word of their
+         statement, a Parse alone as PREPARE; 0 or the SQLSTATE)
 
 A row that differs is a place to look, not always a fault: TShark errs too, and the projects that
 the captures come from have better expectations. What is known to differ, and why, stands in
@@ -35,7 +39,9 @@ import tempfile
 
 import wirespan
 
-PROTOCOLS = {"http", "redis", "dns", "mysql"}
+# By the name in TRUTH.tsv: the name here.
+PROTOCOLS = {"http": "http", "redis": "redis", "dns": "dns", "mysql": "mysql", "pgsql": "postgresql"}
+LOGINS_APART = {"pgsql"}
 LINK_TYPES = {"NULL", "LOOP", "RAW", "ETHERNET", "LINUX_SLL", "LINUX_SLL2", "IPV4", "IPV6"}
 NO_TUNNEL = {"-", "ipv6", "vlan", "qinq", "ipfrag", "TSO-len0"}
 KNOWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "truth_known.tsv")
@@ -77,7 +83,9 @@ def main():
         file = os.path.join(options.folder, path)
         if path not in results:
             results[path] = read(options.binary, file)
-        found = [span for span in results[path] if span["protocol"] == protocol]
+        found = [span for span in results[path] if span["protocol"] == PROTOCOLS[protocol]]
+        if protocol in LOGINS_APART:
+            found = [span for span in found if span["sort"] != "handshake"]
         ours = collections.Counter(operation(span, protocol) for span in found)
         exchanges = sum(wirespan.complete(span) for span in found)
         still_open = len(found) - exchanges
@@ -136,6 +144,9 @@ def operation(span, protocol):
         return f"{command} {code}" if code else command
     if not wirespan.complete(span):
         return f"{name} -"
+    if protocol == "pgsql":
+        status = span["status"]
+        return f"{name} {0 if status['outcome'] == 'ok' else status.get('text')}"
     return f"{name} {span['status'].get('code', 0)}"
 
 
@@ -203,6 +214,35 @@ def mysql(tshark, file, decode_as):
     return collections.Counter(commands)
 
 
+def pgsql(tshark, file, decode_as):
+    found, streams = collections.Counter(), collections.defaultdict(list)
+    fields = ["tcp.stream", "pgsql.type", "pgsql.query", "pgsql.statement", "pgsql.code"]
+    statements, bound = {}, {}
+    for stream, types, queries, names, codes in shark(tshark, file, decode_as, "pgsql", fields):
+        waiting = streams[stream]
+        for at, kind in enumerate(types):
+            if kind == "Simple query":
+                waiting.append(verb(queries.pop(0)))
+            elif kind == "Parse":
+                statements[stream] = verb(queries.pop(0))
+                if "Bind" not in types[at:]:
+                    waiting.append("PREPARE")
+            elif kind == "Bind":
+                bound[stream] = statements.get(stream, "EXECUTE")
+            elif kind == "Execute":
+                waiting.append(bound[stream])
+            elif kind == "Error" and waiting:
+                found[f"{waiting.pop(0)} {codes.pop(0)}"] += 1
+            elif kind in ("Command completion", "Portal suspended", "Empty query") and waiting:
+                found[f"{waiting.pop(0)} 0"] += 1
+    found.update(f"{name} -" for waiting in streams.values() for name in waiting)
+    return found
+
+
+def verb(query):
+    return query.split()[0].upper()
+
+
 def bytes_of(value):
     try:
         return bytes.fromhex(value.replace(":", "")).decode("latin-1")
@@ -210,7 +250,7 @@ def bytes_of(value):
         return value
 
 
-SHARKS = {"http": http, "dns": dns, "redis": redis, "mysql": mysql}
+SHARKS = {"http": http, "dns": dns, "redis": redis, "mysql": mysql, "pgsql": pgsql}
 
 
 def shark(tshark, file, decode_as, wanted, fields):
