@@ -450,7 +450,14 @@ fn traces_of_the_shipped_captures_are_the_same_alone() {
         let open = || FileSource::open(&capture).unwrap();
         let whole = run_source(&mut open(), &config);
         let spans: BTreeSet<u64> = whole.spans().into_iter().map(|span| span.id).collect();
-        for trace in whole.traces.iter().step_by(4) {
+        // What was prepared in another trace is not known from the packets of this one.
+        let prepared = |trace: &&Trace| {
+            trace
+                .spans
+                .iter()
+                .any(|span| span.exchange.text.text("wirespan.db.command") == Some(b"EXECUTE"))
+        };
+        for trace in whole.traces.iter().filter(|trace| !prepared(trace)).step_by(4) {
             let file = cut_out_of(&open, trace.id, &config);
             let ran = run_source(&mut FileSource::open(file.path()).unwrap(), &config);
             let what = format!("{} {:032x}: {:?}", capture.display(), trace.id, ran.trees());
