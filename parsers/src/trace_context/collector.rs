@@ -16,6 +16,8 @@ use std::cell::Cell;
 pub struct Collector<'b> {
     /// What was found, by header; most messages have few of them, or none.
     values: SmallVec<[(Slot, &'b [u8]); 4]>,
+    /// A bit for each header that was found, as all are asked for and few are there.
+    seen: u64,
     /// What the user named, if that is anything.
     ids: Option<&'b OwnIds>,
     /// What was found of that, and whether it is secret.
@@ -85,6 +87,7 @@ impl<'b> Collector<'b> {
     fn take(&mut self, slot: Slot, value: &'b [u8]) {
         if self.value(slot).is_none() {
             self.values.push((slot, value.trim_ascii()));
+            self.seen |= bit(slot);
         }
     }
 
@@ -204,12 +207,19 @@ impl<'b> Collector<'b> {
     }
 
     fn value(&self, slot: Slot) -> Option<&'b [u8]> {
+        if self.seen & bit(slot) == 0 {
+            return None;
+        }
         let (_, value) = self.values.iter().find(|(other, _)| *other == slot)?;
         if self.secret.contains(&slot) {
             self.touched.set(true);
         }
         Some(value)
     }
+}
+
+fn bit(slot: Slot) -> u64 {
+    1 << (slot as u8)
 }
 
 /// Identifiers of the user's that are taken from one message.
