@@ -47,10 +47,12 @@ impl Secrets {
     /// Whether a name, however it is written, is one of a secret.
     #[must_use]
     pub fn has(&self, name: &[u8]) -> bool {
+        if self.shown || (name.len() < SHORTEST_NAME && self.names.is_empty()) {
+            return false;
+        }
         let plain = plain(name);
         let plain = plain.as_slice();
-        !self.shown
-            && (SECRET_NAMES.contains(&plain) || has_secret_word(plain) || self.is_users(plain))
+        SECRET_NAMES.contains(&plain) || has_secret_word(plain) || self.is_users(plain)
     }
 
     /// Whether a name has a word in it that only secrets have; for names that may be anything, such
@@ -210,9 +212,11 @@ fn plain(name: &[u8]) -> SmallVec<[u8; 64]> {
 
 fn has_secret_word(plain: &[u8]) -> bool {
     let mut rest = plain;
-    while let Some((first, after)) = rest.split_first() {
+    while let Some((first, after)) = rest.split_first().filter(|_| rest.len() >= SHORTEST_WORD) {
         // A comparison of whole words is what costs, and few letters pass this.
-        if FIRST_LETTERS.contains(first) && SECRET_WORDS.iter().any(|word| rest.starts_with(word)) {
+        if FIRST_LETTERS >> (first & 31) & 1 == 1
+            && SECRET_WORDS.iter().any(|word| rest.starts_with(word))
+        {
             return true;
         }
         rest = after;
@@ -271,8 +275,22 @@ const SECRET_WORDS: &[&[u8]] = &[
     b"token",
 ];
 
-/// With which of them begin.
-const FIRST_LETTERS: &[u8] = b"acfmprst";
+const SHORTEST_NAME: usize = 3;
+const SHORTEST_WORD: usize = 5;
+
+/// With which of them begin, one bit a letter.
+const FIRST_LETTERS: u32 = {
+    let (mut letters, mut at) = (0, 0);
+    while at < SECRET_WORDS.len() {
+        #[expect(clippy::indexing_slicing, reason = "the loop ends before")]
+        let word = SECRET_WORDS[at];
+        if let Some(first) = word.first() {
+            letters |= 1 << (*first & 31);
+        }
+        at += 1;
+    }
+    letters
+};
 
 #[cfg(test)]
 mod tests {
@@ -312,10 +330,11 @@ mod tests {
     }
 
     #[test]
-    fn words_begin_with_their_letters() {
-        for word in SECRET_WORDS {
-            assert!(has_secret_word(word), "{}", word.escape_ascii());
-        }
+    fn nothing_is_shorter_than_the_shortest() {
+        assert!(SECRET_NAMES.iter().all(|name| name.len() >= SHORTEST_NAME));
+        assert!(SECRET_WORDS.iter().all(|word| word.len() >= SHORTEST_WORD));
+        let secrets = Secrets::with_names([b"n".as_slice()]);
+        assert!(secrets.has(b"N") && !secrets.has(b"m"));
     }
 
     #[test]

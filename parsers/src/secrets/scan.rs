@@ -16,6 +16,7 @@
 //! ```
 
 use super::Secrets;
+use memchr::{memchr3, memchr3_iter};
 use smallvec::SmallVec;
 use std::ops::Range;
 
@@ -109,7 +110,8 @@ impl Scanner {
         found: &mut dyn FnMut(Range<usize>),
     ) {
         let mut first = None;
-        for (place, byte) in piece.iter().enumerate() {
+        let mut place = 0;
+        while let Some((byte, rest)) = piece.get(place..).and_then(<[u8]>::split_first) {
             match (self.is_secret(secrets, *byte), first) {
                 (true, None) => first = Some(place),
                 (false, Some(start)) => {
@@ -119,6 +121,15 @@ impl Scanner {
                 _ => {}
             }
             self.last = *byte;
+            place += 1;
+            // Most bytes are those of names, behind the first one.
+            if self.state == State::Scanning && self.stands == Stands::Within {
+                let length = rest.iter().position(|byte| !is_name(*byte)).unwrap_or(rest.len());
+                let run = rest.get(..length).unwrap_or_default();
+                self.push(run);
+                self.last = *run.last().unwrap_or(byte);
+                place += length;
+            }
         }
         if let Some(start) = first {
             found(start..piece.len());
@@ -143,7 +154,7 @@ impl Scanner {
                     return false;
                 }
                 if self.naming {
-                    self.push(byte);
+                    self.push(&[byte]);
                 }
                 let run = if byte == b'\\' { run.saturating_add(1) } else { 0 };
                 self.state = State::Quoted { quote, backslashes, run };
@@ -196,7 +207,7 @@ impl Scanner {
                     self.tag = Tag::Open;
                 }
             }
-            self.push(byte);
+            self.push(&[byte]);
             self.line_ends = 0;
             return;
         }
@@ -215,7 +226,12 @@ impl Scanner {
                 self.line_ends = self.line_ends.min(2);
                 return;
             }
-            b'\r' => return,
+            b'\r' => {
+                if self.stands == Stands::Within {
+                    self.stands = Stands::Behind;
+                }
+                return;
+            }
             b'"' | b'\'' | b'\\' | b' ' | b'\t' => {
                 if self.stands == Stands::Within {
                     self.stands = Stands::Behind;
@@ -274,11 +290,16 @@ impl Scanner {
         }
     }
 
-    fn push(&mut self, byte: u8) {
-        if self.name.len() == NAME_LIMIT {
-            self.name.drain(..NAME_LIMIT / 2);
+    fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.name.len() == NAME_LIMIT {
+                self.name.drain(..NAME_LIMIT / 2);
+            }
+            let free = (NAME_LIMIT - self.name.len()).min(bytes.len());
+            let (now, later) = bytes.split_at_checked(free).unwrap_or((bytes, &[]));
+            self.name.extend_from_slice(now);
+            bytes = later;
         }
-        self.name.push(byte);
     }
 
     /// A byte before a value, or its first one.
@@ -380,9 +401,52 @@ impl Scanner {
     }
 }
 
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%' | b'$')
+/// Whether a [`Scanner`] might find something in a text: a quick look, which errs to the safe side.
+pub(crate) fn may_hold(secrets: &Secrets, text: &[u8]) -> bool {
+    let is_telling =
+        |name: &[u8]| NAMES.iter().any(|n| name.eq_ignore_ascii_case(n)) || secrets.has(name);
+    memchr3_iter(b'=', b':', b'<', text).any(|at| {
+        let (before, from) = text.split_at_checked(at).unwrap_or_default();
+        if from.first() == Some(&b'<') {
+            // A tag has names up to its end.
+            let tag = from.get(1..).unwrap_or_default();
+            let end = memchr3(b'>', b'<', b'}', tag).unwrap_or(tag.len());
+            let (names, from) = tag.split_at_checked(end).unwrap_or_default();
+            let mut names = names.split(|byte| !is_name(*byte));
+            return from.first() == Some(&b'>')
+                && names.any(|name| name.len() > NAME_LIMIT / 2 || is_telling(name));
+        }
+        let is_between = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b' ' | b'\t' | b'\r');
+        let end = before.iter().rposition(|byte| !is_between(byte)).map_or(0, |last| last + 1);
+        let before = before.get(..end).unwrap_or_default();
+        let start = before.iter().rposition(|byte| !is_name(*byte)).map_or(0, |last| last + 1);
+        let name = before.get(start..).unwrap_or_default();
+        // Of a long name the scanner looks at a part.
+        name.len() > NAME_LIMIT / 2 || (!name.is_empty() && is_telling(name))
+    })
 }
+
+fn is_name(byte: u8) -> bool {
+    IN_NAMES.get(usize::from(byte)).is_some_and(|is| *is)
+}
+
+/// By byte, whether names hold it.
+const IN_NAMES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte: u8 = 0;
+    loop {
+        let is_name =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%' | b'$');
+        #[expect(clippy::indexing_slicing, reason = "a byte is less than 256")]
+        {
+            table[byte as usize] = is_name;
+        }
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
 
 /// Bytes of a name that are looked at.
 const NAME_LIMIT: usize = 64;
@@ -396,6 +460,53 @@ const VALUES: [&[u8]; 3] = [b"value", b"content", b"val"];
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quick_look_overlooks_nothing() {
+        const PARTS: [&[u8]; 24] = [
+            b"password",
+            b"id",
+            b"x",
+            b"\"",
+            b"'",
+            b":",
+            b"=",
+            b" ",
+            b"\\",
+            b"<",
+            b">",
+            b"/",
+            b"{",
+            b"}",
+            b"[",
+            b"\n",
+            b"\r",
+            b"ns:",
+            b"token",
+            b"value",
+            b"name",
+            b",",
+            b"&",
+            b"averyveryverylongnameof",
+        ];
+        let secrets = Secrets::default();
+        let mut state: u64 = 11;
+        let mut overlooked = 0;
+        for _ in 0..30_000 {
+            let mut text = Vec::new();
+            for _ in 0..12 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                text.extend_from_slice(PARTS[(state >> 33) as usize % PARTS.len()]);
+            }
+            if !may_hold(&secrets, &text) {
+                overlooked += 1;
+                Scanner::default().read(&secrets, &text, &mut |range| {
+                    panic!("{range:?} of {}", text.escape_ascii());
+                });
+            }
+        }
+        assert!(overlooked > 1000, "{overlooked}");
+    }
 
     fn scanned(text: &[u8], pieces: usize) -> Vec<u8> {
         let secrets = Secrets::default();

@@ -4,9 +4,8 @@ use super::names::{NAME_LIMIT, Shape, known_shape};
 use super::resp::{BULK_LIMIT, Stop, WHOLE_LIMIT, length, line_end, short, split};
 use crate::protocol::{Key, Out, Step};
 use crate::secrets::Secrets;
-use crate::secrets::scan::Scanner;
+use crate::secrets::scan::{Scanner, may_hold};
 use crate::settings::Settings;
-use memchr::memchr3;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
 
@@ -162,7 +161,7 @@ impl Command {
         hide(shown.len(), size);
         // A value may be a text with names of its own, such as JSON.
         let is_key = self.shape.key() == Some(place);
-        if is_key || memchr3(b'=', b':', b'<', shown).is_none() {
+        if is_key || !may_hold(secrets, shown) {
             self.show(shown, size);
             return Ok(());
         }
