@@ -109,8 +109,10 @@ impl<'b> Collector<'b> {
     /// Hands out what was found, one identifier a format, in the order of the formats.
     pub fn finish(self, found: &mut dyn FnMut(&TraceContext<'_>)) {
         if !self.values.is_empty() {
-            for format in Format::KNOWN {
-                self.context(*format, found);
+            for (format, headers) in FORMATS {
+                if self.seen & headers != 0 {
+                    self.context(*format, found);
+                }
             }
         }
         for (format, value, secret) in &self.own {
@@ -218,9 +220,37 @@ impl<'b> Collector<'b> {
     }
 }
 
-fn bit(slot: Slot) -> u64 {
+const fn bit(slot: Slot) -> u64 {
     1 << (slot as u8)
 }
+
+/// The formats in their order, with the headers of which each needs one.
+const FORMATS: &[(Format, u64)] = &[
+    (Format::Traceparent, bit(Slot::Traceparent) | bit(Slot::ElasticTraceparent)),
+    (Format::B3, bit(Slot::B3) | bit(Slot::B3Trace)),
+    (Format::Jaeger, bit(Slot::Jaeger)),
+    (Format::XRay, bit(Slot::XRay)),
+    (Format::CloudTrace, bit(Slot::CloudTrace)),
+    (Format::GrpcTraceBin, bit(Slot::GrpcTraceBin)),
+    (Format::Datadog, bit(Slot::DatadogTrace) | bit(Slot::Tracestate)),
+    (Format::NewRelic, bit(Slot::NewRelic)),
+    (Format::Instana, bit(Slot::InstanaTrace)),
+    (Format::Sw8, bit(Slot::Sw8)),
+    (Format::Sw6, bit(Slot::Sw6)),
+    (Format::Sw3, bit(Slot::Sw3)),
+    (Format::Pinpoint, bit(Slot::PinpointTrace)),
+    (Format::Cat, bit(Slot::CatRoot)),
+    (Format::Sofa, bit(Slot::SofaTrace) | bit(Slot::SofaList)),
+    (Format::EagleEye, bit(Slot::EagleEyeTrace)),
+    (Format::Tingyun, bit(Slot::Tingyun)),
+    (Format::Cloudwise, bit(Slot::Cloudwise)),
+    (Format::Dynatrace, bit(Slot::Dynatrace)),
+    (Format::DotNet, bit(Slot::DotNet)),
+    (Format::XTraceId, bit(Slot::XTraceId)),
+    (Format::TraceId, bit(Slot::TraceId)),
+    (Format::RequestId, bit(Slot::RequestId)),
+    (Format::CorrelationId, bit(Slot::CorrelationId)),
+];
 
 /// Identifiers of the user's that are taken from one message.
 const OWN_LIMIT: usize = 8;
@@ -258,6 +288,23 @@ mod tests {
                 (Format::RequestId, "r1"),
             ],
         );
+    }
+
+    #[test]
+    fn tracestate_alone_may_hold_an_identifier() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        check(
+            &[("traceparent", parent), ("tracestate", "dd=s:1;p:00f067aa0ba902b7")],
+            &[
+                (Format::Traceparent, "0af7651916cd43dd8448eb211c80319c"),
+                (Format::Datadog, "0af7651916cd43dd8448eb211c80319c"),
+            ],
+        );
+    }
+
+    #[test]
+    fn every_format_has_its_place() {
+        assert!(FORMATS.iter().map(|(format, _)| *format).eq(Format::KNOWN.iter().copied()));
     }
 
     #[test]
