@@ -82,6 +82,8 @@ enum Verb {
     Explain,
     /// Those that make, change and drop: the kind of thing follows.
     Define,
+    /// Its FROM and TO are followed by files, programs and channels.
+    Copy,
     /// Any other.
     Other,
 }
@@ -269,7 +271,7 @@ impl Names {
             }
         }
         let scope = self.scope();
-        scope.verb = verb;
+        scope.verb = if upper == b"COPY" { Verb::Copy } else { verb };
         scope.list = matches!(upper, b"UPDATE" | b"TRUNCATE" | b"LOCK" | b"VACUUM");
         scope.named = false;
         scope.expects = match verb {
@@ -289,6 +291,7 @@ impl Names {
         let mut kind = None;
         let scope = self.scope();
         match upper {
+            b"FROM" | b"TO" if scope.verb == Verb::Copy => scope.expects = Expects::Nothing,
             b"FROM" if scope.verb != Verb::None && !distinct => {
                 (scope.expects, scope.list) = (Expects::Source, true);
             }

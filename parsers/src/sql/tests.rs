@@ -293,7 +293,10 @@ fn tables_of_changes() {
     check_names("DELETE FROM t USING u WHERE a = 1", "DELETE", "t u", "DELETE t u");
     check_names("MERGE INTO t USING u ON a = b", "MERGE", "t u", "MERGE t u");
     check_names("TRUNCATE TABLE t", "TRUNCATE", "t", "TRUNCATE TABLE t");
-    check_names("COPY t (a) FROM STDIN", "COPY", "t STDIN", "COPY t STDIN");
+    check_names("COPY t (a) FROM STDIN", "COPY", "t", "COPY t");
+    check_names("copy s.t from program 'cat', stdin", "COPY", "s.t", "COPY s.t");
+    check_names("COPY t TO STDOUT WITH (FORMAT csv)", "COPY", "t", "COPY t");
+    check_names("COPY (SELECT a FROM u, v) TO STDOUT", "COPY", "u v", "COPY SELECT u v");
 }
 
 #[test]
