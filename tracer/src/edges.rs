@@ -145,9 +145,11 @@ impl Edges {
     fn call(&mut self, ends: Ends, exchange: &Exchange) {
         let is_full = self.by_ends.len() >= EDGES;
         match self.by_ends.entry(ends) {
-            Entry::Occupied(mut tally) => tally.get_mut().record(exchange),
-            Entry::Vacant(_) if is_full => self.others.get_or_insert_default().record(exchange),
-            Entry::Vacant(tally) => tally.insert(Tally::default()).record(exchange),
+            Entry::Occupied(mut tally) => tally.get_mut().record_call(exchange),
+            Entry::Vacant(_) if is_full => {
+                self.others.get_or_insert_default().record_call(exchange)
+            }
+            Entry::Vacant(tally) => tally.insert(Tally::default()).record_call(exchange),
         }
     }
 }

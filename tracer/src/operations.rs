@@ -41,7 +41,8 @@ pub struct Operations {
 pub struct Service {
     /// Its name; `other` stands for all services beyond the limit.
     pub service: String,
-    /// All calls of it.
+    /// All calls of it. Handshakes are none, but those that failed count as connections that
+    /// failed do.
     #[serde(flatten)]
     pub calls: Calls,
     /// What was asked of it.
@@ -59,6 +60,9 @@ pub struct Operation {
     /// The template of what it was asked of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
+    /// Whether it is a login or another step that carries no call.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub handshake: bool,
     /// All calls of it.
     #[serde(flatten)]
     pub calls: Calls,
@@ -103,7 +107,7 @@ impl Operations {
         let place = match self.by_name.entry_ref(service) {
             EntryRef::Occupied(place) => *place.get(),
             EntryRef::Vacant(_) if self.services.len() >= SERVICES => {
-                return self.others.get_or_insert_default().record(exchange);
+                return self.others.get_or_insert_default().record_call(exchange);
             }
             EntryRef::Vacant(place) => {
                 self.services.push(Tree { name: service.into(), ..Tree::default() });
@@ -233,7 +237,11 @@ impl Tree {
         let mut operations = Vec::new();
         let mut all = Tally::default();
         self.root.each(&mut Vec::new(), &mut |path, tally| {
-            all.add(tally);
+            if tally.is_of_handshakes() {
+                all.add_failed(tally.failed);
+            } else {
+                all.add(tally);
+            }
             let Some((operation, pieces)) = path.split_first() else { return };
             let Some((protocol, operation)) = operation.split_first() else { return };
             let protocol = ProtocolIndex(*protocol);
@@ -249,6 +257,7 @@ impl Tree {
                 protocol: protocol.name(protocols).to_owned(),
                 operation: text(operation),
                 template: template.map(|template| text(&template)),
+                handshake: tally.is_of_handshakes(),
                 calls: tally.calls(),
             });
         });
@@ -258,11 +267,12 @@ impl Tree {
                 protocol: String::new(),
                 operation: OTHER.to_owned(),
                 template: None,
+                handshake: false,
                 calls: others.calls(),
             });
         }
         operations.sort_by_cached_key(|one| {
-            let Operation { protocol, operation, template, calls } = one;
+            let Operation { protocol, operation, template, calls, .. } = one;
             (Reverse(calls.total), protocol.clone(), operation.clone(), template.clone())
         });
         Service { service: self.name.to_string(), calls: all.calls(), operations }
@@ -347,6 +357,8 @@ impl Kind {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     calls: u64,
+    /// How many of them are handshakes.
+    handshakes: u64,
     failed: u64,
     total: u64,
     longest: u64,
@@ -355,8 +367,17 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn record(&mut self, exchange: &Exchange) {
+    /// Counts a call. A handshake is none, but one that failed counts as a connection that failed.
+    pub(crate) fn record_call(&mut self, exchange: &Exchange) {
+        match exchange.sort {
+            Sort::Handshake => self.add_failed(exchange.failed().into()),
+            _ => self.record(exchange),
+        }
+    }
+
+    fn record(&mut self, exchange: &Exchange) {
         self.calls += 1;
+        self.handshakes += u64::from(exchange.sort == Sort::Handshake);
         self.failed += u64::from(exchange.failed());
         if exchange.state != State::Complete || exchange.response.is_none() {
             return;
@@ -373,8 +394,20 @@ impl Tally {
         debug_assert!(recorded.is_some_and(|recorded| recorded.is_ok()));
     }
 
+    /// Adds calls that failed before anything was asked.
+    fn add_failed(&mut self, failed: u64) {
+        self.calls += failed;
+        self.failed += failed;
+    }
+
+    /// Whether all that it counts are handshakes.
+    fn is_of_handshakes(&self) -> bool {
+        self.handshakes > 0 && self.handshakes == self.calls
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         self.calls += other.calls;
+        self.handshakes += other.handshakes;
         self.failed += other.failed;
         self.total = self.total.saturating_add(other.total);
         self.longest = self.longest.max(other.longest);
@@ -579,5 +612,21 @@ mod tests {
             &all,
             &[(&format!("{}/…", "/x".repeat(12)), 3), (&format!("/{}", "x".repeat(99)), 3)],
         );
+    }
+
+    #[test]
+    fn handshakes_are_no_calls_unless_they_failed() {
+        let mut all = operations();
+        all.call("shop", &exchange(HTTP, "GET", "/", 7));
+        let mut login = exchange(HTTP, "LOGIN", "", 1_000);
+        login.sort = Sort::Handshake;
+        all.call("shop", &login);
+        login.outcome = wirespan_parsers::message::Outcome::ServerError;
+        all.call("shop", &login);
+        let services = all.services();
+        let Some(Service { calls, operations, .. }) = services.first() else { panic!("none") };
+        assert_eq!((calls.calls, calls.failed, calls.total), (2, 1, 7));
+        let counts = operations.iter().map(|one| (one.handshake, one.calls.calls));
+        assert_eq!(counts.collect::<Vec<_>>(), [(true, 2), (false, 1)]);
     }
 }

@@ -88,7 +88,7 @@ impl<W: Write + Send> Exporter for TableSink<W> {
     }
 }
 
-/// Services, who calls whom, then operations; `seconds` is how long the capture is.
+/// Services, who calls whom, then operations and handshakes; `seconds` is how long the capture is.
 pub(crate) fn table(
     services: &[Service],
     edges: &[Edge],
@@ -96,26 +96,27 @@ pub(crate) fn table(
     layout: Layout,
 ) -> Vec<u8> {
     let mut by_service = Vec::new();
-    let mut by_operation = Vec::new();
+    let (mut by_operation, mut by_handshake) = (Vec::new(), Vec::new());
     for Service { service, calls, operations } in services {
         let service = clean(service.as_bytes()).into_owned();
-        by_operation.extend(
-            operations
-                .iter()
-                .map(|one| Row { names: vec![service.clone(), text(one)], calls: one.calls }),
-        );
+        for one in operations {
+            let rows = if one.handshake { &mut by_handshake } else { &mut by_operation };
+            rows.push(Row { names: vec![service.clone(), text(one)], calls: one.calls });
+        }
         by_service.push(Row { names: vec![service], calls: *calls });
     }
     let between = edges.iter().map(|Edge { caller, callee, calls, .. }| {
         let names = [caller, callee].map(|name| clean(name.as_bytes()).into_owned());
         Row { names: names.to_vec(), calls: *calls }
     });
-    let whole = services.iter().map(|service| service.calls.total).sum();
+    let whole = Some(services.iter().map(|service| service.calls.total).sum());
     let mut out = String::new();
-    for (titles, mut rows) in [
-        (&["service"][..], by_service),
-        (&["caller", "called service"], between.collect()),
-        (&["service", "operation"], by_operation),
+    for (titles, mut rows, whole) in [
+        (&["service"][..], by_service, whole),
+        (&["caller", "called service"], between.collect(), whole),
+        (&["service", "operation"], by_operation, whole),
+        // What they take is no share of what calls take.
+        (&["service", "handshake"], by_handshake, None),
     ] {
         if rows.is_empty() {
             continue;
@@ -176,8 +177,8 @@ impl Order {
 struct Block<'a> {
     titles: &'a [&'a str],
     rows: Vec<Row>,
-    /// The time of all calls.
-    whole: u64,
+    /// The time of all calls, if these have a share of it.
+    whole: Option<u64>,
     seconds: Option<f64>,
 }
 
@@ -262,7 +263,10 @@ impl Block<'_> {
             "p90" => duration(|latency| latency.p90),
             "p99" => duration(|latency| latency.p99),
             "max" => duration(|latency| latency.max),
-            _ => format!("{} %", percent(total, self.whole)),
+            _ => match self.whole {
+                Some(whole) => format!("{} %", percent(total, whole)),
+                None => "-".to_owned(),
+            },
         }
     }
 }
@@ -297,6 +301,7 @@ mod tests {
             protocol: protocol.to_owned(),
             operation: operation.to_owned(),
             template: (!template.is_empty()).then(|| template.to_owned()),
+            handshake: false,
             calls,
         };
         vec![
@@ -366,6 +371,21 @@ mod tests {
         assert!(text.contains("… 2 more services; --format table shows all"), "{text}");
         assert!(text.contains("… 3 more operations; --format table shows all"), "{text}");
         assert!(!shown(120, Order::Total, 9).contains("more"));
+    }
+
+    #[test]
+    fn handshakes_have_a_table_of_their_own_and_no_share() {
+        let mut services = services();
+        let all = services.iter_mut().flat_map(|service| &mut service.operations);
+        all.for_each(|one| one.handshake = one.operation == "POST");
+        let order = Order::Total;
+        let layout = Layout { width: 200, colors: false, ascii: false, order, rows: 9 };
+        let text = table(&services, &[], Some(60.0), layout);
+        let text = String::from_utf8_lossy(&text);
+        let block = text.split("\n\n").find(|block| block.contains("handshake"));
+        let rows: Vec<&str> = block.unwrap_or_default().lines().skip(1).collect();
+        assert!(matches!(rows[..], [row] if row.contains("POST /orders") && row.ends_with('-')));
+        assert_eq!(text.matches("POST").count(), 1);
     }
 
     #[test]
