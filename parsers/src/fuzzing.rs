@@ -349,6 +349,8 @@ pub struct Recording {
     seen: Option<u64>,
     /// The messages that it closed.
     closed: Vec<usize>,
+    /// How far each message is known to go.
+    reached: Vec<u64>,
 }
 
 /// One message as it was written.
@@ -452,6 +454,7 @@ impl Out for Recording {
         if message.bytes.start > message.bytes.end || message.bytes.end > self.length {
             self.broken.push(format!("open: {:?} in {} bytes", message.bytes, self.length));
         }
+        self.reached.push(self.start + message.bytes.end as u64);
         self.messages.push(Recorded {
             from: self.from.unwrap_or(Side::A),
             kind: message.kind,
@@ -534,22 +537,27 @@ impl Out for Recording {
     }
 
     fn extend(&mut self, key: Key, end: usize) {
-        self.offset(end, "extend");
-        self.message(key, "extend");
+        let end = self.offset(end, "extend");
+        let from = self.from;
+        let is_own = self.message(key, "extend").is_some_and(|message| Some(message.from) == from);
+        if is_own && let Some(reached) = self.reached.get_mut(key.0 as usize) {
+            *reached = end.max(*reached);
+        }
     }
 
     fn close(&mut self, key: Key, end: usize) {
         let end = self.offset(end, "close");
         let from = self.from;
         let late = !self.malformed.is_empty();
+        let reached = self.reached.get(key.0 as usize).copied().unwrap_or_default();
         let Some(message) = self.message(key, "close") else { return };
-        message.end = Some(end);
+        // What is closed from the other side's bytes ends where its own side had come to.
+        let is_own = Some(message.from) == from;
+        message.end = Some(if is_own { end } else { reached });
         message.broken = late;
         let backwards = message.start > end;
-        let side = message.from;
         self.closed.extend(usize::try_from(key.0));
-        // What is closed from the other side's bytes ends where its own side had come to.
-        if backwards && Some(side) == from {
+        if backwards && is_own {
             self.broken.push(format!("close: at {end}, before its start"));
         }
     }

@@ -163,7 +163,8 @@ pub trait Out {
     /// The message goes on up to `end`, an offset in the input (0 outside of `parse`: the last
     /// byte that was seen of this side).
     fn extend(&mut self, key: Key, end: usize);
-    /// The message is complete; its last byte stands just before `end`, as in [`Out::extend`].
+    /// The message is complete; its last byte stands just before `end`, as in [`Out::extend`]. One
+    /// of the other side has come as far as it was known to.
     fn close(&mut self, key: Key, end: usize);
     /// Bytes of a flow that is carried inside this one; `lane` tells several apart.
     fn inner(&mut self, lane: u64, from: Side, event: Inner<'_>);

@@ -63,13 +63,7 @@ def exchanges(spans):
         chain_of[span["span"]] = chain
     for chains in connections.values():
         chains.sort(key=lambda chain: (chain[0]["request"]["at"], chain[0]["request"].get("seq", 0)))
-        # A login may take several rounds, the last of which tells what came of it.
-        chains[:] = [chain for chain, after in zip(chains, chains[1:] + [None]) if not (after and both_log_in(chain, after))]
     return connections
-
-
-def both_log_in(chain, after):
-    return chain[0]["sort"] == after[0]["sort"] == "handshake" and chain[0]["operation"] == after[0]["operation"]
 
 
 def judge(row, found):

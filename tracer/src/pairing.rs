@@ -80,6 +80,8 @@ pub trait Exchanges {
 struct Open {
     exchange: Box<Exchange>,
     matching: Matching,
+    /// The side that asks.
+    from: Side,
     /// Where request and response begin in the streams of their sides.
     offsets: [u64; 2],
     request_done: bool,
@@ -169,9 +171,13 @@ impl Pairing {
         }
     }
 
-    /// A message goes on up to this packet, and to the byte before `end` in its stream.
-    pub fn extend(&mut self, key: Key, last: &Seen, end: u64) {
+    /// A message goes on up to this packet of this side, and to the byte before `end` in its stream.
+    /// Packets of the other side tell nothing of how far it has come.
+    pub fn extend(&mut self, key: Key, from: Side, last: &Seen, end: u64) {
         let Some((open, part)) = self.find(key) else { return };
+        if (part == REQUEST) != (open.from == from) {
+            return;
+        }
         let [request, response] = open.offsets;
         let (half, start) = match (part, &mut open.exchange.response) {
             (REQUEST, _) => (&mut open.exchange.request, request),
@@ -318,7 +324,8 @@ impl Pairing {
             turns: Turns::default(),
         });
         let offsets = [place.offset; 2];
-        let open = Open { exchange, matching, offsets, request_done: false, responded: false };
+        let open =
+            Open { exchange, matching, from, offsets, request_done: false, responded: false };
         self.open.push_back(open);
         key(ordinal, REQUEST)
     }

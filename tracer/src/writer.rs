@@ -125,7 +125,7 @@ impl Out for Writer<'_> {
 
     fn extend(&mut self, key: Key, end: usize) {
         let end = self.position + end as u64;
-        self.pairing.extend(key, &self.seen_at(end.saturating_sub(1)), end);
+        self.pairing.extend(key, self.from, &self.seen_at(end.saturating_sub(1)), end);
     }
 
     fn close(&mut self, key: Key, end: usize) {

@@ -56,6 +56,23 @@ fn request_whose_response_was_lost_says_so_and_the_next_is_paired_right() {
 }
 
 #[test]
+fn login_that_the_server_ends_reaches_up_to_its_last_proof() {
+    let mut c = Connection::new(end(1, 40_000), end(2, 5432));
+    let mut packets = c.open(0);
+    let packet =
+        |kind: &[u8], body: &[u8]| [kind, &(body.len() as u32 + 4).to_be_bytes(), body].concat();
+    packets.push(c.asks(1, packet(b"", b"\0\x03\0\0user\0joe\0\0")));
+    packets.push(c.tells(2, packet(b"R", &[&b"\0\0\0\x0a"[..], &[b'm'; 300]].concat())));
+    packets.push(c.asks(3, packet(b"p", b"proof")));
+    let ready = [packet(b"R", b"\0\0\0\0"), packet(b"Z", b"I")].concat();
+    packets.push(c.tells(4, ready));
+    let ran = run(&packets);
+    let span = ran.span("joe");
+    assert_eq!((times(span), span.exchange.state), ([1, 3, 2, 4], State::Complete));
+    assert_eq!(span.exchange.request.len, 18 + 10);
+}
+
+#[test]
 fn response_that_overtakes_its_request_waits_for_it() {
     let (mut c, mut packets) = connection();
     let request = c.asks(5, get("/x", &[]));

@@ -3,8 +3,8 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>,
 //! <https://mariadb.com/docs/server/reference/clientserver-protocol>. Statements are shown without
 //! their literals; rows are counted, and not read. An execution of a prepared statement is called
-//! as that statement is. Behind the question for TLS nothing can be read, and the stream of a
-//! binary log is passed over.
+//! as that statement is. A login is one exchange, whatever the server asks for. Behind the
+//! question for TLS nothing can be read, and the stream of a binary log is passed over.
 
 mod packet;
 mod capabilities;
@@ -117,6 +117,9 @@ impl Protocol for MySql {
     fn end(&mut self, conn: Conn, from: Side, head: &[u8], out: &mut dyn Out) {
         if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
             connection.abandon(from, head, &mut self.shared, out);
+            if from == connection.client {
+                connection.end_login(out);
+            }
         }
     }
 

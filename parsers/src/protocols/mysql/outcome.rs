@@ -3,7 +3,7 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_response_packets.html>
 
 use super::packet::{lenenc, lenenc_string, u16_le};
-use crate::message::Outcome;
+use crate::message::{Outcome, Status};
 use crate::reader::Reader;
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -108,8 +108,14 @@ impl<'b> Failure<'b> {
         self.code == 0xffff
     }
 
+    /// How what failed ended.
+    pub(super) fn status(&self) -> Status<'b> {
+        let code = u32::from(self.code);
+        Status { outcome: self.outcome(), code, text: self.sqlstate }
+    }
+
     /// Whose fault it is.
-    pub(super) fn outcome(&self) -> Outcome {
+    fn outcome(&self) -> Outcome {
         let of_server = match self.code {
             // Of ER_: too many connections, out of memory, shutdown, server error, lock wait, deadlock,
             // read only, killed, timeout.

@@ -113,6 +113,7 @@ impl Connection {
         let command = command.ok_or(Stop::Bad("command"))?;
         let head = payload(input, header, HEAD)?;
         self.session.phase = Phase::Commands;
+        self.end_login(out);
         if self.session.awaited.len() > AWAITED_LIMIT {
             self.session.awaited.clear();
             out.lost("mysql outstanding commands over the limit");
@@ -136,9 +137,8 @@ impl Connection {
         shared: &Shared,
         out: &mut dyn Out,
     ) -> Result<Step, Stop> {
-        let front = self.session.awaited.front();
-        if front.is_some_and(|awaited| awaited.answer == Answer::Login) {
-            return pass(input, header);
+        if let Some(key) = self.session.login {
+            return prove(key, input, header, shared, out);
         }
         if !matches!(self.session.phase, Phase::Start | Phase::Greeted) || header.sequence > 3 {
             return Err(Stop::Bad("sequence id"));
@@ -157,10 +157,10 @@ impl Connection {
         if shared.settings.locate_secrets {
             tell_secret(key, HEADER, &login.secret, out);
         }
-        self.request.close(key, end, out);
         Ok(used(end))
     }
 
+    /// Opens a login, which goes on until it is answered.
     fn tell_login(
         &mut self,
         operation: &[u8],
@@ -169,6 +169,7 @@ impl Connection {
         out: &mut dyn Out,
     ) -> Key {
         let key = Shown::handshake(operation, login.database).open(end, &self.request, out);
+        self.session.login = Some(key);
         if !login.database.is_empty() {
             add(key, "db.namespace", login.database, out);
         }
@@ -339,7 +340,6 @@ impl Connection {
         if shared.settings.locate_secrets {
             tell_secret(key, HEADER + 1, &login.secret, out);
         }
-        self.request.close(key, end, out);
         Ok(used(end))
     }
 
@@ -389,6 +389,13 @@ impl Connection {
             self.session.awaited.push_back(awaited);
         }
         self.finish(key, head, header, None, out)
+    }
+
+    /// The login is answered, or something else is asked for.
+    pub(super) fn end_login(&mut self, out: &mut dyn Out) {
+        if let Some(key) = self.session.login.take() {
+            out.close(key, 0);
+        }
     }
 
     fn tell_namespace(&self, key: Key, out: &mut dyn Out) {
@@ -584,6 +591,23 @@ fn tell_attributes(key: Key, attributes: &Attributes<'_>, out: &mut dyn Out) {
         collector.header(name, value);
     }
     collector.finish(&mut |context| out.context(key, context));
+}
+
+/// Takes one more proof of who the client is to its login.
+fn prove(
+    key: Key,
+    input: &[u8],
+    header: Header,
+    shared: &Shared,
+    out: &mut dyn Out,
+) -> Result<Step, Stop> {
+    let there = payload(input, header, LOGIN_LIMIT)?;
+    // One byte asks for the server's key.
+    if shared.settings.locate_secrets && there.len() > 1 {
+        tell_secret(key, HEADER, &(0..header.len), out);
+    }
+    out.extend(key, HEADER + there.len());
+    pass(input, header)
 }
 
 fn tell_secret(key: Key, base: usize, range: &Range<usize>, out: &mut dyn Out) {

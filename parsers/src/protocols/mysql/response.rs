@@ -276,13 +276,6 @@ impl Connection {
             {
                 return Ok(after);
             }
-            // A server asks for another proof, or tells more of one.
-            let front = self.session.awaited.front();
-            if front.is_some_and(|next| next.answer == Answer::Login)
-                && matches!(first, 0x01 | 0xfe)
-            {
-                return Ok(After::More);
-            }
             self.expect(header)?;
         }
         let answer = self.response.answers.as_ref().map_or(Answer::Unknown, |next| next.answer);
@@ -292,7 +285,14 @@ impl Connection {
             }
             let at = bytes.start + HEADER;
             self.open_response(bytes, out);
+            if answer == Answer::Login {
+                self.end_login(out);
+            }
             return Ok(self.fail(&failure, at, shared, out));
+        }
+        if answer == Answer::Login && matches!(first, 0x01 | 0xfe) {
+            self.ask_for_proof(header, there, bytes, shared, out);
+            return Ok(After::More);
         }
         let begun = self.begin(answer, header, there, out)?;
         self.open_response(bytes, out);
@@ -300,6 +300,8 @@ impl Connection {
             Begun::Done(done) => {
                 if answer == Answer::Login {
                     self.session.logged_in();
+                    self.response.key.iter().for_each(|key| out.status(*key, OK));
+                    self.end_login(out);
                 }
                 self.end_result(&done)
             }
@@ -459,6 +461,32 @@ impl Connection {
         Some(Begun::Definitions(parameters, columns))
     }
 
+    /// A server asks for another proof, or tells more of one; how the login ends is not known yet.
+    fn ask_for_proof(
+        &mut self,
+        header: Header,
+        there: &[u8],
+        bytes: std::ops::Range<usize>,
+        shared: &Shared,
+        out: &mut dyn Out,
+    ) {
+        let start = (bytes.start + HEADER) as u64;
+        if self.response.key.is_none() {
+            self.open_response(bytes, out);
+        }
+        self.response.unnumbered = true;
+        let Some(key) = self.response.key else { return };
+        out.status(key, Status::default());
+        // Behind the name of a plugin, or the code, stands what the proof is made with.
+        let name = match there.first() {
+            Some(0xfe) => there.iter().position(|byte| *byte == 0).unwrap_or(there.len()),
+            _ => 0,
+        };
+        if shared.settings.locate_secrets && name + 2 < header.len {
+            out.secret(key, start + name as u64 + 1..start + header.len as u64);
+        }
+    }
+
     fn open_response(&mut self, bytes: std::ops::Range<usize>, out: &mut dyn Out) {
         if self.response.key.is_none() {
             self.response.key = Some(out.open(Message {
@@ -467,7 +495,7 @@ impl Connection {
                 bytes,
                 operation: &[],
                 resource: &[],
-                status: Status { outcome: Outcome::Ok, ..Status::default() },
+                status: OK,
                 cut: self.response.cut,
             }));
         }
@@ -504,14 +532,7 @@ impl Connection {
             return After::More;
         }
         let Some(key) = self.response.key else { return After::Complete };
-        out.status(
-            key,
-            Status {
-                outcome: failure.outcome(),
-                code: u32::from(failure.code),
-                text: failure.sqlstate,
-            },
-        );
+        out.status(key, failure.status());
         tell_error(key, failure, at, shared, out);
         After::Complete
     }
@@ -681,6 +702,8 @@ fn add(key: Key, name: &str, number: u64, out: &mut dyn Out) {
 fn used(bytes: usize) -> Step {
     Step::Used(NonZeroUsize::new(bytes).unwrap_or(NonZeroUsize::MIN))
 }
+
+const OK: Status<'_> = Status { outcome: Outcome::Ok, code: 0, text: &[] };
 
 /// Packets that begin or end a response are awaited up to here.
 const END_LIMIT: usize = 4096;

@@ -4,6 +4,7 @@ use super::capabilities::{Capabilities, Eof};
 use super::command::Answer;
 use super::login::{Greeting, Login};
 use super::prepared::PreparedStatements;
+use crate::protocol::Key;
 use crate::sql::{Backslash, Statement};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -47,6 +48,9 @@ pub(super) struct Session {
     pub(super) file: bool,
     /// The login was answered, and packets are within compressed ones from there on.
     compressed: bool,
+    /// The login or change of user that is not answered yet; what the server asks for more belongs
+    /// to it.
+    pub(super) login: Option<Key>,
     /// The client's first login is not answered yet.
     logging_in: bool,
     /// What may have been the answer to it is lost.
@@ -106,6 +110,7 @@ impl Default for Session {
             awaited: VecDeque::new(),
             file: false,
             compressed: false,
+            login: None,
             logging_in: false,
             answer_lost: false,
         }

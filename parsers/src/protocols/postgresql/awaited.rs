@@ -13,7 +13,7 @@ pub(super) struct Awaited {
 /// What a message of the client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// One step of a login.
+    /// ReadyForQuery, after whatever a login asks for.
     Login,
     /// A single byte says whether the connection is encrypted.
     Encryption,

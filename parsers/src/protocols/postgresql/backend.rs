@@ -7,11 +7,12 @@ use super::awaited::Step as Asked;
 use super::connection::{Connection, Response, Under, number, text};
 use super::errors::{Failure, masked, secrets_of};
 use super::framing::{HEAD, Head, Stop, View, short, string};
-use super::frontend::{skip_run, used};
+use super::frontend::{shown, skip_run, used};
 use super::tags::Rows;
 use super::values::Values;
 use crate::message::{Kind, Message, Outcome, Pairing, Status};
 use crate::protocol::{Handoff, Key, Out, Step};
+use crate::sql::Backslash;
 use std::num::NonZeroU64;
 
 impl Connection {
@@ -88,11 +89,9 @@ impl Connection {
             if let Some(key) = key.filter(|_| self.settings.locate_secrets && view.end > HEAD + 4) {
                 out.secret(key, HEAD as u64 + 4..view.end as u64 + view.left);
             }
-            self.succeed(out);
-            // AuthenticationOk and AuthenticationSASLFinal: the client has nothing to send.
-            if !matches!(u32::from_be_bytes(*code), 0 | 12) {
-                self.awaited.pop();
-                self.close_response(view.end, out);
+            // AuthenticationOk: the session begins, unless an error comes before ReadyForQuery.
+            if u32::from_be_bytes(*code) == 0 {
+                self.succeed(out);
             }
         }
         self.rest_of_answer(view)
@@ -100,6 +99,12 @@ impl Connection {
 
     /// What the server tells beside the answer: parameters, notices, versions, keys.
     fn read_notice(&mut self, head: Head, view: View<'_>, out: &mut dyn Out) -> Result<Step, Stop> {
+        if self.awaited.front().is_some_and(|first| first.step == Asked::Login) {
+            self.respond(view.end, out);
+        }
+        if head.kind == b'S' {
+            self.read_parameter(view.body, out);
+        }
         if let Some(response) = &self.answering.response {
             out.extend(response.key, view.end);
             if self.settings.locate_secrets {
@@ -114,6 +119,26 @@ impl Connection {
             }
         }
         self.rest_of_answer(view)
+    }
+
+    /// What the session is set to, from here on.
+    fn read_parameter(&mut self, body: &[u8], out: &mut dyn Out) {
+        let Some((name, value)) = string(body) else { return };
+        let Some((value, _)) = string(value) else { return };
+        match (name, &self.answering.response) {
+            (b"server_version", Some(response)) => {
+                text(response.key, "wirespan.db.server.version", shown(value), out);
+            }
+            (b"standard_conforming_strings", _) => {
+                let plain = value != b"off";
+                self.statements.set_backslash(if plain {
+                    Backslash::Plain
+                } else {
+                    Backslash::Escapes
+                });
+            }
+            _ => {}
+        }
     }
 
     /// NOTIFY of another session.
@@ -207,6 +232,7 @@ impl Connection {
             self.close_response(view.end, out);
             self.answering.failed = !at_once;
             self.awaited.pop();
+            self.end_login(out);
         }
         self.rest_of_answer(view)
     }
@@ -328,6 +354,7 @@ impl Connection {
             }
         }
         self.answering.failed = false;
+        self.end_login(out);
         used(view.end)
     }
 

@@ -75,6 +75,8 @@ pub(super) enum Stage {
     Prepares,
     /// A simple query; the client's data may follow it.
     Query,
+    /// A login; what proves who the client is may follow it.
+    Login,
 }
 
 /// What the server is sending.
@@ -184,8 +186,16 @@ impl Connection {
         if cut || begun {
             out.lost("postgresql requests cut");
         }
-        if let Some(request) = self.asking.request.take() {
+        // What is lost of a login are its proofs, and others may follow.
+        if let Some(request) = self.asking.request.take_if(|it| it.stage != Stage::Login) {
             out.close(request.key, 0);
+        }
+    }
+
+    /// The client's login is answered.
+    pub(super) fn end_login(&mut self, out: &mut dyn Out) {
+        if self.asking.logs_in() {
+            self.asking.close(0, out);
         }
     }
 
@@ -268,6 +278,11 @@ impl Asking {
     /// Whether a simple query is under way, or the data that it asked for.
     pub(super) fn sends_query(&self) -> bool {
         self.request.is_some_and(|request| request.stage == Stage::Query)
+    }
+
+    /// Whether a login is under way.
+    pub(super) fn logs_in(&self) -> bool {
+        self.request.is_some_and(|request| request.stage == Stage::Login)
     }
 
     /// The exchange of the request that goes on.

@@ -10,7 +10,7 @@ use super::startup::Startup;
 use super::statements::{Source, described};
 use super::values::Values;
 use crate::message::{Kind, Message, Pairing, Status};
-use crate::protocol::{Out, Step};
+use crate::protocol::{Key, Out, Step};
 use smallvec::SmallVec;
 use std::num::{NonZeroU64, NonZeroUsize};
 
@@ -75,49 +75,64 @@ impl Connection {
 
     fn read_startup(&mut self, input: &[u8], out: &mut dyn Out) -> Result<Step, Stop> {
         let (startup, size) = Startup::read(input)?;
-        let (user, database, application, operation, step): (_, _, _, &[u8], _) = match startup {
+        match startup {
             Startup::Session { user, database, application } => {
-                (user, database, application, b"LOGIN", Asked::Login)
+                self.asking.namespace = SmallVec::from_slice(shown(database));
+                let key = self.begin_login(b"LOGIN", Stage::Login, size, out);
+                for (name, value) in [("user.name", user), ("wirespan.db.application", application)]
+                {
+                    if !value.is_empty() {
+                        text(key, name, shown(value), out);
+                    }
+                }
             }
-            Startup::Tls => (&b""[..], &b""[..], &b""[..], b"SSL REQUEST", Asked::Encryption),
-            Startup::Gss => (&b""[..], &b""[..], &b""[..], b"GSSENC REQUEST", Asked::Encryption),
+            Startup::Tls => drop(self.begin_login(b"SSL REQUEST", Stage::Prepares, size, out)),
+            Startup::Gss => drop(self.begin_login(b"GSSENC REQUEST", Stage::Prepares, size, out)),
             Startup::Cancel => {
                 let key = one_way(b"CANCEL", size, out);
                 if self.settings.locate_secrets {
                     out.secret(key, 12..size as u64);
                 }
                 out.close(key, size);
-                return used(size);
-            }
-        };
-        self.asking.namespace = SmallVec::from_slice(shown(database));
-        self.awaited.begin_turn();
-        let begins = Begins::new(operation, Stage::Query, size);
-        let begins = Begins { kind: Kind::Handshake, resource: shown(database), ..begins };
-        let key = self.asking.begin(begins, out);
-        for (name, value) in [("user.name", user), ("wirespan.db.application", application)] {
-            if !value.is_empty() {
-                text(key, name, shown(value), out);
             }
         }
-        self.await_answer(step, self.asking.exchanges, out);
-        self.asking.close(size, out);
-        self.asking.turn_has_exchange = false;
         used(size)
     }
 
-    /// A password, or a message of SASL or GSSAPI: one more step of the login.
-    fn read_password(&mut self, view: View<'_>, out: &mut dyn Out) -> Result<Step, Stop> {
+    /// A login begins, or a question for encryption, which is complete.
+    fn begin_login(
+        &mut self,
+        operation: &[u8],
+        stage: Stage,
+        end: usize,
+        out: &mut dyn Out,
+    ) -> Key {
         self.awaited.begin_turn();
-        let begins = Begins::new(b"LOGIN", Stage::Query, view.end);
-        let key = self.asking.begin(Begins { kind: Kind::Handshake, ..begins }, out);
+        let resource = self.asking.namespace.clone();
+        let begins = Begins::new(operation, stage, end);
+        let begins = Begins { kind: Kind::Handshake, resource: &resource, ..begins };
+        let key = self.asking.begin(begins, out);
+        let is_login = stage == Stage::Login;
+        let step = if is_login { Asked::Login } else { Asked::Encryption };
+        self.await_answer(step, self.asking.exchanges, out);
+        if !is_login {
+            self.asking.close(end, out);
+        }
+        self.asking.turn_has_exchange = false;
+        key
+    }
+
+    /// A password, or a message of SASL or GSSAPI, which belongs to the login.
+    fn read_password(&mut self, view: View<'_>, out: &mut dyn Out) -> Result<Step, Stop> {
+        let key = match self.asking.request {
+            Some(request) if request.stage == Stage::Login => request.key,
+            // The start of the session was not seen.
+            _ => self.begin_login(b"LOGIN", Stage::Login, view.end, out),
+        };
         if self.settings.locate_secrets && view.end > HEAD {
             out.secret(key, HEAD as u64..view.end as u64 + view.left);
         }
-        self.await_answer(Asked::Login, self.asking.exchanges, out);
-        self.asking.close(view.end, out);
-        self.asking.turn_has_exchange = false;
-        self.rest(view)
+        self.goes_on(view, out)
     }
 
     fn read_query(&mut self, view: View<'_>, out: &mut dyn Out) -> Result<Step, Stop> {
@@ -224,7 +239,7 @@ impl Connection {
         used(view.end)
     }
 
-    fn begin_parsed(&mut self, runs: bool, end: usize, out: &mut dyn Out) -> crate::protocol::Key {
+    fn begin_parsed(&mut self, runs: bool, end: usize, out: &mut dyn Out) -> Key {
         let statement = self.statements.current();
         if runs {
             return self.asking.begin(Begins::of(statement, Stage::Parsed, end), out);
@@ -494,7 +509,7 @@ pub(super) fn skip_run(input: &[u8], kind: u8, mut each: impl FnMut(usize, usize
     }
 }
 
-fn one_way(operation: &[u8], end: usize, out: &mut dyn Out) -> crate::protocol::Key {
+fn one_way(operation: &[u8], end: usize, out: &mut dyn Out) -> Key {
     out.open(Message {
         kind: Kind::OneWay,
         pairing: Pairing::OneWay,
@@ -507,7 +522,7 @@ fn one_way(operation: &[u8], end: usize, out: &mut dyn Out) -> crate::protocol::
 }
 
 /// The part of a name that is shown.
-fn shown(name: &[u8]) -> &[u8] {
+pub(super) fn shown(name: &[u8]) -> &[u8] {
     name.get(..NAME_SHOWN).unwrap_or(name)
 }
 

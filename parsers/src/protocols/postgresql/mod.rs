@@ -2,7 +2,8 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol.html>. A simple query is one exchange, however
 //! many statements it has; of the extended protocol each Execute is one, with the Parse and Bind
-//! before it; a Parse, Describe or Close alone is one too. Rows and copies are skipped, not kept.
+//! before it; a Parse, Describe or Close alone is one too. A login is one, whatever the server asks
+//! for. Rows and copies are skipped, not kept.
 //! What is encrypted or streamed to a replica is not read.
 
 mod framing;
@@ -104,7 +105,7 @@ impl Protocol for PostgreSql {
         out: &mut dyn Out,
     ) -> AfterGap {
         if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            let known = connection.asking.sends_query();
+            let known = connection.asking.sends_query() || connection.asking.logs_in();
             connection.abandon(from, head, out);
             if from == connection.client && !known && !head.starts_with(b"Q") {
                 connection.lose_request(out);
@@ -116,7 +117,8 @@ impl Protocol for PostgreSql {
     fn resume(&mut self, conn: Conn, from: Side, input: &[u8]) -> bool {
         let Some(connection) = self.connections.get_mut(conn.0 as usize) else { return false };
         if from == connection.client {
-            return probe::client_resumes(input);
+            let proves = connection.asking.logs_in() && probe::login_resumes(input);
+            return proves || probe::client_resumes(input);
         }
         let resumes = probe::server_resumes(input);
         if !resumes {
@@ -128,6 +130,9 @@ impl Protocol for PostgreSql {
     fn end(&mut self, conn: Conn, from: Side, head: &[u8], out: &mut dyn Out) {
         if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
             connection.abandon(from, head, out);
+            if from == connection.client {
+                connection.asking.close(0, out);
+            }
         }
     }
 

@@ -52,6 +52,11 @@ pub(super) fn client_resumes(input: &[u8]) -> bool {
     }
 }
 
+/// Whether a proof surely starts here, where a login is under way.
+pub(super) fn login_resumes(input: &[u8]) -> bool {
+    matches!(chain(Sender::Frontend, input), Chain::Open { whole: 1.., first: b'p' })
+}
+
 /// Whether a message of the server surely starts here.
 pub(super) fn server_resumes(input: &[u8]) -> bool {
     match chain(Sender::Backend, input) {

@@ -3,7 +3,7 @@
 use super::prepared::Named;
 use crate::protocol::Out;
 use crate::settings::Settings;
-use crate::sql::{Dialect, Lexer, Statement};
+use crate::sql::{Backslash, Dialect, Lexer, Statement};
 use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
@@ -41,6 +41,11 @@ impl Statements {
             portal: Source::Unknown,
             portals: Named::default(),
         }
+    }
+
+    /// What a backslash is in statements from here on.
+    pub(super) fn set_backslash(&mut self, backslash: Backslash) {
+        self.lexer.set_backslash(backslash);
     }
 
     /// A statement begins that is carried out at once; it replaces the unnamed one.

@@ -59,6 +59,17 @@ fn refusal_comes_in_place_of_a_greeting() {
 }
 
 #[test]
+fn login_that_goes_on_has_no_outcome_yet() {
+    let mut events = login(0);
+    events.truncate(2);
+    events.push(answered(packets(2, &[b"\xfemysql_native_password\0salt"])));
+    check(&events, &[&format!("{} open", LOGIN[0]), "B Response Unknown open"]);
+    events.push(sent(packets(3, &[b"proof"])));
+    events.push(answered(packets(4, &[b"\xff\x15\x04#28000Access denied"])));
+    check(&events, &[LOGIN[0], "B Response ClientError 1045 28000 {Access denied}"]);
+}
+
+#[test]
 fn question_for_tls_ends_what_can_be_read() {
     let mut question = b"\x00\x8a\x28\x00\0\0\0\x01\xff".to_vec();
     question.extend([0; 23]);

@@ -63,3 +63,21 @@ fn proofs_values_and_rows_are_located() {
     assert!(server.contains("\\x06~~~~~~\\xfb"), "{server}");
     assert!(client.contains("joe\\x00\\x04~~~~shop"), "{client}");
 }
+
+#[test]
+fn proofs_that_the_server_asks_for_are_located() {
+    let mut events = login(0);
+    events.truncate(2);
+    events.push(answered(packets(2, &[b"\xfemysql_native_password\0salt"])));
+    events.push(sent(packets(3, &[b"proof"])));
+    events.push(answered(packets(4, &[b"\x01\x04"])));
+    events.push(sent(packets(5, &[b"\x02"])));
+    events.push(answered(packets(6, &[b"\x01-----BEGIN"])));
+    events.push(sent(packets(7, &[b"more proof"])));
+    events.push(answered(packets(8, &[OK])));
+    let [client, server] = without_secrets(&events);
+    assert!(client.ends_with(b"\x05\0\0\x03~~~~~\x01\0\0\x05\x02\x0a\0\0\x07~~~~~~~~~~"));
+    let asked = b"\x1b\0\0\x02\xfemysql_native_password\0~~~~\x02\0\0\x04\x01\x04";
+    let asked = [&asked[..], b"\x0b\0\0\x06\x01~~~~~~~~~~", &packets(8, &[OK])].concat();
+    assert!(server.ends_with(&asked), "{}", server.escape_ascii());
+}

@@ -159,3 +159,21 @@ fn resume_wants_proof() {
         assert_eq!(made.resume(conn, Side::B, &bytes), expected, "{}", bytes.escape_ascii());
     }
 }
+
+#[test]
+fn gap_in_a_login_leaves_it_one() {
+    lossy(
+        &[
+            &[
+                client(&[startup(0x0003_0000, b"user\0joe\0\0")]),
+                server(&[authentication(10, b"SCRAM-SHA-256\0\0")]),
+                Said::ClientLost(30),
+                server(&[authentication(11, b"r=x")]),
+                client(&[message(b'p', b"c=biws")]),
+                server(&[authentication(12, b"v=x"), authentication(0, b""), ready('I')]),
+            ],
+            &pair("BEGIN", "BEGIN"),
+        ],
+        &["LOGIN joe handshake Ok", "BEGIN Ok"],
+    );
+}

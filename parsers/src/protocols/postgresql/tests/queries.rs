@@ -157,3 +157,22 @@ fn unknown_types_are_malformed() {
     let short = Said::Client(b"Q\0\0\0\x03".to_vec());
     assert_eq!(run(&[short], Split::Whole).malformed, ["message length"]);
 }
+
+#[test]
+fn server_tells_what_a_backslash_is() {
+    let is =
+        |value: &str| message(b'S', format!("standard_conforming_strings\0{value}\0").as_bytes());
+    let [plain, escaped] = [r"SELECT 'a\', 'b'", r"SELECT 'a\'', 'b'"];
+    let said = [
+        client(&[query(plain)]),
+        server(&[complete("SELECT 1"), is("off"), ready('I')]),
+        client(&[query(escaped)]),
+        server(&[is("on"), complete("SELECT 1"), ready('I')]),
+        client(&[query(plain)]),
+    ];
+    let recording = run(&said, Split::Whole);
+    let texts = recording.messages.iter().flat_map(|message| &message.attributes);
+    let texts: Vec<&str> =
+        texts.filter(|(name, _)| name == "db.query.text").map(|(_, text)| text.as_str()).collect();
+    assert_eq!(texts, ["SELECT ?, ?"; 3]);
+}

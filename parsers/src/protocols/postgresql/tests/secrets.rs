@@ -79,6 +79,25 @@ fn passwords_and_keys_are_located() {
             ready('I'),
         ],
     );
+    let start = startup(0x0003_0000, b"user\0joe\0\0");
+    check_left(
+        &[
+            client(std::slice::from_ref(&start)),
+            server(&[authentication(10, b"SCRAM")]),
+            client(&[message(b'p', b"first")]),
+            server(&[authentication(11, b"r=x")]),
+            client(&[message(b'p', b"last")]),
+            server(&[authentication(12, b"v=x"), authentication(0, b""), ready('I')]),
+        ],
+        &[start, message(b'p', b"#####"), message(b'p', b"####")],
+        &[
+            authentication(10, b"#####"),
+            authentication(11, b"###"),
+            authentication(12, b"###"),
+            authentication(0, b""),
+            ready('I'),
+        ],
+    );
     let cancel = startup(80_877_102, b"\0\0\0\x07keys");
     check_left(&[client(&[cancel])], &[startup(80_877_102, b"\0\0\0\x07####")], &[]);
 }
