@@ -34,6 +34,9 @@ pub enum Kind {
     OneWay,
     /// Asks for a login, a greeting or another step that carries no call; apart in the counts.
     Handshake,
+    /// Answers the connection itself, before anything was asked: a handshake that is over at once.
+    /// It has an operation as a request has, and a status as a response.
+    Refusal,
 }
 
 /// What request and response are matched by.

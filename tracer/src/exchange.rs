@@ -609,6 +609,8 @@ const KNOWN: &[&str] = &[
     "db.query.text",
     "dns.question.name",
     "dns.answers",
+    "db.system.name",
+    "db.namespace",
 ];
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub struct Ends {
     pub transport: Transport,
     /// Address and port of side A and of side B.
     pub addresses: [SocketAddr; 2],
+    /// The packet that opened the connection, if it was seen.
+    pub opened: Option<Seen>,
     /// Tells flows that one connection carries apart; 0 for the connection itself.
     pub inside: u64,
 }
@@ -110,6 +112,9 @@ impl Pairing {
         match message.kind {
             Kind::Request | Kind::OneWay | Kind::Handshake => {
                 self.request(ends, protocol, from, message, matching, place, exchanges)
+            }
+            Kind::Refusal => {
+                self.refusal(ends, protocol, from, message, matching, place, exchanges)
             }
             Kind::Response => self.response(message, matching, place, exchanges),
             Kind::Interim => {
@@ -301,7 +306,7 @@ impl Pairing {
             protocol,
             sort: match message.kind {
                 Kind::OneWay => Sort::OneWay,
-                Kind::Handshake => Sort::Handshake,
+                Kind::Handshake | Kind::Refusal => Sort::Handshake,
                 _ => Sort::Call,
             },
             state: State::Open,
@@ -328,6 +333,31 @@ impl Pairing {
             Open { exchange, matching, from, offsets, request_done: false, responded: false };
         self.open.push_back(open);
         key(ordinal, REQUEST)
+    }
+
+    /// A response whose request is the connection: it begins with the packet that opened that.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
+    fn refusal(
+        &mut self,
+        ends: &Ends,
+        protocol: ProtocolIndex,
+        from: Side,
+        message: &Message<'_>,
+        matching: Matching,
+        place: Place,
+        exchanges: &mut dyn Exchanges,
+    ) -> Key {
+        let opened = ends.opened.unwrap_or(place.first);
+        let seq = place.seq.map(|_| place.first.ack);
+        let request = Place { first: opened, last: opened, seq, offset: 0, len: 0 };
+        let asked =
+            self.request(ends, protocol, from.other(), message, matching, request, exchanges);
+        let Some((open, _)) = self.find(asked) else { return NOBODY };
+        open.request_done = true;
+        open.exchange.response = Some(half(&place, message.cut));
+        open.offsets = [0, place.offset];
+        set_status(&mut open.exchange, &message.status);
+        key(open.exchange.ordinal, RESPONSE)
     }
 
     /// What a new request of a lane has in common with one that is still open there.

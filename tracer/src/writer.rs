@@ -72,7 +72,7 @@ impl Out for Writer<'_> {
             offset: start,
             len,
         };
-        self.responses += u32::from(message.kind == Kind::Response);
+        self.responses += u32::from(matches!(message.kind, Kind::Response | Kind::Refusal));
         self.covered = self.covered.max(message.bytes.end);
         let key =
             self.pairing.open(self.ends, self.protocol, self.from, &message, place, self.exchanges);

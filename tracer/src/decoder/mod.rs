@@ -118,6 +118,7 @@ impl FlowDecoder {
             point: flow.point,
             transport: flow.transport,
             addresses: flow.addresses,
+            opened: flow.syn,
             inside: 0,
         };
         Self::with(info, ends, Mode::Detecting { tries: 0 }, true)
@@ -149,6 +150,7 @@ impl FlowDecoder {
         found: &mut dyn Found,
     ) {
         self.info.opener = flow.opener.map(convert);
+        self.ends.opened = self.ends.opened.or(flow.syn);
         let side = convert(from);
         if let Some(state) = self.sides.get_mut(side.index()) {
             state.first_seq = flow.first_seq.get(from.index()).copied().flatten();

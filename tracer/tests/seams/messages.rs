@@ -7,7 +7,7 @@ use crate::toy;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use wirespan::config::Config;
-use wirespan::exchange::State;
+use wirespan::exchange::{Sort, State};
 use wirespan::span::Span;
 use wirespan_parsers::message::{Attribute, Message, Value};
 use wirespan_parsers::protocol::{FlowInfo, Hook, Key, Out, Timestamp};
@@ -53,6 +53,20 @@ fn request_whose_response_was_lost_says_so_and_the_next_is_paired_right() {
     let ran = run(&packets);
     assert_eq!(ran.span("/one").exchange.state, State::ResponseLost);
     assert_eq!(times(ran.span("/two")), [300, 300, 301, 301]);
+}
+
+#[test]
+fn connection_that_is_refused_is_a_login_that_failed() {
+    let mut c = Connection::new(end(1, 40_000), end(2, 3306));
+    let mut packets = c.open(0);
+    packets.push(c.tells(5, b"\x17\0\0\0\xff\x10\x04Too many connections"));
+    let ran = run(&packets);
+    let span = ran.span("LOGIN");
+    assert_eq!((span.exchange.client.port(), span.exchange.server.port()), (40_000, 3306));
+    assert_eq!(span.exchange.sort, Sort::Handshake);
+    assert_eq!((span.exchange.state, span.exchange.code), (State::Complete, 1040));
+    assert!(span.exchange.failed());
+    assert_eq!(times(span), [0, 0, 5, 5]);
 }
 
 #[test]

@@ -47,6 +47,14 @@ impl<'b> Greeting<'b> {
     }
 }
 
+impl Greeting<'_> {
+    /// Whether the version is one of MariaDB's, such as `5.5.5-10.11.6-MariaDB`.
+    pub(super) fn is_mariadb(&self) -> bool {
+        let mut parts = self.version.split(|byte| matches!(byte, b'-' | b'+'));
+        parts.any(|part| part.eq_ignore_ascii_case(b"mariadb"))
+    }
+}
+
 /// What a client says at a login, or in a change of user.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Login<'b> {

@@ -3,8 +3,9 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>,
 //! <https://mariadb.com/docs/server/reference/clientserver-protocol>. Statements are shown without
 //! their literals; rows are counted, and not read. An execution of a prepared statement is called
-//! as that statement is. A login is one exchange, whatever the server asks for. Behind the
-//! question for TLS nothing can be read, and the stream of a binary log is passed over.
+//! as that statement is. A login is one exchange, whatever the server asks for; a connection that
+//! it refuses is one that failed. Behind the question for TLS nothing can be read, and the stream
+//! of a binary log is passed over.
 
 mod packet;
 mod capabilities;

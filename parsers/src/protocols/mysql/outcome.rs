@@ -108,6 +108,15 @@ impl<'b> Failure<'b> {
         self.code == 0xffff
     }
 
+    /// Whether a server says so in place of its greeting: too many connections, a host that is
+    /// blocked or not allowed.
+    pub(super) fn is_refusal(&self) -> bool {
+        // No client has said yet whether it knows states, so that most servers send none.
+        self.sqlstate.is_empty()
+            || self.sqlstate.starts_with(b"08")
+            || matches!(self.code, 1129 | 1130)
+    }
+
     /// How what failed ended.
     pub(super) fn status(&self) -> Status<'b> {
         let code = u32::from(self.code);

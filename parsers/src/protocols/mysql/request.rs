@@ -170,6 +170,7 @@ impl Connection {
     ) -> Key {
         let key = Shown::handshake(operation, login.database).open(end, &self.request, out);
         self.session.login = Some(key);
+        self.tell_system(key, out);
         if !login.database.is_empty() {
             add(key, "db.namespace", login.database, out);
         }
@@ -398,7 +399,15 @@ impl Connection {
         }
     }
 
+    /// Tells what the protocol's name does not: that it is no MySQL.
+    fn tell_system(&self, key: Key, out: &mut dyn Out) {
+        if self.session.is_mariadb {
+            add(key, "db.system.name", b"mariadb", out);
+        }
+    }
+
     fn tell_namespace(&self, key: Key, out: &mut dyn Out) {
+        self.tell_system(key, out);
         if !self.session.namespace.is_empty() {
             add(key, "db.namespace", &self.session.namespace, out);
         }

@@ -337,17 +337,23 @@ impl Connection {
             if !self.session.awaited.is_empty() {
                 return None;
             }
+            // Nobody logs in where the server refuses the connection.
+            let is_refusal = self.session.phase == Phase::Start && failure.is_refusal();
+            let (kind, operation): (_, &[u8]) =
+                if is_refusal { (Kind::Refusal, b"LOGIN") } else { (Kind::OneWay, b"ERROR") };
             let key = out.open(Message {
-                kind: Kind::OneWay,
+                kind,
                 pairing: Pairing::OneWay,
                 bytes: bytes.clone(),
-                operation: b"ERROR",
-                resource: failure.sqlstate,
-                status: Status::default(),
+                operation,
+                resource: if is_refusal { b"" } else { failure.sqlstate },
+                status: if is_refusal { failure.status() } else { Status::default() },
                 cut: false,
             });
-            let value = Value::Int(i64::from(failure.code));
-            out.add(key, Attribute { name: "db.response.status_code", value });
+            if !is_refusal {
+                let value = Value::Int(i64::from(failure.code));
+                out.add(key, Attribute { name: "db.response.status_code", value });
+            }
             tell_error(key, &failure, bytes.start + HEADER, shared, out);
             self.response.key = Some(key);
             return Some(After::Complete);

@@ -51,6 +51,8 @@ pub(super) struct Session {
     /// The login or change of user that is not answered yet; what the server asks for more belongs
     /// to it.
     pub(super) login: Option<Key>,
+    /// The server says that it is MariaDB.
+    pub(super) is_mariadb: bool,
     /// The client's first login is not answered yet.
     logging_in: bool,
     /// What may have been the answer to it is lost.
@@ -111,6 +113,7 @@ impl Default for Session {
             file: false,
             compressed: false,
             login: None,
+            is_mariadb: false,
             logging_in: false,
             answer_lost: false,
         }
@@ -122,6 +125,7 @@ impl Session {
         *self = Self { phase: Phase::Greeted, ..Self::default() };
         self.offered = Some(greeting.capabilities);
         self.version = greeting.version.into();
+        self.is_mariadb = greeting.is_mariadb();
         self.connection = Some(greeting.connection);
     }
 

@@ -50,12 +50,43 @@ fn change_of_user_is_a_login() {
 fn refusal_comes_in_place_of_a_greeting() {
     check(
         &[answered(packets(0, &[b"\xff\x10\x04Too many connections"]))],
-        &["B OneWay ERROR {1040} {Too many connections}"],
+        &["B Refusal LOGIN ServerError 1040  {Too many connections}"],
     );
     check(
         &[answered(packets(0, &[b"\xff\x6a\x04Host 'h' is not allowed"]))],
-        &["B OneWay ERROR {1130} {Host '?' is not allowed}"],
+        &["B Refusal LOGIN ClientError 1130  {Host '?' is not allowed}"],
     );
+}
+
+#[test]
+fn error_in_a_session_refuses_no_login() {
+    check_after_login(
+        0,
+        &[answered(packets(0, &[b"\xff\xbf\x0f#HY000Inactive"]))],
+        &["B OneWay ERROR HY000 {4031} {Inactive}"],
+    );
+}
+
+#[test]
+fn mariadb_says_so() {
+    for (version, told) in [
+        ("5.5.5-10.11.6-MariaDB-1", "{mariadb} "),
+        ("11.4.2-MariaDB", "{mariadb} "),
+        ("8.0.36-mariadbless", ""),
+    ] {
+        let mut events = login(0);
+        let greeting = [b"\x0a", version.as_bytes(), b"\0\x07\0\0\0abcdefgh\0\x09\x82"].concat();
+        events[0] = answered(packets(0, &[&greeting]));
+        events.push(query("A"));
+        check(
+            &events,
+            &[
+                &format!("A Handshake LOGIN shop {told}{{shop}} {{joe}} {{{version}}}"),
+                "B Response Ok",
+                &format!("A Request A {told}{{shop}} [A]"),
+            ],
+        );
+    }
 }
 
 #[test]
