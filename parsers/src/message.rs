@@ -32,6 +32,9 @@ pub enum Kind {
     Interim,
     /// Neither awaits an answer nor is one.
     OneWay,
+    /// Says that the connection, or something kept for it, is needed no more; awaits no answer, and
+    /// nobody's call is the reason for it.
+    End,
     /// Asks for a login, a greeting or another step that carries no call; apart in the counts.
     Handshake,
     /// Answers the connection itself, before anything was asked: a handshake that is over at once.

@@ -120,7 +120,7 @@ def status(span):
     """As the lab writes it."""
     if span["state"] == "refused":
         return "refused"
-    if span["sort"] == "one_way":
+    if span["sort"] in ("one_way", "end"):
         return "sent"
     if span["state"] != "complete":
         return span["state"]

@@ -178,6 +178,8 @@ pub enum Sort {
     Handshake,
     /// A message that awaits no answer.
     OneWay,
+    /// Says that the connection, or something kept for it, is needed no more; nobody answers.
+    End,
     /// A connection that was refused, reset or never answered.
     Connect,
 }
@@ -209,7 +211,7 @@ pub enum State {
 
 impl Sort {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::Call, Self::Handshake, Self::OneWay, Self::Connect];
+    pub const ALL: &[Self] = &[Self::Call, Self::Handshake, Self::OneWay, Self::End, Self::Connect];
 
     /// Its name in the output.
     pub fn name(self) -> &'static str {
@@ -217,8 +219,14 @@ impl Sort {
             Self::Call => "call",
             Self::Handshake => "handshake",
             Self::OneWay => "one_way",
+            Self::End => "end",
             Self::Connect => "connect",
         }
+    }
+
+    /// Whether nobody answers such a message.
+    pub fn is_one_way(self) -> bool {
+        matches!(self, Self::OneWay | Self::End)
     }
 }
 

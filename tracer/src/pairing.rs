@@ -110,7 +110,7 @@ impl Pairing {
     ) -> Key {
         let matching = Matching::of(&message.pairing);
         match message.kind {
-            Kind::Request | Kind::OneWay | Kind::Handshake => {
+            Kind::Request | Kind::OneWay | Kind::End | Kind::Handshake => {
                 self.request(ends, protocol, from, message, matching, place, exchanges)
             }
             Kind::Refusal => {
@@ -209,7 +209,7 @@ impl Pairing {
             }
             _ => return,
         }
-        let one_way = open.exchange.sort == Sort::OneWay;
+        let one_way = open.exchange.sort.is_one_way();
         if open.request_done && (open.responded || one_way) {
             self.finish(at, State::Complete, exchanges);
         }
@@ -306,6 +306,7 @@ impl Pairing {
             protocol,
             sort: match message.kind {
                 Kind::OneWay => Sort::OneWay,
+                Kind::End => Sort::End,
                 Kind::Handshake | Kind::Refusal => Sort::Handshake,
                 _ => Sort::Call,
             },
@@ -399,7 +400,7 @@ impl Pairing {
         self.open.iter().position(|open| {
             open.matching == matching
                 && open.exchange.response.is_none()
-                && open.exchange.sort != Sort::OneWay
+                && !open.exchange.sort.is_one_way()
         })
     }
 
@@ -411,7 +412,7 @@ impl Pairing {
             return self.finish(0, State::Complete, exchanges);
         }
         if let Matching::InOrder(lane) = open.matching
-            && open.exchange.sort != Sort::OneWay
+            && !open.exchange.sort.is_one_way()
         {
             let lanes = self.owed.len();
             match self.owed.iter_mut().find(|(other, _)| *other == lane) {

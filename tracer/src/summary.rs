@@ -229,7 +229,7 @@ impl Summary {
         let protocol = protocol_name(exchange.protocol, protocols);
         match (exchange.sort, exchange.state) {
             (Sort::Connect, state) => add(&mut self.failed_connections, state.name(), 1),
-            (Sort::OneWay, _) => add(&mut self.one_way, protocol, 1),
+            (Sort::OneWay | Sort::End, _) => add(&mut self.one_way, protocol, 1),
             (Sort::Handshake, _) => add(&mut self.handshakes, protocol, 1),
             (Sort::Call, State::Complete) => add(&mut self.exchanges, protocol, 1),
             (Sort::Call, state) => {

@@ -270,7 +270,7 @@ fn request_line(e: &Exchange) -> String {
 
 fn response_line(e: &Exchange) -> String {
     match (&e.response, e.state) {
-        (None, _) if e.sort == Sort::OneWay => return String::new(),
+        (None, _) if e.sort.is_one_way() => return String::new(),
         (None, state) => return format!("none: {}", state.name().replace('_', " ")),
         (Some(_), _) if e.sort == Sort::Connect => return e.state.name().to_owned(),
         (Some(_), State::Complete) => {}

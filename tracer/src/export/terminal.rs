@@ -464,7 +464,7 @@ pub(crate) fn status(e: &Exchange) -> (&'static str, String) {
     match (e.state, e.text.text(STATUS_TEXT), e.code) {
         (State::Complete, Some(status), _) => text.push_str(&clean(status)),
         (State::Complete, None, 0) => text.push_str(match e.outcome {
-            _ if e.sort == Sort::OneWay => "one-way",
+            _ if e.sort.is_one_way() => "one-way",
             Outcome::Ok => "ok",
             Outcome::Unknown => "",
             Outcome::ClientError | Outcome::ServerError => "error",

@@ -534,7 +534,7 @@ mod tests {
 
     #[test]
     fn every_sort_state_and_outcome_comes_back() {
-        for sort in [Sort::Call, Sort::Handshake, Sort::OneWay] {
+        for sort in [Sort::Call, Sort::Handshake, Sort::OneWay, Sort::End] {
             check(&Exchange { sort, ..example() });
         }
         for state in State::ALL {

@@ -4,7 +4,7 @@
 //! component. It settles when none of its exchanges is open and nothing has joined it for the
 //! join window. Events come in one total order, so what settles when is the same on every run.
 
-use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Turn};
+use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Sort, Turn};
 use crate::join::hosts::{Address, Call, Callers, Candidates, Hosts, Seat, Sighting};
 use crate::join::{Group, IdSet, JoinKey, LooseKey, Member, NEVER};
 use dashmap::DashMap;
@@ -22,6 +22,7 @@ use wirespan_capture::stream::PointId;
 #[derive(Clone, Debug)]
 pub struct Opened {
     id: ExchangeId,
+    sort: Sort,
     start: Timestamp,
     network: NetworkId,
     point: PointId,
@@ -35,6 +36,7 @@ impl Opened {
     pub fn of(exchange: &Exchange) -> Self {
         Self {
             id: exchange.id,
+            sort: exchange.sort,
             start: exchange.start(),
             network: exchange.network,
             point: exchange.first_point,
@@ -320,14 +322,20 @@ impl Window {
         });
         self.begin_component(place);
         let seat = Seat { place, number };
-        let call = Call { seat, start: opened.start, point: opened.point, told: self.now };
-        let candidates = self.hosts.call(caller, call);
+        // A connection is ended whenever its owner finds the time: that something was open there
+        // then says nothing.
+        let candidates = (opened.sort != Sort::End).then(|| {
+            let call = Call { seat, start: opened.start, point: opened.point, told: self.now };
+            self.hosts.call(caller, call)
+        });
         let sighting = Sighting { fingerprint, point: opened.point };
         self.hosts.open(server, seat, opened.start, sighting, self.now);
         for key in opened.contexts.iter().filter_map(JoinKey::of) {
             self.carry(key.loose(), place);
         }
-        self.called_by(seat, candidates);
+        if let Some(candidates) = candidates {
+            self.called_by(seat, candidates);
+        }
         if let Some(other) = self.seen_elsewhere(place, opened.point, fingerprint) {
             self.unite(place, other);
         }

@@ -2,7 +2,8 @@
 
 use crate::http::{Call, Connection, all, end, get, ok, sorted};
 use crate::packets::Packet;
-use crate::run::{Ran, ms, name, run, run_into_nothing};
+use crate::run::{Ran, ms, name, run, run_into_nothing, run_with, with_protocols};
+use crate::toy;
 use wirespan::exchange::State;
 
 fn check(calls: &[Call], expected: &[&str]) -> Ran {
@@ -194,6 +195,29 @@ fn only_incoming_call_is_the_candidate() {
 fn among_two_incoming_calls_there_is_no_candidate() {
     let other = Call::new(5, 2, 15..85, "/other");
     check(&[front(), other, back()], &["/front", "/other", "/back"]);
+}
+
+/// What another connection of the host says while it answers `/front`, which is in trace 7.
+fn while_served(says: &str) -> Vec<String> {
+    let mut connection = Connection::new(end(2, 9_000), end(3, 9_001));
+    let mut packets = connection.open(20);
+    packets.push(connection.asks(30, says));
+    let asks = format!("traceparent: 00-{:032x}-{:016x}-01", 7, 1);
+    let packets = sorted([front().asks(&asks).packets(), packets].concat());
+    run_with(&packets, &|| with_protocols(toy::protocols)).trees()
+}
+
+#[test]
+fn end_of_a_connection_has_no_candidate_and_is_joined_by_identifiers() {
+    assert_eq!(while_served(".end\n"), ["/front", "END"]);
+    assert_eq!(while_served(".end@7\n"), ["/front(END[traceparent])"]);
+    assert_eq!(while_served(".end@8\n"), ["/front", "END"]);
+}
+
+#[test]
+fn other_one_way_messages_have_a_candidate() {
+    assert_eq!(while_served(">say\n"), ["/front(SAY[one-candidate])"]);
+    assert_eq!(while_served(">say@7\n"), ["/front(SAY[traceparent])"]);
 }
 
 #[test]

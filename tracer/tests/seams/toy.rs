@@ -3,6 +3,8 @@
 //! ```text
 //! ?a,b:5      asks for a and b, with 5 bytes of body after the line, which belong to b
 //! =a,b        answers both
+//! >a@7        says a, which nobody answers, in trace 7; without @ in none
+//! .a@7        the same, and that something is needed no more
 //! !to x  !beneath x  !detect        the flow becomes x, gets x beneath, or is anybody's
 //! ```
 
@@ -15,6 +17,8 @@ use wirespan_parsers::protocol::{
     Timestamp, Transport,
 };
 use wirespan_parsers::registry;
+use wirespan_parsers::trace_context::TraceContext;
+use wirespan_parsers::trace_context::format::Format;
 
 /// All protocols, those of these tests first.
 pub(crate) fn protocols() -> Vec<Box<dyn Protocol>> {
@@ -93,7 +97,7 @@ impl Protocol for Toy {
 
     fn probe(&mut self, _flow: &FlowInfo, from: Side, head: &[u8]) -> Probe {
         match head[0] {
-            b'?' | b'!' => Probe::Certain { client: from },
+            b'?' | b'!' | b'>' | b'.' => Probe::Certain { client: from },
             b'=' => Probe::Certain { client: from.other() },
             _ => Probe::No,
         }
@@ -142,6 +146,8 @@ impl Protocol for Toy {
         let (kind, rest) = match line.split_at_checked(1) {
             Some(("?", rest)) => (Kind::Request, rest),
             Some(("=", rest)) => (Kind::Response, rest),
+            Some((">", rest)) => (Kind::OneWay, rest),
+            Some((".", rest)) => (Kind::End, rest),
             Some(("!", rest)) => {
                 let next = match rest {
                     "to redis" => Handoff::To("redis"),
@@ -166,11 +172,15 @@ impl Protocol for Toy {
             }
             let stop = start + 1 + name.len();
             // Neither of them lies in the input.
+            let (name, trace) = name.split_once('@').unwrap_or((name, ""));
             let (operation, resource) = (String::from("ASK"), name.to_uppercase());
-            let is_request = kind == Kind::Request;
+            let is_request = kind != Kind::Response;
             let key = out.open(Message {
                 kind,
-                pairing: Pairing::InOrder { lane: 0 },
+                pairing: match kind {
+                    Kind::OneWay | Kind::End => Pairing::OneWay,
+                    _ => Pairing::InOrder { lane: 0 },
+                },
                 bytes: start..stop,
                 operation: if is_request { operation.as_bytes() } else { b"" },
                 resource: if is_request { resource.as_bytes() } else { b"" },
@@ -184,6 +194,10 @@ impl Protocol for Toy {
             text("toy.from", if from == connection.client { "client" } else { "server" }, out);
             out.add(key, Attribute { name: "toy.line", value: Value::Int(connection.lines) });
             out.add(key, Attribute { name: "toy.at", value: Value::Int(at.0) });
+            if let Ok(trace) = trace.parse() {
+                let text = format!("{trace:032x}");
+                out.context(key, &in_trace(trace, &text));
+            }
             (start, last) = (stop, Some(key));
         }
         let used = NonZeroUsize::new(end + 1).unwrap();
@@ -222,7 +236,7 @@ impl Protocol for Toy {
     }
 
     fn resume(&mut self, _conn: Conn, _from: Side, input: &[u8]) -> bool {
-        b"?=!".contains(&input[0])
+        b"?=!>.".contains(&input[0])
     }
 
     fn end(&mut self, conn: Conn, from: Side, _head: &[u8], out: &mut dyn Out) {
@@ -236,6 +250,12 @@ impl Protocol for Toy {
         assert!(self.connections[conn.0 as usize].take().is_some(), "forgotten twice");
         self.log("forget", conn);
     }
+}
+
+/// That a message belongs to a trace.
+fn in_trace(trace: u128, text: &str) -> TraceContext<'_> {
+    let (format, text) = (Format::Traceparent, text.as_bytes());
+    TraceContext { format, text, trace, span: None, parent: None, sampled: None }
 }
 
 /// Carries other flows: `xor` one, its bytes changed; `mux` many, in frames.

@@ -74,6 +74,10 @@ impl<'b> Shown<'b> {
         Self { operation, resource, kind: Kind::OneWay, pairing: Pairing::OneWay }
     }
 
+    fn end(operation: &'b [u8], resource: &'b [u8]) -> Self {
+        Self { kind: Kind::End, ..Self::one_way(operation, resource) }
+    }
+
     fn open(self, end: usize, request: &Request, out: &mut dyn Out) -> Key {
         out.open(Message {
             kind: self.kind,
@@ -369,6 +373,9 @@ impl Connection {
         };
         let word = command.word.as_bytes();
         let shown = match command.answer {
+            _ if matches!(command.code, command::QUIT | command::STMT_CLOSE) => {
+                Shown::end(word, &resource)
+            }
             Answer::None => Shown::one_way(word, &resource),
             _ => Shown::request(word, &resource),
         };

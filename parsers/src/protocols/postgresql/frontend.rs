@@ -54,7 +54,7 @@ impl Connection {
             b'X' => {
                 head.is_empty()?;
                 self.asking.close(0, out);
-                let key = one_way(b"TERMINATE", HEAD, out);
+                let key = unanswered(Kind::End, b"TERMINATE", HEAD, out);
                 out.close(key, HEAD);
                 used(HEAD)
             }
@@ -89,7 +89,7 @@ impl Connection {
             Startup::Tls => drop(self.begin_login(b"SSL REQUEST", Stage::Prepares, size, out)),
             Startup::Gss => drop(self.begin_login(b"GSSENC REQUEST", Stage::Prepares, size, out)),
             Startup::Cancel => {
-                let key = one_way(b"CANCEL", size, out);
+                let key = unanswered(Kind::OneWay, b"CANCEL", size, out);
                 if self.settings.locate_secrets {
                     out.secret(key, 12..size as u64);
                 }
@@ -509,9 +509,9 @@ pub(super) fn skip_run(input: &[u8], kind: u8, mut each: impl FnMut(usize, usize
     }
 }
 
-fn one_way(operation: &[u8], end: usize, out: &mut dyn Out) -> Key {
+fn unanswered(kind: Kind, operation: &[u8], end: usize, out: &mut dyn Out) -> Key {
     out.open(Message {
-        kind: Kind::OneWay,
+        kind,
         pairing: Pairing::OneWay,
         bytes: 0..end,
         operation,

@@ -82,7 +82,7 @@ fn each_command_has_its_own_kind_of_answer() {
             "B Response Ok affected=1",
             "A Request RESET CONNECTION {shop}",
             "B Response Ok",
-            "A OneWay QUIT {shop}",
+            "A End QUIT {shop}",
         ],
     );
 }
@@ -137,7 +137,7 @@ fn execution_is_called_as_what_was_prepared() {
             "A OneWay SEND LONG DATA SELECT t {shop}",
             "A Request RESET SELECT t {shop}",
             "B Response Ok",
-            "A OneWay CLOSE SELECT t {shop}",
+            "A End CLOSE SELECT t {shop}",
             "A Request EXECUTE {shop}",
             "B Response ClientError 1243 HY000 {Unknown prepared statement handler (1) given}",
         ],

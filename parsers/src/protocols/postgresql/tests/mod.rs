@@ -40,7 +40,7 @@ fn exchanges(recording: &Recording) -> Vec<String> {
     for message in &recording.messages {
         let response = match message.kind {
             Kind::Response => continue,
-            Kind::OneWay => None,
+            Kind::OneWay | Kind::End => None,
             _ => responses.next(),
         };
         lines.push(line(message, response));
@@ -58,6 +58,7 @@ fn line(request: &Recorded, response: Option<&Recorded>) -> String {
     }
     match request.kind {
         Kind::OneWay => words.push("one-way".into()),
+        Kind::End => words.push("end".into()),
         Kind::Handshake => words.push("handshake".into()),
         _ => {}
     }
@@ -78,7 +79,7 @@ fn line(request: &Recorded, response: Option<&Recorded>) -> String {
         words.extend((!response.text.is_empty()).then(|| response.text.clone()));
         words.extend(response.attributes.iter().filter_map(shown));
         words.extend(response.end.is_none().then(|| "unfinished".into()));
-    } else if request.kind != Kind::OneWay {
+    } else if !matches!(request.kind, Kind::OneWay | Kind::End) {
         words.push("unanswered".into());
     }
     words.join(" ")

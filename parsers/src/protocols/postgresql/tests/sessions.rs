@@ -118,8 +118,8 @@ fn cancel_is_one_way_with_keys_of_both_versions() {
 }
 
 #[test]
-fn terminate_is_one_way() {
-    check(&[client(&[plain('X')]), Said::Ends(Side::A)], &["TERMINATE one-way"]);
+fn terminate_is_an_end() {
+    check(&[client(&[plain('X')]), Said::Ends(Side::A)], &["TERMINATE end"]);
 }
 
 #[test]
