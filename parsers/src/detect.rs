@@ -2,6 +2,7 @@
 
 use crate::message::Side;
 use crate::protocol::{FlowInfo, Probe, Protocol};
+use crate::unread::is_tls;
 
 /// What the first bytes of one side came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,10 @@ pub fn detect(
             Probe::Certain { client } => return Detection::Found { protocol: place, client },
             Probe::No => {}
             Probe::Unsure { client } => {
+                // Ciphers look like anything now and then.
+                if is_tls(head) {
+                    continue;
+                }
                 possible = true;
                 if by_port.is_none() && protocol.port(flow.port(client.other())) {
                     by_port = Some(Detection::Found { protocol: place, client });
@@ -73,5 +78,12 @@ mod tests {
         check(80, b"HSET url HTTP/x\r\n", Some("redis"));
         check(80, b"SEND url HTTP/x\r\n", Some("http"));
         check(81, b"SEND url HTTP/x\r\n", None);
+    }
+
+    #[test]
+    fn records_of_tls_are_nobody_elses() {
+        // As a packet of MySQL, a command.
+        check(3306, b"\x17\x03\x03\x00\x1e\xe7\x94\xeb\xec\xb9\xc6", None);
+        check(3306, b"\x17\x03\x02\x00\x1e\xe7\x94\xeb\xec\xb9\xc6", Some("mysql"));
     }
 }

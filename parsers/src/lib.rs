@@ -13,6 +13,6 @@ pub mod protocol;
 pub mod sql;
 pub mod protocols;
 pub mod registry;
-pub mod detect;
 pub mod unread;
+pub mod detect;
 pub mod fuzzing;

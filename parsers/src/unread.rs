@@ -36,6 +36,11 @@ pub fn unread(transport: Transport, from: Side, head: &[u8]) -> Option<Unread<'_
     Some(Unread { name: name(), ..found })
 }
 
+/// Whether these bytes begin a record of TLS.
+pub fn is_tls(head: &[u8]) -> bool {
+    tls(head).is_some()
+}
+
 /// Who sends such bytes.
 #[derive(Clone, Copy)]
 enum Sender {

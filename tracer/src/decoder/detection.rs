@@ -7,7 +7,7 @@ use crate::unknown::{Stranger, Told};
 use wirespan_capture::stream::Seen;
 use wirespan_parsers::detect::{Detection, detect};
 use wirespan_parsers::message::Side;
-use wirespan_parsers::unread::unread;
+use wirespan_parsers::unread::{is_tls, unread};
 
 impl FlowDecoder {
     /// Who is asked and how many bytes came, of a flow that nobody has recognised.
@@ -47,6 +47,8 @@ impl FlowDecoder {
                 }
             }
             Detection::Unsure | Detection::No => {
+                // What is encrypted stays so, and looks like anything now and then.
+                let hidden = is_tls(head);
                 if side.buffer.is_empty() {
                     side.position += bytes.len() as u64;
                 } else {
@@ -55,7 +57,7 @@ impl FlowDecoder {
                 }
                 if let Mode::Detecting { tries } = &mut self.mode {
                     *tries += 1;
-                    if *tries >= TRIES {
+                    if *tries >= TRIES || hidden {
                         self.mode = Mode::Unknown;
                         self.sides.iter_mut().for_each(SideState::forget_buffer);
                     }
