@@ -204,7 +204,7 @@ impl Connection {
         out: &mut dyn Out,
     ) -> Result<Step, Stop> {
         let (start, attributes) =
-            attributes::of_query(head, self.session.agreed).ok_or(Stop::Bad("attributes"))?;
+            attributes::of_query(head, self.session.certain()).ok_or(Stop::Bad("attributes"))?;
         let text = head.get(start..).unwrap_or_default();
         let long = is_long(head, header);
         let backslash = self.session.backslash;

@@ -425,9 +425,11 @@ impl Connection {
     /// The head of a result set: how many columns it has, and whether they are described.
     fn result_set<'b>(&mut self, there: &[u8]) -> Result<Begun<'b>, Stop> {
         let bad = Stop::Bad("column count");
-        let optional = self.session.agreed_on(Capabilities::OPTIONAL_RESULTSET_METADATA)
-            // Without a login that was seen: a flag before the count, which is none itself.
-            || (self.session.agreed.is_none() && matches!(there, [0 | 1, 2..=0xfa]));
+        let optional = match self.session.certain() {
+            Some(agreed) => agreed.has(Capabilities::OPTIONAL_RESULTSET_METADATA),
+            // A flag before the count, which is none itself.
+            None => matches!(there, [0 | 1, 2..=0xfa]),
+        };
         let mut reader = Reader::new(there);
         let flag_before = if optional && there.len() > 1 { reader.u8() } else { None };
         let count = lenenc(&mut reader).filter(|count| (1..=COLUMNS_LIMIT).contains(count));

@@ -137,8 +137,11 @@ impl Session {
         self.phase = Phase::Login;
         self.logging_in = true;
         self.agreed = Some(agreed);
-        let deprecated = agreed.has(Capabilities::DEPRECATE_EOF);
-        self.eof = if deprecated { Eof::Deprecated } else { Eof::Sent };
+        self.eof = match (agreed.has(Capabilities::DEPRECATE_EOF), self.offered) {
+            (false, _) => Eof::Sent,
+            (true, Some(_)) => Eof::Deprecated,
+            (true, None) => Eof::Unknown,
+        };
     }
 
     /// The login has succeeded.
@@ -172,6 +175,11 @@ impl Session {
     pub(super) fn compresses(&self) -> bool {
         self.agreed_on(Capabilities::COMPRESS)
             || self.agreed_on(Capabilities::ZSTD_COMPRESSION_ALGORITHM)
+    }
+
+    /// What both have, if both have said so: clients ask for more than servers offer.
+    pub(super) fn certain(&self) -> Option<Capabilities> {
+        self.agreed.filter(|_| self.offered.is_some())
     }
 
     /// Whether both have it, as far as that was seen.

@@ -13,6 +13,22 @@ fn rows_tell_whether_eof_stands_before_them() {
 }
 
 #[test]
+fn client_may_ask_for_what_a_greeting_that_was_not_seen_does_not_offer() {
+    const QUERY_ATTRIBUTES: u64 = 1 << 27;
+    let login = login(DEPRECATE_EOF | QUERY_ATTRIBUTES).split_off(1);
+    let select = [query("SELECT 1"), response(&[b"\x01", COLUMN, EOF, b"\x011", EOF])];
+    let expected = [
+        "A Handshake LOGIN shop {shop} {joe}",
+        "B Response Ok",
+        "A Request SELECT {shop} [SELECT ?]",
+        "B Response Ok rows=1",
+    ];
+    check(&[login.clone(), select.to_vec()].concat(), &expected);
+    let select = [command(b"\x03\0\x01SELECT 1"), response(&[b"\x01", COLUMN, b"\x011", END])];
+    check(&[login, select.to_vec()].concat(), &expected);
+}
+
+#[test]
 fn eof_after_definitions_that_seemed_complete_is_no_response() {
     let prepared: &[u8] = b"\0\x01\0\0\0\x01\0\0\0\0\0\0";
     let expected = &[
