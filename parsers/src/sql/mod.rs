@@ -19,7 +19,7 @@ use crate::message::{Attribute, Value};
 use crate::protocol::{Key, Out};
 use crate::settings::Settings;
 use crate::trace_context::{Collector, TraceContext};
-use comment::Pairs;
+use comment::{Pair, Pairs};
 use names::{Found, Names};
 use shape::Shape;
 use std::ops::Range;
@@ -291,10 +291,20 @@ impl Statement {
         let ids = self.settings.0.as_ref().map(|settings| &settings.ids);
         let mut collector = ids.map(Collector::new).unwrap_or_default();
         for pair in self.pairs.iter() {
-            collector.header(&pair.key, &pair.value);
+            collector.header(header(pair), &pair.value);
             collector.sql_pair(&pair.key, &pair.value);
         }
         collector.finish(&mut |context| found(context));
+    }
+}
+
+/// The header that holds what this pair does: people write identifiers by hand too, as do libraries
+/// that know no standard.
+fn header(pair: &Pair) -> &[u8] {
+    let same = |(key, _): &&(&str, &str)| pair.key.eq_ignore_ascii_case(key.as_bytes());
+    match BY_HAND.iter().find(same) {
+        Some((_, header)) if !pair.secret => header.as_bytes(),
+        _ => &pair.key,
     }
 }
 
@@ -313,6 +323,12 @@ fn shortened<'t>(text: &'t [u8], room: &'t mut Vec<u8>) -> &'t [u8] {
     room
 }
 
+const BY_HAND: &[(&str, &str)] = &[
+    ("trace_id", "traceid"),
+    ("trace-id", "traceid"),
+    ("request_id", "x-request-id"),
+    ("request-id", "x-request-id"),
+];
 /// No keyword that means something here is longer.
 const KEYWORD_LIMIT: usize = 24;
 /// Bytes of a text that are shown.

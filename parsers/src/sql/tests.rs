@@ -387,6 +387,10 @@ fn contexts_of_comments_are_found() {
             assert_eq!(contexts(dialect, &sql), [format!("traceparent {ID}")], "{sql}");
         }
     }
+    let by_hand = format!("/* service=a trace_id={ID} */ SELECT 1");
+    assert_eq!(contexts(Dialect::MySql, &by_hand), [format!("traceid {ID}")]);
+    let rails = "SELECT 1 /*action:show,request_id:abc-1*/";
+    assert_eq!(contexts(Dialect::PostgreSql, rails), ["x-request-id abc-1"]);
     let literal = format!("SELECT '/*{parent}*/'");
     assert_eq!(contexts(Dialect::MySql, &literal), Vec::<String>::new());
 }
