@@ -12,7 +12,7 @@
 # shellcheck source=namespaces.sh
 . "$(dirname "$0")/namespaces.sh"
 
-begin "${1:-}" node runuser mariadbd mariadb mariadb-install-db psql
+begin "${1:-}" node openssl runuser mariadbd mariadb mariadb-install-db psql
 libraries=$(cd "$lab_folder/../.." && pwd)/target/lab/store
 postgresql=$(compgen -G "/usr/lib/postgresql/*/bin" | sort -V | tail -n 1) || fail "PostgreSQL is not installed"
 if [ ! -e "$libraries/venv/bin/python" ] || [ ! -d "$libraries/node_modules/knex" ]; then
@@ -44,8 +44,11 @@ start pg postgresql runuser -u postgres -- setpriv --pdeathsig INT "$postgresql/
 mkdir "$run/my"
 mariadb-install-db --no-defaults --user=root --datadir="$run/my/data" --auth-root-authentication-method=normal \
   --skip-test-db >"$run/install-db.log" 2>&1
+openssl req -x509 -newkey ed25519 -nodes -subj /CN=mariadb -days 2 -keyout "$run/my/key" -out "$run/my/certificate" \
+  2>"$run/openssl.log"
 start my mariadb mariadbd --no-defaults --user=root --datadir="$run/my/data" --bind-address=10.90.2.6 --port=3306 \
-  --socket="$run/my/socket" --pid-file="$run/my/pid" --skip-name-resolve --innodb-flush-log-at-trx-commit=0
+  --socket="$run/my/socket" --pid-file="$run/my/pid" --skip-name-resolve --innodb-flush-log-at-trx-commit=0 \
+  --ssl-key="$run/my/key" --ssl-cert="$run/my/certificate"
 wait_for PostgreSQL as_postgres psql -qh "$run/pg" -c ""
 wait_for MariaDB mariadb --no-defaults -S "$run/my/socket" -e ""
 {

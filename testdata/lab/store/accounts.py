@@ -28,12 +28,10 @@ class Accounts(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def setup(self):
-        """Connections for each that comes: psycopg2 with and without comments, MariaDB, an engine."""
-        super().setup()
-        self.served = 0
-        # They are opened for the first request, which waits for them.
-        databases.CALLER.set(exchange(self.client_address, self.connection.getsockname(), 1))
+    served = 0
+
+    def connect(self):
+        """Connections for each client: psycopg2 with and without comments, MariaDB, an engine."""
         self.commented = databases.postgresql(databases.Commented)
         self.plain = databases.postgresql(autocommit=True)
         self.ledger = databases.mariadb(autocommit=False)
@@ -45,6 +43,8 @@ class Accounts(BaseHTTPRequestHandler):
 
     def finish(self):
         super().finish()
+        if not self.served:
+            return
         self.commented.close()
         self.plain.close()
         self.engine.dispose()
@@ -55,6 +55,8 @@ class Accounts(BaseHTTPRequestHandler):
         self.served += 1
         ends = self.client_address, self.connection.getsockname()
         databases.CALLER.set(exchange(*ends, self.served))
+        if self.served == 1:
+            self.connect()
         # A trace of its own where none comes.
         _, trace, *_ = self.headers.get("traceparent", f"00-{span_id():016x}{span_id():016x}").split("-")
         self.parent = f"00-{trace}-{span_id():016x}-01"

@@ -6,6 +6,8 @@ import socket
 import struct
 import threading
 
+import pymysql
+
 import databases
 from truth import Call
 
@@ -113,10 +115,14 @@ def ask_mariadb():
 
 
 def ask_for_tls():
-    """As a driver that prefers TLS begins: PostgreSQL has none and says N."""
+    """As drivers that prefer TLS begin: PostgreSQL has none and says N, MariaDB has it."""
     with socket.create_connection(databases.POSTGRESQL) as tcp:
         tcp.sendall(struct.pack("!II", 8, 80877103))
         assert tcp.recv(1) == b"N"
+    host, port = databases.MARIADB
+    hidden = pymysql.connect(host=host, port=port, user="shop", password="correct horse", ssl={"check_hostname": False})
+    hidden.query("SELECT 1")
+    hidden.close()
 
 
 def run(calls, together):

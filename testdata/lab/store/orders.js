@@ -21,6 +21,7 @@ context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
 const exchange = (client, server, nth) => `${client.join(":")}>${server.join(":")}/${nth}`;
 const verb = (sql) => sql.match(/^(?:\s|\/\*.*?\*\/)*(\w+)/s)[1].toUpperCase();
 const now = () => Date.now() * 1e6;
+const current = () => context.active().getValue(CALLER);
 
 let random = 84n;
 /** A span id; the same ones in each run. */
@@ -35,12 +36,12 @@ class Wire {
     Object.assign(this, { protocol, server, sent: new WeakMap() });
   }
 
-  begin(connection, operation) {
+  begin(connection, operation, asker = current()) {
     const nth = (this.sent.get(connection) || 0) + 1;
     this.sent.set(connection, nth);
     // That a connection ends is nobody's call.
     const ends = operation === "TERMINATE" || operation === "QUIT";
-    const [at, caller] = [now(), ends ? "?" : context.active().getValue(CALLER) || "-"];
+    const [at, caller] = [now(), ends ? "?" : asker || "-"];
     const { stream } = connection;
     const own = () => [stream.localAddress, stream.localPort];
     // The address is gone with the connection.
@@ -87,12 +88,15 @@ function watchMysql() {
   const names = { ClientHandshake: () => "LOGIN", Prepare: () => "PREPARE", Quit: () => "QUIT", Ping: () => "PING" };
   base.addCommand = function (command) {
     const operation = (names[command.constructor.name] || (() => verb(command.sql || command.options.sql)))();
+    // A pool hands on a connection while it serves whoever had it before.
+    const { caller } = command.options || command._executeOptions || {};
+    const asker = caller || current();
     // What is prepared already is not sent, nor what could not be prepared.
     let done = () => {};
     const { start } = command;
     command.start = (packet, connection) => {
       const next = start.call(command, packet, connection);
-      if (next || operation !== "PREPARE") done = mariadb.begin(this, operation);
+      if (next || operation !== "PREPARE") done = mariadb.begin(this, operation, asker);
       if (operation === "QUIT") done("sent");
       return next;
     };
@@ -130,7 +134,7 @@ const shelves = mysql.createPool({ ...login, host: MARIADB[0], port: MARIADB[1],
 /** Asks accounts, each time on a connection of its own, and passes the trace on. */
 function ask(method, path) {
   return new Promise((resolve, reject) => {
-    const [at, caller] = [now(), context.active().getValue(CALLER)];
+    const [at, caller] = [now(), current()];
     const { traceId, spanId: span } = trace.getSpanContext(context.active());
     const headers = { traceparent: `00-${traceId}-${span}-01` };
     const request = http.request({ host: ACCOUNTS[0], port: ACCOUNTS[1], method, path, headers, agent: false });
@@ -155,6 +159,9 @@ const byHand = () => {
   return `/* service=orders trace_id=${traceId} */`;
 };
 
+/** A statement that says in which exchange it was asked for. */
+const asked = (sql) => ({ sql, caller: current() });
+
 const ROUTES = {
   /** knex on PostgreSQL, and accounts in between. */
   "GET order": async (id) => {
@@ -174,8 +181,8 @@ const ROUTES = {
   },
   /** Prepared by mysql2: the first call on a connection prepares, later ones execute only. */
   "GET shelf": async (id) => {
-    const [rows] = await shelves.execute("SELECT item, taken FROM shelf WHERE item = ?", [id]);
-    await shelves.execute("UPDATE shelf SET taken = taken + ? WHERE item = ?", [1, id]);
+    const [rows] = await shelves.execute(asked("SELECT item, taken FROM shelf WHERE item = ?"), [id]);
+    await shelves.execute(asked("UPDATE shelf SET taken = taken + ? WHERE item = ?"), [1, id]);
     return [200, rows];
   },
   /** Prepared by pg with a name, then without one. */
@@ -186,7 +193,7 @@ const ROUTES = {
     return [200, rows];
   },
   "GET count": async () => {
-    const [[row]] = await shelves.query(`SELECT count(*) AS n FROM shelf ${byHand()}`);
+    const [[row]] = await shelves.query(asked(`SELECT count(*) AS n FROM shelf ${byHand()}`));
     return [200, row];
   },
   /** Errors of both, by all four ways. */
@@ -195,7 +202,7 @@ const ROUTES = {
       () => store("no_such_table").select("id"),
       () => stock("no_such_table").select("id"),
       () => search.query("SELECT no_such_column FROM orders WHERE id = $1", [id]),
-      () => shelves.execute("SELECT no_such_column FROM shelf WHERE item = ?", [id]),
+      () => shelves.execute(asked("SELECT no_such_column FROM shelf WHERE item = ?"), [id]),
       () => stock("shelf").insert({ item: 1, taken: 1 }),
     ];
     await ways[id]();
