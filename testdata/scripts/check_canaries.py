@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""check_canaries.py [--sql]: looks for secrets in all that the program writes.
+"""check_canaries.py: looks for secrets in all that the program writes.
 
 Makes conversations in which thousands of secrets stand, each another one, and marks where there are none.
 Reads them in each format, with and without details, and writes their packets with --sanitize: no secret
 may be anywhere, as it is or in the forms of base64, hex and percent signs, in streams that were put
 together as well as in packets. The marks must be there, and with --no-redact so must be the secrets:
-else nothing would be shown by this. --sql also speaks MySQL and PostgreSQL.
+else nothing would be shown by this.
 """
 import argparse
 import base64
@@ -25,12 +25,10 @@ from conversation import HOST
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    arguments.add_argument("--sql", action="store_true", help="also MySQL and PostgreSQL")
     arguments.add_argument("--keep", metavar="FOLDER", help="leave capture and outputs there")
     wirespan.add_binary_option(arguments)
     given = arguments.parse_args()
-    kinds = [canaries.http, canaries.redis] + [canaries.mysql, canaries.postgresql] * given.sql
-    capture, garden = canaries.plant(kinds)
+    capture, garden = canaries.plant([canaries.http, canaries.redis, canaries.mysql, canaries.postgresql])
     with tempfile.TemporaryDirectory() as folder:
         folder = given.keep or folder
         os.makedirs(folder, exist_ok=True)

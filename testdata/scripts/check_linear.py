@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""check_linear.py [--quick] [--sql] [NAME...]: does twice the input cost twice the instructions?
+"""check_linear.py [--quick] [NAME...]: does twice the input cost twice the instructions?
 
 For each shape of input that would show a scan within a scan (many headers, deep pipelines, segments that
 come last first, …), a capture of some size and one of twice that size are read under callgrind, which no
 neighbour on the machine disturbs. What reading an empty capture costs is taken off. A shape fails if its
-ratio is above 2.3. --quick reads only a few of them, --sql also what databases are sent; with names,
-only shapes whose name holds one of them are read.
+ratio is above 2.3. --quick reads only a few of them; with names, only shapes whose name holds one of
+them are read.
 """
 import argparse
 import os
@@ -27,13 +27,12 @@ NOISE = 2_000_000
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--quick", action="store_true", help="only a few of the shapes")
-    arguments.add_argument("--sql", action="store_true", help="also MySQL and PostgreSQL")
     arguments.add_argument("--jobs", type=int, default=2, help="shapes that are read at a time (2)")
     arguments.add_argument("names", nargs="*", help="parts of names of shapes")
     wirespan.add_binary_option(arguments)
     given = arguments.parse_args()
     wanted = [shape for shape in shapes.SHAPES
-              if (given.sql or not shape.is_sql) and (shape.quick or not given.quick)
+              if (shape.quick or not given.quick)
               and (not given.names or any(name in shape.name for name in given.names))]
     with tempfile.TemporaryDirectory() as folder:
         empty = {options: count(given.binary, folder, f"empty{n}", nothing(), options)

@@ -12,9 +12,8 @@ OK = b"+OK\r\n"
 class Shape:
     """How it is made, its size, how it is read, and whether it belongs to the quick ones."""
 
-    def __init__(self, name, size, make, *options, quick=False, is_sql=False):
-        self.name, self.size, self.make, self.options = name, size, make, options
-        self.quick, self.is_sql = quick, is_sql
+    def __init__(self, name, size, make, *options, quick=False):
+        self.name, self.size, self.make, self.options, self.quick = name, size, make, options, quick
 
     def capture(self, size):
         capture = Capture()
@@ -321,12 +320,12 @@ SHAPES = [
     Shape("many connections", 2_000, many_connections),
     Shape("connections that wait", 2_000, open_at_once),
     Shape("calls of one trace", 2_000, one_trace),
-    *(Shape(f"{name} ({database})", size, made, is_sql=True)
+    *(Shape(f"{name} ({database})", size, made)
       for name, (size, text) in STATEMENTS.items()
       for database, made in zip(("MySQL", "PostgreSQL"), statement(text))),
-    Shape("prepared statements (MySQL)", 1_000, mysql_prepared, is_sql=True),
-    Shape("rows (MySQL)", 50_000, mysql_rows, SANITIZE, is_sql=True),
-    Shape("prepared statements (PostgreSQL)", 1_000, postgresql_prepared, is_sql=True),
-    Shape("pipeline (PostgreSQL)", 1_500, postgresql_pipeline, is_sql=True),
-    Shape("rows (PostgreSQL)", 50_000, postgresql_rows, SANITIZE, is_sql=True),
+    Shape("prepared statements (MySQL)", 1_000, mysql_prepared),
+    Shape("rows (MySQL)", 50_000, mysql_rows, SANITIZE, quick=True),
+    Shape("prepared statements (PostgreSQL)", 1_000, postgresql_prepared, quick=True),
+    Shape("pipeline (PostgreSQL)", 1_500, postgresql_pipeline),
+    Shape("rows (PostgreSQL)", 50_000, postgresql_rows, SANITIZE),
 ]
