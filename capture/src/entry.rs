@@ -510,10 +510,10 @@ impl Entry {
         match self.directions.get(other) {
             Some(direction) if seen => Gate {
                 next: direction.next_seq(),
-                ending: direction.ending(),
+                end: direction.end_seq(),
                 waiting: direction.waiting > 0,
             },
-            _ => Gate { next: None, ending: false, waiting: false },
+            _ => Gate { next: None, end: None, waiting: false },
         }
     }
 
@@ -593,15 +593,18 @@ impl Entry {
 #[derive(Clone, Copy)]
 struct Gate {
     next: Option<u32>,
-    ending: bool,
+    /// The sequence number behind its last byte, once a FIN or RST told it.
+    end: Option<u32>,
     waiting: bool,
 }
 
 impl Gate {
     /// Whether a packet with this acknowledgement acknowledges nothing that is still to come.
     fn may(self, ack: u32) -> bool {
+        // The acknowledgement of a FIN counts one more than there are bytes.
+        let of_fin = self.end.is_some_and(|end| end.wrapping_add(1) == ack);
         let unread = match self.next {
-            Some(next) => distance(next, ack) - i32::from(self.ending),
+            Some(next) => distance(next, ack) - i32::from(of_fin),
             None => i32::from(self.waiting),
         };
         !(1..GARBAGE).contains(&unread)

@@ -263,9 +263,11 @@ impl Direction {
         self.closed
     }
 
-    /// Whether it is known where the direction ends.
-    pub(crate) fn ending(&self) -> bool {
-        self.last.is_some() || self.last_seq.is_some()
+    /// The sequence number behind the last byte, once known.
+    pub(crate) fn end_seq(&self) -> Option<u32> {
+        let told =
+            self.start.zip(self.last).map(|(start, last)| start.seq.wrapping_add(last as u32));
+        told.or(self.last_seq)
     }
 
     /// Whether bytes wait, or are known to be missing.

@@ -17,6 +17,22 @@ fn both_sides_have_streams_of_their_own() {
 }
 
 #[test]
+fn answer_waits_for_the_last_byte_of_a_request_though_the_end_is_known() {
+    check(
+        &[
+            syn(),
+            syn_ack(),
+            a(0, "as"),
+            a(5, "").fin(),
+            acks(3, b(0, "tell")),
+            a(2, "k"),
+            a(3, "go"),
+        ],
+        &["A 0 as", "A 2 k", "B 0 tell", "A 3 go", "A closed"],
+    );
+}
+
+#[test]
 fn segments_out_of_order_are_put_in_order() {
     let run = check(
         &[syn(), syn_ack(), a(6, "you"), a(3, "are"), a(0, "how")],
