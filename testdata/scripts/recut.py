@@ -2,8 +2,9 @@
 """recut.py IN OUT [--seed N]: the same streams, in the worst order that a receiver may meet.
 
 Each TCP payload is cut into 1-7 pieces (each with the packet's time, an IP id of its own and right
-sequence numbers and lengths), the packets are shuffled within windows of 64, and 20 % of them are
-doubled, directly behind or a few places later. TCP checksums are not made again.
+sequence numbers and lengths), the packets are shuffled within windows of 64 and 50 ms, but not past
+a SYN, and 20 % of them are doubled, directly behind or a few places later. TCP checksums are not
+made again.
 Reads and writes classic pcap with microseconds, Ethernet and IPv4, its packets not cut by a snaplen.
 """
 import argparse
@@ -12,6 +13,10 @@ import random
 import pcapfile
 
 WINDOW = 64
+# Microseconds; half of what a reader waits for bytes that were acknowledged.
+LONGEST = 50_000
+SYN = 0x02
+SYN_AND_ACK = 0x12
 MOST_PIECES = 7
 DOUBLED = 0.2
 FARTHEST_DOUBLE = 8
@@ -30,13 +35,36 @@ def main():
     ids = Ids()
     pieces = [piece for packet in packets for piece in cut(packet, rng, ids)]
     shuffled = []
-    for at in range(0, len(pieces), WINDOW):
-        window = pieces[at:at + WINDOW]
+    for window in windows(pieces):
         rng.shuffle(window)
         shuffled += window
     out = double(shuffled, rng)
     pcapfile.write(options.output, head, out)
     print(f"seed {options.seed}: {len(packets)} packets, {len(pieces)} pieces, {len(out)} written")
+
+
+def windows(pieces):
+    """What may change places: nothing overtakes a SYN, or what came too long before."""
+    window = []
+    for piece in pieces:
+        opens = is_syn(piece[3])
+        if window and (opens or len(window) == WINDOW or micros(piece) - micros(window[0]) > LONGEST):
+            yield window
+            window = []
+        if opens:
+            yield [piece]
+        else:
+            window.append(piece)
+    yield window
+
+
+def is_syn(data):
+    where = pcapfile.tcp_payload(data)
+    return where is not None and data[where[1] + 13] & SYN_AND_ACK == SYN
+
+
+def micros(piece):
+    return piece[0] * 1_000_000 + piece[1]
 
 
 class Ids:
