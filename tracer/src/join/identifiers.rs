@@ -42,7 +42,10 @@ impl Joiner for Identifiers {
                     if siblings && !by_span && !nesting.at_endpoint {
                         continue;
                     }
-                    let candidate = Candidate { upper, key, by_span, nesting };
+                    let same_span = group.keys(upper).any(|(other, above)| {
+                        other == key && context.span.is_some() && context.span == above.span
+                    });
+                    let candidate = Candidate { upper, key, by_span, same_span, nesting };
                     match &best {
                         Some(best) if best.rank() >= candidate.rank() => {
                             second = second.or(Some(candidate));
@@ -106,13 +109,15 @@ struct Candidate {
     key: JoinKey,
     /// The lower one names the upper one's span as its parent.
     by_span: bool,
+    /// Both name the same span, as where a host hands on what it was told.
+    same_span: bool,
     nesting: Nesting,
 }
 
 impl Candidate {
     /// Better candidates rank higher; among equals the one that began last is the innermost.
-    fn rank(&self) -> (bool, bool, bool) {
-        (self.by_span, self.nesting.at_endpoint, self.nesting.within)
+    fn rank(&self) -> (bool, bool, bool, bool) {
+        (self.by_span, self.nesting.at_endpoint, self.same_span, self.nesting.within)
     }
 
     fn above(&self, rival: Option<usize>) -> Above {
