@@ -10,6 +10,7 @@ mod numbers;
 pub mod network;
 pub mod points;
 pub mod exchange;
+mod doubt;
 pub mod pairing;
 mod writer;
 pub mod unknown;

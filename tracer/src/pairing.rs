@@ -1,5 +1,6 @@
 //! Messages to exchanges: in order within a lane, or by id. One pairing serves one flow.
 
+use crate::doubt::Doubt;
 use crate::exchange::{
     Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, ProtocolIndex, RESOURCE,
     STATUS_TEXT, Sort, State, Text, Turns,
@@ -27,6 +28,12 @@ pub struct Pairing {
     latest: Option<(Frame, u32)>,
     /// How many responses are still to come to requests that were given up, by lane.
     owed: Vec<(u64, u64)>,
+    /// Whether a request was sent before the one before it on its lane was answered.
+    pipelined: bool,
+    /// Whose answers come next is not sure, since something was lost.
+    doubt: Option<Doubt>,
+    /// The nanoseconds that the slowest answer took to begin.
+    slowest: Option<i64>,
 }
 
 /// What is the same for all exchanges of a flow.
@@ -97,6 +104,12 @@ enum Matching {
     OneWay,
 }
 
+impl Open {
+    fn is_in_order(&self) -> bool {
+        matches!(self.matching, Matching::InOrder(_))
+    }
+}
+
 impl Pairing {
     /// A message opens; a request opens an exchange, a response joins the one that it answers.
     pub fn open(
@@ -119,6 +132,9 @@ impl Pairing {
             Kind::Response => self.response(message, matching, place, exchanges),
             Kind::Interim => {
                 let Some(at) = self.answered_by(matching) else { return NOBODY };
+                if self.is_doubtful(at, &place) {
+                    return NOBODY;
+                }
                 let Some(open) = self.open.get_mut(at) else { return NOBODY };
                 let code = Value::Int(i64::from(message.status.code));
                 open.exchange.text.add(Attribute { name: "interim.status_code", value: code });
@@ -215,11 +231,45 @@ impl Pairing {
         }
     }
 
-    /// The responses to all open requests may lie in a gap. Those that an id pairs may still come.
-    pub fn responses_lost(&mut self, exchanges: &mut dyn Exchanges) {
+    /// Whole requests may lie in a gap that was known at this time, and their responses still come.
+    pub fn requests_lost(&mut self, at: Timestamp) {
+        self.doubt_from(self.ordinal, at);
+    }
+
+    /// The responses to all open requests may lie in a gap that was known at this time. Those that
+    /// an id pairs may still come.
+    pub fn responses_lost(&mut self, at: Timestamp, exchanges: &mut dyn Exchanges) {
         self.owed.clear();
-        let in_order = |open: &Open| matches!(open.matching, Matching::InOrder(_));
-        while let Some(at) = self.open.iter().position(in_order) {
+        // A part of the only one was lost, so that none is left.
+        if self.open.iter().filter(|open| open.is_in_order()).count() > 1 {
+            self.doubt_from(self.ordinal, at);
+        }
+        self.finish_in_order(exchanges);
+        self.hears();
+    }
+
+    /// One response is known, and those behind it may lie in a gap that was known at this time.
+    pub fn later_responses_lost(&mut self, at: Timestamp) {
+        let is_open = |open: &&Open| open.is_in_order() && open.exchange.response.is_none();
+        if let Some(first) = self.open.iter().find(is_open) {
+            self.doubt = Some(Doubt::new(first.exchange.ordinal, at));
+            self.hears();
+        }
+    }
+
+    /// Bytes of the server come.
+    pub fn hears(&mut self) {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.hears();
+        }
+    }
+
+    fn doubt_from(&mut self, ordinal: u32, at: Timestamp) {
+        self.doubt.get_or_insert_with(|| Doubt::new(ordinal, at)).loss(at);
+    }
+
+    fn finish_in_order(&mut self, exchanges: &mut dyn Exchanges) {
+        while let Some(at) = self.open.iter().position(Open::is_in_order) {
             let responded = self.open.get(at).is_some_and(|open| open.exchange.response.is_some());
             let state = if responded { State::Complete } else { State::ResponseLost };
             self.finish(at, state, exchanges);
@@ -276,6 +326,11 @@ impl Pairing {
             && let Some(at) = self.open.iter().position(|o| o.responded && o.matching == matching)
         {
             self.finish(at, State::Complete, exchanges);
+        }
+        if let Matching::InOrder(_) = matching
+            && message.kind != Kind::OneWay
+        {
+            self.request_in_doubt(place.first.at, exchanges);
         }
         if self.open.len() >= OPEN || (exchanges.full() && !self.open.is_empty()) {
             exchanges.evicted();
@@ -366,6 +421,7 @@ impl Pairing {
         let Matching::InOrder(_) = matching else { return None };
         let before = self.open.iter_mut().rev().find(|open| open.matching == matching)?;
         let exchange = &mut before.exchange;
+        self.pipelined |= exchange.response.is_none() && exchange.sort != Sort::OneWay;
         exchange.pipeline = exchange.pipeline.or(exchange.request.seq);
         exchange.pipeline
     }
@@ -384,11 +440,14 @@ impl Pairing {
             exchanges.unpaired();
             return NOBODY;
         }
-        let found = self.answered_by(matching).and_then(|at| self.open.get_mut(at));
-        let Some(open) = found else {
+        let found = self.answered_by(matching);
+        let found = self.response_in_doubt(found, matching, &place, exchanges);
+        let Some(open) = found.and_then(|at| self.open.get_mut(at)) else {
             exchanges.unpaired();
             return NOBODY;
         };
+        let took = place.first.at.0.saturating_sub(open.exchange.request.first.at.0);
+        self.slowest = self.slowest.max(Some(took));
         open.exchange.response = Some(half(&place, message.cut));
         open.offsets[1] = place.offset;
         set_status(&mut open.exchange, &message.status);
@@ -402,6 +461,53 @@ impl Pairing {
                 && open.exchange.response.is_none()
                 && !open.exchange.sort.is_one_way()
         })
+    }
+
+    /// A request begins on a lane; if the connection was idle before it, nothing is in doubt.
+    fn request_in_doubt(&mut self, at: Timestamp, exchanges: &mut dyn Exchanges) {
+        let Some(doubt) = &mut self.doubt else { return };
+        if doubt.is_over(at, self.slowest) {
+            self.doubt = None;
+            self.finish_in_order(exchanges);
+        } else {
+            doubt.request(at);
+        }
+    }
+
+    /// The exchange that a response in order surely answers, of the one that is next.
+    fn response_in_doubt(
+        &mut self,
+        next: Option<usize>,
+        matching: Matching,
+        place: &Place,
+        exchanges: &mut dyn Exchanges,
+    ) -> Option<usize> {
+        let doubtful = next.is_none_or(|at| self.is_doubtful(at, place));
+        if let (Some(doubt), Matching::InOrder(_)) = (&mut self.doubt, matching)
+            && doubtful
+        {
+            doubt.answer(place.first.at);
+            if let Some(at) = next.filter(|_| self.pipelined || doubt.is_hasty()) {
+                self.finish(at, State::ResponseLost, exchanges);
+            }
+            return None;
+        }
+        let ordinal = self.open.get(next?)?.exchange.ordinal;
+        self.doubt = self.doubt.filter(|doubt| !doubt.concerns(ordinal));
+        next
+    }
+
+    /// Whether something that was lost may be answered, rather than this exchange.
+    fn is_doubtful(&self, at: usize, place: &Place) -> bool {
+        let (Some(doubt), Some(open)) = (self.doubt, self.open.get(at)) else { return false };
+        let request = &open.exchange.request;
+        // What a server has not acknowledged, it has not read.
+        let unread = request.seq.is_some_and(|seq| {
+            place.first.ack != 0 && (place.first.ack.wrapping_sub(seq) as i32) <= 0
+        });
+        open.is_in_order()
+            && doubt.concerns(open.exchange.ordinal)
+            && (self.pipelined || doubt.is_hasty() || unread)
     }
 
     /// Gives up the oldest open request. A response that comes to it all the same is not that to

@@ -285,6 +285,9 @@ impl FlowDecoder {
         shared: &mut Shared,
         found: &mut dyn Found,
     ) {
+        if matches!(self.mode, Mode::Reading { client, .. } if from != client) {
+            self.pairing.hears();
+        }
         let side = &mut self.sides[from.index()];
         if side.stopped {
             side.position += bytes.len() as u64;
@@ -361,7 +364,7 @@ impl FlowDecoder {
             if side.lost_sync {
                 let Some(instance) = shared.protocols.get_mut(protocol) else { break };
                 if !instance.resume(conn, from, rest) {
-                    self.unreadable(from, found);
+                    self.unreadable(from, seen, found);
                     let side = &mut self.sides[from.index()];
                     let next = side.next_piece(used, buffered).unwrap_or(input.len());
                     shared.lost("bytes_without_sync", (next - used) as u64);
@@ -393,7 +396,7 @@ impl FlowDecoder {
                 }
                 Err(Malformed(what)) => {
                     shared.lost(what, 1);
-                    self.unreadable(from, found);
+                    self.unreadable(from, seen, found);
                     let side = &mut self.sides[from.index()];
                     side.lost_sync = true;
                     // The same bytes would only be refused again, and what a message was made of is
@@ -409,13 +412,16 @@ impl FlowDecoder {
     }
 
     /// Bytes of a stream cannot be read. Those of the server answer what is open, which the next
-    /// response that can be read does not.
-    fn unreadable(&mut self, from: Side, found: &mut dyn Found) {
+    /// response that can be read does not; those of the client may ask for an answer.
+    fn unreadable(&mut self, from: Side, seen: &Seen, found: &mut dyn Found) {
         if let Mode::Reading { client, .. } = self.mode
-            && from != client
             && self.info.transport == protocol::Transport::Tcp
         {
-            self.pairing.responses_lost(found);
+            if from == client {
+                self.pairing.requests_lost(seen.at);
+            } else {
+                self.pairing.responses_lost(seen.at, found);
+            }
         }
     }
 
@@ -477,6 +483,10 @@ impl FlowDecoder {
                 return;
             }
         };
+        if from != client {
+            self.pairing.hears();
+        }
+        let side = &mut self.sides[from.index()];
         let mut lost = lost.get();
         if side.skip > 0 && side.buffer.is_empty() {
             let skipped = side.skip.min(lost);
@@ -498,7 +508,7 @@ impl FlowDecoder {
             side.position += side.buffer.len() as u64 + rest.get();
             side.forget_buffer();
             // What was open may have been answered in this gap, as in one before it.
-            self.unreadable(from, found);
+            self.unreadable(from, seen, found);
             return;
         }
         let head = std::mem::take(&mut side.buffer);
@@ -515,8 +525,15 @@ impl FlowDecoder {
             AfterGap::Resync => side.lost_sync = true,
             AfterGap::Stop => side.stopped = true,
         }
-        if after != AfterGap::Continue && from != client && responses == 0 {
-            self.pairing.responses_lost(found);
+        if after == AfterGap::Continue {
+            return;
+        }
+        if from == client {
+            self.pairing.requests_lost(seen.at);
+        } else if responses == 0 {
+            self.pairing.responses_lost(seen.at, found);
+        } else {
+            self.pairing.later_responses_lost(seen.at);
         }
     }
 

@@ -20,3 +20,6 @@ mod cut;
 mod joined;
 mod opened;
 mod random;
+mod talk;
+mod pairing;
+mod statements;
