@@ -694,7 +694,7 @@ impl Driver<'_> {
         self.recording.call(from, lane.offset, head.len(), Some(seen));
         lane.offset = seen + lost.get();
         lane.awaited = 0;
-        match self.protocol.gap(self.conn, from, &head, lost, &mut self.recording) {
+        match self.protocol.gap(self.conn, from, &head, lost.get(), &mut self.recording) {
             AfterGap::Resync => lane.resyncing = true,
             AfterGap::Continue => {}
             AfterGap::Stop => lane.stopped = true,

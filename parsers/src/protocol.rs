@@ -205,14 +205,15 @@ pub trait Protocol: Send {
     /// The last byte of a [`Step::Skip`] was seen at this time.
     fn skipped(&mut self, conn: Conn, from: Side, at: Timestamp, out: &mut dyn Out);
 
-    /// `lost` bytes will never be seen; `head` are those before them that were not used yet.
+    /// `lost` bytes will never be seen; `head` are those before them that were not used yet, and
+    /// will not come again. None are lost where only the head was given up, for a limit.
     /// A gap within a skip is counted against the skip and not told.
     fn gap(
         &mut self,
         conn: Conn,
         from: Side,
         head: &[u8],
-        lost: NonZeroU64,
+        lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap;
 

@@ -191,9 +191,7 @@ impl FlowDecoder {
         for from in [Side::A, Side::B] {
             if !self.sides[from.index()].buffer.is_empty() {
                 shared.lost("unfinished_messages_evicted", 1);
-                self.gap(from, seen, NonZeroU64::MIN, shared, found);
-                // Not one byte of the stream is lost behind them.
-                self.sides[from.index()].position -= 1;
+                self.break_off(from, seen, 0, shared, found);
             }
         }
         for (_, child) in &mut self.children {
@@ -474,59 +472,66 @@ impl FlowDecoder {
         shared: &mut Shared,
         found: &mut dyn Found,
     ) {
-        let side = &mut self.sides[from.index()];
-        let (conn, client) = match self.mode {
-            Mode::Reading { conn, client, .. } => (conn, client),
-            Mode::Detecting { .. } | Mode::Unknown => {
-                side.position += side.buffer.len() as u64 + lost.get();
-                side.forget_buffer();
-                return;
-            }
-        };
-        if from != client {
-            self.pairing.hears();
-        }
-        let side = &mut self.sides[from.index()];
         let mut lost = lost.get();
-        if side.skip > 0 && side.buffer.is_empty() {
-            let skipped = side.skip.min(lost);
-            side.position += skipped;
-            if side.skip != u64::MAX {
-                side.skip -= skipped;
+        if let Mode::Reading { conn, client, .. } = self.mode {
+            if from != client {
+                self.pairing.hears();
             }
-            lost -= skipped;
-            if side.skip == 0 {
-                let call = Call { from, seen, used: 0, input: &[], buffered: false };
-                self.call(&call, shared, found, |protocol, at, _, out| {
-                    protocol.skipped(conn, from, at, out);
-                });
+            let side = &mut self.sides[from.index()];
+            if side.skip > 0 && side.buffer.is_empty() {
+                let skipped = side.skip.min(lost);
+                side.position += skipped;
+                if side.skip != u64::MAX {
+                    side.skip -= skipped;
+                }
+                lost -= skipped;
+                if side.skip == 0 {
+                    let call = Call { from, seen, used: 0, input: &[], buffered: false };
+                    self.call(&call, shared, found, |protocol, at, _, out| {
+                        protocol.skipped(conn, from, at, out);
+                    });
+                }
             }
         }
-        let Some(rest) = NonZeroU64::new(lost) else { return };
+        if lost > 0 {
+            self.break_off(from, seen, lost, shared, found);
+        }
+    }
+
+    /// What waits of a side is not continued, since so many bytes behind it are lost, or none.
+    fn break_off(
+        &mut self,
+        from: Side,
+        seen: &Seen,
+        lost: u64,
+        shared: &mut Shared,
+        found: &mut dyn Found,
+    ) {
         let side = &mut self.sides[from.index()];
-        if side.stopped || side.lost_sync {
-            side.position += side.buffer.len() as u64 + rest.get();
+        let reading = match self.mode {
+            Mode::Reading { conn, client, .. } => Some((conn, client)),
+            Mode::Detecting { .. } | Mode::Unknown => None,
+        };
+        let Some((conn, client)) = reading.filter(|_| !side.stopped && !side.lost_sync) else {
+            side.position += side.buffer.len() as u64 + lost;
             side.forget_buffer();
             // What was open may have been answered in this gap, as in one before it.
             self.unreadable(from, seen, found);
             return;
-        }
+        };
         let head = std::mem::take(&mut side.buffer);
         let call = Call { from, seen, used: 0, input: &head, buffered: !head.is_empty() };
         let after = self.call(&call, shared, found, |protocol, _, head, out| {
-            (protocol.gap(conn, from, head, rest, out), out.responses)
+            (protocol.gap(conn, from, head, lost, out), out.responses)
         });
         let side = &mut self.sides[from.index()];
-        side.position += head.len() as u64 + rest.get();
+        side.position += head.len() as u64 + lost;
         side.forget_buffer();
         let Some((after, responses)) = after else { return };
         match after {
-            AfterGap::Continue => {}
+            AfterGap::Continue => return,
             AfterGap::Resync => side.lost_sync = true,
             AfterGap::Stop => side.stopped = true,
-        }
-        if after == AfterGap::Continue {
-            return;
         }
         if from == client {
             self.pairing.requests_lost(seen.at);

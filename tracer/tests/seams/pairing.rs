@@ -3,8 +3,9 @@
 
 use crate::http::Connection;
 use crate::packets::{Packet, Random, START};
-use crate::run::{Ran, ms, run};
+use crate::run::{Ran, ms, run, run_with};
 use crate::talk::Talk;
+use wirespan::config::Config;
 use wirespan::exchange::Sort;
 
 /// A conversation whose packets come a millisecond apart, from the tenth on.
@@ -288,6 +289,27 @@ fn no_wrong_pair(lines: &[String], right: &[&str]) -> bool {
         let answer = line.split(' ').next_back().unwrap_or_default();
         answer.parse::<usize>().is_err() || right.contains(&line.as_str())
     })
+}
+
+#[test]
+fn message_that_is_given_up_for_a_limit_costs_no_other() {
+    for talk in Talk::SQL {
+        let answer = talk.tells(2);
+        for cut in 1..answer.len() {
+            let mut conversation = Conversation::new(talk);
+            conversation.call("a", 1).asks(talk.asks("x"));
+            conversation.tells(&answer[..cut]).tells(&answer[cut..]);
+            conversation.call("b", 2).call("c", 3);
+            let ran = run_with(&conversation.packets, &|| {
+                let mut config = Config::default();
+                config.flows.waiting = 16;
+                config
+            });
+            let mut lines = conversation.lines(&ran);
+            lines.retain(|line| !line.starts_with("x "));
+            assert_eq!(lines, ["a 1", "b 2", "c 3"], "{talk:?}, cut at {cut}");
+        }
+    }
 }
 
 /// The nanosecond before which all of a conversation's start has come.

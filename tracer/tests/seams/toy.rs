@@ -226,7 +226,7 @@ impl Protocol for Toy {
         conn: Conn,
         from: Side,
         _head: &[u8],
-        _lost: NonZeroU64,
+        _lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
         if let Some(body) = self.connection(conn).bodies[from.index()].take() {
@@ -338,11 +338,13 @@ impl Protocol for Layer {
         _conn: Conn,
         from: Side,
         _head: &[u8],
-        lost: NonZeroU64,
+        lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
         if self.name == "xor" {
-            out.inner(0, from, Inner::Gap(lost));
+            if let Some(lost) = NonZeroU64::new(lost) {
+                out.inner(0, from, Inner::Gap(lost));
+            }
             return AfterGap::Continue;
         }
         AfterGap::Resync

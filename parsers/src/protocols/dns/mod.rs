@@ -25,7 +25,7 @@ use fit::{Fit, fit};
 use header::{HEADER_LENGTH, Header};
 use message::Decoded;
 use slab::Slab;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// Makes one shard's instance.
@@ -149,7 +149,7 @@ impl Protocol for Dns {
         conn: Conn,
         from: Side,
         _head: &[u8],
-        _lost: NonZeroU64,
+        _lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
         if let Some(connection) = self.connections.get_mut(conn.0 as usize) {

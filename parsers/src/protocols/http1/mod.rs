@@ -168,7 +168,7 @@ impl Protocol for Http1 {
         conn: Conn,
         from: Side,
         head: &[u8],
-        lost: NonZeroU64,
+        lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
         let Some(connection) = connection(&mut self.connections, conn) else {
@@ -178,10 +178,10 @@ impl Protocol for Http1 {
         let after = match connection.take_reading(from) {
             Reading::Head(_) => connection.cut(from, head, 0, &mut self.means, out),
             Reading::Expected { body, size, .. } => {
-                connection.gap_in_body(from, body, size, 0, lost.get(), out)
+                connection.gap_in_body(from, body, size, 0, lost, out)
             }
             Reading::Shown { body, left, line_end } => {
-                connection.gap_in_body(from, body, left, line_end, lost.get(), out)
+                connection.gap_in_body(from, body, left, line_end, lost, out)
             }
             Reading::Skipped { body }
             | Reading::ChunkSize { body, .. }

@@ -30,7 +30,6 @@ use crate::settings::Settings;
 use connection::{Connection, Shared};
 use packet::Stop;
 use slab::Slab;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// Makes one shard's instance.
@@ -98,11 +97,11 @@ impl Protocol for MySql {
         conn: Conn,
         from: Side,
         head: &[u8],
-        lost: NonZeroU64,
+        lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
         if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            if connection.bridges(from, head, lost.get(), &mut self.shared, out) {
+            if connection.bridges(from, head, lost, &mut self.shared, out) {
                 return AfterGap::Continue;
             }
             connection.abandon(from, head, &mut self.shared, out);

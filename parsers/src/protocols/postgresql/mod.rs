@@ -28,7 +28,6 @@ use crate::settings::Settings;
 use connection::Connection;
 use framing::Stop;
 use slab::Slab;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// Makes one shard's instance.
@@ -101,7 +100,7 @@ impl Protocol for PostgreSql {
         conn: Conn,
         from: Side,
         head: &[u8],
-        _lost: NonZeroU64,
+        _lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
         if let Some(connection) = self.connections.get_mut(conn.0 as usize) {

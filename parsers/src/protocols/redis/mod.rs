@@ -23,7 +23,6 @@ use probe::{probe_array, probe_inline};
 use reply::reply_line;
 use resp::{Stop, length};
 use slab::Slab;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// Makes one shard's instance.
@@ -102,7 +101,7 @@ impl Protocol for Redis {
         conn: Conn,
         from: Side,
         head: &[u8],
-        _lost: NonZeroU64,
+        _lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
         if let Some(connection) = self.connections.get_mut(conn.0 as usize) {

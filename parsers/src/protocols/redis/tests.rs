@@ -5,6 +5,7 @@ use super::reply::DEPTH_LIMIT;
 use super::*;
 use crate::fuzzing::{Event, Recording, Split, drive, flow};
 use crate::message::{Kind, Outcome};
+use std::num::NonZeroU64;
 
 #[test]
 fn get_and_its_reply_are_a_request_and_a_response() {

@@ -283,7 +283,7 @@ impl Driver {
         recorder.base = stream.consumed;
         recorder.end_base = seen;
         let head = take(&mut stream.unused);
-        match http.gap(*conn, from, &head, lost, recorder) {
+        match http.gap(*conn, from, &head, lost.get(), recorder) {
             AfterGap::Resync => stream.lost = true,
             AfterGap::Continue => {}
             AfterGap::Stop => panic!("HTTP always finds its way"),

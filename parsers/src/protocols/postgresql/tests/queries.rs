@@ -3,6 +3,7 @@
 use super::check;
 use super::wire::*;
 use super::*;
+use std::num::NonZeroU64;
 
 #[test]
 fn query_and_its_rows_are_one_exchange() {
