@@ -2,6 +2,7 @@
 //! No name is ever looked up on the network.
 
 use crate::exchange::Exchange;
+use crate::numbers::address;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::net::IpAddr;
@@ -50,7 +51,11 @@ pub fn service(exchange: &Exchange) -> Box<str> {
     });
     match host {
         Some(name) => name.into(),
-        None => exchange.server.to_string().into(),
+        None => {
+            let mut text = Vec::with_capacity(LONGEST_ADDRESS);
+            address(&mut text, exchange.server);
+            String::from_utf8(text).unwrap_or_default().into()
+        }
     }
 }
 
@@ -58,3 +63,5 @@ pub fn service(exchange: &Exchange) -> Box<str> {
 pub const NAMES: usize = 1 << 16;
 /// The longest name of a host (RFC 1035, section 2.3.4).
 const LONGEST: usize = 253;
+/// `255.255.255.255:65535`; those of IPv6 may be longer.
+const LONGEST_ADDRESS: usize = 21;

@@ -1,10 +1,11 @@
 //! JSON objects straight into a buffer: spans are most of what the program writes, so that their
 //! keys, which are plain words, are not looked at byte by byte again.
 
+use crate::numbers::{address, digits};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use wirespan_parsers::message::Value;
 
 /// A key that is known when the program is built, with all that stands around it.
@@ -181,20 +182,7 @@ impl<'a> Object<'a> {
     pub(crate) fn address(&mut self, key: Key, value: SocketAddr) {
         self.key(key);
         self.out.push(b'"');
-        match value.ip() {
-            IpAddr::V4(ip) => {
-                for (place, octet) in ip.octets().into_iter().enumerate() {
-                    if place > 0 {
-                        self.out.push(b'.');
-                    }
-                    digits(self.out, u64::from(octet));
-                }
-                self.out.push(b':');
-                digits(self.out, u64::from(value.port()));
-            }
-            // Writing to memory does not fail.
-            IpAddr::V6(_) => drop(write!(self.out, "{value}")),
-        }
+        address(self.out, value);
         self.out.push(b'"');
     }
 
@@ -318,10 +306,6 @@ fn escaped(out: &mut Vec<u8>, text: &str) {
 }
 
 fn int(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-fn digits(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
