@@ -1,0 +1,38 @@
+//! What fuzzers found worth keeping is read again: `testdata/fuzz/`, as `pack_corpus.py` writes it.
+
+use std::fs;
+use std::path::Path;
+use wirespan_parsers::fuzzing;
+
+#[test]
+fn kept_inputs_break_no_rule() {
+    let bodies: [(&str, fn(&[u8])); 4] = [
+        ("protocol", fuzzing::protocol),
+        ("sql", fuzzing::sql),
+        ("identifiers", fuzzing::identifiers),
+        ("body", fuzzing::body),
+    ];
+    for (name, body) in bodies {
+        let inputs = inputs(name);
+        assert!(inputs.len() > 100, "{name}: {} inputs", inputs.len());
+        for input in inputs {
+            body(&input);
+        }
+    }
+}
+
+/// The inputs of one target, each behind its length.
+fn inputs(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/fuzz");
+    let packed = fs::read(folder.join(name).with_extension("zst")).unwrap();
+    let packed = zstd::decode_all(packed.as_slice()).unwrap();
+    let mut rest = packed.as_slice();
+    let mut inputs = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (input, after) = after.split_at(u32::from_le_bytes(*length) as usize);
+        inputs.push(input.to_vec());
+        rest = after;
+    }
+    assert!(rest.is_empty(), "{name} ends within a length");
+    inputs
+}
