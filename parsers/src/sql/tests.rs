@@ -121,6 +121,31 @@ fn backslashes_mean_what_the_server_says() {
 }
 
 #[test]
+fn literals_with_escapes_go_on_in_the_next_line() {
+    postgresql("SELECT E'a'\n'it\\'s', b FROM t", "SELECT ?, b FROM t");
+    postgresql("SELECT E'a' -- it's\n  '\\'s', b FROM t", "SELECT ?, b FROM t");
+    postgresql(r"SELECT E'a', 'C:\', b FROM t", "SELECT ?, ?, b FROM t");
+    postgresql(r"SELECT E'a' - 'C:\', b FROM t", "SELECT ? - ?, b FROM t");
+    postgresql(r"SELECT @E'x\'y', a@E'x\'y', b FROM t", "SELECT @?, a@?, b FROM t");
+}
+
+#[test]
+fn second_bytes_of_characters_are_no_backslashes() {
+    // GBK: the second byte of the first literal is a backslash, that of the name a quote.
+    let sql = b"INSERT INTO \x81` VALUES ('\xbf\\', 'secret', '\xbf\\\\'', '\x81\x81\\'x', a)";
+    let mut lexer = Lexer::new(Dialect::MySql, &Arc::default());
+    lexer.set_backslash(Backslash::EscapesAmongDoubleBytes);
+    for length in 1..sql.len() {
+        let (statement, _) = read_in_pieces(&mut lexer, sql, length);
+        let expected = b"INSERT INTO \x81\xff VALUES (?, ?, ?, ?, a)";
+        assert_eq!(statement.text(), expected, "{}", text(statement.text()));
+    }
+    lexer.set_backslash(Backslash::Escapes);
+    let (statement, _) = read_in_pieces(&mut lexer, "SELECT '中\\'', a".as_bytes(), 3);
+    assert_eq!(text(statement.text()), "SELECT ?, a");
+}
+
+#[test]
 fn lists_become_one() {
     both("WHERE a IN (1, 2,3)", "WHERE a IN (?)");
     both("WHERE a IN ('x')", "WHERE a IN (?)");

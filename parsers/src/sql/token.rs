@@ -44,6 +44,9 @@ pub(super) enum Inside {
 pub enum Backslash {
     /// It takes the next character's meaning away.
     Escapes,
+    /// It does so, unless it is the second byte of a character, as it may be in GBK, GB 18030, Big5
+    /// and Shift JIS.
+    EscapesAmongDoubleBytes,
     /// A character like any other.
     Plain,
 }
@@ -106,6 +109,18 @@ pub(super) struct Scanner {
     room: Vec<u8>,
     /// Whether a comment is read that the server reads.
     inside: Option<Inside>,
+    /// A literal of PostgreSQL with escapes is over, which the next one goes on with if only white
+    /// space and line comments stand between.
+    continues: bool,
+    /// Characters may have two bytes, and whether the last byte was the first of two.
+    double_bytes: Option<Lead>,
+}
+
+/// Whether the byte before was the first of a character of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lead {
+    Seen,
+    Not,
 }
 
 impl Scanner {
@@ -114,21 +129,58 @@ impl Scanner {
             Dialect::MySql => Backslash::Escapes,
             Dialect::PostgreSql => Backslash::Plain,
         };
-        Self { dialect, backslash, state: State::Plain, room: Vec::new(), inside: None }
+        Self {
+            dialect,
+            backslash,
+            state: State::Plain,
+            room: Vec::new(),
+            inside: None,
+            continues: false,
+            double_bytes: None,
+        }
     }
 
     pub(super) fn set_backslash(&mut self, backslash: Backslash) {
+        self.double_bytes = None;
         self.backslash = backslash;
+        if backslash == Backslash::EscapesAmongDoubleBytes {
+            self.double_bytes = Some(Lead::Not);
+            self.backslash = Backslash::Escapes;
+        }
     }
 
     pub(super) fn restart(&mut self) {
         self.state = State::Plain;
         self.room.clear();
         self.inside = None;
+        self.continues = false;
+        self.double_bytes = self.double_bytes.map(|_| Lead::Not);
     }
 
     /// Reads on; `literal` is told which bytes of the piece belong to literals, without quotes.
     pub(super) fn read(
+        &mut self,
+        piece: &[u8],
+        tokens: &mut impl Tokens,
+        literal: &mut dyn FnMut(Range<usize>),
+    ) {
+        let Some(mut lead) = self.double_bytes else {
+            return self.scan(piece, tokens, literal);
+        };
+        let mut start = 0;
+        for part in piece.chunks(DOUBLE_BYTES_ROOM) {
+            let mut room = [0; DOUBLE_BYTES_ROOM];
+            for (to, byte) in room.iter_mut().zip(part) {
+                (*to, lead) = without_signs(*byte, lead);
+            }
+            let part = room.get(..part.len()).unwrap_or(part);
+            self.scan(part, tokens, &mut |range| literal(start + range.start..start + range.end));
+            start += part.len();
+        }
+        self.double_bytes = Some(lead);
+    }
+
+    fn scan(
         &mut self,
         piece: &[u8],
         tokens: &mut impl Tokens,
@@ -213,21 +265,28 @@ impl Scanner {
 
     fn plain(&mut self, first: u8, rest: &[u8], tokens: &mut impl Tokens) -> usize {
         let mysql = self.dialect == Dialect::MySql;
+        if is_space(first) {
+            tokens.space();
+            return run(rest, is_space);
+        }
+        let continues = self.continues;
+        self.continues &= first == b'-';
         self.state = match first {
-            _ if is_space(first) => {
-                tokens.space();
-                return run(rest, is_space);
-            }
             b'0'..=b'9' => {
                 tokens.literal();
                 self.state = State::Number { last: 0, exponent: true };
                 return 0;
             }
             b'$' if !mysql => State::Dollar,
+            b'@' if !mysql => {
+                tokens.sign(first);
+                State::Plain
+            }
             _ if is_word(first) => {
                 self.state = State::Word;
                 return 0;
             }
+            b'\'' if continues => self.open_literal(first, Backslash::Escapes, tokens),
             b'\'' => self.open_literal(first, self.backslash, tokens),
             b'"' if mysql => self.open_literal(first, self.backslash, tokens),
             b'"' | b'`' if mysql || first == b'"' => {
@@ -256,7 +315,9 @@ impl Scanner {
     }
 
     fn word(&mut self, rest: &[u8], tokens: &mut impl Tokens) -> usize {
-        let length = run(rest, is_word);
+        // In PostgreSQL `@` is an operator.
+        let mysql = self.dialect == Dialect::MySql;
+        let length = run(rest, |byte| is_word(byte) && (mysql || byte != b'@'));
         let (word, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
         let Some(next) = after.first() else {
             self.keep(word, WORD_LIMIT);
@@ -325,7 +386,9 @@ impl Scanner {
         literal: &mut dyn FnMut(Range<usize>),
     ) -> usize {
         let end = match quoted.backslash {
-            Backslash::Escapes => memchr2(quoted.quote, b'\\', rest),
+            Backslash::Escapes | Backslash::EscapesAmongDoubleBytes => {
+                memchr2(quoted.quote, b'\\', rest)
+            }
             Backslash::Plain => memchr(quoted.quote, rest),
         };
         let content = end.unwrap_or(rest.len());
@@ -357,6 +420,9 @@ impl Scanner {
             tokens.identifier(quoted.quote, &self.room);
             self.room.clear();
         }
+        self.continues = quoted.literal
+            && quoted.backslash == Backslash::Escapes
+            && self.dialect == Dialect::PostgreSql;
         self.state = State::Plain;
         0
     }
@@ -455,6 +521,7 @@ impl Scanner {
             (b'-', Dialect::PostgreSql) => State::LineComment,
             _ => {
                 tokens.sign(b'-');
+                self.continues = false;
                 self.state = State::Plain;
                 return 0;
             }
@@ -626,6 +693,16 @@ fn is_space(byte: u8) -> bool {
     byte <= b' ' || byte == 0x7f
 }
 
+/// A byte as it is read where characters may have two, and whether the next one is the second of
+/// such: a second byte that looks like a backslash or a quote is none.
+fn without_signs(byte: u8, lead: Lead) -> (u8, Lead) {
+    match (byte, lead) {
+        (b'\\' | b'`', Lead::Seen) => (0xff, Lead::Not),
+        (0x81..=0xfe, Lead::Not) => (byte, Lead::Seen),
+        _ => (byte, Lead::Not),
+    }
+}
+
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'@') || byte >= 0x80
 }
@@ -635,3 +712,4 @@ pub(super) const WORD_LIMIT: usize = 256;
 /// Room for all contexts of a statement: `sw8` alone may have 2 KiB.
 pub(super) const COMMENT_LIMIT: usize = 4 << 10;
 const VERSION_LIMIT: usize = 16;
+const DOUBLE_BYTES_ROOM: usize = 1 << 10;

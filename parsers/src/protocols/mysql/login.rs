@@ -59,6 +59,8 @@ impl Greeting<'_> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Login<'b> {
     pub(super) capabilities: Capabilities,
+    /// The lower byte of its number, which tells the character set.
+    pub(super) collation: Option<u8>,
     pub(super) user: &'b [u8],
     pub(super) database: &'b [u8],
     /// Where what it proves itself with stands in the payload.
@@ -75,8 +77,10 @@ impl<'b> Login<'b> {
             return Self::read_320(lower, &mut reader);
         }
         let upper = u64::from(u16_le(&mut reader)?) << 16;
-        // Longest packet, character set, filler.
-        reader.take(4 + 1 + 19)?;
+        // Longest packet, collation, filler.
+        reader.take(4)?;
+        let collation = Some(reader.u8()?);
+        reader.take(19)?;
         let mut capabilities = Capabilities(u64::from(lower) | upper);
         let extended = u64::from(u32_le(&mut reader)?) << 32;
         if !capabilities.has(Capabilities::MYSQL) {
@@ -92,7 +96,7 @@ impl<'b> Login<'b> {
             nul_string(&mut reader)?
         };
         let end = reader.offset();
-        let mut login = Self { capabilities, user, ..Self::default() };
+        let mut login = Self { capabilities, collation, user, ..Self::default() };
         login.secret = end.saturating_sub(secret.len())..end;
         if capabilities.has(Capabilities::CONNECT_WITH_DB) {
             // The zero may be missing at the end.
@@ -123,7 +127,8 @@ impl<'b> Login<'b> {
         let database = nul_string(&mut reader).unwrap_or_default();
         let secret = end.saturating_sub(secret.len())..end;
         let mut login = Self { capabilities, user, database, secret, ..Self::default() };
-        if reader.take(2).is_some() {
+        if let Some(collation) = u16_le(&mut reader) {
+            login.collation = collation.to_le_bytes().first().copied();
             login.read_plugin_and_attributes(&mut reader);
         }
         Some(login)

@@ -12,6 +12,7 @@ mod capabilities;
 mod outcome;
 mod command;
 mod login;
+mod charset;
 mod prepared;
 mod attributes;
 mod session;

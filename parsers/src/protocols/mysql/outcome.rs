@@ -5,6 +5,7 @@
 use super::packet::{lenenc, lenenc_string, u16_le};
 use crate::message::{Outcome, Status};
 use crate::reader::Reader;
+use memchr::memmem;
 use smallvec::SmallVec;
 use std::ops::Range;
 
@@ -155,17 +156,41 @@ impl<'b> Failure<'b> {
     /// Where the message quotes something, without the quotes.
     pub(super) fn quoted(&self) -> SmallVec<[Range<usize>; 4]> {
         let mut found = SmallVec::new();
+        // TiDB puts the statement between double quotes.
+        if self.code == 1064
+            && let Some(before) = memmem::find(self.message, b"near \"")
+        {
+            let start = before + b"near \"".len();
+            let end = memchr::memrchr(b'"', self.message).filter(|end| *end >= start);
+            found.push(start..end.unwrap_or(self.message.len()));
+            return found;
+        }
         let mut from = 0;
         while let Some(start) = opening(self.message, from) {
             let rest = self.message.get(start..).unwrap_or_default();
-            // ER_PARSE_ERROR quotes the statement, with quotes of its own in it.
-            let greedy = self.code == 1064;
-            let end = if greedy { memchr::memrchr(b'\'', rest) } else { closing(rest) };
+            let end = if found.is_empty() { self.end_of_first(rest) } else { closing(rest) };
             let end = start + end.unwrap_or(rest.len());
             found.push(start..end);
             from = end + 1;
         }
         found
+    }
+
+    /// Where what is quoted first ends. Some errors quote a value or the statement there, which may
+    /// have any quotes in it.
+    fn end_of_first(&self, rest: &[u8]) -> Option<usize> {
+        match self.code {
+            // Of ER_: duplicate entry (also with the key's name), truncated and wrong values.
+            1062 | 1292 | 1366 | 1411 | 1525 | 1586 | 1690 => {
+                [&b"' for key "[..], b"' for column "]
+                    .iter()
+                    .find_map(|after| memmem::rfind(rest, after))
+                    .or_else(|| memchr::memrchr(b'\'', rest))
+            }
+            // ER_PARSE_ERROR
+            1064 => memchr::memrchr(b'\'', rest),
+            _ => closing(rest),
+        }
     }
 }
 

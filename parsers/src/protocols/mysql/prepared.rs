@@ -103,7 +103,7 @@ impl Statements {
 
     /// What a text says, the same for all who ask.
     pub(super) fn shared(&mut self, text: &[u8], backslash: Backslash) -> Arc<Statement> {
-        let hash = xxh3_64_with_seed(text, u64::from(backslash == Backslash::Plain));
+        let hash = xxh3_64_with_seed(text, backslash as u64);
         if let Some(statement) = self.by_text.get(&hash) {
             return Arc::clone(statement);
         }

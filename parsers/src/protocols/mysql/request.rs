@@ -229,6 +229,7 @@ impl Connection {
             literals.tell(key, out);
         }
         self.session.awaited.push_back(Awaited::results(statement));
+        self.session.notice_charset(text);
         let own = long.then(|| shared.statements.begun(text, backslash));
         self.finish(key, head, header, own, out)
     }
@@ -340,6 +341,7 @@ impl Connection {
         let rest = head.get(1..).unwrap_or_default();
         let login = Login::read_change(rest, self.session.agreed).ok_or(Stop::Bad("login"))?;
         self.session.prepared.clear();
+        self.session.set_collation(login.collation);
         let end = HEADER + header.len;
         let key = self.tell_login(b"CHANGE USER", &login, end, out);
         if shared.settings.locate_secrets {

@@ -19,7 +19,6 @@ use super::session::{Awaited, Phase};
 use crate::message::{Attribute, Kind, Message, Outcome, Pairing, Status, Value};
 use crate::protocol::{Key, Out, Step};
 use crate::reader::Reader;
-use crate::sql::Backslash;
 use smallvec::SmallVec;
 use std::num::{NonZeroU64, NonZeroUsize};
 
@@ -515,8 +514,7 @@ impl Connection {
         response.results += 1;
         response.affected_rows = response.affected_rows.saturating_add(done.affected_rows);
         response.stage = Stage::First;
-        let plain = done.status.no_backslash_escapes();
-        self.session.backslash = if plain { Backslash::Plain } else { Backslash::Escapes };
+        self.session.set_backslash(done.status.no_backslash_escapes());
         if done.status.more_results() {
             return After::More;
         }

@@ -1,6 +1,7 @@
 //! What both sides of a connection share: how far it is, what was agreed on, what is awaited.
 
 use super::capabilities::{Capabilities, Eof};
+use super::charset;
 use super::command::Answer;
 use super::login::{Greeting, Login};
 use super::prepared::PreparedStatements;
@@ -42,6 +43,8 @@ pub(super) struct Session {
     pub(super) prepared: PreparedStatements,
     /// What a backslash is in the client's statements.
     pub(super) backslash: Backslash,
+    /// What it is where it escapes, which the client's character set says.
+    escapes: Backslash,
     /// What the next responses answer, oldest first.
     pub(super) awaited: VecDeque<Awaited>,
     /// The client sends a file, up to an empty packet.
@@ -109,6 +112,7 @@ impl Default for Session {
             namespace: SmallVec::new(),
             prepared: PreparedStatements::default(),
             backslash: Backslash::Escapes,
+            escapes: Backslash::Escapes,
             awaited: VecDeque::new(),
             file: false,
             compressed: false,
@@ -135,6 +139,7 @@ impl Session {
             None => login.capabilities,
         };
         self.phase = Phase::Login;
+        self.set_collation(login.collation);
         self.logging_in = true;
         self.agreed = Some(agreed);
         self.eof = match (agreed.has(Capabilities::DEPRECATE_EOF), self.offered) {
@@ -142,6 +147,30 @@ impl Session {
             (true, Some(_)) => Eof::Deprecated,
             (true, None) => Eof::Unknown,
         };
+    }
+
+    /// The character set of the client's statements, as a login tells it.
+    pub(super) fn set_collation(&mut self, collation: Option<u8>) {
+        if let Some(collation) = collation {
+            self.set_escapes(charset::escapes_in_collation(collation));
+        }
+    }
+
+    /// Notices a statement that says in which character set the next ones are.
+    pub(super) fn notice_charset(&mut self, sql: &[u8]) {
+        if let Some(escapes) = charset::escapes_behind(sql) {
+            self.set_escapes(escapes);
+        }
+    }
+
+    fn set_escapes(&mut self, escapes: Backslash) {
+        self.escapes = escapes;
+        self.set_backslash(self.backslash == Backslash::Plain);
+    }
+
+    /// What the server's status says of backslashes.
+    pub(super) fn set_backslash(&mut self, is_plain: bool) {
+        self.backslash = if is_plain { Backslash::Plain } else { self.escapes };
     }
 
     /// The login has succeeded.

@@ -16,6 +16,22 @@ fn quoted_parts_of_errors_are_masked() {
         "Duplicate entry 'O'Brien' for key 'PRIMARY'",
         "Duplicate entry '?' for key '?'",
     );
+    check_message(
+        1062,
+        "Duplicate entry 'a', 'b', c' for key 'PRIMARY'",
+        "Duplicate entry '?' for key '?'",
+    );
+    check_message(1062, "Duplicate entry 'a'. b'", "Duplicate entry '?'");
+    check_message(
+        1366,
+        "Incorrect integer value: 'x', 'y' for column 'a' at row 1",
+        "Incorrect integer value: '?' for column '?' at row 1",
+    );
+    check_message(
+        1064,
+        r#"syntax to use line 1 column 9 near "it's "secret"" "#,
+        r#"syntax to use line 1 column 9 near "?" "#,
+    );
     check_message(1146, "Table 'shop.t' doesn't exist", "Table '?' doesn't exist");
     check_message(
         1064,
@@ -23,6 +39,26 @@ fn quoted_parts_of_errors_are_masked() {
         "error in your SQL syntax near '?' at line 1",
     );
     check_message(1406, "Data too long for column 'a", "Data too long for column '?");
+}
+
+/// What is shown of a query that has characters of GBK in a literal.
+fn shown_of_gbk(before: Vec<Event>) -> String {
+    let gbk = command(b"\x03SELECT '\xbf\\', 'secret', '' FROM t");
+    let events = [before, vec![gbk, response(&[OK])]].concat();
+    let recording = run(&events, Split::Whole);
+    let asked = recording.messages.iter().rev().find(|message| message.operation == "SELECT");
+    asked.unwrap().attributes.iter().find(|(name, _)| *name == "db.query.text").unwrap().1.clone()
+}
+
+#[test]
+fn backslashes_within_characters_do_not_escape() {
+    let mut named = login(0);
+    named.extend([query("SET NAMES gbk"), response(&[OK])]);
+    assert_eq!(shown_of_gbk(named), "SELECT ?, ?, ? FROM t");
+    let mut agreed = login(0);
+    let Some(Event::Bytes { bytes, .. }) = agreed.get_mut(1) else { panic!("a login") };
+    bytes[4 + 8] = 28;
+    assert_eq!(shown_of_gbk(agreed), "SELECT ?, ?, ? FROM t");
 }
 
 #[test]
