@@ -246,7 +246,7 @@ impl Connection {
             let shown = failure.message.get(..super::errors::MESSAGE);
             text(key, "wirespan.db.error", shown.unwrap_or(failure.message), out);
         } else {
-            text(key, "wirespan.db.error", &masked(failure.message), out);
+            text(key, "wirespan.db.error", &masked(failure.state, failure.message), out);
         }
     }
 
