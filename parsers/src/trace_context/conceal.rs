@@ -33,9 +33,12 @@ impl Concealment {
         self.secrets.are_users(name)
     }
 
-    /// Whether what has this name is secret, by the user's word or without it.
+    /// Whether what has this name is secret, by the user's word or without it. So are cookies, of
+    /// which only the names are shown elsewhere.
     pub(super) fn has(&self, name: &[u8]) -> bool {
-        self.secrets.has(name)
+        let is_cookie =
+            [&b"cookie"[..], b"set-cookie"].iter().any(|c| name.eq_ignore_ascii_case(c));
+        self.secrets.has(name) || (is_cookie && !self.secrets.are_shown())
     }
 
     /// Hands out what stands for an identifier.
@@ -125,6 +128,13 @@ mod tests {
         assert_eq!(text, "");
         assert_ne!(trace, id.trace);
         assert_eq!(hidden(&Concealment::within_run(secrets()), &id).0, trace);
+    }
+
+    #[test]
+    fn cookies_are_secret_unless_secrets_are_shown() {
+        let run = Concealment::within_run(secrets());
+        assert!(run.has(b"Cookie") && run.has(b"set-cookie") && !run.has(b"x-cookie-count"));
+        assert!(!Concealment::within_run(Secrets::shown()).has(b"cookie"));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct BodyReader {
     reading: Reading,
     /// Bytes that may still be read.
     left: usize,
+    /// What may still come of a byte order mark, which stands before nothing but the first byte.
+    mark: &'static [u8],
     found: Found,
 }
 
@@ -78,7 +80,7 @@ impl BodyReader {
             Form::Unknown if json || xml => Reading::Unknown,
             _ => return None,
         };
-        Some(Self { reading, left: READ_LIMIT, found: Found::default() })
+        Some(Self { reading, left: READ_LIMIT, mark: MARK, found: Found::default() })
     }
 
     /// Reads on, and hands out each identifier as its value ends.
@@ -115,12 +117,19 @@ impl BodyReader {
     }
 
     fn byte(&mut self, ids: &OwnIds, byte: u8) {
+        match self.mark.split_first() {
+            Some((expected, rest)) if *expected == byte => {
+                self.mark = rest;
+                return;
+            }
+            _ => self.mark = &[],
+        }
         let goes_on = match &mut self.reading {
             Reading::Unknown => {
                 self.reading = match byte {
                     b'{' | b'[' => Reading::Json(json::Reader::new(ids)),
                     b'<' => Reading::Xml(xml::Reader::new(ids)),
-                    b' ' | b'\t' | b'\r' | b'\n' | 0xef | 0xbb | 0xbf => return,
+                    b' ' | b'\t' | b'\r' | b'\n' => return,
                     _ => Reading::Done,
                 };
                 return match self.reading {
@@ -199,6 +208,9 @@ impl Token {
 /// Bytes of a body that are read.
 pub const READ_LIMIT: usize = 64 << 10;
 
+/// The byte order mark of UTF-8, which some programs put before their texts.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Levels of elements or values that are followed.
 const DEPTH_LIMIT: usize = 128;
 
@@ -258,6 +270,14 @@ mod tests {
         json("json:$.x.id", body, &[]);
         json("json:$[1].id", r#"[{"id":1},{"id":2},{"id":3}]"#, &["id=2"]);
         json("json:$[1]", "[1,2]", &["id=2"]);
+    }
+
+    #[test]
+    fn byte_order_mark_is_passed_over() {
+        json("json:$.id", "\u{feff}{\"id\":1}", &["id=1"]);
+        json("json:$.id", "\u{feff}\u{feff}{\"id\":1}", &[]);
+        xml("xml:/id", "\u{feff}<id>1</id>", &["id=1"]);
+        form("form:id", "id=1", &["id=1"]);
     }
 
     #[test]
