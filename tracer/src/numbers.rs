@@ -64,6 +64,7 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
 /// How often in a second, with three digits.
 pub(crate) fn rate_text(rate: f64) -> String {
     match rate {
+        0.0 => "0".to_owned(),
         rate if rate < 0.01 => "<0.01".to_owned(),
         rate if rate < 9.995 => format!("{rate:.2}"),
         rate if rate < 99.95 => format!("{rate:.1}"),
@@ -96,7 +97,7 @@ mod tests {
         let shares = [(0, 9), (1, 9999), (1, 3), (1, 1), (5, 0)].map(|(a, b)| percent(a, b));
         assert_eq!(shares, ["0", "<0.1", "33", "100", "500"]);
         assert_eq!(percent(7, 100), "7.0");
-        let rates = [0.001, 1.0, 12.34, 1234.5].map(rate_text);
-        assert_eq!(rates, ["<0.01", "1.00", "12.3", "1,235"]);
+        let rates = [0.0, 0.001, 1.0, 12.34, 1234.5].map(rate_text);
+        assert_eq!(rates, ["0", "<0.01", "1.00", "12.3", "1,235"]);
     }
 }

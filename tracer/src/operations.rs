@@ -69,7 +69,7 @@ pub struct Operation {
 }
 
 /// How calls went, and how long they took.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Calls {
     /// How many.
     pub calls: u64,

@@ -64,6 +64,18 @@ const FORMATS: &[(&str, &str)] = &[
     ("chrome-trace", "chrome.json"),
 ];
 
+#[test]
+fn details_tell_statements_of_sql() {
+    let output = Command::new(env!("CARGO_BIN_EXE_wirespan"))
+        .args(["read", "--quiet", "--all", "-v"])
+        .arg(input(&root().join("testdata/captures/postgresql")))
+        .env("COLUMNS", "120")
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("   statement   INSERT INTO items VALUES (?);\n"), "{shown}");
+}
+
 /// The README shows what its command prints; a line of `…` stands for what was left out.
 #[test]
 fn readme_shows_what_the_program_prints() {

@@ -143,7 +143,12 @@ impl Details<'_> {
                         notes.note("key", &clean(key));
                     }
                 }
-                _ => notes.note("request", &request_line(e)),
+                _ => {
+                    notes.note("request", &request_line(e));
+                    for statement in texts(e, "db.query.text") {
+                        notes.note("statement", &clean(statement));
+                    }
+                }
             }
         }
         let [asked, answered] = TRAILER;

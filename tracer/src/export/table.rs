@@ -109,6 +109,9 @@ pub(crate) fn table(
         let names = [caller, callee].map(|name| clean(name.as_bytes()).into_owned());
         Row { names: names.to_vec(), calls: *calls }
     });
+    // Of whom nothing but handshakes is known, a table of its own tells.
+    by_service.retain(Row::has_calls);
+    let between = between.filter(Row::has_calls);
     let whole = Some(services.iter().map(|service| service.calls.total).sum());
     let mut out = String::new();
     for (titles, mut rows, whole) in [
@@ -155,6 +158,12 @@ fn text(operation: &Operation) -> String {
 struct Row {
     names: Vec<String>,
     calls: Calls,
+}
+
+impl Row {
+    fn has_calls(&self) -> bool {
+        self.calls.calls > 0
+    }
 }
 
 impl Order {
@@ -386,6 +395,16 @@ mod tests {
         let rows: Vec<&str> = block.unwrap_or_default().lines().skip(1).collect();
         assert!(matches!(rows[..], [row] if row.contains("POST /orders") && row.ends_with('-')));
         assert_eq!(text.matches("POST").count(), 1);
+    }
+
+    #[test]
+    fn services_without_calls_are_left_out() {
+        let mut services = services();
+        services.iter_mut().for_each(|service| service.calls = Calls::default());
+        let order = Order::Total;
+        let layout = Layout { width: 200, colors: false, ascii: false, order, rows: 9 };
+        let text = String::from_utf8_lossy(&table(&services, &[], Some(60.0), layout)).into_owned();
+        assert!(!text.contains("service  calls") && text.contains("operation"), "{text}");
     }
 
     #[test]
