@@ -92,10 +92,13 @@ impl Connection {
             let (header, there) = match self.next_packet(rest, shared) {
                 Ok(packet) => packet,
                 Err(Stop::Short(more)) => return Ok(self.pause(at, more, out)),
-                Err(bad) => return Err(bad),
+                Err(bad) => return self.stop(at, bad, out),
             };
             self.response.unnumbered = false;
-            let after = self.packet(header, there, at, input, shared, out)?;
+            let after = match self.packet(header, there, at, input, shared, out) {
+                Ok(after) => after,
+                Err(stop) => return self.stop(at, stop, out),
+            };
             self.response.sequence = header.sequence.wrapping_add(1);
             self.response.continued = header.goes_on();
             let end = at + HEADER + header.len;
@@ -148,6 +151,14 @@ impl Connection {
             out.extend(key, at);
         }
         Step::Used(used)
+    }
+
+    /// Leaves a packet that makes no sense to the next call, so that what is before it is used.
+    fn stop(&self, at: usize, stop: Stop, out: &mut dyn Out) -> Result<Step, Stop> {
+        if at == 0 {
+            return Err(stop);
+        }
+        Ok(self.pause(at, NonZeroUsize::MIN, out))
     }
 
     fn packet(
