@@ -261,6 +261,11 @@ impl Statement {
         &self.text
     }
 
+    /// About how many bytes of memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Self>() + self.text.len() + self.target().len() + self.summary().len()
+    }
+
     /// Adds to a message what is neither its operation nor its target: `db.query.text`,
     /// `db.query.summary`, and the identifiers in comments; with details also what else comments
     /// say, as `wirespan.db.comment.<key>`.

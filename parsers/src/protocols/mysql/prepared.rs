@@ -20,6 +20,8 @@ pub(super) struct Prepared {
 pub(super) struct PreparedStatements {
     /// By id; the server gives a new one a higher id, so that the lowest is the oldest.
     by_id: BTreeMap<u32, Prepared>,
+    /// Of all of them, also where other connections share them.
+    bytes: usize,
     /// The latest, which MariaDB's clients may execute before they know its id.
     latest: Option<Prepared>,
 }
@@ -31,19 +33,29 @@ impl PreparedStatements {
         self.latest = Some(Prepared { statement, parameters });
     }
 
-    /// The server has prepared it; says whether an older one had to go for it.
-    pub(super) fn insert(&mut self, id: u32, prepared: Prepared) -> bool {
+    /// The server has prepared it; gives how many older ones had to go for it.
+    pub(super) fn insert(&mut self, id: u32, prepared: Prepared) -> usize {
         if let Some(latest) = &mut self.latest
             && Arc::ptr_eq(&latest.statement, &prepared.statement)
         {
             latest.parameters = prepared.parameters;
         }
+        self.remove(id);
+        self.bytes += prepared.statement.size();
         self.by_id.insert(id, prepared);
-        self.by_id.len() > PREPARED_LIMIT && self.by_id.pop_first().is_some()
+        let mut dropped = 0;
+        while self.by_id.len() > PREPARED_LIMIT || (self.bytes > BYTES && self.by_id.len() > 1) {
+            let Some((_, oldest)) = self.by_id.pop_first() else { break };
+            self.bytes = self.bytes.saturating_sub(oldest.statement.size());
+            dropped += 1;
+        }
+        dropped
     }
 
     pub(super) fn remove(&mut self, id: u32) -> Option<Prepared> {
-        self.by_id.remove(&id)
+        let removed = self.by_id.remove(&id)?;
+        self.bytes = self.bytes.saturating_sub(removed.statement.size());
+        Some(removed)
     }
 
     /// What an id stands for; of MariaDB -1 is the latest.
@@ -57,7 +69,7 @@ impl PreparedStatements {
     /// The server forgets all of them.
     pub(super) fn clear(&mut self) {
         self.by_id.clear();
-        self.latest = None;
+        (self.bytes, self.latest) = (0, None);
     }
 }
 
@@ -67,6 +79,7 @@ pub(super) struct Statements {
     lexer: Lexer,
     settings: Arc<Settings>,
     by_text: HashMap<u64, Arc<Statement>>,
+    bytes: usize,
 }
 
 impl Statements {
@@ -75,6 +88,7 @@ impl Statements {
             lexer: Lexer::new(Dialect::MySql, settings),
             settings: Arc::clone(settings),
             by_text: HashMap::new(),
+            bytes: 0,
         }
     }
 
@@ -108,10 +122,12 @@ impl Statements {
             return Arc::clone(statement);
         }
         let statement = Arc::new(self.read(text, backslash, &mut |_| {}).clone());
-        if self.by_text.len() >= SHARED_LIMIT {
+        if self.by_text.len() >= SHARED_LIMIT || self.bytes > BYTES {
             // Those in use live on with their connections.
             self.by_text.clear();
+            self.bytes = 0;
         }
+        self.bytes += statement.size();
         self.by_text.insert(hash, Arc::clone(&statement));
         statement
     }
@@ -125,3 +141,44 @@ pub(super) const PREPARED_LIMIT: usize = 1024;
 
 /// Texts of one shard that are shared.
 const SHARED_LIMIT: usize = 4096;
+/// Bytes of the statements of one connection, and of those that are shared.
+const BYTES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn statements() -> Statements {
+        Statements::new(&Arc::new(Settings::default()))
+    }
+
+    fn long(number: usize) -> Vec<u8> {
+        format!("SELECT {} FROM t{number}", "a, ".repeat(1_300)).into_bytes()
+    }
+
+    #[test]
+    fn long_statements_of_a_connection_are_kept_up_to_a_size() {
+        let (mut statements, mut prepared) = (statements(), PreparedStatements::default());
+        let mut dropped = 0;
+        for id in 0..900 {
+            let statement = statements.shared(&long(id as usize), Backslash::Escapes);
+            dropped += prepared.insert(id, Prepared { statement, parameters: 0 });
+        }
+        assert!((600..700).contains(&dropped), "{dropped}");
+        assert!(prepared.find(0).is_none() && prepared.find(899).is_some());
+        assert!(statements.bytes <= BYTES + (8 << 10) && statements.by_text.len() < 300);
+        for id in 0..900 {
+            prepared.remove(id);
+        }
+        assert_eq!(prepared.bytes, 0);
+    }
+
+    #[test]
+    fn id_that_is_given_again_is_one() {
+        let (mut statements, mut prepared) = (statements(), PreparedStatements::default());
+        for _ in 0..3 * PREPARED_LIMIT {
+            let statement = statements.shared(b"SELECT 1", Backslash::Escapes);
+            assert_eq!(prepared.insert(1, Prepared { statement, parameters: 0 }), 0);
+        }
+    }
+}

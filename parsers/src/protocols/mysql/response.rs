@@ -469,7 +469,7 @@ impl Connection {
         let statement = self.response.answers.as_mut().and_then(|answers| answers.statement.take());
         if let Some(statement) = statement {
             self.response.may_trail = false;
-            if self.session.prepared.insert(id, Prepared { statement, parameters }) {
+            for _ in 0..self.session.prepared.insert(id, Prepared { statement, parameters }) {
                 out.lost("mysql prepared statements over the limit");
             }
         }

@@ -13,6 +13,7 @@ pub(super) struct Named {
     /// By turn: the hashes of the names.
     turns: BTreeMap<u64, u64>,
     turn: u64,
+    /// Of all of them; several names of one statement are counted each.
     bytes: usize,
 }
 
@@ -21,7 +22,7 @@ impl Named {
     pub(super) fn insert(&mut self, name: &[u8], statement: Arc<Statement>) -> usize {
         self.remove(name);
         let hash = xxh3_64(name);
-        self.bytes += cost(&statement);
+        self.bytes += statement.size();
         self.known.insert(hash, (self.turn, statement));
         self.turns.insert(self.turn, hash);
         self.turn += 1;
@@ -48,14 +49,9 @@ impl Named {
 
     fn forget(&mut self, hash: u64) -> Option<u64> {
         let (turn, statement) = self.known.remove(&hash)?;
-        self.bytes = self.bytes.saturating_sub(cost(&statement));
+        self.bytes = self.bytes.saturating_sub(statement.size());
         Some(turn)
     }
-}
-
-/// About what it takes; several names of one statement are counted each.
-fn cost(statement: &Statement) -> usize {
-    statement.text().len() + size_of::<Statement>()
 }
 
 /// Names that are known at a time.
