@@ -24,8 +24,8 @@ fn kept_inputs_break_no_rule() {
 /// The inputs of one target, each behind its length.
 fn inputs(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/fuzz");
-    let packed = fs::read(folder.join(name).with_extension("zst")).unwrap();
-    let packed = zstd::decode_all(packed.as_slice()).unwrap();
+    let packed = fs::read(folder.join(name).with_extension("zst")).expect("kept inputs");
+    let packed = zstd::decode_all(packed.as_slice()).expect("zstd");
     let mut rest = packed.as_slice();
     let mut inputs = Vec::new();
     while let Some((length, after)) = rest.split_first_chunk() {
