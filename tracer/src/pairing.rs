@@ -1,6 +1,6 @@
 //! Messages to exchanges: in order within a lane, or by id. One pairing serves one flow.
 
-use crate::doubt::Doubt;
+use crate::doubt::{Doubt, TurnTaking};
 use crate::exchange::{
     Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, ProtocolIndex, RESOURCE,
     STATUS_TEXT, Sort, State, Text, Turns,
@@ -32,6 +32,8 @@ pub struct Pairing {
     pipelined: bool,
     /// Whose answers come next is not sure, since something was lost.
     doubt: Option<Doubt>,
+    /// Whether the client waits for all answers before it asks again.
+    turns: TurnTaking,
     /// The nanoseconds that the slowest answer took to begin.
     slowest: Option<i64>,
 }
@@ -233,6 +235,7 @@ impl Pairing {
 
     /// Whole requests may lie in a gap that was known at this time, and their responses still come.
     pub fn requests_lost(&mut self, at: Timestamp) {
+        self.turns.loss();
         self.doubt_from(self.ordinal, at);
     }
 
@@ -245,7 +248,7 @@ impl Pairing {
             self.doubt_from(self.ordinal, at);
         }
         self.finish_in_order(exchanges);
-        self.hears();
+        self.misses();
     }
 
     /// One response is known, and those behind it may lie in a gap that was known at this time.
@@ -253,15 +256,20 @@ impl Pairing {
         let is_open = |open: &&Open| open.is_in_order() && open.exchange.response.is_none();
         if let Some(first) = self.open.iter().find(is_open) {
             self.doubt = Some(Doubt::new(first.exchange.ordinal, at));
-            self.hears();
+            self.misses();
         }
     }
 
     /// Bytes of the server come.
-    pub fn hears(&mut self) {
-        if let Some(doubt) = &mut self.doubt {
-            doubt.hears();
-        }
+    pub fn hears(&mut self, seen: &Seen) {
+        self.turns.hears(seen.ack);
+        self.doubt.iter_mut().for_each(Doubt::hears);
+    }
+
+    /// Bytes of the server are lost.
+    pub fn misses(&mut self) {
+        self.turns.misses();
+        self.doubt.iter_mut().for_each(Doubt::hears);
     }
 
     fn doubt_from(&mut self, ordinal: u32, at: Timestamp) {
@@ -330,6 +338,7 @@ impl Pairing {
         if let Matching::InOrder(_) = matching
             && message.kind != Kind::OneWay
         {
+            self.take_turn(&place, exchanges);
             self.request_in_doubt(place.first.at, exchanges);
         }
         if self.open.len() >= OPEN || (exchanges.full() && !self.open.is_empty()) {
@@ -421,7 +430,10 @@ impl Pairing {
         let Matching::InOrder(_) = matching else { return None };
         let before = self.open.iter_mut().rev().find(|open| open.matching == matching)?;
         let exchange = &mut before.exchange;
-        self.pipelined |= exchange.response.is_none() && exchange.sort != Sort::OneWay;
+        if exchange.response.is_none() && exchange.sort != Sort::OneWay && !self.pipelined {
+            self.pipelined = true;
+            self.turns.begins_anew();
+        }
         exchange.pipeline = exchange.pipeline.or(exchange.request.seq);
         exchange.pipeline
     }
@@ -463,6 +475,28 @@ impl Pairing {
         })
     }
 
+    /// A request begins on a lane. Of a client that takes turns with the server, one that begins a
+    /// turn is behind all answers, so that nothing is in doubt.
+    fn take_turn(&mut self, place: &Place, exchanges: &mut dyn Exchanges) {
+        if self.turns.request(place.seq, place.first.ack) {
+            let waits = |open: &Open| {
+                open.is_in_order()
+                    && open.exchange.response.is_none()
+                    && !open.exchange.sort.is_one_way()
+            };
+            if self.doubt.is_none() {
+                match self.open.iter().any(waits) {
+                    true => self.turns.breaks(),
+                    false => self.turns.keeps(self.pipelined),
+                }
+            } else if self.turns.keeps_in_doubt(self.pipelined) {
+                self.doubt = None;
+                self.finish_in_order(exchanges);
+            }
+        }
+        self.turns.goes_on();
+    }
+
     /// A request begins on a lane; if the connection was idle before it, nothing is in doubt.
     fn request_in_doubt(&mut self, at: Timestamp, exchanges: &mut dyn Exchanges) {
         let Some(doubt) = &mut self.doubt else { return };
@@ -487,6 +521,7 @@ impl Pairing {
             && doubtful
         {
             doubt.answer(place.first.at);
+            self.turns.leaves_alone();
             if let Some(at) = next.filter(|_| self.pipelined || doubt.is_hasty()) {
                 self.finish(at, State::ResponseLost, exchanges);
             }

@@ -284,7 +284,7 @@ impl FlowDecoder {
         found: &mut dyn Found,
     ) {
         if matches!(self.mode, Mode::Reading { client, .. } if from != client) {
-            self.pairing.hears();
+            self.pairing.hears(seen);
         }
         let side = &mut self.sides[from.index()];
         if side.stopped {
@@ -475,7 +475,7 @@ impl FlowDecoder {
         let mut lost = lost.get();
         if let Mode::Reading { conn, client, .. } = self.mode {
             if from != client {
-                self.pairing.hears();
+                self.pairing.misses();
             }
             let side = &mut self.sides[from.index()];
             if side.skip > 0 && side.buffer.is_empty() {

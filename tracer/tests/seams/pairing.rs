@@ -281,6 +281,64 @@ fn busy_pipeline_makes_no_wrong_pair_behind_a_gap() {
     }
 }
 
+#[test]
+fn client_that_takes_turns_is_paired_again_soon_behind_a_gap() {
+    for talk in Talk::ALL {
+        for (lost, count) in (0..6).flat_map(|lost| (1..=3).map(move |count| (lost, count))) {
+            let mut conversation = Conversation::new(talk);
+            let mut right = Vec::new();
+            for turn in 0..24 {
+                right.extend(turn_of_three(&mut conversation, turn));
+                if turn == 20 {
+                    conversation.loses(lost..lost + count);
+                }
+            }
+            let lines = conversation.lines(&conversation.run());
+            let told = format!("{talk:?}, {count} packets from the last but {lost}: {lines:?}");
+            let right: Vec<&str> = right.iter().map(String::as_str).collect();
+            assert!(no_wrong_pair(&lines, &right), "{told}");
+            let behind = lines.iter().rev().zip(right[66..].iter().rev());
+            assert!(behind.clone().all(|(line, right)| line == right), "{told}");
+        }
+    }
+}
+
+#[test]
+fn client_that_once_did_not_wait_is_not_trusted_to_take_turns() {
+    for talk in Talk::ALL {
+        let mut conversation = Conversation::new(talk);
+        conversation.asks(talk.asks("x")).asks(talk.asks("y")).tells(talk.tells(1));
+        conversation.asks(talk.asks("z")).tells(talk.tells(2)).tells(talk.tells(3));
+        for turn in 0..20 {
+            turn_of_three(&mut conversation, turn);
+        }
+        conversation.asks(talk.asks("a")).asks(talk.asks("b")).tells(talk.tells(1));
+        conversation.asks(talk.asks("c")).loses(0..1).tells(talk.tells(2));
+        conversation.asks(talk.asks("d")).loses(0..1).tells(talk.tells(3));
+        conversation.asks(talk.asks("e")).tells(talk.tells(4)).tells(talk.tells(6));
+        let lines = conversation.lines(&conversation.run());
+        assert!(no_wrong_pair(&lines[63..], &RIGHT), "{talk:?}: {lines:?}");
+    }
+}
+
+/// Three requests, the last one in a packet of its own, and their answers; gives the pairs.
+fn turn_of_three(conversation: &mut Conversation, turn: usize) -> Vec<String> {
+    let talk = conversation.talk;
+    let calls = [0, 1, 2].map(|n| (["a", "b", "c"][n], (turn * 3 + n) % 7 + 1));
+    let abouts = calls.map(|(about, number)| format!("{about}{}", LETTERS[turn].repeat(number)));
+    let [a, b, c] = abouts.each_ref().map(|about| talk.asks(about));
+    conversation.asks([a, b].concat()).asks(c);
+    for (_, number) in calls {
+        conversation.tells(talk.tells(number));
+    }
+    abouts.iter().zip(calls).map(|(about, (_, number))| format!("{about} {number}")).collect()
+}
+
+const LETTERS: [&str; 24] = [
+    "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s",
+    "t", "u", "v", "w", "x",
+];
+
 const RIGHT: [&str; 7] = ["first 5", "a 1", "b 2", "c 3", "d 4", "e 6", "f 7"];
 
 /// Whether each call has its own answer, or none.
