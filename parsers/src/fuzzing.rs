@@ -158,7 +158,8 @@ pub fn detection(data: &[u8]) {
 pub fn sql(data: &[u8]) {
     let Some((choice, sql)) = data.split_first() else { return };
     let dialect = if choice & 1 == 0 { Dialect::MySql } else { Dialect::PostgreSql };
-    let mut lexer = Lexer::new(dialect, &Arc::default());
+    let settings = Settings { locate_secrets: true, ..Settings::default() };
+    let mut lexer = Lexer::new(dialect, &Arc::new(settings));
     let mut read = |length: usize| {
         let mut literals = vec![false; sql.len()];
         lexer.restart();

@@ -233,6 +233,7 @@ STATEMENTS = [
     "UPDATE {v} SET token = '{s}', note = 'it''s {s}' WHERE id IN ({n}, {n})",
     "DELETE FROM {v} WHERE card = {n} OR name LIKE '%{s}%' /* by hand */",
     "SELECT * FROM {v} WHERE note = '/* {s}' AND other = '-- {s}' LIMIT 5",
+    "SELECT name FROM {v} /*route='r',password='{s}',token='{s}'*/ -- api_key: {s}",
     "SELECT 'a' 'b{s}', card FROM {v} WHERE at > '2026-01-01 {s}'",
 ]
 MYSQL_ONLY = [

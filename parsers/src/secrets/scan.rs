@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 use std::ops::Range;
 
 /// Reads one text.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Scanner {
     state: State,
     /// The latest name, its last [`NAME_LIMIT`] bytes.

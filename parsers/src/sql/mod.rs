@@ -17,6 +17,7 @@ pub use token::Backslash;
 
 use crate::message::{Attribute, Value};
 use crate::protocol::{Key, Out};
+use crate::secrets::scan;
 use crate::settings::Settings;
 use crate::trace_context::{Collector, TraceContext};
 use comment::{Pair, Pairs};
@@ -57,6 +58,7 @@ impl Lexer {
                 names: Names::default(),
                 pairs: Pairs::default(),
                 hint: false,
+                scanner: scan::Scanner::default(),
             },
             statement: Statement {
                 settings: Asked(Some(Arc::clone(settings))),
@@ -79,7 +81,8 @@ impl Lexer {
         self.statement.clear();
     }
 
-    /// Reads on; `literal` is told which bytes of the piece belong to literals, without quotes.
+    /// Reads on; `literal` is told which bytes of the piece belong to literals, without quotes, and
+    /// where secrets are located, which are secret by name in comments.
     pub fn read(&mut self, piece: &[u8], literal: &mut dyn FnMut(Range<usize>)) {
         self.scanner.read(piece, &mut self.parts, literal);
     }
@@ -121,6 +124,8 @@ struct Parts {
     pairs: Pairs,
     /// Hints are read, which name tables that the statement names itself.
     hint: bool,
+    /// Looks for secrets in a comment.
+    scanner: scan::Scanner,
 }
 
 impl Parts {
@@ -129,6 +134,7 @@ impl Parts {
         self.names.clear();
         self.pairs.clear();
         self.hint = false;
+        self.scanner = scan::Scanner::default();
     }
 }
 
@@ -191,7 +197,25 @@ impl Tokens for Parts {
         }
     }
 
+    fn comment_bytes(&mut self, bytes: &[u8], secret: &mut dyn FnMut(Range<usize>)) {
+        if !self.settings.locate_secrets {
+            return;
+        }
+        self.scanner.read(&self.settings.secrets, bytes, &mut |range| {
+            // What could close the comment stays.
+            let closing = |byte: &u8| matches!(byte, b'*' | b'/');
+            let mut start = range.start;
+            for part in bytes.get(range).unwrap_or_default().split(closing) {
+                if !part.is_empty() {
+                    secret(start..start + part.len());
+                }
+                start += part.len() + 1;
+            }
+        });
+    }
+
     fn comment(&mut self, content: &[u8]) {
+        self.scanner = scan::Scanner::default();
         self.pairs.read(content, &self.settings.secrets);
     }
 

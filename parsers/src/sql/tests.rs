@@ -228,6 +228,18 @@ fn places_of_literals_are_told() {
     assert_eq!(places(Dialect::PostgreSql, "SELECT 'a''b', $x$y$z$x$"), ["a", "b", "y", "z"]);
 }
 
+#[test]
+fn secrets_of_comments_are_told_where_that_is_asked() {
+    let settings = Arc::new(Settings { locate_secrets: true, ..Settings::default() });
+    let places = |sql: &str| {
+        let (_, literals) = read(Dialect::PostgreSql, sql, &settings);
+        literals.into_iter().map(|range| sql[range].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(places("SELECT 7 /*route='r',password='p%27q'*/"), ["7", "p%27q"]);
+    assert_eq!(places("SELECT a /* token: x/y*/ FROM t -- pwd=z w"), ["x", "y", "z"]);
+    assert_eq!(places("SELECT a /* password='b */ FROM t /* c='d' */"), ["b "]);
+}
+
 fn check_names(sql: &str, operation: &str, target: &str, summary: &str) {
     for dialect in [Dialect::MySql, Dialect::PostgreSql] {
         let (statement, _) = read(dialect, sql, &Arc::default());

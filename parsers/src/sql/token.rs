@@ -22,7 +22,9 @@ pub(super) trait Tokens {
     fn placeholder(&mut self, text: &[u8]);
     /// Any other byte.
     fn sign(&mut self, byte: u8);
-    /// What a comment says. Cut behind [`COMMENT_LIMIT`].
+    /// Bytes of a comment, with what closes it; `secret` is told which of them are secret.
+    fn comment_bytes(&mut self, bytes: &[u8], secret: &mut dyn FnMut(Range<usize>));
+    /// What the comment says that is over. Cut behind [`COMMENT_LIMIT`].
     fn comment(&mut self, content: &[u8]);
     /// What stands in a comment is read by the server: `/*+` or `/*!50700`.
     fn open_comment(&mut self, opening: &[u8], inside: Inside);
@@ -222,11 +224,13 @@ impl Scanner {
                 State::Dashes => self.dashes(*first, tokens),
                 State::Slash => self.slash(*first, tokens),
                 State::Star => self.star(*first, tokens),
-                State::LineComment => self.line_comment(rest, tokens),
+                State::LineComment => self.line_comment(rest, tokens, &mut literal),
                 State::CommentOpened => self.comment_opened(*first, tokens),
                 State::CommentM => self.comment_m(*first),
                 State::Version => self.version(rest, tokens),
-                State::Comment { depth, last } => self.comment(depth, last, rest, tokens),
+                State::Comment { depth, last } => {
+                    self.comment(depth, last, rest, tokens, &mut literal)
+                }
             };
         }
     }
@@ -561,12 +565,19 @@ impl Scanner {
         0
     }
 
-    fn line_comment(&mut self, rest: &[u8], tokens: &mut impl Tokens) -> usize {
+    fn line_comment(
+        &mut self,
+        rest: &[u8],
+        tokens: &mut impl Tokens,
+        secret: &mut dyn FnMut(Range<usize>),
+    ) -> usize {
         let end = match self.dialect {
             Dialect::MySql => memchr(b'\n', rest),
             Dialect::PostgreSql => memchr2(b'\n', b'\r', rest),
         };
-        self.keep(rest.get(..end.unwrap_or(rest.len())).unwrap_or_default(), COMMENT_LIMIT);
+        let content = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        tokens.comment_bytes(content, secret);
+        self.keep(content, COMMENT_LIMIT);
         match end {
             Some(end) => {
                 self.close_comment(tokens);
@@ -637,6 +648,7 @@ impl Scanner {
         mut last: u8,
         rest: &[u8],
         tokens: &mut impl Tokens,
+        secret: &mut dyn FnMut(Range<usize>),
     ) -> usize {
         let mut used = 0;
         while let Some(byte) = rest.get(used) {
@@ -661,6 +673,7 @@ impl Scanner {
                         if self.room.last() == Some(&b'*') {
                             self.room.pop();
                         }
+                        tokens.comment_bytes(rest.get(..used).unwrap_or_default(), secret);
                         self.close_comment(tokens);
                         return used;
                     }
@@ -673,6 +686,7 @@ impl Scanner {
             }
             self.keep(&[*byte], COMMENT_LIMIT);
         }
+        tokens.comment_bytes(rest, secret);
         self.state = State::Comment { depth, last };
         rest.len()
     }
