@@ -27,7 +27,7 @@ run() {
   return $code
 }
 
-trees() { sed -E '/^service +(calls|operation) /,$d' "$1"; }
+trees() { sed -E '/^service +(calls|operation|handshake) /,$d' "$1"; }
 
 check() {
   capture=$1
