@@ -128,6 +128,17 @@ const EXCHANGES_PER_RUN: u32 = 500_000;
 
 const CASES: &[Case] = &[
     Case {
+        protocol: "http",
+        transport: Transport::Tcp,
+        what: "GET and its 304, ten headers",
+        request: b"GET /items/17?page=2 HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: curl/8.5\r\n\
+            Accept: */*\r\nX-Request-ID: 5a1f6c2e-0f1d-4b7c-9a53-2f4f2f8f9a10\r\n\
+            traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n",
+        response:
+            b"HTTP/1.1 304 Not Modified\r\nServer: nginx\r\nDate: Sun, 29 Nov 2026 18:00:00 GMT\r\n\
+            ETag: \"1\"\r\nConnection: keep-alive\r\nCache-Control: no-cache\r\n\r\n",
+    },
+    Case {
         protocol: "redis",
         transport: Transport::Tcp,
         what: "GET and its value",
