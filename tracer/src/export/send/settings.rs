@@ -224,7 +224,17 @@ fn parsed(url: &str) -> Result<Uri, String> {
     let uri: Uri = url.parse().map_err(|_| NO_URL.to_owned())?;
     let is_known = matches!(uri.scheme_str(), Some("http" | "https"));
     let has_host = uri.host().is_some_and(|host| !host.is_empty());
-    if is_known && has_host { Ok(uri) } else { Err(NO_URL.to_owned()) }
+    if !(is_known && has_host) {
+        return Err(NO_URL.to_owned());
+    }
+    // `http` takes any digits for a port, and then knows none.
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let (_, behind_host) = authority.split_once(uri.host().unwrap_or_default()).unwrap_or_default();
+    let behind_host = authority.rsplit_once(']').map_or(behind_host, |(_, behind)| behind);
+    if behind_host.contains(':') && uri.port_u16().is_none() {
+        return Err(NO_PORT.to_owned());
+    }
+    Ok(uri)
 }
 
 /// The login goes into a header, and nowhere else.
@@ -297,6 +307,7 @@ const DEFAULT_ENDPOINT: &str = "http://localhost:4318";
 const TRACES: &str = "/v1/traces";
 const TIMEOUT: Duration = Duration::from_secs(10);
 const NO_URL: &str = "name an URL such as http://localhost:4318";
+const NO_PORT: &str = "a port is a number up to 65535, mostly 4318";
 /// Attributes of resources that the packets tell.
 const OURS: &[&str] = &["service.name", "service.instance.id", "wirespan.network"];
 /// Where systems keep the certificates that they believe.
@@ -355,6 +366,12 @@ mod tests {
         refused(&[(ALL, "localhost:4318")], &format!("{ALL}: {NO_URL}"));
         refused(&[(ALL, "ftp://a")], &format!("{ALL}: {NO_URL}"));
         refused(&[(OF_TRACES, "http://")], &format!("{OF_TRACES}: {NO_URL}"));
+        refused(&[(OF_TRACES, "http://a:99999")], &format!("{OF_TRACES}: {NO_PORT}"));
+        for url in
+            ["http://a:65535", "http://a", "http://[::1]", "http://u:p@[::1]:1", "http://u:p@a"]
+        {
+            assert!(settings(Some(url), &[]).is_ok(), "{url}");
+        }
         refused(
             &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
             "OTEL_EXPORTER_OTLP_PROTOCOL=grpc: only http/protobuf and http/json are spoken; set it \
