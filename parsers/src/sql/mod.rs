@@ -60,10 +60,7 @@ impl Lexer {
                 hint: false,
                 scanner: scan::Scanner::default(),
             },
-            statement: Statement {
-                settings: Asked(Some(Arc::clone(settings))),
-                ..Statement::default()
-            },
+            statement: Statement { settings: Arc::clone(settings), ..Statement::default() },
         }
     }
 
@@ -231,25 +228,22 @@ impl Tokens for Parts {
 }
 
 /// What a statement says. It may be kept, as one that was prepared is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Statement {
     text: Vec<u8>,
     found: Found,
     pairs: Pairs,
-    settings: Asked,
+    settings: Arc<Settings>,
 }
 
-/// What the run asks; it makes no statement another one.
-#[derive(Clone, Debug, Default)]
-struct Asked(Option<Arc<Settings>>);
-
-impl PartialEq for Asked {
-    fn eq(&self, _other: &Self) -> bool {
-        true
+/// What the run asks makes no statement another one.
+impl PartialEq for Statement {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.text, &self.found, &self.pairs) == (&other.text, &other.found, &other.pairs)
     }
 }
 
-impl Eq for Asked {}
+impl Eq for Statement {}
 
 impl Statement {
     fn clear(&mut self) {
@@ -317,8 +311,7 @@ impl Statement {
 
     /// The identifiers in its comments.
     pub fn contexts(&self, found: &mut dyn FnMut(&TraceContext<'_>)) {
-        let ids = self.settings.0.as_ref().map(|settings| &settings.ids);
-        let mut collector = ids.map(Collector::new).unwrap_or_default();
+        let mut collector = Collector::new(&self.settings.ids);
         for pair in self.pairs.iter() {
             collector.header(header(pair), &pair.value);
             collector.sql_pair(&pair.key, &pair.value);
