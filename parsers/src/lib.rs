@@ -4,6 +4,8 @@
 //! bytes.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::disallowed_methods)]
 
+#[cfg(test)]
+mod random;
 pub mod reader;
 pub mod secrets;
 pub mod trace_context;

@@ -30,6 +30,7 @@ mod tests {
     use crate::fuzzing::{self, Event, Recording, Split, Vector, check, drive, flow};
     use crate::message::Side;
     use crate::protocol::{Probe, Transport};
+    use crate::random::Random;
     use std::collections::BTreeSet;
     use std::fs;
     use std::num::NonZeroU64;
@@ -269,22 +270,6 @@ mod tests {
             }
         }
         events
-    }
-
-    /// SplitMix64, <https://prng.di.unimi.it/splitmix64.c>.
-    struct Random(u64);
-
-    impl Random {
-        fn next(&mut self) -> u64 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^ (z >> 31)
-        }
-
-        fn below(&mut self, limit: usize) -> usize {
-            (self.next() % limit as u64) as usize
-        }
     }
 
     const SEED: u64 = 0x77_69_72_65;

@@ -490,13 +490,12 @@ mod tests {
             b"averyveryverylongnameof",
         ];
         let secrets = Secrets::default();
-        let mut state: u64 = 11;
+        let mut random = crate::random::Random(11);
         let mut overlooked = 0;
         for _ in 0..30_000 {
             let mut text = Vec::new();
             for _ in 0..12 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                text.extend_from_slice(PARTS[(state >> 33) as usize % PARTS.len()]);
+                text.extend_from_slice(PARTS[random.below(PARTS.len())]);
             }
             if !may_hold(&secrets, &text) {
                 overlooked += 1;

@@ -1,6 +1,7 @@
 //! What is read of statements, whole and in pieces.
 
 use super::*;
+use crate::random::Random;
 
 fn read(dialect: Dialect, sql: &str, settings: &Arc<Settings>) -> (Statement, Vec<Range<usize>>) {
     let mut lexer = Lexer::new(dialect, settings);
@@ -441,14 +442,6 @@ fn what_is_told_of_a_statement() {
     assert!(shown.len() <= SHOWN_LIMIT + 3 && text(shown).ends_with("é, …"), "{}", text(shown));
 }
 
-/// SplitMix64, <https://prng.di.unimi.it/splitmix64.c>.
-fn random(state: &mut u64) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 33) as usize
-}
-
 #[test]
 fn any_parts_in_any_order_are_read_alike_in_pieces() {
     const PARTS: &[&str] = &[
@@ -496,11 +489,11 @@ fn any_parts_in_any_order_are_read_alike_in_pieces() {
         "a:b",
         "%27",
     ];
-    let mut state = 7;
+    let mut random = Random(7);
     for _ in 0..4000 {
-        let mut data = vec![random(&mut state) as u8 & 31];
-        for _ in 0..1 + random(&mut state) % 24 {
-            data.extend_from_slice(PARTS[random(&mut state) % PARTS.len()].as_bytes());
+        let mut data = vec![random.below(32) as u8];
+        for _ in 0..1 + random.below(24) {
+            data.extend_from_slice(PARTS[random.below(PARTS.len())].as_bytes());
         }
         crate::fuzzing::sql(&data);
     }
