@@ -95,6 +95,14 @@ impl<W: Write> Savefile<W> {
         Ok(number)
     }
 
+    /// Lets what was written so far be seen by others.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.writer.get_mut().flush()
+    }
+
     /// How many packets were written.
     pub fn packets(&self) -> u64 {
         self.packets

@@ -130,6 +130,13 @@ impl<'a> Joining<'a> {
         self.emit();
     }
 
+    /// Whoever waits for traces is to see those that were handed out.
+    pub fn flush(&mut self) {
+        if self.error.is_none() {
+            self.error = self.sink.flush().err();
+        }
+    }
+
     /// Nothing more happens. Gives the counts of what was joined, the numbers of the points, and
     /// what the sink said if it failed.
     pub fn finish(mut self) -> (Summary, PointNumbers, Option<io::Error>) {

@@ -34,4 +34,5 @@ pub mod import;
 pub mod config;
 pub mod pipeline;
 pub mod cut;
+pub mod recorder;
 pub mod cli;

@@ -96,6 +96,7 @@ pub fn run(
                         })
                         .collect(),
                     until: present.until,
+                    live: present.live,
                     networks: std::mem::take(&mut present.networks),
                 }
             },
@@ -150,6 +151,8 @@ struct Work {
     until: Timestamp,
     /// Numbers that stand for the networks in derived ids.
     networks: Vec<u64>,
+    /// Somebody waits for what is found in it.
+    live: bool,
     /// Nothing comes after it.
     last: bool,
 }
@@ -211,6 +214,7 @@ impl Reader<'_> {
         }
         work.until = self.decoder.now();
         work.networks = networks.iter().map(network::number).collect();
+        work.live = self.source.is_live();
         work.last = self.ended;
     }
 
@@ -248,6 +252,7 @@ fn wire_bytes(batch: &Batch) -> u64 {
 struct Told {
     events: Vec<Vec<Event>>,
     until: Timestamp,
+    live: bool,
     networks: Vec<u64>,
 }
 
@@ -270,6 +275,9 @@ impl Told {
         }
         self.events.iter_mut().for_each(Vec::clear);
         joining.advance(self.until);
+        if self.live {
+            joining.flush();
+        }
     }
 }
 

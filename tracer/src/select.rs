@@ -247,6 +247,10 @@ impl<S: SpanSink> SpanSink for Selecting<S> {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         for trace in self.slowest.take().into_iter().flat_map(|mut slowest| slowest.take()) {
             self.show(std::slice::from_ref(&trace))?;

@@ -171,6 +171,14 @@ pub trait SpanSink {
         traces.iter().try_for_each(|trace| self.trace(trace))
     }
 
+    /// Whoever waits for traces is to see those that were given.
+    ///
+    /// # Errors
+    /// What the operating system said on writing.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// There are no more.
     ///
     /// # Errors
@@ -185,6 +193,10 @@ impl<S: SpanSink + ?Sized> SpanSink for Box<S> {
 
     fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
         (**self).traces(traces)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (**self).flush()
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -12,6 +12,7 @@ use crate::unknown::{Unknown, UnknownServer};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use wirespan_capture::counters::Counters;
+use wirespan_capture::source::live::Counted;
 
 /// All counts of a run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -28,6 +29,9 @@ pub struct Summary {
     pub flows: u64,
     /// Connections that were answered from another address than they were opened to.
     pub redirected: u64,
+    /// What the kernel counted where packets were captured live, by interface.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub captured: Vec<Captured>,
     /// Interfaces and VLANs that packets were seen on.
     pub taps: usize,
     /// Their names.
@@ -260,6 +264,26 @@ impl Summary {
     }
 }
 
+/// What the kernel counted on an interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Captured {
+    /// The interface.
+    pub interface: String,
+    /// Packets that passed the filter, those dropped among them.
+    pub received: u64,
+    /// Those that the kernel dropped, as the ring was full.
+    pub dropped: u64,
+    /// Those that the interface says that it dropped itself.
+    pub dropped_by_interface: u64,
+}
+
+impl From<Counted> for Captured {
+    fn from(counted: Counted) -> Self {
+        let Counted { name, received, dropped, dropped_by_interface, .. } = counted;
+        Self { interface: name, received, dropped, dropped_by_interface }
+    }
+}
+
 /// Adds to a count by name.
 pub fn add(map: &mut BTreeMap<String, u64>, name: &str, count: u64) {
     match map.get_mut(name) {
@@ -305,6 +329,16 @@ impl std::fmt::Display for Summary {
                     0 => writeln!(f)?,
                     skipped => writeln!(f, ", {} other lines skipped", grouped(skipped))?,
                 }
+            }
+        }
+        for captured in self.captured.iter().take(SHOWN) {
+            let [received, dropped, by_interface] =
+                [captured.received, captured.dropped, captured.dropped_by_interface].map(grouped);
+            let interface = &captured.interface;
+            write!(f, "captured  {received} on {interface}, {dropped} dropped by the kernel")?;
+            match captured.dropped_by_interface {
+                0 => writeln!(f)?,
+                _ => writeln!(f, ", {by_interface} by the interface")?,
             }
         }
         self.describe_points(f)?;

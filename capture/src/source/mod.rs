@@ -16,6 +16,7 @@ mod continuity;
 pub mod alignment;
 mod reader;
 pub mod merge;
+pub mod live;
 pub mod memory;
 pub mod faulty;
 
@@ -40,4 +41,9 @@ pub trait PacketSource: Send {
 
     /// The interfaces that packets of the batches so far name; later ones are added at the end.
     fn interfaces(&self) -> &Interfaces;
+
+    /// Whether packets come as they are captured, so that somebody waits for what is found in them.
+    fn is_live(&self) -> bool {
+        false
+    }
 }

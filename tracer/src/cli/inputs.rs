@@ -80,6 +80,11 @@ fn compile(expression: &str, words: &[String], words_may_be_files: bool) -> Resu
     })
 }
 
+/// The filter that a file holds, over however many lines.
+pub(super) fn expression_of_file(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("-F {}: {error}", path.display()))
+}
+
 /// Refuses what can be read once only where it is named twice.
 pub(super) fn once(files: &[PathBuf]) -> Result<()> {
     if files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {

@@ -8,7 +8,9 @@ mod ids;
 mod choose;
 mod tcpdump;
 mod show;
+mod tracing;
 mod read;
+mod live;
 mod join;
 mod inputs;
 mod output;
@@ -57,6 +59,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Read(Box<read::ReadArgs>),
+    Live(Box<live::LiveArgs>),
     Join(Box<join::JoinArgs>),
     Completions(install::CompletionsArgs),
     /// Write a page for man to the standard output
@@ -66,7 +69,7 @@ enum Command {
 
 fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
     if words.get(1).and_then(|word| word.to_str()).is_some_and(is_verbless) {
-        words.insert(1, "read".into());
+        words.insert(1, if captures(&words) { "live" } else { "read" }.into());
     }
     let command = words.get(1).and_then(|word| word.to_str()).unwrap_or("read").to_owned();
     let cli = match Cli::try_parse_from(words) {
@@ -87,6 +90,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
     };
     match cli.command {
         Command::Read(args) => read::read(&args),
+        Command::Live(args) => live::live(&args),
         Command::Join(args) => join::join(&args),
         Command::Completions(args) => install::completions(&args, Cli::command()),
         Command::Man => install::man(Cli::command()),
@@ -100,6 +104,16 @@ fn is_verbless(first: &str) -> bool {
     }
     let is_command = Cli::command().find_subcommand(first).is_some();
     !is_command && (first.starts_with('-') || inputs::is_input(first))
+}
+
+/// Whether words without a command are about capturing, as with tcpdump.
+fn captures(words: &[OsString]) -> bool {
+    let words = words.iter().skip(1).map(|word| word.to_string_lossy());
+    let mut words = words.take_while(|word| word != "--");
+    words.any(|word| {
+        let short = |letter| word.starts_with(letter) && !word.starts_with("--");
+        short("-i") || short("-D") || word.starts_with("--interface") || word == "--list-interfaces"
+    })
 }
 
 /// Says something to the user; data goes to the standard output, talk goes here.
@@ -120,4 +134,5 @@ fn readable(text: &str) -> Vec<u8> {
 
 const ABOUT: &str = "Makes distributed traces out of network packets: which call caused which";
 const USAGE: &str = "wirespan COMMAND [OPTIONS] ...
-       wirespan [OPTIONS] -r FILE [FILTER]";
+       wirespan [OPTIONS] -r FILE [FILTER]
+       wirespan [OPTIONS] -i INTERFACE [FILTER]";

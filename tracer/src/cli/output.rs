@@ -112,6 +112,15 @@ enum When {
     Never,
 }
 
+/// How a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// When all is read; stopped before, it is not complete.
+    AtTheEnd,
+    /// When it is stopped, and not before.
+    WhenStopped,
+}
+
 /// Where a command writes.
 pub(super) struct Outlets {
     /// The traces.
@@ -168,6 +177,7 @@ impl OutputArgs {
         protocols: Vec<String>,
         names: &SourceNames,
         selection: &Selection,
+        ends: Ends,
     ) -> Box<dyn Exporter> {
         let output = output.writer();
         let semantics = || Semantics::new(protocols.clone(), names.clone());
@@ -203,9 +213,15 @@ impl OutputArgs {
                 // What was chosen is shown where it belongs; a table of all would hide it.
                 if selection.is_everything() {
                     view = view.with_table(self.layout(ROWS));
-                    if !shows_each {
+                }
+                match ends {
+                    _ if shows_each => {}
+                    // Nobody waits for the end of what has none.
+                    Ends::WhenStopped => view = view.with_singles_as_lines(),
+                    Ends::AtTheEnd if selection.is_everything() => {
                         view = view.with_singles_at_the_end();
                     }
+                    Ends::AtTheEnd => {}
                 }
                 Box::new(view)
             }
@@ -318,7 +334,7 @@ impl Output {
     }
 
     /// Takes everything and keeps nothing.
-    fn nothing() -> Self {
+    pub(super) fn nothing() -> Self {
         Self { writer: Box::new(io::sink()), name: "nowhere".to_owned() }
     }
 

@@ -30,7 +30,7 @@ pub(super) struct PacketsArgs {
     /// are set right: values with secret names in headers, addresses and bodies of text, literals
     /// of SQL, passwords. So are rows and values that databases return, bodies that are compressed
     /// or no text, and bytes of exchanges that are not of these traces.
-    #[arg(long, help_heading = OUTPUT)]
+    #[arg(long, conflicts_with = "no_redact", help_heading = OUTPUT)]
     sanitize: bool,
 }
 

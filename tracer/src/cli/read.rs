@@ -2,16 +2,13 @@
 
 use super::Exit;
 use super::choose::ChooseArgs;
-use super::ids::{JoinedByArgs, OwnIdArgs};
 use super::inputs::Inputs;
-use super::limits::{JoiningArgs, LIMITS, count, nanoseconds, seconds};
 use super::output::OutputArgs;
 use super::packets::PacketsArgs;
 use super::progress::Meter;
-use super::redact::RedactArgs;
 use super::show::Showing;
 use super::tcpdump::{TcpdumpArgs, WITHOUT_EFFECT};
-use crate::config::{self, Config};
+use super::tracing::TracingArgs;
 use crate::decoder;
 use crate::export::ndjson::SourceNames;
 use crate::pairing;
@@ -20,18 +17,15 @@ use crate::select::CaptureStart;
 use crate::span::SpanSink;
 use crate::summary::Summary;
 use crate::wanted::Notes;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, ValueHint};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use wirespan_capture::decode::NamedPoint;
 use wirespan_capture::filter::Filters;
 use wirespan_capture::packet::Batch;
 use wirespan_capture::source::report::Damage;
-use wirespan_parsers::registry;
-use wirespan_parsers::settings::Settings;
 
 /// Show the traces of capture files
 #[derive(Debug, Args)]
@@ -64,45 +58,13 @@ pub(super) struct ReadArgs {
     packets: PacketsArgs,
 
     #[command(flatten)]
-    redact: RedactArgs,
-
-    #[command(flatten)]
-    own_ids: OwnIdArgs,
-
-    #[command(flatten)]
-    joined_by: JoinedByArgs,
-
-    #[command(flatten)]
-    joining: JoiningArgs,
-
-    /// Seconds after which a request counts as unanswered
-    #[arg(long, value_name = "SECONDS", default_value_t = config::RESPONSE_TIMEOUT_SECONDS as f64, value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
-    response_timeout: f64,
-
-    /// These taps are one capture point, for what is dealt out over several taps (TAPs are named
-    /// as the closing counts name them, or by the file; what sees each direction on a tap of its
-    /// own is found without it)
-    #[arg(long, value_name = "NAME=TAP,TAP…", value_parser = named_point, help_heading = "Capture points")]
-    point: Vec<NamedPoint>,
-
-    /// Flows that are followed at a time
-    #[arg(long, value_name = "N", default_value_t = config::MAX_FLOWS, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
-    max_flows: usize,
-
-    /// Requests that are open at a time, beside one of each flow
-    #[arg(long, value_name = "N", default_value_t = config::MAX_OPEN, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
-    max_open: usize,
-
-    /// Bytes that may wait for missing ones, and as many of unfinished messages
-    #[arg(long, value_name = "BYTES", default_value_t = config::MAX_WAITING_BYTES, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
-    max_waiting_bytes: usize,
+    tracing: TracingArgs,
 }
 
 /// Runs the command.
 pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let inputs = Inputs::of(&args.from, &args.words, &args.filter)?;
-    name_once(&args.point)?;
-    let config = args.config()?;
+    let config = args.tracing.config(args.output.verbose > 0, args.packets.sanitize())?;
     let protocols = config.protocol_names();
     let packets = args.packets.destination(&inputs)?;
     let mut source = inputs.open(config.threads, args.tcpdump.count)?;
@@ -210,56 +172,6 @@ fn why_nothing(summary: &Summary) -> String {
         1 => "its one flow carries no data".to_owned(),
         flows => format!("its {flows} flows carry no data"),
     }
-}
-
-impl ReadArgs {
-    fn config(&self) -> Result<Config> {
-        let mut ids = self.own_ids.ids()?;
-        let secrets = ids.secrets(self.redact.secrets()?);
-        if let Some(concealment) = self.redact.concealment(&secrets, &ids)? {
-            ids.conceal(concealment);
-        }
-        let settings = Arc::new(Settings { secrets, locate_secrets: self.packets.sanitize(), ids });
-        let mut config = Config {
-            threads: self.joining.threads(),
-            window: self.joining.window(self.joined_by.known()?),
-            response_timeout: nanoseconds(self.response_timeout),
-            open: self.max_open,
-            details: self.output.verbose > 0,
-            points: self.point.clone(),
-            protocols: Box::new(move || registry::protocols(&settings)),
-            ..Config::default()
-        };
-        config.flows.flows = self.max_flows;
-        config.flows.waiting = self.max_waiting_bytes;
-        Ok(config)
-    }
-}
-
-/// Reads `NAME=TAP,TAP…`.
-fn named_point(text: &str) -> Result<NamedPoint, String> {
-    let (name, taps) = text.split_once('=').unwrap_or_default();
-    let taps: Vec<String> = taps.split(',').map(|tap| tap.trim().to_owned()).collect();
-    if name.trim().is_empty() || taps.iter().any(String::is_empty) {
-        return Err("name a point and its taps, as in --point core=eth1,eth2".to_owned());
-    }
-    Ok(NamedPoint { name: name.trim().to_owned(), taps })
-}
-
-/// A tap is in one point only, and a point is named once.
-fn name_once(points: &[NamedPoint]) -> Result<()> {
-    for (before, point) in points.iter().enumerate() {
-        for other in points.iter().take(before) {
-            let name = &point.name;
-            if other.name == *name {
-                bail!("--point {name} is there twice; name all of its taps in one");
-            }
-            if let Some(tap) = point.taps.iter().find(|tap| other.taps.contains(tap)) {
-                bail!("--point {name}: the tap {tap} is in --point {} already", other.name);
-            }
-        }
-    }
-    Ok(())
 }
 
 /// What the pipeline finds around it.

@@ -26,7 +26,7 @@ pub(super) struct RedactArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "no_redact", value_hint = ValueHint::FilePath, help_heading = HEADING)]
     redact_key: Option<PathBuf>,
     /// Mask nothing: show passwords, tokens, cookies and literals of SQL as they were sent
-    #[arg(long, conflicts_with_all = ["redact", "sanitize"], help_heading = HEADING)]
+    #[arg(long, conflicts_with = "redact", help_heading = HEADING)]
     no_redact: bool,
 }
 

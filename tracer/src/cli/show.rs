@@ -2,7 +2,7 @@
 //! for ctrl-C, chooses, counts, and says how it went.
 
 use super::choose::ChooseArgs;
-use super::output::{Outlets, OutputArgs, columns_of_talk, failure};
+use super::output::{Ends, Outlets, Output, OutputArgs, columns_of_talk, failure};
 use super::packets::Destination;
 use super::send::{self, sender};
 use super::{Exit, complain};
@@ -36,6 +36,7 @@ pub(super) struct Showing<'a> {
     pub(super) names: SourceNames,
     /// Packet time at the start, which the run learns.
     pub(super) start: CaptureStart,
+    ends: Ends,
     /// Where the spans that are shown are noted, if anybody asks for their packets.
     notes: Option<Notes>,
 }
@@ -57,7 +58,34 @@ impl<'a> Showing<'a> {
             .and_then(|_| signal_hook::flag::register(interrupt, stop.clone()))
             .context("watch for ctrl-C")?;
         let (names, start) = (SourceNames::default(), CaptureStart::default());
-        Ok(Self { choose, output, outlets, settings, stop, names, start, notes: None })
+        Ok(Self {
+            choose,
+            output,
+            outlets,
+            settings,
+            stop,
+            names,
+            start,
+            ends: Ends::AtTheEnd,
+            notes: None,
+        })
+    }
+
+    /// Says how the run ends; SIGTERM, too, may end one that goes on until it is stopped.
+    pub(super) fn ending(mut self, ends: Ends) -> Result<Self> {
+        self.ends = ends;
+        if ends == Ends::WhenStopped {
+            signal_hook::flag::register(signal_hook::consts::SIGTERM, self.stop.clone())
+                .context("watch for SIGTERM")?;
+        }
+        Ok(self)
+    }
+
+    /// Leaves the standard output to packets: traces go to the file that is named for them.
+    pub(super) fn beside_stdout(&mut self) -> Result<()> {
+        let traces = std::mem::replace(&mut self.outlets.traces, Output::nothing());
+        self.outlets.traces = self.output.open_beside_stdout(traces)?;
+        Ok(())
     }
 
     /// Notes the spans that are shown, so that their packets can be written.
@@ -78,13 +106,13 @@ impl<'a> Showing<'a> {
         run: impl FnOnce(&mut (dyn SpanSink + Send)) -> Outcomes,
         why: impl FnOnce(&Summary) -> String,
     ) -> Result<Exit> {
-        let Self { choose, output, outlets, settings, stop, names, start, notes } = self;
+        let Self { choose, output, outlets, settings, stop, names, start, ends, notes } = self;
         let output_name = outlets.traces.name().to_owned();
         let selection = choose.selection(&output.zone());
         let operations = output.needs_operations(&selection);
         let operations = operations.then(|| (Operations::new(protocols.clone()), Edges::default()));
         let sender = settings.map(|settings| sender(settings, &protocols, &names)).transpose()?;
-        let exporter = output.exporter(outlets.traces, protocols, &names, &selection);
+        let exporter = output.exporter(outlets.traces, protocols, &names, &selection, ends);
         let shown = Shown { notes: notes.clone(), exporter, sender };
         let mut chosen = Selecting::new(selection, start, shown);
         let ends_at_limit = choose.ends_at_limit() && outlets.summary.is_none();
@@ -112,7 +140,7 @@ impl<'a> Showing<'a> {
             file.write(&(text + "\n"))?;
         }
         let at_limit = ends_at_limit && sink.chosen.is_full();
-        conclude(choose, output, &outcomes, at_limit, &output_name, why)
+        conclude(choose, output, &outcomes, ends, at_limit, &output_name, why)
     }
 }
 
@@ -161,6 +189,10 @@ impl SpanSink for Sink {
         self.chosen.traces(traces)
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.chosen.flush()
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         self.chosen.finish()
     }
@@ -179,6 +211,13 @@ impl SpanSink for Shown {
             sender.traces(traces)?;
         }
         self.exporter.traces(traces)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(sender) = &mut self.sender {
+            sender.flush()?;
+        }
+        self.exporter.flush()
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -209,6 +248,7 @@ fn conclude(
     choose: &ChooseArgs,
     output: &OutputArgs,
     outcomes: &Outcomes,
+    ends: Ends,
     at_limit: bool,
     output_name: &str,
     why: impl FnOnce(&Summary) -> String,
@@ -218,7 +258,8 @@ fn conclude(
         complain(&format!("wirespan: warning: {damage}"));
     }
     // Counts of a run that was broken off would be taken for those of the capture.
-    if !output.quiet && !at_limit && summary.spans > 0 && outcomes.sink_error.is_none() {
+    let is_told = summary.spans > 0 || ends == Ends::WhenStopped;
+    if !output.quiet && !at_limit && is_told && outcomes.sink_error.is_none() {
         summary.to_string().lines().for_each(tell);
         if summary.joined_traces > 0 {
             output.legend().lines().for_each(tell);
@@ -253,13 +294,13 @@ fn conclude(
         }
         return Ok(Exit::Done);
     }
-    if outcomes.stopped {
+    if outcomes.stopped && ends == Ends::AtTheEnd {
         complain("wirespan: stopped by ctrl-C; what had been read was used");
         return Ok(Exit::Interrupted);
     }
     if summary.spans == 0 {
         complain(&format!("wirespan: nothing found: {}", why(summary)));
-        return Ok(Exit::NotFound);
+        return Ok(if ends == Ends::AtTheEnd { Exit::NotFound } else { Exit::Done });
     }
     if summary.shown.is_some_and(|shown| shown.matched == 0) {
         let why = choose.why_none(summary, &output.zone());

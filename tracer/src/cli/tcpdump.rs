@@ -4,7 +4,7 @@
 use super::limits::packets;
 use clap::{ArgAction, Args};
 
-/// What tcpdump's users type.
+/// What tcpdump's users type before a file.
 #[derive(Debug, Args)]
 pub(super) struct TcpdumpArgs {
     /// Stop after so many packets
@@ -13,6 +13,25 @@ pub(super) struct TcpdumpArgs {
     #[arg(short = 'c', value_name = "COUNT", value_parser = packets, allow_negative_numbers = true)]
     pub(super) count: Option<u64>,
 
+    /// Packets are written when all of them are known.
+    #[arg(short = 'U', hide = true)]
+    packet_by_packet: bool,
+
+    /// Nothing is captured.
+    #[arg(short = 'p', hide = true)]
+    not_promiscuous: bool,
+
+    /// What is captured already has its length.
+    #[arg(short = 's', hide = true, value_name = "SNAPLEN")]
+    snap_length: Option<String>,
+
+    #[command(flatten)]
+    ignored: IgnoredArgs,
+}
+
+/// What changes nothing here, live or not.
+#[derive(Debug, Args)]
+pub(super) struct IgnoredArgs {
     /// Names are never looked up.
     #[arg(short = 'n', hide = true, action = ArgAction::Count)]
     numeric: u8,
@@ -24,18 +43,6 @@ pub(super) struct TcpdumpArgs {
     /// Output is written as it comes.
     #[arg(short = 'l', hide = true)]
     line_by_line: bool,
-
-    /// The same, of packets that are written.
-    #[arg(short = 'U', hide = true)]
-    packet_by_packet: bool,
-
-    /// Nothing is captured.
-    #[arg(short = 'p', hide = true)]
-    not_promiscuous: bool,
-
-    /// What is captured already has its length.
-    #[arg(short = 's', hide = true, value_name = "SNAPLEN")]
-    snap_length: Option<String>,
 
     /// Checksums are not looked at.
     #[arg(short = 'K', hide = true)]
@@ -60,8 +67,9 @@ pub(super) fn instead_of(option: &str) -> Option<&'static str> {
 
 const INSTEAD: &[(&str, &str)] = &[
     ("A X x", "packets are not printed; -v shows what each exchange carried"),
-    ("i D I", "nothing is captured; pipe it in: tcpdump -i any -U -w - | wirespan read -"),
-    ("B C G W Z z", "nothing is captured; this one belongs to the tcpdump that does"),
+    ("i D B C G W Z Q", "files are read here; wirespan live captures, and has it"),
+    ("I", "capture with wirespan live, or pipe it in: tcpdump -I -U -w - | wirespan read -"),
+    ("z", "no program is started from here; compress the files afterwards"),
     ("F", "name the filter itself, or say \"$(cat FILE)\" in its place"),
     ("e", "frames are not printed; -vv shows what is known of the packets"),
     ("E M", "nothing is decrypted"),

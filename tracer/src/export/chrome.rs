@@ -97,6 +97,10 @@ impl<W: Write> SpanSink for Chrome<W> {
         texts.iter().try_for_each(|text| self.output.write_all(text))
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         self.begin(None)?;
         self.output.write_all(b"\n]}\n")?;

@@ -107,6 +107,10 @@ impl<R: Render, W: Write> SpanSink for TextSink<R, W> {
         Ok(())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         let frame = self.render.frame();
         if !self.begun {

@@ -45,6 +45,13 @@ impl Singles {
         self.best.offer((failed, duration(trace)), trace);
     }
 
+    /// Writes one at once, without keeping it.
+    pub(super) fn write_one(look: &Look, trace: &Trace, bytes: &mut Vec<u8>) {
+        let mut out = String::new();
+        Columns::fit(look.width).line(look, trace, &mut out);
+        add_text(&out, look.ascii, bytes);
+    }
+
     /// Writes them, if there are any.
     pub(super) fn write(&mut self, look: &Look, bytes: &mut Vec<u8>) {
         if self.count == 0 {

@@ -9,22 +9,38 @@ use crate::span::{SpanSink, Trace};
 use crate::summary::Summary;
 use std::io::{self, Write};
 
+/// What becomes of exchanges that joined no other.
+enum Alone {
+    /// They are trees of one.
+    Trees,
+    /// Each is a line.
+    Lines,
+    /// They are kept for the end.
+    AtTheEnd(Singles),
+}
+
 /// Writes the trees as they come, and at the end what there is beside them.
 pub struct View<W> {
     trees: TextSink<Terminal, W>,
-    singles: Option<Singles>,
+    singles: Alone,
     table: Option<Layout>,
 }
 
 impl<W: Write> View<W> {
     /// Writes each trace as a tree.
     pub fn new(terminal: Terminal, output: W) -> Self {
-        Self { trees: TextSink::new(terminal, output), singles: None, table: None }
+        Self { trees: TextSink::new(terminal, output), singles: Alone::Trees, table: None }
     }
 
     /// Keeps exchanges that joined nothing for the end.
     pub fn with_singles_at_the_end(mut self) -> Self {
-        self.singles = Some(Singles::default());
+        self.singles = Alone::AtTheEnd(Singles::default());
+        self
+    }
+
+    /// Writes exchanges that joined nothing as lines, where they come.
+    pub fn with_singles_as_lines(mut self) -> Self {
+        self.singles = Alone::Lines;
         self
     }
 
@@ -41,15 +57,28 @@ impl<W: Write> SpanSink for View<W> {
     }
 
     fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
-        let Some(singles) = &mut self.singles else { return self.trees.traces(traces) };
         for run in traces.chunk_by(|a, b| Singles::are(a) == Singles::are(b)) {
-            if run.first().is_some_and(Singles::are) {
-                run.iter().for_each(|trace| singles.add(trace));
-            } else {
-                self.trees.traces(run)?;
+            let are_singles = run.first().is_some_and(Singles::are);
+            match &mut self.singles {
+                Alone::AtTheEnd(singles) if are_singles => {
+                    run.iter().for_each(|trace| singles.add(trace));
+                }
+                Alone::Lines if are_singles => {
+                    let (terminal, output) = self.trees.parts();
+                    let mut text = Vec::new();
+                    for trace in run {
+                        Singles::write_one(terminal.look(), trace, &mut text);
+                    }
+                    output.write_all(&text)?;
+                }
+                _ => self.trees.traces(run)?,
             }
         }
         Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.trees.flush()
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -61,7 +90,7 @@ impl<W: Write + Send> Exporter for View<W> {
     fn conclude(&mut self, summary: &Summary) -> io::Result<()> {
         let (terminal, output) = self.trees.parts();
         let mut text = Vec::new();
-        if let Some(singles) = &mut self.singles {
+        if let Alone::AtTheEnd(singles) = &mut self.singles {
             singles.write(terminal.look(), &mut text);
         }
         if let Some(layout) = self.table {

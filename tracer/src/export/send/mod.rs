@@ -122,11 +122,11 @@ impl Sender {
     }
 
     fn close(&mut self) {
-        self.flush();
+        self.hand_over();
         self.queue = None;
     }
 
-    fn flush(&mut self) {
+    fn hand_over(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         if batch.spans == 0 {
             return;
@@ -154,11 +154,19 @@ impl SpanSink for Sender {
         for piece in pieces.into_iter().flatten() {
             let Batch { bytes, spans, .. } = self.batch;
             if spans > 0 && (spans + piece.spans > SPANS || bytes + piece.bytes.len() > BYTES) {
-                self.flush();
+                self.hand_over();
             }
             self.batch.spans += piece.spans;
             self.batch.bytes += piece.bytes.len();
             self.batch.pieces.push(piece);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // While a request is on its way, the next one gathers what comes.
+        if lock(&self.state).sent.done() >= self.handed {
+            self.hand_over();
         }
         Ok(())
     }

@@ -1,0 +1,566 @@
+//! Packets of network interfaces, as they come: in goes the name of an interface, out go batches in
+//! the order of time, and word of how quiet it was.
+//!
+//! libpcap captures into rings that it shares with the kernel (TPACKET_V3). Nothing here waits for
+//! longer than a tenth of a second, so that whoever stops the source, or waits for packet time to
+//! move on, is never kept waiting by an idle link.
+//!
+//! ```text
+//!  eth0 ─ ring ─┐
+//!  eth0 ─ ring ─┼─ waiting, until no ring can give anything older ─▶ batch
+//!  eth1 ─ ring ─┘
+//! ```
+
+mod ring;
+mod socket;
+pub mod clock;
+pub mod devices;
+pub mod namespace;
+
+use self::clock::now;
+use self::ring::{ANY, Back, Drained, Ring, State};
+use crate::packet::{Batch, FileId, InterfaceId, LinkType, PacketHead, Timestamp};
+use crate::source::interfaces::{Interface, Interfaces};
+use crate::source::{Fill, PacketSource};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rayon::prelude::*;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is captured, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The names of the interfaces; `any` is all of them.
+    pub interfaces: Vec<String>,
+    /// The filter that the kernel runs.
+    pub filter: Option<String>,
+    /// Bytes of a packet that are kept.
+    pub snaplen: i32,
+    /// Whether packets that are for others are captured, where the interface gets them.
+    pub promiscuous: bool,
+    /// The size of each ring.
+    pub ring_bytes: i32,
+    /// Sockets for each interface, among which its flows are dealt out.
+    pub workers: usize,
+    /// Whether packets are handed over as soon as the kernel can, at some cost.
+    pub immediate: bool,
+    /// Only packets that come, or that go.
+    pub direction: Option<Direction>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            filter: None,
+            snaplen: SNAPLEN,
+            promiscuous: true,
+            ring_bytes: RING_BYTES,
+            workers: 1,
+            immediate: false,
+            direction: None,
+        }
+    }
+}
+
+/// Which packets of an interface are captured, if not all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Those that it gets.
+    In,
+    /// Those that it sends.
+    Out,
+}
+
+impl From<Direction> for pcap::Direction {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::In => Self::In,
+            Direction::Out => Self::Out,
+        }
+    }
+}
+
+/// Why an interface cannot be captured on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LiveError {
+    /// There is none of this name.
+    #[error("there is no interface {0}; wirespan live -D lists them")]
+    NoSuchInterface(String),
+    /// It takes a right that the process has not.
+    #[error(
+        "capture on {0}: not permitted; run it with sudo, or give the program the right once: sudo \
+         setcap cap_net_raw=ep \"$(command -v wirespan)\" (wirespan doctor says more)"
+    )]
+    NotPermitted(String),
+    /// The filter cannot be compiled.
+    #[error("filter: {reason} (for {link}; see man pcap-filter)")]
+    Filter {
+        /// The link type that it was compiled for.
+        link: LinkType,
+        /// What libpcap said.
+        reason: String,
+    },
+    /// Packets cannot be dealt out among several sockets.
+    #[error("deal out the packets of {interface} among workers: {reason}; leave --workers out")]
+    Workers {
+        /// The interface.
+        interface: String,
+        /// What the kernel said.
+        reason: String,
+    },
+    /// Something else that libpcap says.
+    #[error("capture on {interface}: {reason}")]
+    Other {
+        /// The interface.
+        interface: String,
+        /// What libpcap said.
+        reason: String,
+    },
+}
+
+impl LiveError {
+    fn open(interface: &str, error: pcap::Error) -> Self {
+        let reason = match error {
+            pcap::Error::PcapError(reason) => reason,
+            other => other.to_string(),
+        };
+        let lower = reason.to_ascii_lowercase();
+        let interface = interface.to_owned();
+        // libpcap gives texts only, and they are the same in all of its versions.
+        if lower.contains("no such device") || lower.contains("doesn't exist") {
+            Self::NoSuchInterface(interface)
+        } else if lower.contains("permission") || lower.contains("not permitted") {
+            Self::NotPermitted(interface)
+        } else {
+            Self::Other { interface, reason }
+        }
+    }
+
+    fn filter(link: LinkType, error: pcap::Error) -> Self {
+        let reason = match error {
+            pcap::Error::PcapError(reason) => reason,
+            other => other.to_string(),
+        };
+        Self::Filter { link, reason }
+    }
+}
+
+/// Packets that the kernel had no room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drop {
+    /// The interface.
+    pub interface: InterfaceId,
+    /// They were dropped after this moment.
+    pub from: Timestamp,
+    /// They were dropped before this moment.
+    pub to: Timestamp,
+    /// How many.
+    pub packets: u64,
+    /// How many of those that came in that time: these, and those that were captured.
+    pub of: u64,
+}
+
+/// What the kernel counted on one interface, on all of its sockets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// The interface's name.
+    pub name: String,
+    /// Packets that passed the filter, those dropped among them.
+    pub received: u64,
+    /// Those of them that found the ring full.
+    pub dropped: u64,
+    /// Packets that the interface says that it dropped itself.
+    pub dropped_by_interface: u64,
+    /// Whether it is up.
+    pub up: bool,
+}
+
+/// What a live source says of itself while it runs; clones show the same.
+#[derive(Clone, Debug, Default)]
+pub struct Status(Arc<Mutex<Told>>);
+
+#[derive(Debug, Default)]
+struct Told {
+    counted: Vec<Counted>,
+    news: Vec<String>,
+    lag: i64,
+    ring_bytes: u64,
+}
+
+impl Status {
+    /// What the kernel counted, by interface.
+    pub fn counted(&self) -> Vec<Counted> {
+        self.lock().counted.clone()
+    }
+
+    /// How many nanoseconds old the newest packet was when it was read; 0 where all had been read.
+    pub fn lag(&self) -> i64 {
+        self.lock().lag
+    }
+
+    /// The bytes of all rings.
+    pub fn ring_bytes(&self) -> u64 {
+        self.lock().ring_bytes
+    }
+
+    /// What happened to interfaces since this was last asked, in words.
+    pub fn news(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().news)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The packets of network interfaces.
+pub struct LiveSource {
+    rings: Vec<Ring>,
+    interfaces: Interfaces,
+    stop: Arc<AtomicBool>,
+    status: Status,
+    /// Packets of several rings that older ones could still come before.
+    waiting: Vec<Batch>,
+    /// What was captured up to this moment has been given.
+    complete: Timestamp,
+    frames: u64,
+    /// When the kernel was last asked for its counts.
+    asked: Timestamp,
+    /// When interfaces that are down were last looked for.
+    looked: Timestamp,
+    drops: Vec<Drop>,
+    /// The latest moment that was told as idle, or that a packet had.
+    told: Timestamp,
+    /// Nothing older than this is wanted any more: the source was stopped then.
+    stopped: Option<Timestamp>,
+}
+
+impl LiveSource {
+    /// Opens all sockets; from then on packets are captured.
+    ///
+    /// # Errors
+    /// Why one of them cannot be.
+    pub fn open(options: &Options) -> Result<Self, LiveError> {
+        let mut interfaces = Interfaces::default();
+        let mut rings = Vec::new();
+        for name in &options.interfaces {
+            let id = InterfaceId(interfaces.len() as u16);
+            let mut group = Vec::new();
+            for _ in 0..options.workers.max(1) {
+                group.push(Ring::open(name, id, options)?);
+            }
+            share(&group, id)?;
+            let link = group.first().map_or(LinkType::ETHERNET, |ring| ring.link);
+            interfaces.add(Interface {
+                name: name.clone(),
+                link,
+                file: FileId(0),
+                section: 0,
+                index: u32::from(id.0),
+                given: Some(name.clone()),
+                snaplen: options.snaplen.cast_unsigned(),
+            });
+            rings.extend(group);
+        }
+        let now = now();
+        for ring in &mut rings {
+            ring.begin(now);
+            ring.count();
+        }
+        let status = Status::default();
+        {
+            let mut told = status.lock();
+            told.ring_bytes = options.ring_bytes.unsigned_abs() as u64 * rings.len() as u64;
+            let names = interfaces.iter().map(|(_, interface)| interface.name.clone());
+            told.counted =
+                names.map(|name| Counted { name, up: true, ..Counted::default() }).collect();
+            for ring in rings.iter().filter(|ring| ring.state == State::Down) {
+                told.tell(ring, false, "is down; waiting until it is up");
+            }
+        }
+        Ok(Self {
+            waiting: rings.iter().map(|_| Batch::default()).collect(),
+            rings,
+            complete: Timestamp(i64::MAX),
+            interfaces,
+            stop: Arc::default(),
+            status,
+            frames: 0,
+            asked: now,
+            looked: now,
+            drops: Vec::new(),
+            told: Timestamp(i64::MIN),
+            stopped: None,
+        })
+    }
+
+    /// Once this is set, the source ends with what had been captured by then.
+    pub fn stop(&self) -> Arc<AtomicBool> {
+        self.stop.clone()
+    }
+
+    /// What the source says of itself while it runs.
+    pub fn status(&self) -> Status {
+        self.status.clone()
+    }
+
+    /// What the kernel dropped since this was last asked.
+    pub fn drops(&mut self) -> Vec<Drop> {
+        std::mem::take(&mut self.drops)
+    }
+
+    /// Names of the interfaces that packets of the pseudo-interface `any` name by number.
+    pub fn name_of(&self, index: u32) -> Option<String> {
+        self.rings.first().and_then(|ring| socket::name_of(ring.socket(), index))
+    }
+
+    /// Takes what is in the rings; whether there was anything.
+    fn take(&mut self, batch: &mut Batch) -> bool {
+        let at = now();
+        match self.rings.as_mut_slice() {
+            [ring] => match ring.drain(batch, BATCH_BYTES) {
+                Drained::All => self.status.lock().lag = 0,
+                Drained::Some => {
+                    self.status.lock().lag = at.0.saturating_sub(ring.newest.0).max(0);
+                }
+                Drained::WentDown => went_down(&self.status, ring),
+                Drained::Down => {}
+            },
+            _ => self.merge(at, batch),
+        }
+        !batch.packets.is_empty()
+    }
+
+    /// Takes what is in several rings, and gives what nothing older can come before.
+    fn merge(&mut self, at: Timestamp, batch: &mut Batch) {
+        let room = BATCH_BYTES / self.rings.len() + 1;
+        let drained: Vec<Option<Drained>> = self
+            .rings
+            .par_iter_mut()
+            .zip(self.waiting.par_iter_mut())
+            .map(|(ring, waiting)| (waiting.buffer.len() < room).then(|| ring.drain(waiting, room)))
+            .collect();
+        // What was captured before this moment has been read from all rings.
+        let mut complete = Timestamp(i64::MAX);
+        let mut lag = 0;
+        for (ring, drained) in self.rings.iter().zip(drained) {
+            match drained {
+                Some(Drained::All) => complete = complete.min(at.plus(-SLACK)),
+                Some(Drained::WentDown) => went_down(&self.status, ring),
+                Some(Drained::Some) => {
+                    complete = complete.min(ring.newest);
+                    lag = at.0.saturating_sub(ring.newest.0).max(lag);
+                }
+                None => complete = complete.min(ring.newest),
+                // Nothing comes from it now.
+                Some(Drained::Down) => {}
+            }
+        }
+        self.status.lock().lag = lag;
+        if self.stopped.is_some() {
+            complete = Timestamp(i64::MAX);
+        }
+        self.complete = complete;
+        let mut order: Vec<(Timestamp, u16, u32)> = Vec::new();
+        for (ring, waiting) in (0..=u16::MAX).zip(&self.waiting) {
+            // Packets of a ring are in order but for those of different processors.
+            let ready = waiting.packets.iter().zip(0..).filter(|(head, _)| head.at <= complete);
+            order.extend(ready.map(|(head, place)| (head.at, ring, place)));
+        }
+        order.sort_unstable();
+        for (_, ring, place) in order {
+            let Some(waiting) = self.waiting.get(usize::from(ring)) else { continue };
+            let Some(head) = waiting.packets.get(place as usize) else { continue };
+            let start = batch.buffer.len();
+            batch.buffer.extend_from_slice(waiting.bytes(head));
+            let bytes = start..batch.buffer.len();
+            batch.packets.push(PacketHead { bytes, ..head.clone() });
+        }
+        for waiting in &mut self.waiting {
+            keep_later(waiting, complete);
+        }
+    }
+
+    /// Waits until a ring has something, for no longer than [`WAIT_MS`].
+    fn wait(&self) {
+        let up = self.rings.iter().filter(|ring| ring.state == State::Up);
+        let mut sockets: Vec<PollFd<'_>> =
+            up.map(|ring| PollFd::new(ring.socket(), PollFlags::POLLIN)).collect();
+        // Interrupted or not: what came is looked at next.
+        let _ = poll(&mut sockets, PollTimeout::from(WAIT_MS));
+    }
+
+    /// Asks the kernel for its counts, and looks for interfaces that are back, each in its time.
+    fn look_around(&mut self, now: Timestamp) {
+        let begun = self.asked;
+        if now.0 - begun.0 >= COUNT_EVERY || self.stopped.is_some() {
+            self.asked = now;
+            for ring in &mut self.rings {
+                let [received, dropped, by_interface] = ring.count();
+                let mut told = self.status.lock();
+                if let Some(counted) = told.counted.get_mut(usize::from(ring.interface.0)) {
+                    counted.received += received;
+                    counted.dropped += dropped;
+                    counted.dropped_by_interface += by_interface;
+                }
+                drop(told);
+                if dropped > 0 {
+                    self.drops.push(Drop {
+                        interface: ring.interface,
+                        from: begun,
+                        to: now,
+                        packets: dropped,
+                        of: received,
+                    });
+                }
+            }
+        }
+        if now.0 - self.looked.0 < LOOK_EVERY {
+            return;
+        }
+        self.looked = now;
+        for ring in self.rings.iter_mut().filter(|ring| ring.state == State::Down) {
+            match ring.come_back() {
+                Back::No => {}
+                Back::Yes => self.status.lock().tell(ring, true, "is up"),
+                Back::Never => {
+                    let mut told = self.status.lock();
+                    let news = format!("{} {ANEW}", ring.name());
+                    if !told.news.contains(&news) {
+                        told.news.push(news);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl PacketSource for LiveSource {
+    fn fill(&mut self, batch: &mut Batch) -> io::Result<Fill> {
+        batch.clear();
+        let begun = now();
+        if self.stop.load(Ordering::Relaxed) && self.stopped.is_none() {
+            // What was captured before the stop may still lie in blocks that are not full.
+            self.stopped = Some(begun);
+            std::thread::sleep(std::time::Duration::from_nanos(SLACK.unsigned_abs()));
+        }
+        let mut taken = self.take(batch);
+        if !taken && self.stopped.is_none() {
+            self.wait();
+            taken = self.take(batch);
+        }
+        self.look_around(begun);
+        if let Some(stopped) = self.stopped {
+            batch.packets.retain(|packet| packet.at <= stopped);
+            // Where more comes all the time, what comes after the stop must not keep it from
+            // ending.
+            taken = !batch.packets.is_empty();
+        }
+        for packet in &mut batch.packets {
+            self.frames += 1;
+            packet.frame.number = self.frames;
+        }
+        if let Some(last) = batch.packets.last() {
+            self.told = self.told.max(last.at);
+        }
+        Ok(match (taken, self.stopped) {
+            (true, _) => Fill::More,
+            (false, Some(_)) => Fill::End,
+            (false, None) if self.rings.iter().all(|ring| ring.state == State::Gone) => {
+                return Err(io::Error::other("no interface is left to capture on"));
+            }
+            (false, None) => {
+                self.told = self.told.max(begun.plus(-SLACK).min(self.complete));
+                Fill::Idle(self.told)
+            }
+        })
+    }
+
+    fn interfaces(&self) -> &Interfaces {
+        &self.interfaces
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+/// Deals out the packets of an interface among its sockets.
+fn share(group: &[Ring], id: InterfaceId) -> Result<(), LiveError> {
+    let [first, _, ..] = group else { return Ok(()) };
+    let failed = |error: io::Error| LiveError::Workers {
+        interface: first.name().to_owned(),
+        reason: error.to_string(),
+    };
+    // Groups are of the whole network namespace: others may have taken a number.
+    let mut number = (std::process::id() as u16).wrapping_add(id.0);
+    for _ in 0..GROUPS {
+        match socket::join_group(first.socket(), number) {
+            Ok(()) => {
+                let mut rest = group.iter().skip(1);
+                return rest
+                    .try_for_each(|ring| socket::join_group(ring.socket(), number))
+                    .map_err(failed);
+            }
+            Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(failed(error)),
+            Err(_) => number = number.wrapping_add(257),
+        }
+    }
+    Err(failed(io::Error::other("all groups are taken")))
+}
+
+fn went_down(status: &Status, ring: &Ring) {
+    status.lock().tell(ring, false, "went down; waiting until it is up");
+}
+
+impl Told {
+    /// Notes that an interface is up or down, and says it, once for all of its rings.
+    fn tell(&mut self, ring: &Ring, up: bool, news: &str) {
+        let Some(counted) = self.counted.get_mut(usize::from(ring.interface.0)) else { return };
+        if counted.up != up {
+            counted.up = up;
+            self.news.push(format!("{} {news}", ring.name()));
+        }
+    }
+}
+
+/// Leaves in a batch what is later than this moment.
+fn keep_later(batch: &mut Batch, moment: Timestamp) {
+    batch.packets.retain(|packet| packet.at > moment);
+    let Some(first) = batch.packets.iter().map(|packet| packet.bytes.start).min() else {
+        return batch.clear();
+    };
+    batch.buffer.drain(..first);
+    for packet in &mut batch.packets {
+        packet.bytes.start -= first;
+        packet.bytes.end -= first;
+    }
+}
+
+/// Whether this name stands for all interfaces.
+pub fn is_any(name: &str) -> bool {
+    name == ANY
+}
+
+/// Bytes of a packet that are kept, as tcpdump has it.
+pub const SNAPLEN: i32 = 262_144;
+/// The size of a ring.
+pub const RING_BYTES: i32 = 64 << 20;
+/// Bytes of packets that are worked on in one go.
+const BATCH_BYTES: usize = 1 << 20;
+/// Milliseconds for which is waited at most.
+const WAIT_MS: u8 = 50;
+/// Nanoseconds after which a packet has surely come out of its ring: the time-out of a block, twice
+/// rounded up to a tick of the kernel, and some to spare.
+const SLACK: i64 = 50_000_000;
+/// Nanoseconds between two looks at the kernel's counts.
+const COUNT_EVERY: i64 = 100_000_000;
+/// Nanoseconds between two looks for interfaces that are down.
+const LOOK_EVERY: i64 = 250_000_000;
+/// What is said of an interface that is another one now, where sockets cannot be bound to it.
+const ANEW: &str =
+    "was made anew; with --workers it cannot be captured on again, so start wirespan again";
+/// Numbers of groups that are tried.
+const GROUPS: usize = 16;

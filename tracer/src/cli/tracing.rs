@@ -1,0 +1,104 @@
+//! The options of how packets become traces: what is masked, which identifiers join, the limits;
+//! for every command that has packets.
+
+use super::ids::{JoinedByArgs, OwnIdArgs};
+use super::limits::{JoiningArgs, LIMITS, count, nanoseconds, seconds};
+use super::redact::RedactArgs;
+use crate::config::{self, Config};
+use anyhow::{Result, bail};
+use clap::Args;
+use std::sync::Arc;
+use wirespan_capture::decode::NamedPoint;
+use wirespan_parsers::registry;
+use wirespan_parsers::settings::Settings;
+
+/// How packets become traces.
+#[derive(Debug, Args)]
+pub(super) struct TracingArgs {
+    #[command(flatten)]
+    redact: RedactArgs,
+
+    #[command(flatten)]
+    own_ids: OwnIdArgs,
+
+    #[command(flatten)]
+    joined_by: JoinedByArgs,
+
+    #[command(flatten)]
+    joining: JoiningArgs,
+
+    /// Seconds after which a request counts as unanswered
+    #[arg(long, value_name = "SECONDS", default_value_t = config::RESPONSE_TIMEOUT_SECONDS as f64, value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
+    response_timeout: f64,
+
+    /// These taps are one capture point, for what is dealt out over several taps (TAPs are named
+    /// as the closing counts name them, or by the file; what sees each direction on a tap of its
+    /// own is found without it)
+    #[arg(long, value_name = "NAME=TAP,TAP…", value_parser = named_point, help_heading = "Capture points")]
+    point: Vec<NamedPoint>,
+
+    /// Flows that are followed at a time
+    #[arg(long, value_name = "N", default_value_t = config::MAX_FLOWS, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
+    max_flows: usize,
+
+    /// Requests that are open at a time, beside one of each flow
+    #[arg(long, value_name = "N", default_value_t = config::MAX_OPEN, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
+    max_open: usize,
+
+    /// Bytes that may wait for missing ones, and as many of unfinished messages
+    #[arg(long, value_name = "BYTES", default_value_t = config::MAX_WAITING_BYTES, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
+    max_waiting_bytes: usize,
+}
+
+impl TracingArgs {
+    /// What a run needs to know. With details, all is kept that messages say; where secrets are to
+    /// be overwritten in packets, it is noted where they stand.
+    pub(super) fn config(&self, details: bool, locate_secrets: bool) -> Result<Config> {
+        name_once(&self.point)?;
+        let mut ids = self.own_ids.ids()?;
+        let secrets = ids.secrets(self.redact.secrets()?);
+        if let Some(concealment) = self.redact.concealment(&secrets, &ids)? {
+            ids.conceal(concealment);
+        }
+        let settings = Arc::new(Settings { secrets, locate_secrets, ids });
+        let mut config = Config {
+            threads: self.joining.threads(),
+            window: self.joining.window(self.joined_by.known()?),
+            response_timeout: nanoseconds(self.response_timeout),
+            open: self.max_open,
+            details,
+            points: self.point.clone(),
+            protocols: Box::new(move || registry::protocols(&settings)),
+            ..Config::default()
+        };
+        config.flows.flows = self.max_flows;
+        config.flows.waiting = self.max_waiting_bytes;
+        Ok(config)
+    }
+}
+
+/// Reads `NAME=TAP,TAP…`.
+fn named_point(text: &str) -> Result<NamedPoint, String> {
+    let (name, taps) = text.split_once('=').unwrap_or_default();
+    let taps: Vec<String> = taps.split(',').map(|tap| tap.trim().to_owned()).collect();
+    if name.trim().is_empty() || taps.iter().any(String::is_empty) {
+        return Err("name a point and its taps, as in --point core=eth1,eth2".to_owned());
+    }
+    Ok(NamedPoint { name: name.trim().to_owned(), taps })
+}
+
+/// A tap is in one point only, and a point is named once.
+fn name_once(points: &[NamedPoint]) -> Result<()> {
+    for (before, point) in points.iter().enumerate() {
+        for other in points.iter().take(before) {
+            let name = &point.name;
+            if other.name == *name {
+                bail!("--point {name} is there twice; name all of its taps in one");
+            }
+            if let Some(tap) = point.taps.iter().find(|tap| other.taps.contains(tap)) {
+                bail!("--point {name}: the tap {tap} is in --point {} already", other.name);
+            }
+        }
+    }
+    Ok(())
+}
