@@ -31,6 +31,7 @@ pub mod select;
 pub mod export;
 pub mod wanted;
 pub mod import;
+pub mod confine;
 pub mod config;
 pub mod pipeline;
 pub mod cut;

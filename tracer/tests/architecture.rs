@@ -50,6 +50,9 @@ fn libraries_are_named_where_they_belong() {
     check("clap", &["tracer/src/cli/"]);
     check("pcap", &["capture/src/source/", "capture/src/filter.rs"]);
     check("pcap_file", &["capture/src/savefile.rs"]);
+    for library in ["caps", "seccompiler"] {
+        check(library, &["tracer/src/confine/"]);
+    }
     check(
         "etherparse",
         &[

@@ -7,6 +7,7 @@ use super::show::Showing;
 use super::tcpdump::IgnoredArgs;
 use super::tracing::TracingArgs;
 use super::{Exit, complain, inputs};
+use crate::confine::Confinement;
 use crate::export::ndjson::SourceNames;
 use crate::pipeline::{self, Surroundings};
 use crate::recorder::{RecordError, Recorder, Rotation};
@@ -107,6 +108,12 @@ struct CaptureArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = workers)]
     workers: usize,
 
+    /// Become this user once sockets are open [default, as root: who called sudo, else nobody]
+    ///
+    /// USER or USER:GROUP; root stays root. Files of a series (-C, -G) are made as that user.
+    #[arg(short = 'Z', long, value_name = "USER")]
+    relinquish_privileges: Option<String>,
+
     /// Capture in this network namespace: a name of ip netns, or a path as /proc/17/ns/net
     #[arg(long, value_name = "NAME")]
     netns: Option<String>,
@@ -156,6 +163,9 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     let config = args.tracing.config(args.output.verbose > 0, false)?;
     let protocols = config.protocol_names();
     args.record.check()?;
+    let user = args.capture.relinquish_privileges.clone();
+    let confinement = Confinement { user, ..Confinement::default() };
+    let mut confinement = confinement.prepare()?;
     let mut source = args.open(&options)?;
     let stop = source.stop();
     let status = source.status();
@@ -165,7 +175,16 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     if args.record.is_stdout() {
         showing.beside_stdout()?;
     }
-    let recorder = args.record.recorder(&source)?;
+    // A file is opened while that is allowed; those of a series are the new user's, all of them.
+    let is_series = args.record.is_series();
+    let early = if is_series { None } else { args.record.recorder(&source)? };
+    confinement.writes(args.record.write.iter().filter(|_| is_series));
+    confinement.connects(showing.sends_to());
+    let applied = confinement.apply()?;
+    if args.output.verbose > 0 {
+        complain(&format!("wirespan: rights: {applied}"));
+    }
+    let recorder = if is_series { args.record.recorder(&source)? } else { early };
     let mut here = Here {
         start: showing.start.clone(),
         names: showing.names.clone(),
@@ -261,7 +280,7 @@ impl LiveArgs {
 
 impl RecordArgs {
     fn check(&self) -> Result<()> {
-        let is_series = self.file_size.is_some() || self.rotate_seconds.is_some();
+        let is_series = self.is_series();
         if self.file_count.is_some() && !is_series {
             bail!("-W needs -C or -G: it says how many of their files there are");
         }
@@ -274,6 +293,11 @@ impl RecordArgs {
             }
         }
         Ok(())
+    }
+
+    /// Whether there may be several files.
+    fn is_series(&self) -> bool {
+        self.file_size.is_some() || self.rotate_seconds.is_some()
     }
 
     fn is_stdout(&self) -> bool {

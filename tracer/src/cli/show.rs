@@ -81,6 +81,11 @@ impl<'a> Showing<'a> {
         Ok(self)
     }
 
+    /// The port of TCP that traces are sent to, if they are.
+    pub(super) fn sends_to(&self) -> Option<u16> {
+        self.settings.as_ref().map(Settings::port)
+    }
+
     /// Leaves the standard output to packets: traces go to the file that is named for them.
     pub(super) fn beside_stdout(&mut self) -> Result<()> {
         let traces = std::mem::replace(&mut self.outlets.traces, Output::nothing());

@@ -67,6 +67,12 @@ impl Settings {
         })
     }
 
+    /// The port of TCP that is connected to.
+    pub fn port(&self) -> u16 {
+        let usual = if self.url.scheme_str() == Some("https") { 443 } else { 80 };
+        self.url.port_u16().unwrap_or(usual)
+    }
+
     /// Where traces go, without what may be secret in it: for people.
     pub fn endpoint(&self) -> String {
         let scheme = self.url.scheme_str().unwrap_or_default();
