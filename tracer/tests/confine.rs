@@ -173,6 +173,24 @@ fn older_kernels_have_fewer_measures_and_nothing_fails() {
     }
 }
 
+#[test]
+fn live_capture_has_no_rights_once_it_listens() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: it takes root");
+        return;
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wirespan"));
+    command.args(["live", "-i", "lo", "-v", "--workers", "2"]);
+    command.env_remove("SUDO_UID").env_remove("SUDO_GID");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let Some(mut process) = Process::start(&mut command) else { return };
+    let mut lines = BufReader::new(process.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.next().unwrap();
+    assert!(line.starts_with("wirespan: rights: user nobody ("), "{line}");
+    assert!(lines.any(|line| line.contains("listening on lo")));
+    Confined { process, line, tries: BTreeMap::new() }.check_threads(&[], &[]);
+}
+
 /// What is refused whatever was asked for.
 const NEVER: &[(&str, &str)] = &[
     ("bpf", "ENOSYS"),

@@ -81,9 +81,9 @@ impl<'a> Showing<'a> {
         Ok(self)
     }
 
-    /// The port of TCP that traces are sent to, if they are.
-    pub(super) fn sends_to(&self) -> Option<u16> {
-        self.settings.as_ref().map(Settings::port)
+    /// The ports of TCP that traces are sent to, if they are.
+    pub(super) fn sends_to(&self) -> Vec<u16> {
+        self.settings.as_ref().map(Settings::ports).unwrap_or_default()
     }
 
     /// Leaves the standard output to packets: traces go to the file that is named for them.

@@ -7,6 +7,7 @@ use crate::export::otlp::Content;
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
+use ureq::Proxy;
 use ureq::http::header::AUTHORIZATION;
 use ureq::http::{HeaderName, HeaderValue, Uri};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, parse_pem};
@@ -67,10 +68,11 @@ impl Settings {
         })
     }
 
-    /// The port of TCP that is connected to.
-    pub fn port(&self) -> u16 {
+    /// The ports of TCP that connections may be made to: the server's, and that of a proxy.
+    pub fn ports(&self) -> Vec<u16> {
         let usual = if self.url.scheme_str() == Some("https") { 443 } else { 80 };
-        self.url.port_u16().unwrap_or(usual)
+        let proxy = Proxy::try_from_env().map(|proxy| proxy.port());
+        std::iter::once(self.url.port_u16().unwrap_or(usual)).chain(proxy).collect()
     }
 
     /// Where traces go, without what may be secret in it: for people.
