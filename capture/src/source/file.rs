@@ -9,7 +9,9 @@
 
 use crate::packet::{Batch, FileId, PacketHead, Timestamp};
 use crate::source::interfaces::Interfaces;
+use crate::source::live::clock::now;
 use crate::source::open::{self, HEAD, OpenError};
+use crate::source::pace::Pace;
 use crate::source::pcap::{FILE_HEADER, FileHeader, Records};
 use crate::source::pcapng::{self, Blocks};
 use crate::source::report::{Compression, Damage, Format, Layout, Progress, SourceReport};
@@ -17,6 +19,8 @@ use crate::source::walk::{Context, Walked};
 use crate::source::{Fill, PacketSource};
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The packets of one file, in the order of the file.
 pub struct FileSource {
@@ -43,6 +47,14 @@ pub struct FileSource {
     ended: bool,
     /// Nanoseconds that are taken off all times.
     ahead: i64,
+    /// How packets come through a pipe.
+    pace: Pace,
+    /// Nothing came for a while.
+    silent: bool,
+    /// Packets have come as they were captured, and then none came for a while.
+    is_live: bool,
+    /// Whether it is said when nothing comes for a while.
+    impatient: Arc<AtomicBool>,
     /// The end of the capture was told, where it is known and later than the last packet.
     told_end: bool,
 }
@@ -58,7 +70,10 @@ impl FileSource {
     /// # Errors
     /// Why it is not a capture that can be read.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::open_with(path, Progress::new(open::length(path)))
+        let source = Self::open_with(path, Progress::new(open::length(path)))?;
+        // Nobody else's packets wait for those of this pipe.
+        source.impatient.store(true, Ordering::Relaxed);
+        Ok(source)
     }
 
     /// Opens a file that is one of several, which may share what counts their progress.
@@ -89,6 +104,10 @@ impl FileSource {
             regular: opened.regular,
             ended: false,
             ahead: 0,
+            pace: Pace::default(),
+            silent: false,
+            is_live: false,
+            impatient: opened.impatient,
             told_end: false,
         })
     }
@@ -154,6 +173,10 @@ impl FileSource {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.silent = true;
+                    break;
+                }
                 Err(error) => {
                     self.report.hurt(Damage::Unreadable {
                         offset: self.offset + filled as u64,
@@ -213,6 +236,7 @@ impl PacketSource for FileSource {
                 self.rest.clear();
             }
             let space = batch.buffer.get_mut(..target).unwrap_or_default();
+            self.silent = false;
             filled = self.read(space, filled, self.wants);
             let bytes = batch.buffer.get(..filled).unwrap_or_default();
             let walked = self.walk(bytes, &mut batch.packets);
@@ -226,8 +250,16 @@ impl PacketSource for FileSource {
                 self.rest.extend_from_slice(bytes.get(walked.used..).unwrap_or_default());
                 break;
             }
+            if let Some(now) = self.pace.reached(now()).filter(|_| self.silent) {
+                self.rest.extend_from_slice(bytes.get(walked.used..).unwrap_or_default());
+                self.is_live = true;
+                return Ok(Fill::Idle(now));
+            }
             batch.buffer.copy_within(walked.used..filled, 0);
             filled -= walked.used;
+        }
+        if !self.regular {
+            self.pace.came(batch, now());
         }
         if self.report.file != FileId(0) {
             for packet in &mut batch.packets {
@@ -245,6 +277,10 @@ impl PacketSource for FileSource {
 
     fn interfaces(&self) -> &Interfaces {
         &self.interfaces
+    }
+
+    fn is_live(&self) -> bool {
+        self.is_live
     }
 }
 

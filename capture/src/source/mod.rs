@@ -10,13 +10,14 @@ pub mod interfaces;
 mod walk;
 mod pcap;
 mod pcapng;
+mod pace;
+pub mod live;
 pub mod file;
 pub mod rotation;
 mod continuity;
 pub mod alignment;
 mod reader;
 pub mod merge;
-pub mod live;
 pub mod memory;
 pub mod faulty;
 

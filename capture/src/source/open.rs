@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why a capture could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +114,9 @@ pub struct Opened {
     pub compression: Compression,
     /// Whether it is a regular file: reads do not wait, and it can be opened again.
     pub regular: bool,
+    /// Once this is set, a read that would have to wait for long fails with `WouldBlock`, and may
+    /// be made again.
+    pub impatient: Arc<AtomicBool>,
 }
 
 /// How a path is called in messages.
@@ -161,7 +166,9 @@ pub fn open(path: &Path, progress: &Progress) -> Result<Opened, OpenError> {
         return Err(OpenError::Directory { file: name });
     }
     let regular = regular_length(&file).is_some();
-    let mut reader = Counted { file, regular, progress: progress.clone() };
+    let impatient = Arc::default();
+    let mut reader =
+        Counted { file, regular, progress: progress.clone(), impatient: Arc::clone(&impatient) };
     let mut raw = Vec::new();
     read_up_to(&mut reader, &mut raw, MAGIC).map_err(failed)?;
     let compression = match raw.as_slice() {
@@ -198,7 +205,7 @@ pub fn open(path: &Path, progress: &Progress) -> Result<Opened, OpenError> {
     if head.is_empty() {
         return Err(OpenError::Empty { file: name });
     }
-    Ok(Opened { reader, head, compression, regular })
+    Ok(Opened { reader, head, compression, regular, impatient })
 }
 
 /// What the first bytes of something that is no capture look like.
@@ -253,20 +260,31 @@ struct Counted {
     file: File,
     regular: bool,
     progress: Progress,
+    impatient: Arc<AtomicBool>,
+}
+
+/// Whether there is something to read.
+enum Wait {
+    Ready,
+    Silent,
+    Stopped,
 }
 
 impl Counted {
-    /// Waits until there is something to read; false if it was stopped before.
-    fn wait(&self) -> bool {
+    /// Waits until there is something to read.
+    fn wait(&self) -> Wait {
         loop {
             let mut ends = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
             let ready = poll(&mut ends, PollTimeout::from(LOOK_UP_MILLISECONDS));
             if self.progress.is_stopped() {
-                return false;
+                return Wait::Stopped;
             }
             // What is wrong, reading tells better.
             if !matches!(ready, Ok(0) | Err(Errno::EINTR)) {
-                return true;
+                return Wait::Ready;
+            }
+            if self.impatient.load(Ordering::Relaxed) {
+                return Wait::Silent;
             }
         }
     }
@@ -274,8 +292,12 @@ impl Counted {
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !self.regular && !self.wait() {
-            return Ok(0);
+        if !self.regular {
+            match self.wait() {
+                Wait::Ready => {}
+                Wait::Silent => return Err(io::ErrorKind::WouldBlock.into()),
+                Wait::Stopped => return Ok(0),
+            }
         }
         let read = self.file.read(buffer)?;
         self.progress.add(read as u64);

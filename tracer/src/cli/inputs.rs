@@ -202,6 +202,13 @@ impl PacketSource for Source {
             Files::Many(source) => source.interfaces(),
         }
     }
+
+    fn is_live(&self) -> bool {
+        match &self.files {
+            Files::One(source) => source.is_live(),
+            Files::Many(source) => source.is_live(),
+        }
+    }
 }
 
 /// Lines of one kind that are shown.

@@ -214,14 +214,8 @@ impl OutputArgs {
                 if selection.is_everything() {
                     view = view.with_table(self.layout(ROWS));
                 }
-                match ends {
-                    _ if shows_each => {}
-                    // Nobody waits for the end of what has none.
-                    Ends::WhenStopped => view = view.with_singles_as_lines(),
-                    Ends::AtTheEnd if selection.is_everything() => {
-                        view = view.with_singles_at_the_end();
-                    }
-                    Ends::AtTheEnd => {}
+                if !shows_each && (selection.is_everything() || ends == Ends::WhenStopped) {
+                    view = view.with_singles_at_the_end();
                 }
                 Box::new(view)
             }

@@ -32,15 +32,10 @@ impl<W: Write> View<W> {
         Self { trees: TextSink::new(terminal, output), singles: Alone::Trees, table: None }
     }
 
-    /// Keeps exchanges that joined nothing for the end.
+    /// Keeps exchanges that joined nothing for the end, unless traces are waited for as they come:
+    /// then each is a line, where it comes.
     pub fn with_singles_at_the_end(mut self) -> Self {
         self.singles = Alone::AtTheEnd(Singles::default());
-        self
-    }
-
-    /// Writes exchanges that joined nothing as lines, where they come.
-    pub fn with_singles_as_lines(mut self) -> Self {
-        self.singles = Alone::Lines;
         self
     }
 
@@ -78,6 +73,14 @@ impl<W: Write> SpanSink for View<W> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        // Somebody looks on: what joined nothing is shown from now on as it comes.
+        if let Alone::AtTheEnd(singles) = &mut self.singles {
+            let (terminal, output) = self.trees.parts();
+            let mut text = Vec::new();
+            singles.write(terminal.look(), &mut text);
+            output.write_all(&text)?;
+            self.singles = Alone::Lines;
+        }
         self.trees.flush()
     }
 
