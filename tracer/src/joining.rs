@@ -15,6 +15,7 @@ use crate::points::PointNumbers;
 use crate::span::{SpanSink, Trace};
 use crate::summary::{self, Summary, add, protocol_name};
 use crate::unjoined::Unjoined;
+use crate::vitals::{Joined, Vitals};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
@@ -165,6 +166,16 @@ impl<'a> Joining<'a> {
     /// Whether the sink has failed: joining more is in vain.
     pub fn failed(&self) -> bool {
         self.error.is_some()
+    }
+
+    /// What it has done so far, put into a snapshot.
+    pub fn tell(&self, vitals: &mut Vitals) {
+        vitals.held = self.window.len() as u64;
+        vitals.joined = Joined::of(&self.summary);
+        for (limit, count) in &self.window.early {
+            add(&mut vitals.joined.settled_early, limit, *count);
+        }
+        vitals.joined.repeating_ids = self.window.repeating().len() as u64;
     }
 
     fn close(&mut self, closed: Turn, mut exchange: Box<Exchange>) {

@@ -24,6 +24,7 @@ pub mod operations;
 pub mod edges;
 pub mod summary;
 pub mod unjoined;
+pub mod vitals;
 pub mod joining;
 pub mod moment;
 pub mod best;

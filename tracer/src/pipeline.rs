@@ -26,6 +26,7 @@ use crate::points::Points;
 use crate::span::SpanSink;
 use crate::summary::{Summary, add};
 use crate::unknown::Unknowns;
+use crate::vitals::{REQUESTS_EVICTED, Vitals};
 use rayon::prelude::*;
 use std::io;
 use wirespan_capture::counters::Counters;
@@ -50,6 +51,15 @@ pub trait Surroundings: Send {
 
     /// Called after each batch, with the number of packets so far; false stops the reading.
     fn go_on(&mut self, packets: u64) -> bool;
+
+    /// Whether a snapshot of the run is wanted now; asked after each batch. Where it is not, none
+    /// is made, and that costs nothing.
+    fn wants_vitals(&mut self) -> bool {
+        false
+    }
+
+    /// The snapshot that was wanted. It lacks what only a live source knows.
+    fn vitals(&mut self, _vitals: Vitals) {}
 }
 
 /// Reads a source to its end and gives all traces to a sink.
@@ -113,6 +123,11 @@ pub fn run(
         );
         // The lists of events that were taken serve again.
         spare = std::mem::replace(&mut behind, told).events;
+        // Here no stage is at work, so that all can be looked at.
+        if reader.surroundings.wants_vitals() {
+            let vitals = vitals(&reader, &shards, &joining);
+            reader.surroundings.vitals(vitals);
+        }
         if joining.failed() {
             reader.stopped = true;
         }
@@ -140,6 +155,17 @@ pub fn run(
     summary.remarks = points.remarks;
     summary.remarks.extend(reader.clocks_apart());
     Outcomes { summary, stopped: reader.stopped, source_error: reader.error, sink_error }
+}
+
+/// What all stages have done so far.
+fn vitals(reader: &Reader<'_>, shards: &[Shard], joining: &Joining<'_>) -> Vitals {
+    let reached = Some(reader.decoder.now()).filter(|now| *now > Timestamp::default());
+    let mut vitals = Vitals { reached, counters: reader.decoder.counters, ..Vitals::default() };
+    for shard in shards {
+        shard.tell(&mut vitals);
+    }
+    joining.tell(&mut vitals);
+    vitals
 }
 
 /// A batch, decoded and cut into shards.
@@ -361,17 +387,30 @@ impl Shard {
     fn count(&self, counters: &mut Counters, summary: &mut Summary) {
         counters.add(&self.table.counters);
         summary.messages += self.sink.messages;
-        for (what, count) in &self.sink.shared.lost {
-            add(&mut summary.lost, what, *count);
+        for (what, count) in self.lost() {
+            add(&mut summary.lost, what, count);
         }
-        for (what, count) in [
+    }
+
+    /// Adds what it has done so far to a snapshot.
+    fn tell(&self, vitals: &mut Vitals) {
+        vitals.counters.add(&self.table.counters);
+        vitals.flows += self.table.len() as u64;
+        vitals.messages += self.sink.messages;
+        vitals.open_requests += self.sink.open as u64;
+        for (what, count) in self.lost() {
+            vitals.lose(what, count);
+        }
+    }
+
+    /// What could not be had, and how often.
+    fn lost(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let known = self.sink.shared.lost.iter().map(|(what, count)| (*what, *count));
+        let own = [
             ("responses_without_request", self.sink.unpaired),
-            ("requests_evicted", self.sink.evicted),
-        ] {
-            if count > 0 {
-                add(&mut summary.lost, what, count);
-            }
-        }
+            (REQUESTS_EVICTED, self.sink.evicted),
+        ];
+        known.chain(own.into_iter().filter(|(_, count)| *count > 0))
     }
 }
 

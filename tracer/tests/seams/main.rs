@@ -23,3 +23,4 @@ mod random;
 mod talk;
 mod pairing;
 mod statements;
+mod vitals;
