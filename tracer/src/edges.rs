@@ -19,7 +19,7 @@ use wirespan_capture::packet::NetworkId;
 #[derive(Debug, Default)]
 pub struct Edges {
     by_ends: HashMap<Ends, Tally, RandomState>,
-    hosts: HashMap<Host, Serving, RandomState>,
+    hosts: ServiceHosts,
     /// Calls of edges beyond the limit.
     others: Option<Box<Tally>>,
 }
@@ -62,11 +62,16 @@ enum Caller {
     Host(Host),
 }
 
+/// A host, by its address in a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Host {
+pub(crate) struct Host {
     network: NetworkId,
-    address: IpAddr,
+    pub(crate) address: IpAddr,
 }
+
+/// Hosts that are one service.
+#[derive(Debug, Default)]
+pub(crate) struct ServiceHosts(HashMap<Host, Serving, RandomState>);
 
 /// Which services were asked at a host.
 #[derive(Debug)]
@@ -80,10 +85,10 @@ impl Edges {
     pub fn record(&mut self, trace: &Trace) {
         for span in trace.exchanges() {
             let e = &*span.exchange;
-            self.serves(e, &span.service);
+            self.hosts.learn(e, &span.service);
             let caller = match trace.caller(span) {
                 Some(service) => Caller::Service(service.into()),
-                None => Caller::Host(Host { network: e.network, address: e.client.ip() }),
+                None => Caller::Host(Host::of_client(e)),
             };
             self.call(Ends { caller, callee: span.service.clone() }, e);
         }
@@ -98,9 +103,9 @@ impl Edges {
         for (Ends { caller, callee }, tally) in all {
             let (kind, caller) = match caller {
                 Caller::Service(name) => (CallerKind::Service, name.to_string()),
-                Caller::Host(host) => match self.hosts.get(host) {
-                    Some(Serving::One(name)) => (CallerKind::Service, name.to_string()),
-                    _ => (CallerKind::Address, host.address.to_string()),
+                Caller::Host(host) => match self.hosts.service(*host) {
+                    Some(name) => (CallerKind::Service, name.to_owned()),
+                    None => (CallerKind::Address, host.address.to_string()),
                 },
             };
             named.entry((kind, caller, &**callee)).or_default().add(tally);
@@ -121,15 +126,35 @@ impl Edges {
         edges
     }
 
-    /// Learns which service a host is.
-    fn serves(&mut self, e: &Exchange, service: &str) {
+    fn call(&mut self, ends: Ends, exchange: &Exchange) {
+        let is_full = self.by_ends.len() >= EDGES;
+        match self.by_ends.entry(ends) {
+            Entry::Occupied(mut tally) => tally.get_mut().record_call(exchange),
+            Entry::Vacant(_) if is_full => {
+                self.others.get_or_insert_default().record_call(exchange)
+            }
+            Entry::Vacant(tally) => tally.insert(Tally::default()).record_call(exchange),
+        }
+    }
+}
+
+impl Host {
+    /// The one that called.
+    pub(crate) fn of_client(exchange: &Exchange) -> Self {
+        Self { network: exchange.network, address: exchange.client.ip() }
+    }
+}
+
+impl ServiceHosts {
+    /// Learns which service a host is, from a call of it.
+    pub(crate) fn learn(&mut self, e: &Exchange, service: &str) {
         let host = Host { network: e.network, address: e.server.ip() };
         // All that runs on a machine has this address.
         if host.address.is_loopback() {
             return;
         }
-        let is_full = self.hosts.len() >= HOSTS;
-        match self.hosts.entry(host) {
+        let is_full = self.0.len() >= HOSTS;
+        match self.0.entry(host) {
             Entry::Occupied(mut serving) => {
                 if matches!(serving.get(), Serving::One(name) if **name != *service) {
                     serving.insert(Serving::Several);
@@ -142,14 +167,11 @@ impl Edges {
         }
     }
 
-    fn call(&mut self, ends: Ends, exchange: &Exchange) {
-        let is_full = self.by_ends.len() >= EDGES;
-        match self.by_ends.entry(ends) {
-            Entry::Occupied(mut tally) => tally.get_mut().record_call(exchange),
-            Entry::Vacant(_) if is_full => {
-                self.others.get_or_insert_default().record_call(exchange)
-            }
-            Entry::Vacant(tally) => tally.insert(Tally::default()).record_call(exchange),
+    /// The only service that was asked at a host.
+    pub(crate) fn service(&self, host: Host) -> Option<&str> {
+        match self.0.get(&host) {
+            Some(Serving::One(name)) => Some(name),
+            _ => None,
         }
     }
 }

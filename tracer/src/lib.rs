@@ -30,6 +30,8 @@ pub mod moment;
 pub mod best;
 pub mod select;
 pub mod export;
+pub mod red;
+pub mod exposition;
 pub mod wanted;
 pub mod import;
 pub mod confine;

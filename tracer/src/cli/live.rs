@@ -2,18 +2,22 @@
 
 use super::choose::ChooseArgs;
 use super::limits::packets;
+use super::metrics::MetricsArgs;
 use super::output::{self, Ends, OutputArgs};
 use super::show::Showing;
 use super::tcpdump::IgnoredArgs;
 use super::tracing::TracingArgs;
+use super::watch::Watch;
 use super::{Exit, complain, inputs};
 use crate::confine::Confinement;
 use crate::export::ndjson::SourceNames;
+use crate::export::semantics::Semantics;
 use crate::pipeline::{self, Surroundings};
 use crate::recorder::{RecordError, Recorder, Rotation};
 use crate::select::CaptureStart;
 use crate::span::SpanSink;
 use crate::summary::{Captured, Summary};
+use crate::vitals::{InterfaceVitals, Vitals};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum, ValueHint};
 use std::io::{self, IsTerminal};
@@ -48,6 +52,9 @@ pub(super) struct LiveArgs {
 
     #[command(flatten)]
     output: OutputArgs,
+
+    #[command(flatten)]
+    metrics: MetricsArgs,
 
     #[command(flatten)]
     tracing: TracingArgs,
@@ -175,6 +182,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     if args.record.is_stdout() {
         showing.beside_stdout()?;
     }
+    let mut watch = Watch::prepare(&args.metrics, showing.queues.clone())?;
     // A file is opened while that is allowed; those of a series are the new user's, all of them.
     let is_series = args.record.is_series();
     let early = if is_series { None } else { args.record.recorder(&source)? };
@@ -185,11 +193,14 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
         complain(&format!("wirespan: rights: {applied}"));
     }
     let recorder = if is_series { args.record.recorder(&source)? } else { early };
+    let semantics = Semantics::new(protocols.clone(), showing.names.clone());
+    let showing = showing.counting(watch.serve(semantics, args.output.quiet)?);
     let mut here = Here {
         start: showing.start.clone(),
         names: showing.names.clone(),
         stop,
         status: status.clone(),
+        watch,
         recorder,
         record_error: None,
         quiet: args.output.quiet,
@@ -383,6 +394,7 @@ struct Here {
     names: SourceNames,
     stop: Arc<AtomicBool>,
     status: Status,
+    watch: Watch,
     recorder: Option<Recorder>,
     /// Why packets could not be written any more.
     record_error: Option<()>,
@@ -419,8 +431,26 @@ impl Here {
         }
     }
 
+    /// A snapshot, with what the kernel says.
+    fn completed(&self, mut vitals: Vitals) -> Vitals {
+        let counted = self.status.counted();
+        let ring_bytes = self.status.ring_bytes() / counted.len().max(1) as u64;
+        vitals.live.interfaces = counted
+            .into_iter()
+            .map(|counted| InterfaceVitals {
+                name: counted.name,
+                received: counted.received,
+                dropped: counted.dropped,
+                dropped_by_interface: counted.dropped_by_interface,
+                ring_bytes,
+            })
+            .collect();
+        vitals
+    }
+
     fn conclude(&mut self) {
         self.tell_news();
+        self.watch.end(self.completed(Vitals::default()));
         let Some(recorder) = self.recorder.take() else { return };
         match recorder.finish(self.last.unwrap_or_default()) {
             Ok(recorded) if !self.quiet => {
@@ -459,6 +489,14 @@ impl Surroundings for Here {
         self.tell_news();
         // The source ends by itself once it is stopped, with what had come by then.
         true
+    }
+
+    fn wants_vitals(&mut self) -> bool {
+        self.watch.wants()
+    }
+
+    fn vitals(&mut self, vitals: Vitals) {
+        self.watch.take(self.completed(vitals));
     }
 }
 

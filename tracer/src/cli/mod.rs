@@ -17,6 +17,9 @@ mod output;
 mod send;
 mod packets;
 mod progress;
+mod scrape;
+mod metrics;
+mod watch;
 mod install;
 
 pub use exit::Exit;

@@ -61,6 +61,11 @@ impl Meter {
         }
     }
 
+    /// Does something that may write lines, without the line of progress in between.
+    pub(super) fn aside(&self, talk: impl FnOnce()) {
+        self.bar.suspend(talk);
+    }
+
     /// Leaves the line to others.
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();

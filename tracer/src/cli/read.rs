@@ -3,19 +3,23 @@
 use super::Exit;
 use super::choose::ChooseArgs;
 use super::inputs::Inputs;
+use super::metrics::MetricsArgs;
 use super::output::OutputArgs;
 use super::packets::PacketsArgs;
 use super::progress::Meter;
 use super::show::Showing;
 use super::tcpdump::{TcpdumpArgs, WITHOUT_EFFECT};
 use super::tracing::TracingArgs;
+use super::watch::Watch;
 use crate::decoder;
 use crate::export::ndjson::SourceNames;
+use crate::export::semantics::Semantics;
 use crate::pairing;
 use crate::pipeline::{self, Surroundings};
 use crate::select::CaptureStart;
 use crate::span::SpanSink;
 use crate::summary::Summary;
+use crate::vitals::Vitals;
 use crate::wanted::Notes;
 use anyhow::{Context, Result};
 use clap::{Args, ValueHint};
@@ -55,6 +59,9 @@ pub(super) struct ReadArgs {
     output: OutputArgs,
 
     #[command(flatten)]
+    metrics: MetricsArgs,
+
+    #[command(flatten)]
     packets: PacketsArgs,
 
     #[command(flatten)]
@@ -79,12 +86,16 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         let name = |file: &PathBuf| file.display().to_string();
         showing.names.set_files(inputs.files.iter().map(name).collect());
     }
+    let mut watch = Watch::prepare(&args.metrics, showing.queues.clone())?;
+    let semantics = Semantics::new(protocols.clone(), showing.names.clone());
+    let showing = showing.counting(watch.serve(semantics, args.output.quiet)?);
     let mut here = Here {
         start: showing.start.clone(),
         filter: inputs.filter.clone(),
         names: showing.names.clone(),
         meter: Meter::new(source.progress(), "packets", args.output.may_show_progress()),
         stop: stop.clone(),
+        watch,
     };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(config.threads)
@@ -93,6 +104,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let run = |sink: &mut (dyn SpanSink + Send)| {
         let mut outcomes = pool.install(|| pipeline::run(&mut source, &mut here, &config, sink));
         here.meter.clear();
+        here.watch.end(Vitals::default());
         if !args.output.quiet {
             source.tell_rotations();
         }
@@ -181,6 +193,7 @@ struct Here {
     names: SourceNames,
     meter: Meter,
     stop: Arc<AtomicBool>,
+    watch: Watch,
 }
 
 impl Surroundings for Here {
@@ -204,6 +217,15 @@ impl Surroundings for Here {
     fn go_on(&mut self, packets: u64) -> bool {
         self.meter.show(packets);
         !self.stop.load(Ordering::Relaxed)
+    }
+
+    fn wants_vitals(&mut self) -> bool {
+        self.watch.wants()
+    }
+
+    fn vitals(&mut self, vitals: Vitals) {
+        let watch = &mut self.watch;
+        self.meter.aside(|| watch.take(vitals));
     }
 }
 

@@ -9,13 +9,15 @@ use super::{Exit, complain};
 use crate::edges::Edges;
 use crate::export::Exporter;
 use crate::export::ndjson::SourceNames;
-use crate::export::send::{Failure, Sender, Settings};
+use crate::export::send::{self as sending, Failure, Sender, Settings};
 use crate::export::width::{self, folded};
 use crate::joining::Outcomes;
 use crate::operations::Operations;
+use crate::red::RedMetrics;
 use crate::select::{CaptureStart, Selecting};
 use crate::span::{SpanSink, Trace};
 use crate::summary::Summary;
+use crate::vitals::Queues;
 use crate::wanted::Notes;
 use anyhow::{Context, Result, bail};
 use std::io;
@@ -39,6 +41,10 @@ pub(super) struct Showing<'a> {
     ends: Ends,
     /// Where the spans that are shown are noted, if anybody asks for their packets.
     notes: Option<Notes>,
+    /// The queues of the run.
+    pub(super) queues: Queues,
+    /// What counts the calls of all traces, if metrics are served.
+    red: Option<RedMetrics>,
 }
 
 impl<'a> Showing<'a> {
@@ -68,6 +74,8 @@ impl<'a> Showing<'a> {
             start,
             ends: Ends::AtTheEnd,
             notes: None,
+            queues: Queues::default(),
+            red: None,
         })
     }
 
@@ -103,6 +111,12 @@ impl<'a> Showing<'a> {
         Ok(self)
     }
 
+    /// Lets calls of all traces be counted for metrics, if that is wanted.
+    pub(super) fn counting(mut self, red: Option<RedMetrics>) -> Self {
+        self.red = red;
+        self
+    }
+
     /// Runs what hands out traces of these protocols, then says how it went, and with what code to
     /// end. Where the run found nothing, `why` tells the reason.
     pub(super) fn run(
@@ -111,12 +125,27 @@ impl<'a> Showing<'a> {
         run: impl FnOnce(&mut (dyn SpanSink + Send)) -> Outcomes,
         why: impl FnOnce(&Summary) -> String,
     ) -> Result<Exit> {
-        let Self { choose, output, outlets, settings, stop, names, start, ends, notes } = self;
+        let Self {
+            choose,
+            output,
+            outlets,
+            settings,
+            stop,
+            names,
+            start,
+            ends,
+            notes,
+            queues,
+            red,
+        } = self;
         let output_name = outlets.traces.name().to_owned();
         let selection = choose.selection(&output.zone());
         let operations = output.needs_operations(&selection);
         let operations = operations.then(|| (Operations::new(protocols.clone()), Edges::default()));
         let sender = settings.map(|settings| sender(settings, &protocols, &names)).transpose()?;
+        if let Some(sender) = &sender {
+            queues.add("otlp", sender.depth(), sending::QUEUE as u64);
+        }
         let exporter = output.exporter(outlets.traces, protocols, &names, &selection, ends);
         let shown = Shown { notes: notes.clone(), exporter, sender };
         let mut chosen = Selecting::new(selection, start, shown);
@@ -124,7 +153,7 @@ impl<'a> Showing<'a> {
         if ends_at_limit {
             chosen = chosen.telling(stop.clone());
         }
-        let mut sink = Sink { operations, notes, chosen };
+        let mut sink = Sink { operations, red, notes, chosen };
         let mut outcomes = run(&mut sink);
         outcomes.stopped |= stop.load(Ordering::Relaxed);
         if let Some(sender) = &mut sink.chosen.sink().sender {
@@ -153,6 +182,8 @@ impl<'a> Showing<'a> {
 struct Sink {
     /// All of them, where the table of them is wanted.
     operations: Option<(Operations, Edges)>,
+    /// All of them, where metrics are served.
+    red: Option<RedMetrics>,
     /// All of them, where packets are wanted.
     notes: Option<Notes>,
     chosen: Selecting<Shown>,
@@ -187,6 +218,9 @@ impl SpanSink for Sink {
                 operations.record(trace);
                 edges.record(trace);
             }
+        }
+        if let Some(red) = &mut self.red {
+            red.traces(traces)?;
         }
         if let Some(notes) = &self.notes {
             notes.overhear(traces);

@@ -102,8 +102,28 @@ impl Semantics {
     }
 
     /// The name of a span's protocol.
-    pub(super) fn protocol(&self, exchange: &Exchange) -> &str {
+    pub(crate) fn protocol(&self, exchange: &Exchange) -> &str {
         protocol_name(exchange.protocol, &self.protocols)
+    }
+
+    /// Whether an exchange failed, as `error.type` says it.
+    pub(crate) fn failed(&self, exchange: &Exchange) -> bool {
+        self.family(exchange).error(exchange).is_some()
+    }
+
+    /// What was done, as a name of which there are few: that of the span, but for names that DNS is
+    /// asked for.
+    pub(crate) fn operation(&self, exchange: &Exchange) -> String {
+        let family = self.family(exchange);
+        if family == Family::Dns && exchange.sort != Sort::Connect {
+            return lossy(exchange.text.text(OPERATION).unwrap_or_default()).into_owned();
+        }
+        family.name(exchange, self.protocol(exchange))
+    }
+
+    fn family(&self, exchange: &Exchange) -> Family {
+        let family = usize::from(exchange.protocol.0);
+        self.families.get(family).copied().unwrap_or(Family::Other)
     }
 
     /// What is told of a span of a trace.
@@ -114,8 +134,7 @@ impl Semantics {
         names: &'s Names,
     ) -> Told<'s> {
         let e = &*span.exchange;
-        let family = usize::from(e.protocol.0);
-        let family = self.families.get(family).copied().unwrap_or(Family::Other);
+        let family = self.family(e);
         let error = family.error(e);
         let message = error.as_ref().and_then(|_| message(e));
         let caller = trace.caller(span);

@@ -14,6 +14,7 @@ use crate::export::otlp::{Content, Otlp, PartialSuccess};
 use crate::export::semantics::Semantics;
 use crate::span::{SpanSink, Trace};
 use crate::summary::Sent;
+use crate::vitals::QueueDepth;
 use jiff::Timestamp;
 use post::{Answer, Client};
 use rayon::prelude::*;
@@ -31,6 +32,7 @@ pub struct Sender {
     batch: Batch,
     /// Where requests go; nothing once there are no more.
     queue: Option<SyncSender<Batch>>,
+    depth: QueueDepth,
     /// Says that all was sent by being closed.
     end: Receiver<()>,
     state: Arc<Mutex<State>>,
@@ -86,7 +88,9 @@ impl Sender {
         let state = Arc::new(Mutex::new(State { sent, failure: None }));
         let (queue, batches) = sync_channel(QUEUE);
         let (alive, end) = channel();
+        let depth = QueueDepth::default();
         let sending = Sending {
+            depth: depth.clone(),
             client,
             content,
             patience,
@@ -99,12 +103,17 @@ impl Sender {
             drop(alive);
         })?;
         let (batch, queue) = (Batch::default(), Some(queue));
-        Ok(Self { otlp, content, batch, queue, end, state, handed: 0 })
+        Ok(Self { otlp, content, batch, queue, depth, end, state, handed: 0 })
     }
 
     /// Spans that were taken over.
     pub fn handed(&self) -> u64 {
         self.handed
+    }
+
+    /// How many requests wait to be sent, of at most [`QUEUE`].
+    pub fn depth(&self) -> QueueDepth {
+        self.depth.clone()
     }
 
     /// Why nothing can be sent at all, if that is so.
@@ -134,6 +143,7 @@ impl Sender {
         self.handed += batch.spans;
         // The thread goes on until the queue is closed.
         if let Some(queue) = &self.queue {
+            self.depth.enter(1);
             let _ = queue.send(batch);
         }
     }
@@ -188,6 +198,7 @@ fn pieces(otlp: &Otlp, content: Content, traces: &[Trace]) -> Vec<Piece> {
 
 /// The thread's side.
 struct Sending {
+    depth: QueueDepth,
     client: Client,
     content: Content,
     patience: Patience,
@@ -201,6 +212,7 @@ struct Sending {
 impl Sending {
     fn run(mut self, batches: &Receiver<Batch>) {
         for batch in batches {
+            self.depth.leave(1);
             self.send_all(&batch.pieces);
         }
     }
@@ -297,8 +309,8 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Requests that wait to be sent, beside the one that is.
-const QUEUE: usize = 4;
+/// Requests that wait to be sent, beside the one that is; another waits for a place.
+pub const QUEUE: usize = 4;
 /// Spans of a request.
 const SPANS: u64 = 1_000;
 /// Bytes of a request, unless one piece of a trace has more.
