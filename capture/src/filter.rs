@@ -4,6 +4,8 @@
 //! (<https://www.tcpdump.org/manpages/pcap-filter.7.html>). The program is run here: the `pcap`
 //! crate can run it only on packets that were kept whole, and its programs stay in one thread.
 
+pub mod image;
+
 use crate::packet::{Batch, LinkType, PacketHead};
 use pcap::{Capture, Linktype};
 use std::fmt;
@@ -53,6 +55,29 @@ impl Filter {
     /// # Errors
     /// What libpcap says of it: most often `syntax error`, or that the link type has no such thing.
     pub fn compile(expression: &str, link: LinkType) -> Result<Self, FilterError> {
+        Self::compile_as(expression, link, true)
+    }
+
+    /// Compiles an expression and leaves the program as it was generated, as `tcpdump -O` does.
+    ///
+    /// # Errors
+    /// As those of [`Filter::compile`].
+    pub fn compile_plainly(expression: &str, link: LinkType) -> Result<Self, FilterError> {
+        Self::compile_as(expression, link, false)
+    }
+
+    /// The same program that keeps so many bytes of what it accepts.
+    #[must_use]
+    pub fn returning(mut self, snap_length: u32) -> Self {
+        for instruction in &mut self.program {
+            if instruction.code == RET && instruction.k != 0 {
+                instruction.k = snap_length;
+            }
+        }
+        self
+    }
+
+    fn compile_as(expression: &str, link: LinkType, optimize: bool) -> Result<Self, FilterError> {
         let failed = |error: pcap::Error| FilterError {
             link,
             reason: match error {
@@ -61,7 +86,7 @@ impl Filter {
             },
         };
         let compiled = Capture::dead(Linktype(data_link(link)))
-            .and_then(|dead| dead.compile(expression, true))
+            .and_then(|dead| dead.compile(expression, optimize))
             .map_err(failed)?;
         let program = compiled.get_instructions().iter().map(|instruction| {
             // The crate keeps the fields private, but prints them.
@@ -166,6 +191,19 @@ impl fmt::Display for Instruction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {} {}", self.code, self.jt, self.jf, self.k)
     }
+}
+
+/// The link type that tcpdump's `-y` calls so (`EN10MB`, `LINUX_SLL2`, in any case, also with the
+/// `DLT_` of libpcap's headers), or that has this number; none if there is no such name.
+pub fn link_named(word: &str) -> Option<LinkType> {
+    if let Ok(number) = word.parse() {
+        return Some(LinkType(number));
+    }
+    let name = word.get(..4).filter(|start| start.eq_ignore_ascii_case("DLT_"));
+    let name = word.get(name.map_or(0, str::len)..)?;
+    // Where libpcap and files number differently, none of libpcap's numbers is a file's for
+    // something else.
+    u16::try_from(Linktype::from_name(name).ok()?.0).ok().map(LinkType)
 }
 
 /// libpcap's number for a link type, where it is not the one in files; see its `pcap-common.c`.
@@ -399,6 +437,16 @@ mod tests {
         cooked.extend_from_slice(ip);
         let filter = Filter::compile("tcp port 80", LinkType::LINUX_SLL2).unwrap();
         assert!(filter.accepts(&cooked, 64));
+    }
+
+    #[test]
+    fn link_types_are_named_as_tcpdump_names_them() {
+        assert_eq!(link_named("EN10MB"), Some(LinkType::ETHERNET));
+        assert_eq!(link_named("dlt_linux_sll2"), Some(LinkType::LINUX_SLL2));
+        assert_eq!(link_named("raw"), Some(LinkType::RAW_BSD));
+        assert_eq!(link_named("101"), Some(LinkType::RAW));
+        assert_eq!(link_named("ethernet"), None);
+        assert_eq!(link_named("70000"), None);
     }
 
     #[test]

@@ -49,7 +49,7 @@ const CASES: &[Case] = &[
     ("live -w - -C 3", 2, "wirespan: -w -: the standard output is one file; name one for -C or -G", ""),
     ("live -s 300000", 2, "wirespan: --snapshot-length 300000: name a number of bytes up to 262144", ""),
     ("live -B 0", 2, "wirespan: --buffer-size 0: name a number of KiB from 1 to 2097151", ""),
-    ("live -F absent", 2, "wirespan: -F absent: No such file or directory", ""),
+    ("live -F absent", 2, "wirespan: -F absent: there is no such file, check the path", ""),
     ("live -z gzip", 2, "wirespan: there is no option -z: no program is started from here; compress the files afterwards", ""),
     ("-r shop.pcap -X", 2, "wirespan: there is no option -X: packets are not printed; -v shows what each exchange carried", ""),
     // Ways to name a capture and a filter.
@@ -197,6 +197,18 @@ const CASES: &[Case] = &[
     ("read shop.pcap -o folder", 2, "wirespan: write folder: it is a directory, name a file in it", ""),
     ("read shop.pcap -o shop.pcap", 2, "wirespan: write shop.pcap: it is in use here already, name another place", ""),
     ("read shop.pcap -o folder/../shop.pcap", 2, "wirespan: write folder/../shop.pcap: it is in use here already, name another place", ""),
+    // Filters.
+    ("bpf tcp port 80", 0, "", "(000) ldh      [12]\n(001) jeq      #0x86dd          jt 2\tjf 8\n"),
+    ("bpf -ddd --link RAW ip", 0, "", "5\n48 0 0 0\n"),
+    ("bpf -dd -s 96 -y EN10MB ip", 0, "", "{ 0x6, 0, 0, 0x00000060 },"),
+    ("bpf -O -F filter.txt", 0, "", "jeq      #0x18eb"),
+    ("bpf", 0, "", "(000) ret      #262144"),
+    ("bpf tcp prot 80", 2, "wirespan: filter \"tcp prot 80\" on Ethernet: can't parse filter expression: syntax error (see man pcap-filter; --link names another link type)", ""),
+    ("bpf --link RAW vlan", 2, "wirespan: filter \"vlan\" on raw IP: no VLAN support for Raw IP (see man pcap-filter; --link names another link type)", ""),
+    ("bpf --link foo ip", 2, "wirespan: --link foo: there is no such link type; name one such as EN10MB, LINUX_SLL, LINUX_SLL2, RAW", ""),
+    ("bpf -s -1 ip", 2, "wirespan: -s -1: name a number of bytes from 0 to 262144", ""),
+    ("bpf -F missing", 2, "wirespan: -F missing: there is no such file, check the path", ""),
+    ("read -d shop.pcap", 2, "wirespan: there is no option -d: wirespan bpf shows what a filter is compiled to", ""),
     // Packets.
     ("read shop.pcap -q --trace 36f6 -w cut.pcapng", 0, "", "GET /orders/8 "),
     ("read cut.pcapng", 0, "read      16 packets, ", "trace 36f675cc81e74ef5e8e25d940ed90475"),
@@ -620,6 +632,7 @@ fn files() -> TempDir {
     put("cut-tail.pcap", &shop[..100_000]);
     put("no-packets.pcap", &shop[..24]);
     put("headers.pcap", &headers_only(&shop));
+    put("filter.txt", b"# The shop.\ntcp port 8080 # orders\n  or port 6379\n");
     put("text.pcap", b"10:00:00.0 IP 10.0.0.1.1 > 10.0.0.2.2: tcp 0\n");
     put("program", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0\0\0\0\0");
     let unknown = [(1, 443, 700), (2, 9999, 60), (3, 9999, 60)];

@@ -2,6 +2,8 @@
 
 use super::complain;
 use anyhow::{Result, bail};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use wirespan_capture::filter::Filters;
 use wirespan_capture::packet::{Batch, Timestamp};
@@ -80,9 +82,32 @@ fn compile(expression: &str, words: &[String], words_may_be_files: bool) -> Resu
     })
 }
 
-/// The filter that a file holds, over however many lines.
+/// The expression in a file that `-F` names: as with tcpdump it may fill many lines, and what stands
+/// behind a `#` is a comment. `-` is the standard input.
 pub(super) fn expression_of_file(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("-F {}: {error}", path.display()))
+    let mut text = String::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().take(LONGEST_FILTER + 1).read_to_string(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(LONGEST_FILTER + 1).read_to_string(&mut text))
+    };
+    match read {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!("-F {}: there is no such file, check the path", path.display())
+        }
+        Err(error) => bail!("-F {}: {error}", path.display()),
+    }
+    if text.len() as u64 > LONGEST_FILTER {
+        bail!(
+            "-F {}: it is longer than {} KiB, and no filter is",
+            path.display(),
+            LONGEST_FILTER >> 10
+        );
+    }
+    let lines: Vec<&str> =
+        text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()).collect();
+    Ok(lines.join(" ").trim().to_owned())
 }
 
 /// Refuses what can be read once only where it is named twice.
@@ -213,3 +238,5 @@ impl PacketSource for Source {
 
 /// Lines of one kind that are shown.
 const SHOWN: usize = 5;
+/// Bytes of a file that holds a filter.
+const LONGEST_FILTER: u64 = 1 << 20;

@@ -150,7 +150,8 @@ fn usage(command: &Command) -> String {
     usage.trim_start_matches("Usage:").trim().to_owned()
 }
 
-fn write(bytes: &[u8]) -> Result<Exit> {
+/// Writes to the standard output what was made at once.
+pub(super) fn write(bytes: &[u8]) -> Result<Exit> {
     let mut output = io::stdout().lock();
     match output.write_all(bytes).and_then(|()| output.flush()) {
         // Whoever reads has seen enough, as head has.

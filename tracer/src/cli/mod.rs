@@ -21,6 +21,7 @@ mod scrape;
 mod metrics;
 mod watch;
 mod install;
+mod bpf;
 
 pub use exit::Exit;
 
@@ -64,6 +65,7 @@ enum Command {
     Read(Box<read::ReadArgs>),
     Live(Box<live::LiveArgs>),
     Join(Box<join::JoinArgs>),
+    Bpf(bpf::BpfArgs),
     Completions(install::CompletionsArgs),
     /// Write a page for man to the standard output
     #[command(after_help = install::PAGE)]
@@ -95,6 +97,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
         Command::Read(args) => read::read(&args),
         Command::Live(args) => live::live(&args),
         Command::Join(args) => join::join(&args),
+        Command::Bpf(args) => bpf::bpf(&args),
         Command::Completions(args) => install::completions(&args, Cli::command()),
         Command::Man => install::man(Cli::command()),
     }

@@ -74,7 +74,8 @@ const INSTEAD: &[(&str, &str)] = &[
     ("e", "frames are not printed; -vv shows what is known of the packets"),
     ("E M", "nothing is decrypted"),
     ("T", "protocols are recognised by what is said, whatever the port"),
-    ("d L y j J", "this is about capturing and compiling, for which tcpdump itself serves"),
+    ("d y O", "wirespan bpf shows what a filter is compiled to"),
+    ("L j J", "this is about capturing, for which tcpdump itself serves"),
 ];
 
 /// What is taken without effect, for the long help.
