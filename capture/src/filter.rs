@@ -5,10 +5,12 @@
 //! crate can run it only on packets that were kept whole, and its programs stay in one thread.
 
 pub mod image;
+pub mod wrapped;
 
 use crate::packet::{Batch, LinkType, PacketHead};
 use pcap::{Capture, Linktype};
 use std::fmt;
+use wrapped::{Loss, Wrapped};
 
 /// A compiled expression for packets of one link type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub struct Filters {
     programs: Vec<(LinkType, Result<Filter, FilterError>)>,
     left_out: u64,
     unfiltered: u64,
+    /// What is told of packets that are left out for their tags.
+    wrapped: Option<Wrapped>,
 }
 
 impl Filter {
@@ -119,18 +123,36 @@ impl Filters {
         let ethernet = Filter::compile(expression, LinkType::ETHERNET)?;
         Ok(Self {
             expression: expression.to_owned(),
+            wrapped: Wrapped::of(expression, ethernet.clone()),
             programs: vec![(LinkType::ETHERNET, Ok(ethernet))],
             left_out: 0,
             unfiltered: 0,
         })
     }
 
-    /// Leaves only the packets for which the expression holds.
+    /// Leaves only the packets for which the expression holds, and notes for which of the others it
+    /// holds inside of tags and tunnels.
     pub fn retain(&mut self, batch: &mut Batch) {
         let buffer = &batch.buffer;
         batch.packets.retain(|packet| {
-            self.accepts(packet, buffer.get(packet.bytes.clone()).unwrap_or_default())
+            let bytes = buffer.get(packet.bytes.clone()).unwrap_or_default();
+            let keep = self.accepts(packet, bytes);
+            if let (false, Some(wrapped)) = (keep, &mut self.wrapped) {
+                wrapped.observe(packet.link, bytes, packet.wire_len);
+            }
+            keep
         });
+    }
+
+    /// What was left out though the expression holds inside of tags and tunnels: once, while it goes
+    /// on, when it is at least so many packets.
+    pub fn loss_once(&mut self, at_least: u64) -> Option<Loss> {
+        self.wrapped.as_mut()?.loss_once(at_least)
+    }
+
+    /// What was left out though the expression holds inside of tags and tunnels, if anything was.
+    pub fn loss(&self) -> Option<Loss> {
+        self.wrapped.as_ref()?.loss()
     }
 
     /// Whether the expression holds for a packet, of which `bytes` were kept; counts it.

@@ -96,6 +96,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         meter: Meter::new(source.progress(), "packets", args.output.may_show_progress()),
         stop: stop.clone(),
         watch,
+        goes_on: source.progress().total().is_none() && !args.output.quiet,
     };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(config.threads)
@@ -123,6 +124,9 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         }
         for refused in here.filter.iter().flat_map(Filters::refused) {
             summary.damage.push(format!("filter: {refused}"));
+        }
+        if let Some(loss) = here.filter.as_ref().and_then(Filters::loss) {
+            summary.remarks.push(format!("filter: {loss}"));
         }
         outcomes
     };
@@ -194,6 +198,8 @@ struct Here {
     meter: Meter,
     stop: Arc<AtomicBool>,
     watch: Watch,
+    /// It is a pipe, whose end may be far away: what is wrong with the filter is said at once.
+    goes_on: bool,
 }
 
 impl Surroundings for Here {
@@ -203,6 +209,11 @@ impl Surroundings for Here {
         }
         if let Some(filter) = &mut self.filter {
             filter.retain(batch);
+            if self.goes_on
+                && let Some(loss) = filter.loss_once(NO_ACCIDENT)
+            {
+                self.meter.aside(|| complain(&format!("wirespan: warning: filter: {loss}")));
+            }
         }
     }
 
@@ -229,6 +240,8 @@ impl Surroundings for Here {
     }
 }
 
+/// So many packets that a filter left out in tags or tunnels are told of before the end.
+const NO_ACCIDENT: u64 = 16;
 /// Servers that nobody understands that are named.
 const SERVERS: usize = 3;
 
