@@ -39,4 +39,5 @@ pub mod config;
 pub mod pipeline;
 pub mod cut;
 pub mod recorder;
+pub mod doctor;
 pub mod cli;

@@ -197,7 +197,7 @@ const CASES: &[Case] = &[
     ("read shop.pcap -o folder", 2, "wirespan: write folder: it is a directory, name a file in it", ""),
     ("read shop.pcap -o shop.pcap", 2, "wirespan: write shop.pcap: it is in use here already, name another place", ""),
     ("read shop.pcap -o folder/../shop.pcap", 2, "wirespan: write folder/../shop.pcap: it is in use here already, name another place", ""),
-    // Filters.
+    // Filters and hosts.
     ("bpf tcp port 80", 0, "", "(000) ldh      [12]\n(001) jeq      #0x86dd          jt 2\tjf 8\n"),
     ("bpf -ddd --link RAW ip", 0, "", "5\n48 0 0 0\n"),
     ("bpf -dd -s 96 -y EN10MB ip", 0, "", "{ 0x6, 0, 0, 0x00000060 },"),
@@ -209,6 +209,9 @@ const CASES: &[Case] = &[
     ("bpf -s -1 ip", 2, "wirespan: -s -1: name a number of bytes from 0 to 262144", ""),
     ("bpf -F missing", 2, "wirespan: -F missing: there is no such file, check the path", ""),
     ("read -d shop.pcap", 2, "wirespan: there is no option -d: wirespan bpf shows what a filter is compiled to", ""),
+    ("doctor -i no-such-if", 2, "", "there is no such interface"),
+    ("doctor --json -B 1024 -i no-such-if", 2, "", "\"live\": \"impossible\""),
+    ("doctor -B 0", 2, "wirespan: -B 0: 0 is not in 1..=4194304", ""),
     // Packets.
     ("read shop.pcap -q --trace 36f6 -w cut.pcapng", 0, "", "GET /orders/8 "),
     ("read cut.pcapng", 0, "read      16 packets, ", "trace 36f675cc81e74ef5e8e25d940ed90475"),

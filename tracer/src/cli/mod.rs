@@ -22,6 +22,7 @@ mod metrics;
 mod watch;
 mod install;
 mod bpf;
+mod doctor;
 
 pub use exit::Exit;
 
@@ -66,6 +67,7 @@ enum Command {
     Live(Box<live::LiveArgs>),
     Join(Box<join::JoinArgs>),
     Bpf(bpf::BpfArgs),
+    Doctor(doctor::DoctorArgs),
     Completions(install::CompletionsArgs),
     /// Write a page for man to the standard output
     #[command(after_help = install::PAGE)]
@@ -98,6 +100,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
         Command::Live(args) => live::live(&args),
         Command::Join(args) => join::join(&args),
         Command::Bpf(args) => bpf::bpf(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Completions(args) => install::completions(&args, Cli::command()),
         Command::Man => install::man(Cli::command()),
     }

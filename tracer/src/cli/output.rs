@@ -288,6 +288,12 @@ pub(super) fn columns_of_talk() -> Option<usize> {
     width.and_then(|width| asked_columns().or(Some(width))).filter(|width| *width >= NARROWEST)
 }
 
+/// Columns for text on the standard output that can be folded; none where no terminal shows it.
+pub(super) fn columns_of_output() -> Option<usize> {
+    let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
+    width.and_then(|width| asked_columns().or(Some(width))).filter(|width| *width > 0)
+}
+
 fn asked_columns() -> Option<usize> {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok())
 }

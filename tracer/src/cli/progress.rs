@@ -1,6 +1,5 @@
 //! A line on the terminal while long work goes on; nothing where the standard error is no terminal.
 
-use super::complain;
 use crate::numbers::grouped;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use wirespan_capture::source::report::Progress;

@@ -1,6 +1,5 @@
 //! `wirespan read`: captures in, traces out.
 
-use super::Exit;
 use super::choose::ChooseArgs;
 use super::inputs::Inputs;
 use super::metrics::MetricsArgs;
@@ -11,6 +10,7 @@ use super::show::Showing;
 use super::tcpdump::{TcpdumpArgs, WITHOUT_EFFECT};
 use super::tracing::TracingArgs;
 use super::watch::Watch;
+use super::{Exit, complain};
 use crate::decoder;
 use crate::export::ndjson::SourceNames;
 use crate::export::semantics::Semantics;
