@@ -561,7 +561,7 @@ mod tests {
 
     #[test]
     fn a_batch_keeps_what_the_expression_accepts() {
-        let mut batch = Batch { buffer: [TCP, UDP].concat(), packets: Vec::new() };
+        let mut batch = Batch { buffer: [TCP, UDP].concat(), ..Batch::default() };
         let head = |number, link, bytes: std::ops::Range<usize>| PacketHead {
             at: Timestamp(0),
             interface: InterfaceId(0),

@@ -4,6 +4,7 @@
 //! source ─Packet─▶ decode ─Segment─▶ flow, reassembly ─StreamEvent─▶ a StreamSink
 //! ```
 
+pub mod owner;
 pub mod packet;
 pub mod source;
 pub mod overwrite;

@@ -1,5 +1,6 @@
 //! A captured frame and where it was seen: what a source gives, and what decoding takes.
 
+use crate::owner::Owner;
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::ops::Range;
@@ -131,6 +132,17 @@ pub struct Batch {
     pub buffer: Vec<u8>,
     /// The packets, in the order of the capture.
     pub packets: Vec<PacketHead>,
+    /// Whose sockets are at the ends of some packets, in the order of their frames.
+    pub owners: Vec<OwnerOf>,
+}
+
+/// Whose socket it is, told with a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerOf {
+    /// The packet.
+    pub frame: Frame,
+    /// What was told.
+    pub owner: Owner,
 }
 
 impl Batch {
@@ -139,9 +151,18 @@ impl Batch {
         self.buffer.get(packet.bytes.clone()).unwrap_or_default()
     }
 
+    /// What was told with one packet.
+    pub fn owners(&self, packet: &PacketHead) -> &[OwnerOf] {
+        let from = self.owners.partition_point(|told| told.frame < packet.frame);
+        let rest = self.owners.get(from..).unwrap_or_default();
+        let count = rest.iter().take_while(|told| told.frame == packet.frame).count();
+        rest.get(..count).unwrap_or_default()
+    }
+
     /// Forgets all packets and bytes, keeping the memory.
     pub fn clear(&mut self) {
         self.buffer.clear();
         self.packets.clear();
+        self.owners.clear();
     }
 }

@@ -9,16 +9,21 @@
 //! ```
 
 use crate::config::Config;
+use crate::owners::Owners;
 use crate::pipeline::Surroundings;
 use crate::wanted::{Told, Wanted};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
 use wirespan_capture::decode::{Decoder, Header, Payload, Segment};
 use wirespan_capture::overwrite::overwrite;
-use wirespan_capture::packet::{Batch, Endpoint, PacketHead, TapId, Timestamp};
+use wirespan_capture::owner::{Owner, Process, Socket};
+use wirespan_capture::packet::{Batch, Endpoint, NetworkId, PacketHead, TapId, Timestamp};
 use wirespan_capture::savefile::Savefile;
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::{Fill, PacketSource};
@@ -54,15 +59,23 @@ pub fn cut<W: Write>(
     let mut queue = Queue::default();
     let mut outcome = Cut::default();
     let mut packets = 0;
+    let mut known = Owners::default();
+    let mut said = Said::default();
     loop {
         let fill = source.fill(&mut batch);
         packets += batch.packets.len() as u64;
         surroundings.filter(&mut batch);
         let interfaces = source.interfaces();
         decoder.name_interfaces(interfaces);
-        let mut write = |waiting: &Waiting| waiting.write(savefile, interfaces, files);
+        let mut write = |waiting: &Waiting| waiting.write(savefile, interfaces, files, &mut said);
         for head in &batch.packets {
             let segment = decoder.decode(&batch.buffer, head);
+            let owners = segment.as_ref().map_or_else(SmallVec::new, |segment| {
+                for told in batch.owners(head) {
+                    known.learn(segment.network, told.owner.clone());
+                }
+                owners_of(segment, &known)
+            });
             let payload = segment.as_ref().map_or(0, |s| s.payload(&batch.buffer).len());
             let mut told = Told::default();
             if let Some(segment) = &segment {
@@ -79,6 +92,7 @@ pub fn cut<W: Write>(
             }
             let mut wait = |fate| {
                 let mut waiting = Waiting::of(head, batch.bytes(head), fate);
+                waiting.owners.clone_from(&owners);
                 if let Some(segment) = &segment {
                     waiting.overwrite(segment, &hidden);
                 }
@@ -132,7 +146,9 @@ pub fn cut<W: Write>(
     }
     outcome.until = decoder.now();
     let interfaces = source.interfaces();
-    queue.give(Timestamp::LATEST, &mut |waiting| waiting.write(savefile, interfaces, files))?;
+    queue.give(Timestamp::LATEST, &mut |waiting| {
+        waiting.write(savefile, interfaces, files, &mut said)
+    })?;
     Ok(outcome)
 }
 
@@ -165,11 +181,13 @@ struct Waiting {
     head: PacketHead,
     bytes: Box<[u8]>,
     fate: Fate,
+    /// Whose the sockets at its ends are.
+    owners: SmallVec<[(NetworkId, Owner); 2]>,
 }
 
 impl Waiting {
     fn of(head: &PacketHead, bytes: &[u8], fate: Fate) -> Self {
-        Self { head: head.clone(), bytes: bytes.into(), fate }
+        Self { head: head.clone(), bytes: bytes.into(), fate, owners: SmallVec::new() }
     }
 
     /// Overwrites these bytes of the payload.
@@ -195,6 +213,7 @@ impl Waiting {
         savefile: &mut Savefile<W>,
         interfaces: &Interfaces,
         files: &[String],
+        said: &mut Said,
     ) -> io::Result<()> {
         let Fate::Known(comments) = &self.fate else { return Ok(()) };
         let Some(interface) = interfaces.get(self.head.interface) else { return Ok(()) };
@@ -203,8 +222,35 @@ impl Waiting {
         }
         let path = files.get(usize::from(interface.file.0)).map_or("", String::as_str);
         let file = path.rsplit('/').next().unwrap_or(path);
-        let comments: Vec<&str> = comments.iter().map(String::as_str).collect();
+        let owners = self.owners.iter().filter(|(network, owner)| said.is_new(*network, owner));
+        let owners: Vec<String> = owners.map(|(_, owner)| owner.to_string()).collect();
+        let comments: Vec<&str> = comments.iter().chain(&owners).map(String::as_str).collect();
         savefile.packet(&self.head, &self.bytes, interface, &format!("from {file}"), &comments)
+    }
+}
+
+/// Whose the sockets at the ends of a segment are.
+fn owners_of(segment: &Segment, known: &Owners) -> SmallVec<[(NetworkId, Owner); 2]> {
+    let datagrams = matches!(segment.header, Header::Udp);
+    let [a, b] = [segment.source, segment.destination]
+        .map(|end| SocketAddr::new(end.ip.to_canonical(), end.port));
+    let found = [(a, b), (b, a)].map(|(a, b)| known.at(segment.network, datagrams, a, b));
+    found.into_iter().flatten().map(|owner| (segment.network, owner)).collect()
+}
+
+/// What was written of sockets: each is said once.
+#[derive(Default)]
+struct Said(HashMap<(NetworkId, Socket), Arc<Process>, FixedState>);
+
+impl Said {
+    /// Whether it was not said yet.
+    fn is_new(&mut self, network: NetworkId, owner: &Owner) -> bool {
+        if self.0.len() >= SAID {
+            // What is said once more does no harm.
+            self.0.clear();
+        }
+        let before = self.0.insert((network, owner.socket), owner.process.clone());
+        before.is_none_or(|before| before != owner.process)
     }
 }
 
@@ -261,6 +307,8 @@ impl Queue {
     }
 }
 
+/// Sockets of which it is known that they were said.
+const SAID: usize = 1 << 16;
 /// Nanoseconds for which a packet waits for what decides about it.
 const PATIENCE: i64 = 30_000_000_000;
 /// Bytes that may wait.

@@ -3,6 +3,8 @@
 use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
+use std::sync::Arc;
+use wirespan_capture::owner::Process;
 use wirespan_capture::packet::{Frame, NetworkId, TapId, Timestamp};
 use wirespan_capture::stream::{PointId, Transport};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
@@ -60,6 +62,8 @@ pub struct Exchange {
     pub contexts: SmallVec<[Context; 2]>,
     /// Where its secrets lie, where that was asked for and there are any.
     pub secrets: Option<Box<SecretPlaces>>,
+    /// The processes at its two ends, where they are known; set by joining.
+    pub processes: Processes,
     /// When joining learnt of it; set there.
     pub turns: Turns,
 }
@@ -102,6 +106,15 @@ impl Exchange {
             state => state.failed(),
         }
     }
+}
+
+/// The processes at the two ends of an exchange.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Processes {
+    /// Who asked.
+    pub client: Option<Arc<Process>>,
+    /// Who was asked.
+    pub server: Option<Arc<Process>>,
 }
 
 /// What tells an exchange from others of the run: its shard, and its number there. It says nothing of
@@ -666,6 +679,7 @@ mod tests {
                 text: Text::default(),
                 contexts: SmallVec::new(),
                 secrets: None,
+                processes: Processes::default(),
                 turns: Default::default(),
             }
         }

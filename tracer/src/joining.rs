@@ -11,6 +11,7 @@ use crate::join::window::{Opened, Window, WindowLimits, restrict};
 use crate::join::{Group, IdSet, JoinKey, LooseKey, NEVER};
 use crate::metrics::Metrics;
 use crate::names::Names;
+use crate::owners::Owners;
 use crate::points::PointNumbers;
 use crate::span::{SpanSink, Trace};
 use crate::summary::{self, Summary, add, protocol_name};
@@ -20,7 +21,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
 use std::io;
-use wirespan_capture::packet::Timestamp;
+use wirespan_capture::owner::Owner;
+use wirespan_capture::packet::{NetworkId, Timestamp};
 
 /// Joins exchanges and hands out their traces.
 pub struct Joining<'a> {
@@ -35,6 +37,7 @@ pub struct Joining<'a> {
     /// What has settled and was not handed out yet.
     groups: Vec<Group>,
     names: Names,
+    owners: Owners,
     /// The protocol whose answers name addresses.
     dns: Option<ProtocolIndex>,
     networks: Vec<u64>,
@@ -69,6 +72,8 @@ pub enum News {
     Opened(Opened, u64),
     /// It is complete, or will not become so.
     Closed(Box<Exchange>),
+    /// It became known whose a socket is, in this network.
+    Owner(NetworkId, Owner),
 }
 
 impl<'a> Joining<'a> {
@@ -85,6 +90,7 @@ impl<'a> Joining<'a> {
             open: HashMap::with_hasher(FixedState::default()),
             groups: Vec::new(),
             names: Names::default(),
+            owners: Owners::default(),
             dns: protocols.iter().position(|name| name == "dns").map(|at| ProtocolIndex(at as u8)),
             networks: Vec::new(),
             points: PointNumbers::default(),
@@ -108,10 +114,12 @@ impl<'a> Joining<'a> {
 
     /// Something happens, in the order of its times.
     pub fn take(&mut self, now: Timestamp, news: News) {
-        let turn = Turn { number: EventNumber(self.events), at: now };
-        self.events += 1;
         self.settle(now);
+        let turn = Turn { number: EventNumber(self.events), at: now };
+        // What is told of sockets has no turn: spans that are joined anew bring it with them.
+        self.events += u64::from(!matches!(news, News::Owner(..)));
         match news {
+            News::Owner(network, owner) => self.owners.learn(network, owner),
             News::Opened(mut opened, fingerprint) => {
                 opened.restrict(self.ids);
                 let (contexts, point) = (opened.contexts(), opened.point());
@@ -152,6 +160,9 @@ impl<'a> Joining<'a> {
             add(&mut summary.repeating_ids, &repeating_name(key), *times);
         }
         let repeat = !summary.repeating_ids.is_empty();
+        if self.owners.forgotten() > 0 {
+            add(&mut summary.lost, "socket_owners", self.owners.forgotten());
+        }
         summary.unjoined = self.unjoined.why(&self.window.callers, repeat);
         for (limit, count) in &self.window.early {
             add(&mut summary.settled_early, limit, *count);
@@ -193,7 +204,8 @@ impl<'a> Joining<'a> {
     fn settle(&mut self, now: Timestamp) {
         while let Some(mut group) = self.window.settled(now) {
             for member in &mut group.members {
-                member.learned_name = self.names.learned(&member.exchange);
+                self.owners.complete(&mut member.exchange);
+                member.learned_name = self.names.known(&member.exchange);
             }
             self.groups.push(group);
             // Traces should never all exist as spans and text at once.

@@ -2,8 +2,8 @@
 
 use crate::doubt::{Doubt, TurnTaking};
 use crate::exchange::{
-    Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, ProtocolIndex, RESOURCE,
-    STATUS_TEXT, Sort, State, Text, Turns,
+    Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, Processes, ProtocolIndex,
+    RESOURCE, STATUS_TEXT, Sort, State, Text, Turns,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -391,6 +391,7 @@ impl Pairing {
             text,
             contexts: Default::default(),
             secrets: None,
+            processes: Processes::default(),
             turns: Turns::default(),
         });
         let offsets = [place.offset; 2];

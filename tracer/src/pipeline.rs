@@ -14,7 +14,7 @@
 use crate::config::Config;
 use crate::decoder::{FlowDecoder, Found, Shared};
 use crate::exchange::{
-    Exchange, ExchangeId, Half, OPERATION, ProtocolIndex, Sort, State, Text, Turns,
+    Exchange, ExchangeId, Half, OPERATION, Processes, ProtocolIndex, Sort, State, Text, Turns,
 };
 use crate::join::same_exchange::fingerprint;
 use crate::join::window::Opened;
@@ -23,6 +23,7 @@ use crate::network;
 use crate::numbers::grouped;
 use crate::pairing::{Exchanges, mark};
 use crate::points::Points;
+use crate::processes::{Asking, Told as ToldOwner};
 use crate::span::SpanSink;
 use crate::summary::{Summary, add};
 use crate::unknown::Unknowns;
@@ -33,7 +34,9 @@ use wirespan_capture::counters::Counters;
 use wirespan_capture::decode::{Decoder, Segment, Tap};
 use wirespan_capture::entry::FlowLimits;
 use wirespan_capture::flow::FlowTable;
-use wirespan_capture::packet::{Batch, TapId, Timestamp};
+use wirespan_capture::owner::Owner;
+use wirespan_capture::packet::{Batch, NetworkId, OwnerOf, TapId, Timestamp};
+use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::{Fill, PacketSource};
 use wirespan_capture::stream::{Cause, Ending, Flow, PointId, Seen, Side, StreamEvent, StreamSink};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
@@ -48,6 +51,14 @@ pub trait Surroundings: Send {
 
     /// All networks so far, by name.
     fn networks(&mut self, names: Vec<String>);
+
+    /// Who asks for the owners of sockets, where packets are captured on their host.
+    fn asking(&mut self) -> Option<&mut Asking> {
+        None
+    }
+
+    /// Sees each batch as it is used, with what is known of sockets.
+    fn used(&mut self, _batch: &Batch, _interfaces: &Interfaces) {}
 
     /// Called after each batch, with the number of packets so far; false stops the reading.
     fn go_on(&mut self, packets: u64) -> bool;
@@ -98,12 +109,10 @@ pub fn run(
                     },
                 );
                 Told {
-                    events: shards
-                        .iter_mut()
-                        .map(|shard| {
-                            let empty = spare.pop().unwrap_or_default();
-                            std::mem::replace(&mut shard.sink.events, empty)
-                        })
+                    // What is known of a packet's sockets comes before what is in it.
+                    events: std::iter::once(&mut present.owners)
+                        .chain(shards.iter_mut().map(|shard| &mut shard.sink.events))
+                        .map(|events| std::mem::replace(events, spare.pop().unwrap_or_default()))
                         .collect(),
                     until: present.until,
                     live: present.live,
@@ -173,6 +182,8 @@ fn vitals(reader: &Reader<'_>, shards: &[Shard], joining: &Joining<'_>) -> Vital
 struct Work {
     batch: Batch,
     segments: Vec<Vec<Segment>>,
+    /// Whose sockets are at the ends of its packets.
+    owners: Vec<Event>,
     /// Packet time at its end.
     until: Timestamp,
     /// Numbers that stand for the networks in derived ids.
@@ -199,6 +210,7 @@ impl Reader<'_> {
     fn read(&mut self, work: &mut Work) {
         work.segments.resize_with(SHARDS, Vec::new);
         work.segments.iter_mut().for_each(Vec::clear);
+        work.owners.clear();
         if !self.ended {
             match self.source.fill(&mut work.batch) {
                 Ok(Fill::More) => {}
@@ -218,13 +230,31 @@ impl Reader<'_> {
         self.decoder.counters.packets += filtered;
         self.decoder.counters.filtered += filtered;
         self.decoder.counters.bytes += bytes - wire_bytes(&work.batch);
+        let mut asking = self.surroundings.asking();
         for head in &work.batch.packets {
-            if let Some(segment) = self.decoder.decode(&work.batch.buffer, head)
-                && let Some(shard) = work.segments.get_mut((segment.hash >> 32) as usize % SHARDS)
-            {
+            let Some(segment) = self.decoder.decode(&work.batch.buffer, head) else { continue };
+            if !work.batch.owners.is_empty() {
+                for told in work.batch.owners(head) {
+                    let order = (segment.now, Cause::Packet, segment.order);
+                    work.owners.push(Event::owner(order, segment.network, told.owner.clone()));
+                }
+            }
+            if let Some(asking) = &mut asking {
+                asking.see(&segment, head.interface);
+            }
+            if let Some(shard) = work.segments.get_mut((segment.hash >> 32) as usize % SHARDS) {
                 shard.push(segment);
             }
         }
+        if let Some(asking) = asking {
+            for told in asking.conclude(work.batch.packets.len()) {
+                let ToldOwner { network, at, order, frame, owner } = told;
+                work.batch.owners.push(OwnerOf { frame, owner: owner.clone() });
+                work.owners.push(Event::owner((at, Cause::Packet, order), network, owner));
+            }
+            work.batch.owners.sort_by_key(|told| told.frame);
+        }
+        self.surroundings.used(&work.batch, self.source.interfaces());
         if !self.ended && !self.surroundings.go_on(self.decoder.counters.packets) {
             (self.ended, self.stopped) = (true, true);
         }
@@ -313,6 +343,12 @@ type Order = (Timestamp, Cause, u64);
 struct Event {
     order: Order,
     what: Option<News>,
+}
+
+impl Event {
+    fn owner(order: Order, network: NetworkId, owner: Owner) -> Self {
+        Self { order, what: Some(News::Owner(network, owner)) }
+    }
 }
 
 /// A part of all flows, with protocols of its own.
@@ -526,6 +562,7 @@ impl ShardSink {
             text,
             contexts: Default::default(),
             secrets: None,
+            processes: Processes::default(),
             turns: Turns::default(),
         };
         // It is over as soon as it is told.

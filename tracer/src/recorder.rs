@@ -4,6 +4,7 @@
 use jiff::Timestamp as Moment;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
+use smallvec::SmallVec;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -120,9 +121,12 @@ impl Recorder {
             let Some(interface) = interfaces.get(packet.interface) else { continue };
             let origin = origin(interface);
             let bytes = batch.buffer.get(packet.bytes.clone()).unwrap_or_default();
+            let owners = batch.owners(packet).iter().map(|told| told.owner.to_string());
+            let owners: SmallVec<[String; 2]> = owners.collect();
+            let comments: SmallVec<[&str; 2]> = owners.iter().map(String::as_str).collect();
             current
                 .savefile
-                .packet(packet, bytes, interface, &origin, &[])
+                .packet(packet, bytes, interface, &origin, &comments)
                 .map_err(|error| RecordError { name: current.name.clone(), error })?;
             *packets += 1;
         }
@@ -284,7 +288,7 @@ mod tests {
                 wire_len: 1000,
                 bytes: 0..1000,
             };
-            let batch = Batch { buffer: vec![0; 1000], packets: vec![head] };
+            let batch = Batch { buffer: vec![0; 1000], packets: vec![head], ..Batch::default() };
             if !recorder.batch(&batch).unwrap() {
                 break;
             }

@@ -7,7 +7,7 @@
 //!                                                              └── kept as rest ─┘
 //! ```
 
-use crate::packet::{Batch, FileId, PacketHead, Timestamp};
+use crate::packet::{Batch, FileId, OwnerOf, PacketHead, Timestamp};
 use crate::source::interfaces::Interfaces;
 use crate::source::live::clock::now;
 use crate::source::open::{self, HEAD, OpenError};
@@ -197,9 +197,15 @@ impl FileSource {
         until.filter(|until| self.report.last.is_some_and(|last| last < *until))
     }
 
-    fn walk(&mut self, bytes: &[u8], packets: &mut Vec<PacketHead>) -> Walked {
+    fn walk(
+        &mut self,
+        bytes: &[u8],
+        packets: &mut Vec<PacketHead>,
+        owners: &mut Vec<OwnerOf>,
+    ) -> Walked {
         let mut context = Context {
             packets,
+            owners,
             report: &mut self.report,
             interfaces: &mut self.interfaces,
             label: &self.label,
@@ -216,6 +222,7 @@ impl FileSource {
 impl PacketSource for FileSource {
     fn fill(&mut self, batch: &mut Batch) -> io::Result<Fill> {
         batch.packets.clear();
+        batch.owners.clear();
         if self.ended {
             batch.buffer.clear();
             let silence = self.silence();
@@ -239,7 +246,7 @@ impl PacketSource for FileSource {
             self.silent = false;
             filled = self.read(space, filled, self.wants);
             let bytes = batch.buffer.get(..filled).unwrap_or_default();
-            let walked = self.walk(bytes, &mut batch.packets);
+            let walked = self.walk(bytes, &mut batch.packets, &mut batch.owners);
             if walked.wants == Walked::STOP {
                 self.ended = true;
             }
@@ -264,6 +271,9 @@ impl PacketSource for FileSource {
         if self.report.file != FileId(0) {
             for packet in &mut batch.packets {
                 packet.frame.file = self.report.file;
+            }
+            for told in &mut batch.owners {
+                told.frame.file = self.report.file;
             }
         }
         if self.ahead != 0 {

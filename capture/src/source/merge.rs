@@ -406,6 +406,7 @@ impl MergedSource {
 impl PacketSource for MergedSource {
     fn fill(&mut self, batch: &mut Batch) -> io::Result<Fill> {
         batch.packets.clear();
+        batch.owners.clear();
         let alone = self.files.len() == 1;
         if !alone {
             batch.buffer.clear();
@@ -447,6 +448,7 @@ impl PacketSource for MergedSource {
                 break;
             }
         }
+        batch.owners.sort_by_key(|told| told.frame);
         Ok(if self.due.is_empty() { Fill::End } else { Fill::More })
     }
 

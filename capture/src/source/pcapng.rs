@@ -3,7 +3,8 @@
 //! <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html>. Blocks are framed, and
 //! packets read, by hand and in place; the options of the other blocks are read by `pcap-parser`.
 
-use crate::packet::{FileId, Frame, InterfaceId, LinkType, PacketHead, Timestamp};
+use crate::owner::Owner;
+use crate::packet::{FileId, Frame, InterfaceId, LinkType, OwnerOf, PacketHead, Timestamp};
 use crate::source::interfaces::Interface;
 use crate::source::report::Damage;
 use crate::source::walk::{Context, Walked};
@@ -75,6 +76,7 @@ struct Packet {
     /// Where its bytes begin in the block, and how many they are.
     start: usize,
     captured: usize,
+    has_options: bool,
 }
 
 /// Whether these are the first bytes of a section header.
@@ -239,7 +241,36 @@ impl Blocks {
             wire_len: packet.wire_len.max(u32::try_from(packet.captured).unwrap_or(u32::MAX)),
             bytes: start..start + packet.captured,
         });
+        let options = packet.start + packet.captured.next_multiple_of(4);
+        if let Some(options) = block.get(options..block.len() - 4)
+            && options.len() > OPTION
+            && packet.has_options
+        {
+            self.owners(options, out);
+        }
         Ok(())
+    }
+
+    /// Section 3.5: code, length, value, padded to 32 bits. Of comments, those that say whose a
+    /// socket is are taken.
+    fn owners(&self, mut options: &[u8], out: &mut Context<'_>) {
+        let half = |bytes: [u8; 2]| match self.big_endian {
+            true => u16::from_be_bytes(bytes),
+            false => u16::from_le_bytes(bytes),
+        };
+        for _ in 0..PACKET_OPTIONS {
+            let Some(([a, b, c, d], rest)) = options.split_first_chunk::<OPTION>() else { return };
+            let (code, len) = (half([*a, *b]), usize::from(half([*c, *d])));
+            let Some(value) = rest.get(..len).filter(|_| code != END_OF_OPTIONS) else { return };
+            if code == COMMENT
+                && let Ok(comment) = std::str::from_utf8(value)
+                && let Some(owner) = Owner::parse(comment)
+            {
+                let frame = Frame { file: FileId(0), number: self.number };
+                out.owners.push(OwnerOf { frame, owner });
+            }
+            options = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+        }
     }
 
     /// Section 4.3: interface, time, captured length, original length, data, options.
@@ -252,6 +283,7 @@ impl Blocks {
             wire_len: word(24)?,
             start: 28,
             captured: word(20)? as usize,
+            has_options: true,
         })
     }
 
@@ -265,7 +297,14 @@ impl Blocks {
             Some(snaplen) => snaplen,
         };
         let captured = (wire_len.min(snaplen) as usize).min(block.len() - 16);
-        Some(Packet { interface: 0, stamp: None, wire_len, start: 12, captured })
+        Some(Packet {
+            interface: 0,
+            stamp: None,
+            wire_len,
+            start: 12,
+            captured,
+            has_options: false,
+        })
     }
 
     /// Appendix A: as the enhanced one, but with 16 bits each of interface and drop count.
@@ -279,6 +318,7 @@ impl Blocks {
             wire_len: word(24)?,
             start: 28,
             captured: word(20)? as usize,
+            has_options: true,
         })
     }
 
@@ -482,6 +522,13 @@ const WELL_KNOWN: &[u32] = &[
     CUSTOM_NO_COPY,
     PROCESS_INFORMATION,
 ];
+
+/// Bytes of an option before its value.
+const OPTION: usize = 4;
+/// Options of a packet that are looked at.
+const PACKET_OPTIONS: usize = 64;
+const END_OF_OPTIONS: u16 = 0;
+const COMMENT: u16 = 1;
 
 /// Type, length, length.
 const SMALLEST_BLOCK: usize = 12;

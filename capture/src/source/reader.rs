@@ -95,6 +95,7 @@ impl Reader {
         self.latest = latest;
         mem::swap(&mut self.current, batch);
         self.current.packets.clear();
+        self.current.owners.clear();
         batch.packets.retain_mut(|packet| match self.ids.get(usize::from(packet.interface.0)) {
             Some(Some(id)) => {
                 packet.interface = *id;
@@ -131,6 +132,7 @@ impl Reader {
             let start = batch.buffer.len();
             batch.buffer.extend_from_slice(self.current.bytes(packet));
             head.bytes = start..batch.buffer.len();
+            batch.owners.extend_from_slice(self.current.owners(packet));
             batch.packets.push(head);
         }
         false

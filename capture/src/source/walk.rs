@@ -1,7 +1,7 @@
 //! What the walks over bytes of each format take and give: packets, interfaces and damage in one
 //! place, how far they came out.
 
-use crate::packet::{InterfaceId, PacketHead, Timestamp};
+use crate::packet::{InterfaceId, OwnerOf, PacketHead, Timestamp};
 use crate::source::interfaces::{Interface, Interfaces};
 use crate::source::report::{Damage, SourceReport};
 
@@ -22,6 +22,7 @@ impl Walked {
 /// What a walk over bytes adds to.
 pub(super) struct Context<'a> {
     pub(super) packets: &'a mut Vec<PacketHead>,
+    pub(super) owners: &'a mut Vec<OwnerOf>,
     pub(super) report: &'a mut SourceReport,
     pub(super) interfaces: &'a mut Interfaces,
     /// How the file is called, for interfaces without a name.

@@ -264,7 +264,8 @@ impl Drawing<'_> {
             for (name, value) in told.attributes.iter() {
                 argument(name, value, fields);
             }
-            Asked::by(span, self.names).each(&mut |name, value| fields.any_named(name, value));
+            Asked::by(span, self.names)
+                .each(&mut |name, value| fields.any_named(name, &value.to_text()));
         });
     }
 

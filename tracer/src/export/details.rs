@@ -11,7 +11,8 @@
 //! ```
 
 use crate::exchange::{
-    Carrier, Context, Exchange, Half, Mark, OPERATION, RESOURCE, STATUS_TEXT, Sort, State,
+    Carrier, Context, Exchange, Half, Mark, OPERATION, Processes, RESOURCE, STATUS_TEXT, Sort,
+    State,
 };
 use crate::export::ndjson::{id_text, outcome_name};
 use crate::export::rows::{Row, Rows};
@@ -22,6 +23,7 @@ use crate::numbers::grouped;
 use crate::span::{LinkKind, Span};
 use crate::summary::protocol_name;
 use std::num::NonZeroU64;
+use wirespan_capture::owner::Process;
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::message::Value;
 use wirespan_parsers::trace_context::format::is_text_name;
@@ -58,6 +60,12 @@ impl Details<'_> {
         let mut notes = Notes::new(self, lead, out);
         notes.note("time", &times(rows, place));
         notes.note("connection", &self.connection(&span.exchange));
+        let Processes { client, server } = &told.processes;
+        for (end, known) in [("client", client), ("server", server)] {
+            if let Some(process) = known {
+                notes.note("process", &format!("{end}: {}", self.process(process)));
+            }
+        }
         for (point, span) in rows.points(place) {
             notes.note("seen at", &self.seen(row, point, span, start));
             if self.all {
@@ -82,6 +90,28 @@ impl Details<'_> {
         }
         if self.all && e.lane != 0 {
             text.push_str(&format!(", stream {}", e.lane));
+        }
+        text
+    }
+
+    fn process(&self, process: &Process) -> String {
+        let mut text = format!("{}, pid {}", process.name, process.pid);
+        if let Some(executable) = &process.executable {
+            text.push_str(&format!(" of {executable}"));
+        }
+        if let Some(group) = &process.group {
+            text.push_str(&format!(", in {group}"));
+        }
+        if let Some(namespace) = process.namespace {
+            text.push_str(&format!(", namespace {namespace}"));
+        }
+        if self.all {
+            if let Some(user) = process.user {
+                text.push_str(&format!(", user {user}"));
+            }
+            if let Some(host) = &process.host {
+                text.push_str(&format!(", on {host}"));
+            }
         }
         text
     }

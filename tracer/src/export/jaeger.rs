@@ -80,9 +80,11 @@ impl Render for Jaeger {
                 fields.named_object(&format!("p{}", place + 1), |fields| {
                     fields.text(key!("serviceName"), asked.service.as_bytes());
                     let mut tags = Vec::new();
-                    asked.each(&mut |name, value| tags.push((name, value.to_owned())));
+                    asked.each(&mut |name, value| {
+                        tags.push((name, Value::Text(value.to_text().into_owned().into())))
+                    });
                     fields.list(key!("tags"), tags.into_iter(), |(name, value), fields| {
-                        tag(name, &Value::Text(value.into()), fields);
+                        tag(name, &value, fields);
                     });
                 });
             }

@@ -2,7 +2,8 @@
 //! in `tracer/docs/formats.md`.
 
 use crate::exchange::{
-    Carrier, Context, Exchange, Half, OPERATION, Opening, RESOURCE, STATUS_TEXT, Sort, Turn,
+    Carrier, Context, Exchange, Half, OPERATION, Opening, Processes, RESOURCE, STATUS_TEXT, Sort,
+    Turn,
 };
 use crate::export::Render;
 use crate::export::json::{Object, key};
@@ -10,6 +11,7 @@ use crate::span::{Earlier, Link, LinkKind, Span, Trace};
 use crate::summary::protocol_name;
 use smallvec::SmallVec;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
+use wirespan_capture::owner::Process;
 use wirespan_capture::packet::{NetworkId, TapId};
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::message::{Outcome, Value};
@@ -167,6 +169,13 @@ impl Ndjson {
                 id_fields(context, e, fields)
             });
         }
+        let Processes { client, server } = &e.processes;
+        if let Some(process) = client {
+            line.object(key!("client_process"), |fields| process_fields(process, fields));
+        }
+        if let Some(process) = server {
+            line.object(key!("server_process"), |fields| process_fields(process, fields));
+        }
         line.object(key!("attributes"), |fields| attributes(e, fields));
         if let Some(opened) = &e.turns.opened {
             line.object(key!("opened"), |fields| opened_fields(opened, e, fields));
@@ -231,6 +240,26 @@ fn half_fields(half: &Half, fields: &mut Object<'_>) {
     }
     if half.cut {
         fields.bool(key!("cut"), true);
+    }
+}
+
+fn process_fields(process: &Process, fields: &mut Object<'_>) {
+    fields.number(key!("pid"), u64::from(process.pid));
+    fields.name(key!("name"), &process.name);
+    if let Some(executable) = &process.executable {
+        fields.name(key!("executable"), executable);
+    }
+    if let Some(user) = process.user {
+        fields.number(key!("user"), u64::from(user));
+    }
+    if let Some(namespace) = process.namespace {
+        fields.number(key!("namespace"), namespace);
+    }
+    if let Some(group) = &process.group {
+        fields.name(key!("group"), group);
+    }
+    if let Some(host) = &process.host {
+        fields.name(key!("host"), host);
     }
 }
 

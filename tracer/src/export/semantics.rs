@@ -19,6 +19,7 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::RwLockReadGuard;
+use wirespan_capture::owner::Process;
 use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::message::{self, Outcome};
@@ -87,6 +88,8 @@ pub(super) struct Asked<'s> {
     pub(super) instance: SocketAddr,
     /// The network that this address belongs to; empty where all do.
     pub(super) network: &'s str,
+    /// The process there, where it is known.
+    pub(super) process: Option<&'s Process>,
 }
 
 impl Semantics {
@@ -145,6 +148,10 @@ impl Semantics {
         }
         ends(span, &mut attributes);
         attributes.optional("service.peer.name", caller.map(|name| Value::Text(name.into())));
+        if let Some(process) = &e.processes.client {
+            attributes.add("wirespan.client.process.pid", Value::Int(process.pid.into()));
+            attributes.add("wirespan.client.process.name", Value::Text((*process.name).into()));
+        }
         attributes.rest_of(e);
         attributes.add("wirespan.protocol", Value::Text(self.protocol(e).into()));
         place(trace, span, names, &mut attributes);
@@ -177,14 +184,36 @@ impl<'s> Asked<'s> {
     /// Whom a span asked.
     pub(super) fn by(span: &'s Span, names: &'s Names) -> Self {
         let e = &*span.exchange;
-        Self { service: &span.service, instance: e.server, network: names.network(e.network) }
+        Self {
+            service: &span.service,
+            instance: e.server,
+            network: names.network(e.network),
+            process: e.processes.server.as_deref(),
+        }
     }
 
     /// Name and value of what tells it from others of the same name.
-    pub(super) fn each(&self, see: &mut dyn FnMut(&'static str, &str)) {
-        see("service.instance.id", &self.instance.to_string());
+    pub(super) fn each(&self, see: &mut dyn FnMut(&'static str, &Value<'_>)) {
+        let text = |text: &'s str| Value::Text(text.into());
+        see("service.instance.id", &Value::Text(self.instance.to_string().into()));
         if !self.network.is_empty() {
-            see("wirespan.network", self.network);
+            see("wirespan.network", &text(self.network));
+        }
+        let Some(process) = self.process else { return };
+        see("process.pid", &Value::Int(process.pid.into()));
+        see("process.executable.name", &text(process.executable()));
+        see("wirespan.process.name", &text(&process.name));
+        if let Some(user) = process.user {
+            see("process.user.id", &Value::Int(user.into()));
+        }
+        if let Some(namespace) = process.namespace {
+            see("wirespan.process.namespace", &Value::Text(namespace.to_string().into()));
+        }
+        if let Some(group) = &process.group {
+            see("wirespan.process.group", &text(group));
+        }
+        if let Some(host) = &process.host {
+            see("host.name", &text(host));
         }
     }
 }
@@ -471,7 +500,11 @@ fn ends<'s>(span: &'s Span, out: &mut Attributes<'s>) {
             out.optional("server.port", named_port.map(port));
         }
         None => {
-            let is_name = span.service.parse::<SocketAddr>().is_err();
+            let is_process = e.processes.server.as_ref().is_some_and(|process| {
+                let rest = span.service.strip_prefix(&*process.name);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+            });
+            let is_name = !is_process && span.service.parse::<SocketAddr>().is_err();
             let name = is_name.then(|| Value::Text((&*span.service).into()));
             out.add("server.address", name.unwrap_or_else(|| address(e.server)));
             out.add("server.port", port(e.server.port()));

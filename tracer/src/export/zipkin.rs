@@ -64,7 +64,8 @@ impl Zipkin {
             for (name, value) in attributes.iter() {
                 fields.any_named(name, &value.to_text());
             }
-            Asked::by(span, names).each(&mut |name, value| fields.any_named(name, value));
+            Asked::by(span, names)
+                .each(&mut |name, value| fields.any_named(name, &value.to_text()));
             if let Some(other) = elsewhere {
                 let value = format!("{:032x}/{:016x}", other.trace, other.span);
                 fields.any_named("wirespan.span_link", &value);

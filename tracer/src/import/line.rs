@@ -3,7 +3,7 @@
 //! Trace, span and links are left aside: joining makes them anew.
 
 use crate::exchange::{
-    Carrier, Context, EventNumber, Exchange, ExchangeId, Half, Mark, OPERATION, Opening,
+    Carrier, Context, EventNumber, Exchange, ExchangeId, Half, Mark, OPERATION, Opening, Processes,
     ProtocolIndex, RESOURCE, STATUS_TEXT, Sort, State, Text, TraceNumber, Turn, Turns,
 };
 use crate::export::ndjson::{SCHEMA, known_at_first, outcome_name};
@@ -14,6 +14,8 @@ use serde::de::Error as _;
 use smallvec::SmallVec;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
+use std::sync::Arc;
+use wirespan_capture::owner::{self, Process};
 use wirespan_capture::packet::{FileId, Frame, NetworkId, TapId, Timestamp};
 use wirespan_capture::stream::{PointId, Transport};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
@@ -94,6 +96,10 @@ pub(super) struct Line<'a> {
     response: Option<Message>,
     #[serde(borrow, default)]
     ids: Vec<Id<'a>>,
+    #[serde(borrow)]
+    client_process: Option<ProcessAt<'a>>,
+    #[serde(borrow)]
+    server_process: Option<ProcessAt<'a>>,
     #[serde(borrow, default)]
     attributes: Named<'a>,
     opened: Option<Event>,
@@ -157,6 +163,22 @@ struct Id<'a> {
     parent: Option<Word<'a>>,
     #[serde(borrow)]
     on: Option<Word<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+struct ProcessAt<'a> {
+    pid: Option<u32>,
+    #[serde(borrow)]
+    name: Option<Word<'a>>,
+    #[serde(borrow)]
+    executable: Option<Word<'a>>,
+    user: Option<u32>,
+    namespace: Option<u64>,
+    #[serde(borrow)]
+    group: Option<Word<'a>>,
+    #[serde(borrow)]
+    host: Option<Word<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -337,6 +359,10 @@ impl Line<'_> {
             contexts,
             // Packets are not there to be overwritten.
             secrets: None,
+            processes: Processes {
+                client: self.client_process.as_ref().map(ProcessAt::process).transpose()?,
+                server: self.server_process.as_ref().map(ProcessAt::process).transpose()?,
+            },
             turns,
         }))
     }
@@ -386,6 +412,27 @@ impl Message {
     /// The last file that it names.
     fn last_file(&self) -> u16 {
         self.file.max(self.last_file.unwrap_or_default())
+    }
+}
+
+impl ProcessAt<'_> {
+    fn process(&self) -> Result<Arc<Process>, Flaw> {
+        let own = |text: &Option<Word<'_>>, field| {
+            let plain = |text: &Word<'_>| {
+                let word = owner::word(text.as_bytes()).filter(|word| **word == **text);
+                word.ok_or_else(|| unknown(field, text))
+            };
+            text.as_ref().map(plain).transpose()
+        };
+        Ok(Arc::new(Process {
+            pid: *need(&self.pid, "pid")?,
+            name: own(&self.name, "name")?.ok_or(Flaw::Missing("name"))?,
+            executable: own(&self.executable, "executable")?,
+            user: self.user,
+            namespace: self.namespace,
+            group: own(&self.group, "group")?,
+            host: own(&self.host, "host")?,
+        }))
     }
 }
 
@@ -488,6 +535,7 @@ mod tests {
     use crate::export::Render;
     use crate::export::ndjson::{Ndjson, SourceNames};
     use crate::span::{Span, Trace};
+    use wirespan_capture::owner::Owner;
 
     /// Writes an exchange and reads it back.
     fn check(exchange: &Exchange) {
@@ -641,6 +689,21 @@ mod tests {
             exchange.turns.opened = Some(Opening { turn, contexts, point });
             check(&exchange);
         }
+    }
+
+    #[test]
+    fn processes_come_back() {
+        let process = |comment| Owner::parse(comment).map(|owner| owner.process);
+        let mut exchange = example();
+        exchange.processes.server = process("wirespan: tcp 10.0.0.2:80 is a (pid 1)");
+        check(&exchange);
+        exchange.processes.client = process(
+            "wirespan: tcp 10.0.0.1:80 is a (pid 4294967295, exe b, uid 0, netns \
+             18446744073709551615, in c.service, on d)",
+        );
+        check(&exchange);
+        exchange.processes.server = None;
+        check(&exchange);
     }
 
     #[test]

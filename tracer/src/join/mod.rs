@@ -46,7 +46,8 @@ pub struct Member {
     pub exchange: Box<Exchange>,
     /// The only incoming exchange that was open at the caller when this one began, by its first turn.
     pub only_candidate: Option<EventNumber>,
-    /// The name that DNS answers gave its server before the group settled.
+    /// The name that DNS answers gave its server, or that tells the process there from others, as
+    /// far as that was known before the group settled.
     pub learned_name: Option<Box<str>>,
 }
 

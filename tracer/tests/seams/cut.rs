@@ -56,7 +56,7 @@ fn cut_out(packets: &[Packet], id: u128, config: &Config) -> tempfile::NamedTemp
     cut_out_of(&|| source(packets, 3), id, config)
 }
 
-fn cut_out_of<S: PacketSource>(
+pub(crate) fn cut_out_of<S: PacketSource>(
     open: &dyn Fn() -> S,
     id: u128,
     config: &Config,

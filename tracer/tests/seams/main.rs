@@ -18,6 +18,7 @@ mod view;
 mod choosing;
 mod cut;
 mod joined;
+mod owners;
 mod opened;
 mod random;
 mod talk;

@@ -16,10 +16,12 @@ use wirespan::import::spans::Spans;
 use wirespan::join::window::WindowLimits;
 use wirespan::joining::Outcomes;
 use wirespan::pipeline::{self, Surroundings};
+use wirespan::processes::Asking;
 use wirespan::span::{Span, SpanSink, Trace};
 use wirespan::summary::Summary;
 use wirespan_capture::packet::Batch;
 use wirespan_capture::source::PacketSource;
+use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::report::Progress;
 use wirespan_parsers::message::Value;
 
@@ -72,6 +74,52 @@ pub(crate) fn run_source(source: &mut dyn PacketSource, config: &Config) -> Ran 
     let Here { taps, networks } = here;
     let (traces, summary) = (sink.traces, outcomes.summary);
     Ran { traces, summary, taps, networks, protocols: Vec::new() }
+}
+
+/// Runs what a source gives as if it were captured on this host; `used` sees each batch.
+pub(crate) fn run_live(
+    source: &mut dyn PacketSource,
+    asking: &mut Asking,
+    used: &mut (dyn FnMut(&Batch, &Interfaces) + Send),
+) -> Ran {
+    let config = Config::default();
+    let mut live = Live { here: Here::default(), asking, used };
+    let mut sink = Collected { traces: Vec::new(), finished: false };
+    let summary = pipeline::run(source, &mut live, &config, &mut sink).summary;
+    let Here { taps, networks } = live.here;
+    Ran { traces: sink.traces, summary, taps, networks, protocols: config.protocol_names() }
+}
+
+struct Live<'a> {
+    here: Here,
+    asking: &'a mut Asking,
+    used: &'a mut (dyn FnMut(&Batch, &Interfaces) + Send),
+}
+
+impl Surroundings for Live<'_> {
+    fn filter(&mut self, batch: &mut Batch) {
+        self.here.filter(batch);
+    }
+
+    fn taps(&mut self, names: Vec<String>) {
+        self.here.taps(names);
+    }
+
+    fn networks(&mut self, names: Vec<String>) {
+        self.here.networks(names);
+    }
+
+    fn asking(&mut self) -> Option<&mut Asking> {
+        Some(self.asking)
+    }
+
+    fn used(&mut self, batch: &Batch, interfaces: &Interfaces) {
+        (self.used)(batch, interfaces);
+    }
+
+    fn go_on(&mut self, packets: u64) -> bool {
+        self.here.go_on(packets)
+    }
 }
 
 /// Nothing but the names of taps and networks.

@@ -3,6 +3,7 @@
 use nix::sched::{CloneFlags, setns};
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Does something in another network namespace: one that `ip netns` names, or the path of one, such
@@ -28,6 +29,13 @@ pub fn inside<T>(name: &str, act: impl FnOnce() -> T) -> Result<T, String> {
     setns(&here, CloneFlags::CLONE_NEWNET)
         .map_err(|error| format!("come back from the network namespace {name}: {error}"))?;
     Ok(done)
+}
+
+/// The number by which the kernel knows a network namespace: one with such a name or path, else the
+/// one that this program is in. Nothing where the kernel, before 3.8, numbers none.
+pub fn number(name: Option<&str>) -> Option<u64> {
+    let path = name.map_or_else(|| PathBuf::from(HERE), path_of);
+    std::fs::metadata(path).ok().map(|known| known.ino())
 }
 
 fn path_of(name: &str) -> PathBuf {

@@ -104,8 +104,14 @@ impl Otlp {
 
     fn resource(&self, asked: &Asked<'_>) -> proto::ResourceSpans {
         let mut attributes = vec![text("service.name", asked.service)];
-        asked.each(&mut |name, value| attributes.push(text(name, value)));
-        attributes.extend(self.resource.iter().map(|(name, value)| text(name, value)));
+        asked.each(&mut |name, value| attributes.push(key_value(name, value)));
+        let own = attributes.len();
+        for (name, value) in &self.resource {
+            let known = attributes.iter().take(own).any(|attribute| attribute.key == *name);
+            if !known {
+                attributes.push(text(name, value));
+            }
+        }
         let resource = Some(proto::Resource { attributes });
         proto::ResourceSpans { resource, scope_spans: Vec::new() }
     }
