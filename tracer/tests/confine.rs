@@ -179,8 +179,14 @@ fn live_capture_has_no_rights_once_it_listens() {
         println!("skipped: it takes root");
         return;
     }
+    // What looks into processes keeps what that takes.
+    check_live("/proc", &["0000000000080004"]);
+    check_live("none", &[]);
+}
+
+fn check_live(proc: &str, beside: &[&str]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wirespan"));
-    command.args(["live", "-i", "lo", "-v", "--workers", "2"]);
+    command.args(["live", "-i", "lo", "-v", "--workers", "2", "--proc", proc]);
     command.env_remove("SUDO_UID").env_remove("SUDO_GID");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let Some(mut process) = Process::start(&mut command) else { return };
@@ -188,7 +194,7 @@ fn live_capture_has_no_rights_once_it_listens() {
     let line = lines.next().unwrap();
     assert!(line.starts_with("wirespan: rights: user nobody ("), "{line}");
     assert!(lines.any(|line| line.contains("listening on lo")));
-    Confined { process, line, tries: BTreeMap::new() }.check_threads(&[], &[]);
+    Confined { process, line, tries: BTreeMap::new() }.check_threads(&[], beside);
 }
 
 /// What is refused whatever was asked for.

@@ -83,7 +83,8 @@ mod tests {
                 wire_len: 0,
                 bytes: 0..0,
             });
-            let batch = Batch { buffer: Vec::new(), packets: packets.collect() };
+            let batch =
+                Batch { buffer: Vec::new(), packets: packets.collect(), ..Batch::default() };
             pace.came(&batch, at(*arrival));
         }
         assert_eq!(pace.reached(at(now)), expected.map(at));

@@ -12,7 +12,9 @@ use super::{Exit, complain, inputs};
 use crate::confine::Confinement;
 use crate::export::ndjson::SourceNames;
 use crate::export::semantics::Semantics;
+use crate::numbers::grouped;
 use crate::pipeline::{self, Surroundings};
+use crate::processes::{self, Asking};
 use crate::recorder::{RecordError, Recorder, Rotation};
 use crate::select::CaptureStart;
 use crate::span::SpanSink;
@@ -25,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wirespan_capture::packet::{Batch, LinkType, Timestamp};
+use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::live::{
     self, Direction, LiveSource, Options, RING_BYTES, SNAPLEN, Status, devices, namespace,
 };
@@ -124,6 +127,13 @@ struct CaptureArgs {
     /// Capture in this network namespace: a name of ip netns, or a path as /proc/17/ns/net
     #[arg(long, value_name = "NAME")]
     netns: Option<String>,
+
+    /// Where the processes of this host are told of, which name services; none for nowhere
+    ///
+    /// In a container, the host's own, as in -v /proc:/host/proc. Processes of other users are seen
+    /// by root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.
+    #[arg(long, value_name = "PATH", default_value = "/proc")]
+    proc: PathBuf,
 }
 
 /// Packets to files, as tcpdump has it.
@@ -188,7 +198,10 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     let early = if is_series { None } else { args.record.recorder(&source)? };
     confinement.writes(args.record.write.iter().filter(|_| is_series));
     confinement.connects(showing.sends_to());
-    let applied = confinement.apply()?;
+    let (applied, asking) = match args.capture.proc.as_os_str() == "none" {
+        true => (confinement.apply()?, None),
+        false => confinement.apply_beside(|| args.asking(&source))?,
+    };
     if args.output.verbose > 0 {
         complain(&format!("wirespan: rights: {applied}"));
     }
@@ -203,6 +216,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
         watch,
         recorder,
         record_error: None,
+        asking,
         quiet: args.output.quiet,
         first: None,
         last: None,
@@ -277,6 +291,25 @@ impl LiveArgs {
             None => words,
         };
         Ok(Some(expression).filter(|expression| !expression.trim().is_empty()))
+    }
+
+    /// Starts who asks which process has which socket; without a list of them, none is known.
+    fn asking(&self, source: &LiveSource) -> Option<Asking> {
+        let CaptureArgs { proc, netns, .. } = &self.capture;
+        let watch = match processes::Watch::start(proc) {
+            Ok(watch) => watch,
+            Err(error) => {
+                complain(&format!("wirespan: {}: {error}; no process is known", proc.display()));
+                return None;
+            }
+        };
+        let mut asking = Asking::new(watch);
+        if let Some(number) = namespace::number(netns.as_deref()) {
+            for (id, _) in source.interfaces().iter() {
+                asking.within(id, number);
+            }
+        }
+        Some(asking)
     }
 
     fn open(&self, options: &Options) -> Result<LiveSource> {
@@ -379,7 +412,7 @@ impl PacketSource for Counted<'_> {
         Ok(if *left == 0 { Fill::End } else { fill })
     }
 
-    fn interfaces(&self) -> &wirespan_capture::source::interfaces::Interfaces {
+    fn interfaces(&self) -> &Interfaces {
         self.source.interfaces()
     }
 
@@ -398,6 +431,8 @@ struct Here {
     recorder: Option<Recorder>,
     /// Why packets could not be written any more.
     record_error: Option<()>,
+    /// Who asks which process has which socket.
+    asking: Option<Asking>,
     quiet: bool,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -448,9 +483,23 @@ impl Here {
         vitals
     }
 
+    /// Says which processes might have named more services.
+    fn tell_unseen(&self) {
+        let looked = self.asking.as_ref().map(Asking::looked).unwrap_or_default();
+        if looked.unfound > 0 && looked.denied > 0 && !self.quiet {
+            let s = if looked.unfound == 1 { "" } else { "s" };
+            complain(&format!(
+                "wirespan: {} socket{s} of processes that may not be looked into: with \
+                 CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH they would name services",
+                grouped(looked.unfound),
+            ));
+        }
+    }
+
     fn conclude(&mut self) {
         self.tell_news();
         self.watch.end(self.completed(Vitals::default()));
+        self.tell_unseen();
         let Some(recorder) = self.recorder.take() else { return };
         match recorder.finish(self.last.unwrap_or_default()) {
             Ok(recorded) if !self.quiet => {
@@ -474,6 +523,13 @@ impl Surroundings for Here {
             self.first.get_or_insert(first.at);
             self.last = self.last.max(Some(last.at));
         }
+    }
+
+    fn asking(&mut self) -> Option<&mut Asking> {
+        self.asking.as_mut()
+    }
+
+    fn used(&mut self, batch: &Batch, _interfaces: &Interfaces) {
         self.record(batch);
     }
 
