@@ -125,6 +125,22 @@ pub struct PacketHead {
     pub bytes: Range<usize>,
 }
 
+/// Packets that were on the wire, but that the capture lost before anybody saw them.
+///
+/// It is told at the latest with the first batch whose packets are later than its end, so that
+/// what it touches can be marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// When the count was last the same as before.
+    pub from: Timestamp,
+    /// When it had grown; no earlier than `from`.
+    pub to: Timestamp,
+    /// Where they were lost; `None` where that is not known.
+    pub interface: Option<InterfaceId>,
+    /// How many.
+    pub packets: u64,
+}
+
 /// Many packets whose bytes lie in one buffer that is used again.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -134,6 +150,8 @@ pub struct Batch {
     pub packets: Vec<PacketHead>,
     /// Whose sockets are at the ends of some packets, in the order of their frames.
     pub owners: Vec<OwnerOf>,
+    /// What was lost, as far as it was told since the last batch.
+    pub losses: Vec<Loss>,
 }
 
 /// Whose socket it is, told with a packet.
@@ -159,10 +177,11 @@ impl Batch {
         rest.get(..count).unwrap_or_default()
     }
 
-    /// Forgets all packets and bytes, keeping the memory.
+    /// Forgets all packets, bytes and losses, keeping the memory.
     pub fn clear(&mut self) {
         self.buffer.clear();
         self.packets.clear();
         self.owners.clear();
+        self.losses.clear();
     }
 }

@@ -3,7 +3,7 @@
 //! <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html>. One section, of nanoseconds;
 //! an interface is described before its first packet, and one that has none is left out.
 
-use crate::packet::{InterfaceId, PacketHead, Timestamp};
+use crate::packet::{InterfaceId, LinkType, Loss, PacketHead, Timestamp};
 use crate::source::interfaces::Interface;
 use hashbrown::HashMap;
 use pcap_file::pcapng::PcapNgWriter;
@@ -23,9 +23,20 @@ use std::time::Duration;
 /// A pcapng file that is being written.
 pub struct Savefile<W: Write> {
     writer: PcapNgWriter<W>,
-    /// The number in the file of each interface that has a packet.
-    numbers: HashMap<InterfaceId, u32>,
+    /// The interfaces that have a packet, or lost one.
+    described: HashMap<InterfaceId, Described>,
     packets: u64,
+}
+
+/// An interface of the file.
+#[derive(Clone, Copy)]
+struct Described {
+    /// Its number.
+    number: u32,
+    /// Packets that were lost on it since the file began.
+    lost: u64,
+    /// Until when that was said.
+    counted: Option<Timestamp>,
 }
 
 impl<W: Write> Savefile<W> {
@@ -40,7 +51,7 @@ impl<W: Write> Savefile<W> {
             ..SectionHeaderBlock::default()
         };
         let writer = PcapNgWriter::with_section_header(writer, section).map_err(failure)?;
-        Ok(Self { writer, numbers: HashMap::new(), packets: 0 })
+        Ok(Self { writer, described: HashMap::new(), packets: 0 })
     }
 
     /// Adds a packet, seen on this interface, which came from that place.
@@ -55,13 +66,13 @@ impl<W: Write> Savefile<W> {
         origin: &str,
         comments: &[&str],
     ) -> io::Result<()> {
-        let interface_id = match self.numbers.get(&head.interface) {
-            Some(number) => *number,
-            None => self.describe(head, interface, origin)?,
+        let described = match self.described.get(&head.interface) {
+            Some(described) => *described,
+            None => self.describe(head.interface, head.link, interface, origin)?,
         };
         let comments = comments.iter().map(|text| EnhancedPacketOption::Comment(fitting(text)));
         let packet = EnhancedPacketBlock {
-            interface_id,
+            interface_id: described.number,
             timestamp: since_1970(head.at),
             original_len: head.wire_len,
             data: Cow::Borrowed(bytes),
@@ -72,15 +83,54 @@ impl<W: Write> Savefile<W> {
         Ok(())
     }
 
-    /// Describes an interface before its first packet; gives its number in the file.
-    fn describe(
+    /// Says that packets were lost on this interface, of that number and origin: how many of them
+    /// there were when that began, and when it had ended. Losses of one interface come in the
+    /// order of time.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn lost(
         &mut self,
-        head: &PacketHead,
+        loss: &Loss,
+        id: InterfaceId,
         interface: &Interface,
         origin: &str,
-    ) -> io::Result<u32> {
+    ) -> io::Result<()> {
+        let before = match self.described.get(&id) {
+            Some(described) => *described,
+            None => self.describe(id, interface.link, interface, origin)?,
+        };
+        if before.counted.is_none_or(|counted| counted < loss.from) {
+            self.count(before, loss.from)?;
+        }
+        let lost = before.lost.saturating_add(loss.packets);
+        let after = Described { lost, counted: Some(loss.to), ..before };
+        self.count(after, loss.to)?;
+        self.described.insert(id, after);
+        Ok(())
+    }
+
+    /// Says how many packets an interface had lost at this moment.
+    fn count(&mut self, described: Described, at: Timestamp) -> io::Result<()> {
+        let statistics = InterfaceStatisticsBlock {
+            interface_id: described.number,
+            timestamp: halves_swapped(since_1970(at).as_nanos() as u64),
+            options: vec![InterfaceStatisticsOption::IsbOsDrop(described.lost)],
+        };
+        self.writer.write_pcapng_block(statistics).map_err(failure)?;
+        Ok(())
+    }
+
+    /// Describes an interface before its first packet.
+    fn describe(
+        &mut self,
+        id: InterfaceId,
+        link: LinkType,
+        interface: &Interface,
+        origin: &str,
+    ) -> io::Result<Described> {
         let described = InterfaceDescriptionBlock {
-            linktype: DataLink::from(u32::from(head.link.0)),
+            linktype: DataLink::from(u32::from(link.0)),
             snaplen: interface.snaplen,
             options: vec![
                 InterfaceDescriptionOption::IfName(fitting(&interface.name)),
@@ -90,9 +140,10 @@ impl<W: Write> Savefile<W> {
         };
         self.writer.write_pcapng_block(described).map_err(failure)?;
         // Interfaces are numbered with 16 bits here.
-        let number = self.numbers.len() as u32;
-        self.numbers.insert(head.interface, number);
-        Ok(number)
+        let number = self.described.len() as u32;
+        let described = Described { number, lost: 0, counted: None };
+        self.described.insert(id, described);
+        Ok(described)
     }
 
     /// Lets what was written so far be seen by others.
@@ -114,12 +165,16 @@ impl<W: Write> Savefile<W> {
     /// What the operating system said.
     pub fn finish(mut self, until: Timestamp) -> io::Result<W> {
         let until = since_1970(until).as_nanos() as u64;
-        for number in 0..self.numbers.len() as u32 {
-            let statistics = InterfaceStatisticsBlock {
-                interface_id: number,
-                timestamp: halves_swapped(until),
-                options: vec![InterfaceStatisticsOption::IsbEndTime(halves_swapped(until))],
-            };
+        let mut described: Vec<Described> = self.described.into_values().collect();
+        described.sort_unstable_by_key(|described| described.number);
+        for Described { number, lost, counted } in described {
+            let mut options = vec![InterfaceStatisticsOption::IsbEndTime(halves_swapped(until))];
+            // Where nothing was said of losses, it is not known that there were none.
+            if counted.is_some() {
+                options.push(InterfaceStatisticsOption::IsbOsDrop(lost));
+            }
+            let timestamp = halves_swapped(until);
+            let statistics = InterfaceStatisticsBlock { interface_id: number, timestamp, options };
             self.writer.write_pcapng_block(statistics).map_err(failure)?;
         }
         let mut writer = self.writer.into_inner();

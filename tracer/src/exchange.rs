@@ -1,5 +1,6 @@
 //! A request with its response, owned: what pairing gives and joining takes.
 
+use crate::losses::Touched;
 use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
@@ -66,6 +67,8 @@ pub struct Exchange {
     pub processes: Processes,
     /// When joining learnt of it; set there.
     pub turns: Turns,
+    /// By what losses it is touched; set as it settles.
+    pub touched: Touched,
 }
 
 impl Exchange {
@@ -74,6 +77,18 @@ impl Exchange {
         self.response
             .as_ref()
             .map_or(self.request.last.at, |response| response.last.at.max(self.request.last.at))
+    }
+
+    /// Until when something that belongs to it may have been lost: to its end, or as long as it was
+    /// waited for.
+    pub fn reach(&self) -> Timestamp {
+        let is_whole = |half: &Half| !half.cut;
+        let whole = is_whole(&self.request) && self.response.as_ref().is_some_and(is_whole);
+        if whole || self.sort.is_one_way() {
+            self.end()
+        } else {
+            self.turns.closed.at.max(self.end())
+        }
     }
 
     /// The time of its first byte.
@@ -681,6 +696,7 @@ mod tests {
                 secrets: None,
                 processes: Processes::default(),
                 turns: Default::default(),
+                touched: Touched::NONE,
             }
         }
     }

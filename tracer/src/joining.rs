@@ -9,6 +9,7 @@ use crate::join::same_exchange::fingerprint;
 use crate::join::tree;
 use crate::join::window::{Opened, Window, WindowLimits, restrict};
 use crate::join::{Group, IdSet, JoinKey, LooseKey, NEVER};
+use crate::losses::{Losses, ShedLoss, Touched};
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::owners::Owners;
@@ -20,9 +21,10 @@ use crate::vitals::{Joined, Vitals};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
+use smallvec::SmallVec;
 use std::io;
 use wirespan_capture::owner::Owner;
-use wirespan_capture::packet::{NetworkId, Timestamp};
+use wirespan_capture::packet::{InterfaceId, Loss, NetworkId, Timestamp};
 
 /// Joins exchanges and hands out their traces.
 pub struct Joining<'a> {
@@ -44,6 +46,13 @@ pub struct Joining<'a> {
     points: PointNumbers,
     /// The same of what was known of them first.
     first_points: PointNumbers,
+    /// For each tap the interfaces of its place; none where that is not known.
+    interfaces: Vec<TapInterfaces>,
+    losses: Losses,
+    /// What was over before this time may have settled.
+    settled: Timestamp,
+    /// Nanoseconds without news after which traces settle.
+    quiet: i64,
     summary: Summary,
     handed_out: HandedOut,
     metrics: Metrics,
@@ -65,6 +74,10 @@ pub struct Outcomes {
     /// What the sink said, if it failed.
     pub sink_error: Option<io::Error>,
 }
+
+/// The interfaces that the place of a tap consists of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TapInterfaces(pub SmallVec<[InterfaceId; 2]>);
 
 /// What happens to an exchange.
 pub enum News {
@@ -95,6 +108,10 @@ impl<'a> Joining<'a> {
             networks: Vec::new(),
             points: PointNumbers::default(),
             first_points: PointNumbers::default(),
+            interfaces: Vec::new(),
+            losses: Losses::default(),
+            settled: Timestamp(i64::MIN),
+            quiet: limits.quiet,
             summary: Summary { schema: summary::SCHEMA, ..Summary::default() },
             handed_out: HandedOut::default(),
             metrics: Metrics::default(),
@@ -110,6 +127,23 @@ impl<'a> Joining<'a> {
         if numbers.len() > self.networks.len() {
             self.networks = numbers;
         }
+    }
+
+    /// The interfaces of all taps, or of as many as before.
+    pub fn interfaces(&mut self, interfaces: Vec<TapInterfaces>) {
+        if interfaces.len() > self.interfaces.len() {
+            self.interfaces = interfaces;
+        }
+    }
+
+    /// The capture lost packets; told before what comes with it.
+    pub fn lost(&mut self, loss: &Loss) {
+        self.losses.lost(loss, self.settled);
+    }
+
+    /// Something was shed; told before what comes with it.
+    pub fn shed(&mut self, loss: &ShedLoss) {
+        self.losses.shed(loss);
     }
 
     /// Something happens, in the order of its times.
@@ -147,8 +181,11 @@ impl<'a> Joining<'a> {
     }
 
     /// Nothing more happens. Gives the counts of what was joined, the numbers of the points, and
-    /// what the sink said if it failed.
-    pub fn finish(mut self) -> (Summary, PointNumbers, Option<io::Error>) {
+    /// what the sink said if it failed. `interface` names an interface on which something was lost.
+    pub fn finish(
+        mut self,
+        interface: &dyn Fn(InterfaceId) -> String,
+    ) -> (Summary, PointNumbers, Option<io::Error>) {
         // After a stop or a failure, exchanges may still be open, which would never settle.
         self.window.forget_all_open();
         self.advance(NEVER);
@@ -156,6 +193,9 @@ impl<'a> Joining<'a> {
             self.error = self.sink.finish().err();
         }
         let mut summary = self.summary;
+        summary.drops = self.losses.packets(interface);
+        summary.losses = self.losses.intervals(interface);
+        summary.remarks = self.losses.remarks(interface);
         for (key, times) in self.window.repeating() {
             add(&mut summary.repeating_ids, &repeating_name(key), *times);
         }
@@ -200,12 +240,30 @@ impl<'a> Joining<'a> {
         self.window.close(exchange, fingerprint);
     }
 
+    /// By what losses an exchange is touched.
+    fn touched(&self, exchange: &Exchange) -> Touched {
+        let mut interfaces: SmallVec<[Option<InterfaceId>; 4]> = SmallVec::new();
+        let [one, other] = exchange.point.taps;
+        for tap in [exchange.tap, one, other] {
+            match self.interfaces.get(usize::from(tap.0)) {
+                Some(TapInterfaces(known)) => interfaces.extend(known.iter().copied().map(Some)),
+                None => interfaces.push(None),
+            }
+        }
+        self.losses.touched(&interfaces, exchange.start(), exchange.reach())
+    }
+
     /// Takes what has settled before this time, with the names that are known at this moment.
     fn settle(&mut self, now: Timestamp) {
+        self.settled = self.settled.max(now.plus(self.quiet.saturating_neg()));
         while let Some(mut group) = self.window.settled(now) {
             for member in &mut group.members {
                 self.owners.complete(&mut member.exchange);
                 member.learned_name = self.names.known(&member.exchange);
+                if !self.losses.is_empty() {
+                    let touched = self.touched(&member.exchange);
+                    member.exchange.touched = member.exchange.touched.and(touched);
+                }
             }
             self.groups.push(group);
             // Traces should never all exist as spans and text at once.

@@ -9,6 +9,7 @@
 mod numbers;
 pub mod network;
 pub mod points;
+pub mod losses;
 pub mod exchange;
 mod doubt;
 pub mod pairing;

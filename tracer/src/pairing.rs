@@ -5,6 +5,7 @@ use crate::exchange::{
     Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, Processes, ProtocolIndex,
     RESOURCE, STATUS_TEXT, Sort, State, Text, Turns,
 };
+use crate::losses::Touched;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use wirespan_capture::packet::{Frame, NetworkId, Timestamp};
@@ -393,6 +394,7 @@ impl Pairing {
             secrets: None,
             processes: Processes::default(),
             turns: Turns::default(),
+            touched: Touched::NONE,
         });
         let offsets = [place.offset; 2];
         let open =

@@ -18,7 +18,8 @@ use crate::exchange::{
 };
 use crate::join::same_exchange::fingerprint;
 use crate::join::window::Opened;
-use crate::joining::{Joining, News, Outcomes};
+use crate::joining::{Joining, News, Outcomes, TapInterfaces};
+use crate::losses::Touched;
 use crate::network;
 use crate::numbers::grouped;
 use crate::pairing::{Exchanges, mark};
@@ -35,7 +36,7 @@ use wirespan_capture::decode::{Decoder, Segment, Tap};
 use wirespan_capture::entry::FlowLimits;
 use wirespan_capture::flow::FlowTable;
 use wirespan_capture::owner::Owner;
-use wirespan_capture::packet::{Batch, NetworkId, OwnerOf, TapId, Timestamp};
+use wirespan_capture::packet::{Batch, InterfaceId, Loss, NetworkId, OwnerOf, TapId, Timestamp};
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::{Fill, PacketSource};
 use wirespan_capture::stream::{Cause, Ending, Flow, PointId, Seen, Side, StreamEvent, StreamSink};
@@ -86,6 +87,8 @@ pub fn run(
         decoder: Decoder::with_points(config.points.clone()),
         taps: 0,
         networks: 0,
+        lossy: false,
+        taps_told: 0,
         ended: false,
         stopped: false,
         error: None,
@@ -117,6 +120,8 @@ pub fn run(
                     until: present.until,
                     live: present.live,
                     networks: std::mem::take(&mut present.networks),
+                    interfaces: std::mem::take(&mut present.interfaces),
+                    losses: std::mem::take(&mut present.batch.losses),
                 }
             },
             || {
@@ -145,7 +150,8 @@ pub fn run(
         }
     }
     behind.join(&mut joining);
-    let (mut summary, mut numbers, sink_error) = joining.finish();
+    let (mut summary, mut numbers, sink_error) =
+        joining.finish(&|interface| reader.interface_name(interface));
     reader.decoder.finish();
     let mut counters = reader.decoder.counters;
     let mut unknown = Unknowns::default();
@@ -161,7 +167,7 @@ pub fn run(
     let points = Points::learned(&reader.decoder, &taps, tables, &mut numbers);
     summary.points = points.list.len();
     (summary.point_list, summary.apart) = (points.list, points.apart);
-    summary.remarks = points.remarks;
+    summary.remarks.extend(points.remarks);
     summary.remarks.extend(reader.clocks_apart());
     Outcomes { summary, stopped: reader.stopped, source_error: reader.error, sink_error }
 }
@@ -190,6 +196,8 @@ struct Work {
     networks: Vec<u64>,
     /// Somebody waits for what is found in it.
     live: bool,
+    /// For each tap the interfaces of its place, where something was lost.
+    interfaces: Vec<TapInterfaces>,
     /// Nothing comes after it.
     last: bool,
 }
@@ -201,6 +209,10 @@ struct Reader<'a> {
     decoder: Decoder,
     taps: usize,
     networks: usize,
+    /// Whether the capture has lost anything.
+    lossy: bool,
+    /// Taps of which it was told on which interfaces they are.
+    taps_told: usize,
     ended: bool,
     stopped: bool,
     error: Option<io::Error>,
@@ -271,7 +283,34 @@ impl Reader<'_> {
         work.until = self.decoder.now();
         work.networks = networks.iter().map(network::number).collect();
         work.live = self.source.is_live();
+        self.lossy |= !work.batch.losses.is_empty();
+        let taps = self.decoder.taps().len();
+        work.interfaces.clear();
+        if self.lossy && taps > self.taps_told {
+            self.taps_told = taps;
+            work.interfaces = self.tap_interfaces();
+        }
         work.last = self.ended;
+    }
+
+    /// For each tap the interfaces of its place: of it, and of what the user says is one with it.
+    fn tap_interfaces(&self) -> Vec<TapInterfaces> {
+        let (taps, places) = (self.decoder.taps(), self.decoder.places());
+        let mut interfaces = vec![TapInterfaces::default(); taps.len()];
+        for (tap, place) in taps.iter().zip(places) {
+            if let Some(TapInterfaces(own)) = interfaces.get_mut(usize::from(place.0))
+                && own.last() != Some(&tap.interface)
+            {
+                own.push(tap.interface);
+            }
+        }
+        let of_place = |place: &TapId| interfaces.get(usize::from(place.0)).cloned();
+        places.iter().map(|place| of_place(place).unwrap_or_default()).collect()
+    }
+
+    fn interface_name(&self, interface: InterfaceId) -> String {
+        let interface = self.source.interfaces().get(interface);
+        interface.map_or_else(|| "unnamed".to_owned(), |interface| interface.name.clone())
     }
 
     /// What to tell of packets that are far behind others before them, if there are any.
@@ -310,12 +349,16 @@ struct Told {
     until: Timestamp,
     live: bool,
     networks: Vec<u64>,
+    interfaces: Vec<TapInterfaces>,
+    losses: Vec<Loss>,
 }
 
 impl Told {
     /// Gives the events of all shards to be joined, in one order.
     fn join(&mut self, joining: &mut Joining<'_>) {
         joining.networks(std::mem::take(&mut self.networks));
+        joining.interfaces(std::mem::take(&mut self.interfaces));
+        self.losses.drain(..).for_each(|loss| joining.lost(&loss));
         let mut order: Vec<(Order, u16, u32)> = Vec::new();
         for (shard, events) in self.events.iter().enumerate() {
             let keys = events.iter().enumerate();
@@ -564,6 +607,7 @@ impl ShardSink {
             secrets: None,
             processes: Processes::default(),
             turns: Turns::default(),
+            touched: Touched::NONE,
         };
         // It is over as soon as it is told.
         self.open = self.open.saturating_sub(1);

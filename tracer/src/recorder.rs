@@ -110,6 +110,16 @@ impl Recorder {
     /// # Errors
     /// Why that cannot be done; nothing more can be written then.
     pub fn batch(&mut self, batch: &Batch) -> Result<bool, RecordError> {
+        if let Some(current) = &mut self.current {
+            for loss in &batch.losses {
+                let Some(id) = loss.interface else { continue };
+                let Some(interface) = self.interfaces.get(id) else { continue };
+                current
+                    .savefile
+                    .lost(loss, id, interface, &origin(interface))
+                    .map_err(|error| RecordError { name: current.name.clone(), error })?;
+            }
+        }
         for packet in &batch.packets {
             self.last = self.last.max(packet.at);
             if !self.turn(packet.at)? {

@@ -3,6 +3,7 @@
 
 use crate::edges::Edge;
 use crate::exchange::{Exchange, ProtocolIndex, Sort, State};
+use crate::losses::LostInterval;
 use crate::metrics::Latency;
 use crate::numbers::grouped;
 use crate::operations::{Service, not_told_apart};
@@ -66,6 +67,15 @@ pub struct Summary {
     pub failed_connections: BTreeMap<String, u64>,
     /// Exchanges, each at each point that saw it.
     pub spans: u64,
+    /// Packets that the capture lost, by interface.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub drops: BTreeMap<String, u64>,
+    /// When something was lost or shed, in order of time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<LostInterval>,
+    /// Spans that were there at the time, by what was lost.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub touched: BTreeMap<String, u64>,
     /// Links between spans, by reason.
     pub links: BTreeMap<String, u64>,
     /// Trees of spans.
@@ -223,6 +233,9 @@ impl Summary {
         }
         for span in &trace.spans {
             self.spans += 1;
+            for name in span.exchange.touched.names() {
+                add(&mut self.touched, name, 1);
+            }
             if let Some(link) = &span.link {
                 add(&mut self.links, link.reason.name(), 1);
             }
@@ -391,6 +404,7 @@ impl std::fmt::Display for Summary {
                 writeln!(f, "{title:<9} {}", list(map))?;
             }
         }
+        self.describe_losses(f)?;
         for (id, times) in self.repeating_ids.iter().take(SHOWN) {
             writeln!(f, "repeats   {id} came {} times and joins nothing", grouped(*times))?;
         }
@@ -414,6 +428,41 @@ impl std::fmt::Display for Summary {
 }
 
 impl Summary {
+    /// Says how much was lost and when, and how many spans that touches.
+    fn describe_losses(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (interface, packets) in self.drops.iter().take(SHOWN) {
+            writeln!(f, "drops     {} packets on {interface}", grouped(*packets))?;
+        }
+        if self.drops.len() > SHOWN {
+            writeln!(f, "drops     on {} more interfaces", self.drops.len() - SHOWN)?;
+        }
+        let since = |at: i64| at.saturating_sub(self.from.unwrap_or(at)) as f64 / 1e9;
+        for loss in self.losses.iter().take(SHOWN) {
+            let [from, to] = [loss.from, loss.to].map(since);
+            let packets = grouped(loss.packets);
+            write!(f, "lost      {from:.3} s to {to:.3} s after the start: {packets} packets ")?;
+            match (loss.share, &loss.interface) {
+                (None, Some(interface)) => writeln!(f, "on {interface}")?,
+                (None, None) => writeln!(f, "of the capture")?,
+                (Some(share), _) if share > 0.0 => {
+                    writeln!(f, "shed, with up to {:.0} % of all flows", share * 100.0)?;
+                }
+                (Some(_), _) => writeln!(f, "shed; bodies and details were left out")?,
+            }
+        }
+        if self.losses.len() > SHOWN {
+            let more = self.losses.len() - SHOWN;
+            writeln!(f, "lost      at {} more times (--summary FILE)", grouped(more as u64))?;
+        }
+        if !self.touched.is_empty() {
+            let touched = self.touched.iter();
+            let touched = touched.map(|(what, spans)| format!("{} by {what}", grouped(*spans)));
+            let touched: Vec<String> = touched.collect();
+            writeln!(f, "touched   {} (~): what they lack may be lost", touched.join(", "))?;
+        }
+        Ok(())
+    }
+
     /// Says which points there are, where they are not simply all taps.
     fn describe_points(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.redirected > 0 {

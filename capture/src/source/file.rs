@@ -7,7 +7,7 @@
 //!                                                              └── kept as rest ─┘
 //! ```
 
-use crate::packet::{Batch, FileId, OwnerOf, PacketHead, Timestamp};
+use crate::packet::{Batch, FileId, Loss, OwnerOf, PacketHead, Timestamp};
 use crate::source::interfaces::Interfaces;
 use crate::source::live::clock::now;
 use crate::source::open::{self, HEAD, OpenError};
@@ -202,10 +202,12 @@ impl FileSource {
         bytes: &[u8],
         packets: &mut Vec<PacketHead>,
         owners: &mut Vec<OwnerOf>,
+        losses: &mut Vec<Loss>,
     ) -> Walked {
         let mut context = Context {
             packets,
             owners,
+            losses,
             report: &mut self.report,
             interfaces: &mut self.interfaces,
             label: &self.label,
@@ -223,6 +225,7 @@ impl PacketSource for FileSource {
     fn fill(&mut self, batch: &mut Batch) -> io::Result<Fill> {
         batch.packets.clear();
         batch.owners.clear();
+        batch.losses.clear();
         if self.ended {
             batch.buffer.clear();
             let silence = self.silence();
@@ -245,15 +248,16 @@ impl PacketSource for FileSource {
             let space = batch.buffer.get_mut(..target).unwrap_or_default();
             self.silent = false;
             filled = self.read(space, filled, self.wants);
-            let bytes = batch.buffer.get(..filled).unwrap_or_default();
-            let walked = self.walk(bytes, &mut batch.packets, &mut batch.owners);
+            let Batch { buffer, packets, owners, losses } = &mut *batch;
+            let bytes = buffer.get(..filled).unwrap_or_default();
+            let walked = self.walk(bytes, packets, owners, losses);
             if walked.wants == Walked::STOP {
                 self.ended = true;
             }
             self.wants = walked.wants;
             self.batch_offset = self.offset;
             self.offset += walked.used as u64;
-            if self.ended || !batch.packets.is_empty() {
+            if self.ended || !packets.is_empty() {
                 self.rest.extend_from_slice(bytes.get(walked.used..).unwrap_or_default());
                 break;
             }
@@ -279,6 +283,10 @@ impl PacketSource for FileSource {
         if self.ahead != 0 {
             for packet in &mut batch.packets {
                 packet.at = packet.at.plus(self.ahead.saturating_neg());
+            }
+            for loss in &mut batch.losses {
+                loss.from = loss.from.plus(self.ahead.saturating_neg());
+                loss.to = loss.to.plus(self.ahead.saturating_neg());
             }
         }
         self.report.count(batch);

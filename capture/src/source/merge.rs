@@ -361,6 +361,7 @@ impl MergedSource {
         batch: &mut Batch,
     ) -> bool {
         loop {
+            reader.give_losses(&mut batch.losses);
             if reader.give_all(index, limit, batch) || reader.give_some(index, limit, batch) {
                 return true;
             }
@@ -407,6 +408,7 @@ impl PacketSource for MergedSource {
     fn fill(&mut self, batch: &mut Batch) -> io::Result<Fill> {
         batch.packets.clear();
         batch.owners.clear();
+        batch.losses.clear();
         let alone = self.files.len() == 1;
         if !alone {
             batch.buffer.clear();

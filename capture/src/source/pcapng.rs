@@ -4,7 +4,7 @@
 //! packets read, by hand and in place; the options of the other blocks are read by `pcap-parser`.
 
 use crate::owner::Owner;
-use crate::packet::{FileId, Frame, InterfaceId, LinkType, OwnerOf, PacketHead, Timestamp};
+use crate::packet::{FileId, Frame, InterfaceId, LinkType, Loss, OwnerOf, PacketHead, Timestamp};
 use crate::source::interfaces::Interface;
 use crate::source::report::Damage;
 use crate::source::walk::{Context, Walked};
@@ -26,6 +26,8 @@ pub(super) struct Blocks {
     number: u64,
     /// The time of the last packet, for those that have none of their own.
     at: Timestamp,
+    /// The time of the section's first packet.
+    first: Option<Timestamp>,
 }
 
 /// What a section says of an interface.
@@ -38,6 +40,8 @@ struct Described {
     clock: Clock,
     /// Packets that were lost on it, as the last statistics said.
     dropped: u64,
+    /// When that was said.
+    counted: Option<Timestamp>,
 }
 
 /// How the time stamps of an interface are to be read.
@@ -194,6 +198,7 @@ impl Blocks {
                 self.big_endian = framing.big_endian;
                 self.sections = self.sections.saturating_add(1);
                 self.interfaces.clear();
+                self.first = None;
                 return;
             }
             INTERFACE_DESCRIPTION => return self.interface(block, at, out),
@@ -231,6 +236,7 @@ impl Blocks {
             return Err("a packet longer than its block");
         }
         self.at = packet.stamp.map_or(self.at, |stamp| described.clock.read(stamp));
+        self.first = self.first.or(Some(self.at));
         self.number += 1;
         let start = at + packet.start;
         out.packets.push(PacketHead {
@@ -362,10 +368,13 @@ impl Blocks {
                     offset_seconds: options.offset,
                 },
                 dropped: 0,
+                counted: None,
             });
         }
     }
 
+    /// Section 4.6: interface, time, options. Counts are those since the capture began, so that
+    /// what was lost was lost since the last block.
     fn statistics(&mut self, block: &[u8], out: &mut Context<'_>) {
         let parsed = if self.big_endian {
             parse_interfacestatisticsblock_be(block)
@@ -373,27 +382,39 @@ impl Blocks {
             parse_interfacestatisticsblock_le(block)
         };
         let Ok((_, statistics)) = parsed else { return };
+        let big_endian = self.big_endian;
         let Some(described) =
             usize::try_from(statistics.if_id).ok().and_then(|index| self.interfaces.get_mut(index))
         else {
             return;
         };
+        let clock = described.clock;
+        let moment = |code| {
+            let option = statistics.options.iter().find(|option| option.code == code)?;
+            let value = option.as_bytes().ok()?;
+            let word = |at| u32_at(value, at, big_endian);
+            Some(clock.read(stamp(word(0)?, word(4)?)))
+        };
+        let end = moment(OptionCode::IsbEndTime);
+        let word = |at| u32_at(block, at, big_endian);
+        let own = word(12).zip(word(16)).map(|(high, low)| stamp(high, low));
+        // Some programs leave the time of the block out.
+        let own = own.filter(|own| *own > 0).map(|own| clock.read(own));
+        let to = own.or(end).unwrap_or(self.at);
+        let began = described.counted.or_else(|| moment(OptionCode::IsbStartTime));
+        let from = began.or(self.first).unwrap_or(to).min(to);
         let dropped = statistics
             .options
             .iter()
             .filter(|option| matches!(option.code, OptionCode::IsbIfDrop | OptionCode::IsbOsDrop))
-            .filter_map(|option| u64_of(option, self.big_endian))
+            .filter_map(|option| u64_of(option, big_endian))
             .fold(0, u64::saturating_add);
-        out.dropped(dropped.saturating_sub(described.dropped));
+        let packets = dropped.saturating_sub(described.dropped);
         described.dropped = described.dropped.max(dropped);
-        let end = statistics.options.iter().find(|option| option.code == OptionCode::IsbEndTime);
-        let end = end.and_then(|option| {
-            let value = option.as_bytes().ok()?;
-            let word = |at| u32_at(value, at, self.big_endian);
-            Some(stamp(word(0)?, word(4)?))
-        });
+        described.counted = Some(to);
+        out.lost(Loss { from, to, interface: described.id, packets });
         if let Some(end) = end {
-            out.until(described.clock.read(end));
+            out.until(end);
         }
     }
 }

@@ -3,7 +3,7 @@
 //! What is read ahead shows the end of a file before its last packets are given, and so whether
 //! the next file of a rotation may be waiting for them.
 
-use crate::packet::{Batch, InterfaceId, Timestamp};
+use crate::packet::{Batch, InterfaceId, Loss, Timestamp};
 use crate::source::continuity::Tail;
 use crate::source::file::{CHUNK, FileSource};
 use crate::source::report::{Damage, SourceReport};
@@ -73,9 +73,21 @@ impl Reader {
 
     /// Goes on to the batch that was read ahead.
     pub(super) fn advance(&mut self) {
+        let told = mem::take(&mut self.current.losses);
         mem::swap(&mut self.current, &mut self.ahead);
+        // What nobody has taken yet is not forgotten.
+        self.current.losses.splice(..0, told);
         self.at = 0;
         self.has_ahead = false;
+    }
+
+    /// Gives what the current batch tells of losses, with the numbers of interfaces here.
+    pub(super) fn give_losses(&mut self, losses: &mut Vec<Loss>) {
+        let ids = &self.ids;
+        losses.extend(self.current.losses.drain(..).map(|loss| {
+            let own = loss.interface.map(|own| usize::from(own.0));
+            Loss { interface: own.and_then(|own| *ids.get(own)?), ..loss }
+        }));
     }
 
     /// Gives the whole current batch without copying it, if nothing stands in the way.
@@ -93,7 +105,9 @@ impl Reader {
             return false;
         }
         self.latest = latest;
+        let losses = mem::take(&mut batch.losses);
         mem::swap(&mut self.current, batch);
+        batch.losses = losses;
         self.current.packets.clear();
         self.current.owners.clear();
         batch.packets.retain_mut(|packet| match self.ids.get(usize::from(packet.interface.0)) {

@@ -1,7 +1,7 @@
 //! What the walks over bytes of each format take and give: packets, interfaces and damage in one
 //! place, how far they came out.
 
-use crate::packet::{InterfaceId, OwnerOf, PacketHead, Timestamp};
+use crate::packet::{InterfaceId, Loss, OwnerOf, PacketHead, Timestamp};
 use crate::source::interfaces::{Interface, Interfaces};
 use crate::source::report::{Damage, SourceReport};
 
@@ -23,6 +23,7 @@ impl Walked {
 pub(super) struct Context<'a> {
     pub(super) packets: &'a mut Vec<PacketHead>,
     pub(super) owners: &'a mut Vec<OwnerOf>,
+    pub(super) losses: &'a mut Vec<Loss>,
     pub(super) report: &'a mut SourceReport,
     pub(super) interfaces: &'a mut Interfaces,
     /// How the file is called, for interfaces without a name.
@@ -43,8 +44,12 @@ impl Context<'_> {
         self.hurt(at, |offset| Damage::CutTail { offset, bytes: bytes as u64 });
     }
 
-    pub(super) fn dropped(&mut self, packets: u64) {
-        self.report.dropped = self.report.dropped.saturating_add(packets);
+    /// Notes packets that the capturing program lost, if there are any.
+    pub(super) fn lost(&mut self, loss: Loss) {
+        self.report.dropped = self.report.dropped.saturating_add(loss.packets);
+        if loss.packets > 0 {
+            self.losses.push(loss);
+        }
     }
 
     /// Packets were captured until this moment.

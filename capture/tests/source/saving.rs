@@ -2,7 +2,7 @@
 
 use crate::written::{Read, read, write};
 use wirespan_capture::packet::{
-    Batch, FileId, Frame, InterfaceId, LinkType, PacketHead, Timestamp,
+    Batch, FileId, Frame, InterfaceId, LinkType, Loss, PacketHead, Timestamp,
 };
 use wirespan_capture::savefile::Savefile;
 use wirespan_capture::source::file::FileSource;
@@ -85,4 +85,86 @@ fn silence_up_to_the_end_of_the_capture_is_told() {
         assert_eq!(source.fill(&mut batch).unwrap(), Fill::End);
         assert_eq!(batch.packets.len(), 0);
     }
+}
+
+/// What a file tells of losses, however much of it is read at once.
+fn losses(bytes: &[u8], chunk: usize) -> Vec<Loss> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "x", bytes);
+    let mut source = FileSource::open(&path).unwrap().reading(chunk);
+    let mut batch = Batch::default();
+    let mut losses = Vec::new();
+    loop {
+        let fill = source.fill(&mut batch).unwrap();
+        losses.append(&mut batch.losses);
+        if fill == Fill::End {
+            return losses;
+        }
+    }
+}
+
+#[test]
+fn losses_come_back_with_their_times_and_interfaces() {
+    let loss = |from, to, interface, packets| Loss {
+        from: Timestamp(from),
+        to: Timestamp(to),
+        interface: Some(InterfaceId(interface)),
+        packets,
+    };
+    let told = [loss(10, 20, 0, 3), loss(20, 30, 0, 4), loss(15, 35, 1, 1), loss(70, 80, 0, 5)];
+    let mut file = Savefile::new(Vec::new(), "test").unwrap();
+    let interfaces = [eth("lan", 0), eth("wan", 0)];
+    for loss in &told {
+        let number = loss.interface.unwrap();
+        let interface = &interfaces[usize::from(number.0)];
+        file.packet(&head(loss.from.0, number.0, LinkType::ETHERNET, 1), b"x", interface, "", &[])
+            .unwrap();
+        file.lost(loss, number, interface, "").unwrap();
+    }
+    let bytes = file.finish(Timestamp(100)).unwrap();
+    for chunk in [1, 100, 100_000] {
+        assert_eq!(losses(&bytes, chunk), told);
+    }
+    assert_eq!(read(&bytes, 100).1.dropped, 13);
+}
+
+#[test]
+fn an_interface_on_which_all_was_lost_is_described() {
+    let mut file = Savefile::new(Vec::new(), "test").unwrap();
+    let loss =
+        Loss { from: Timestamp(1), to: Timestamp(2), interface: Some(InterfaceId(0)), packets: 9 };
+    file.lost(&loss, InterfaceId(7), &eth("lan", 0), "").unwrap();
+    let bytes = file.finish(Timestamp(3)).unwrap();
+    assert_eq!(losses(&bytes, 100), [loss]);
+}
+
+#[test]
+fn a_count_at_the_end_alone_is_a_loss_of_the_whole_file() {
+    // As dumpcap writes it: one block of statistics, behind all packets.
+    let mut file = Savefile::new(Vec::new(), "test").unwrap();
+    for at in [1_000, 9_000] {
+        file.packet(&head(at, 0, LinkType::ETHERNET, 1), b"x", &eth("", 0), "", &[]).unwrap();
+    }
+    let whole = Loss {
+        from: Timestamp(1_000),
+        to: Timestamp(9_000),
+        interface: Some(InterfaceId(0)),
+        packets: 6,
+    };
+    let mut bytes = file.finish(Timestamp(9_000)).unwrap();
+    // The last block without its count is replaced.
+    bytes.truncate(bytes.len() - STATISTICS);
+    bytes.extend(statistics(9_000, 6));
+    assert_eq!(losses(&bytes, 100), [whole]);
+}
+
+/// A block of statistics of interface 0, with the time of its end alone: as `finish` writes it.
+const STATISTICS: usize = 12 + 12 + 12 + 4;
+
+fn statistics(at: u32, dropped: u64) -> Vec<u8> {
+    let mut body = [[0; 4], [0; 4], at.to_le_bytes()].concat();
+    body.extend([5, 0, 8, 0]);
+    body.extend(dropped.to_le_bytes());
+    body.extend([0; 4]);
+    crate::written::block(false, 5, &body)
 }

@@ -19,6 +19,7 @@ use crate::export::rows::{Row, Rows};
 use crate::export::shares::{Shares, stretches};
 use crate::export::time::duration_text;
 use crate::export::width::{clean, columns, folded};
+use crate::losses::Touched;
 use crate::numbers::grouped;
 use crate::span::{LinkKind, Span};
 use crate::summary::protocol_name;
@@ -73,6 +74,14 @@ impl Details<'_> {
                     notes.note("", &format!("{name}: {}", headers(half)));
                 }
             }
+        }
+        let points = rows.points(place).map(|(_, span)| span.exchange.touched);
+        let touched = points.fold(Touched::NONE, Touched::and);
+        if touched.kernel_drops {
+            notes.note("lost", "the capture lost packets at the time; something may be missing");
+        }
+        if touched.shed {
+            notes.note("shed", "not all was looked at at the time; something may be missing");
         }
         self.messages(told, &mut notes);
         for context in &told.contexts {

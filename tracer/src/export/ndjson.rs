@@ -7,6 +7,7 @@ use crate::exchange::{
 };
 use crate::export::Render;
 use crate::export::json::{Object, key};
+use crate::losses::Touched;
 use crate::span::{Earlier, Link, LinkKind, Span, Trace};
 use crate::summary::protocol_name;
 use smallvec::SmallVec;
@@ -177,6 +178,10 @@ impl Ndjson {
             line.object(key!("server_process"), |fields| process_fields(process, fields));
         }
         line.object(key!("attributes"), |fields| attributes(e, fields));
+        if e.touched != Touched::NONE {
+            let names: SmallVec<[&str; 2]> = e.touched.names().collect();
+            line.names(key!("touched"), &names);
+        }
         if let Some(opened) = &e.turns.opened {
             line.object(key!("opened"), |fields| opened_fields(opened, e, fields));
         }

@@ -545,6 +545,10 @@ fn place<'s>(trace: &Trace, span: &'s Span, names: &'s Names, out: &mut Attribut
     if trace.late {
         out.add("wirespan.late", Value::Bool(true));
     }
+    let touched: Vec<_> = e.touched.names().map(Into::into).collect();
+    if !touched.is_empty() {
+        out.add("wirespan.touched", Value::Texts(touched));
+    }
     let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
     out.add(POINT, Value::Int(span.point.into()));
     out.add("wirespan.tap", Value::Text(names.tap(e.tap).into()));

@@ -13,6 +13,7 @@ use crate::export::rows::Rows;
 use crate::export::terminal::{Look, operation, status};
 use crate::export::time::duration_text;
 use crate::export::width::{add_text, clean, fit};
+use crate::losses::Touched;
 use crate::numbers::grouped;
 use crate::select::{duration, telling};
 use crate::span::Trace;
@@ -141,6 +142,8 @@ impl Columns {
         paint(look.colors, color, &text, out);
         text.clear();
         text.push(' ');
+        let touched = span.exchange.touched != Touched::NONE;
+        let status = if touched { status.replacen(' ', "~", 1) } else { status };
         fit(&status, STATUS, &mut text);
         paint(look.colors, if row.failed { color } else { status_color }, &text, out);
         out.push_str(&format!(" {:>DURATION$}\n", duration_text(row.to - row.from)));

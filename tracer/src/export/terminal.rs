@@ -19,6 +19,7 @@ use crate::export::rows::{Alike, Row, Rows};
 use crate::export::shares::{Part, Shares, Stretches, stretches};
 use crate::export::time::{Zone, add_duration, duration_text};
 use crate::export::width::{add_right, add_text, clean, columns, fit};
+use crate::losses::Touched;
 use crate::numbers::grouped;
 use crate::select::telling;
 use crate::span::{Link, Trace};
@@ -193,7 +194,12 @@ impl Terminal {
         fit(&self.what(row, told, alike.as_ref()), widths.operation, text);
         self.paint(out, color, text);
         text.clear();
-        text.push(if row.is_origin { '!' } else { ' ' });
+        let touched = rows.points(place).any(|(_, span)| span.exchange.touched != Touched::NONE);
+        text.push(match (row.is_origin, touched) {
+            (true, _) => '!',
+            (false, true) => TOUCHED,
+            (false, false) => ' ',
+        });
         fit(&status, STATUS - 1, text);
         out.push(' ');
         self.paint(out, if color.is_empty() { status_color } else { color }, text);
@@ -504,6 +510,8 @@ const OPERATION_TEXT: usize = 48;
 pub(super) const LINES: usize = 100;
 /// Marks for a failure and its origin, a space, and the longest name of a state.
 const STATUS: usize = 12;
+/// Before the status of what was there while packets were lost.
+const TOUCHED: char = '~';
 const START: usize = 8;
 const DURATION: usize = 7;
 /// A link's reason, and how sure it is.

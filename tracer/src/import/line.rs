@@ -8,6 +8,7 @@ use crate::exchange::{
 };
 use crate::export::ndjson::{SCHEMA, known_at_first, outcome_name};
 use crate::import::value::{Bytes, Named, Word};
+use crate::losses::Touched;
 use crate::pairing::CONTEXTS;
 use serde::Deserialize;
 use serde::de::Error as _;
@@ -102,6 +103,8 @@ pub(super) struct Line<'a> {
     server_process: Option<ProcessAt<'a>>,
     #[serde(borrow, default)]
     attributes: Named<'a>,
+    #[serde(borrow, default)]
+    touched: Vec<Word<'a>>,
     opened: Option<Event>,
     closed: Option<Event>,
 }
@@ -364,7 +367,14 @@ impl Line<'_> {
                 server: self.server_process.as_ref().map(ProcessAt::process).transpose()?,
             },
             turns,
+            touched: self.touched()?,
         }))
+    }
+
+    fn touched(&self) -> Result<Touched, Flaw> {
+        self.touched.iter().try_fold(Touched::NONE, |touched, name| {
+            Ok(touched.and(Touched::named(name).ok_or_else(|| unknown("touched", name))?))
+        })
     }
 
     /// The number of its point.

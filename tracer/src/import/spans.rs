@@ -151,7 +151,7 @@ impl Spans {
             source_error = taken.err().map(|error: ImportError| io::Error::other(error));
             stopped = joining.failed() || (!go_on(done) && !ahead.is_empty());
         }
-        let (mut summary, _, sink_error) = joining.finish();
+        let (mut summary, _, sink_error) = joining.finish(&|_| String::new());
         summary.spans_read = Some(self.read);
         summary.messages = self.messages;
         summary.points = self.points.len();

@@ -9,6 +9,7 @@ mod run;
 mod http;
 mod toy;
 mod places;
+mod losses;
 mod messages;
 mod layers;
 mod identity;

@@ -19,7 +19,7 @@ pub mod namespace;
 
 use self::clock::now;
 use self::ring::{ANY, Back, Drained, Ring, State};
-use crate::packet::{Batch, FileId, InterfaceId, LinkType, PacketHead, Timestamp};
+use crate::packet::{Batch, FileId, InterfaceId, LinkType, Loss, PacketHead, Timestamp};
 use crate::source::interfaces::{Interface, Interfaces};
 use crate::source::{Fill, PacketSource};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -147,21 +147,6 @@ impl LiveError {
     }
 }
 
-/// Packets that the kernel had no room for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drop {
-    /// The interface.
-    pub interface: InterfaceId,
-    /// They were dropped after this moment.
-    pub from: Timestamp,
-    /// They were dropped before this moment.
-    pub to: Timestamp,
-    /// How many.
-    pub packets: u64,
-    /// How many of those that came in that time: these, and those that were captured.
-    pub of: u64,
-}
-
 /// What the kernel counted on one interface, on all of its sockets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
@@ -230,7 +215,7 @@ pub struct LiveSource {
     asked: Timestamp,
     /// When interfaces that are down were last looked for.
     looked: Timestamp,
-    drops: Vec<Drop>,
+    losses: Vec<Loss>,
     /// The latest moment that was told as idle, or that a packet had.
     told: Timestamp,
     /// Nothing older than this is wanted any more: the source was stopped then.
@@ -290,7 +275,7 @@ impl LiveSource {
             frames: 0,
             asked: now,
             looked: now,
-            drops: Vec::new(),
+            losses: Vec::new(),
             told: Timestamp(i64::MIN),
             stopped: None,
         })
@@ -304,11 +289,6 @@ impl LiveSource {
     /// What the source says of itself while it runs.
     pub fn status(&self) -> Status {
         self.status.clone()
-    }
-
-    /// What the kernel dropped since this was last asked.
-    pub fn drops(&mut self) -> Vec<Drop> {
-        std::mem::take(&mut self.drops)
     }
 
     /// Names of the interfaces that packets of the pseudo-interface `any` name by number.
@@ -407,12 +387,11 @@ impl LiveSource {
                 }
                 drop(told);
                 if dropped > 0 {
-                    self.drops.push(Drop {
-                        interface: ring.interface,
+                    self.losses.push(Loss {
                         from: begun,
                         to: now,
+                        interface: Some(ring.interface),
                         packets: dropped,
-                        of: received,
                     });
                 }
             }
@@ -452,6 +431,7 @@ impl PacketSource for LiveSource {
             taken = self.take(batch);
         }
         self.look_around(begun);
+        batch.losses.append(&mut self.losses);
         if let Some(stopped) = self.stopped {
             batch.packets.retain(|packet| packet.at <= stopped);
             // Where more comes all the time, what comes after the stop must not keep it from
