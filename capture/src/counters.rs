@@ -54,6 +54,14 @@ counters! {
     redirected,
     /// Flows that were given up early since the flow table was full.
     flows_evicted,
+    /// Packets that were left out since there was too much to do.
+    packets_shed,
+    /// Their bytes on the wire.
+    bytes_shed,
+    /// Packets of flows that were not begun for the same reason.
+    new_flows_shed,
+    /// Flows that were given up for the same reason.
+    flows_shed,
     /// Packets that were captured twice at the same place.
     copies,
     /// Packets that another point had seen before.

@@ -530,7 +530,7 @@ impl Decoder {
         if source.is_loopback() && destination.is_loopback() {
             (segment.network, segment.loopback) = (self.loopback(&ip.spot)?, true);
         }
-        segment.hash = end_hash(&source, protocol).wrapping_add(end_hash(&destination, protocol));
+        segment.hash = flow_hash(&source, &destination, protocol);
         Some(segment)
     }
 
@@ -647,6 +647,12 @@ fn timestamp_value(tcp: &TcpSlice<'_>) -> u32 {
             _ => None,
         })
         .unwrap_or_default()
+}
+
+/// The hash of all segments between two ends, the same for both directions; `protocol` is the
+/// number of the transport, <https://www.iana.org/assignments/protocol-numbers>.
+pub(crate) fn flow_hash(one: &Endpoint, other: &Endpoint, protocol: u8) -> u64 {
+    end_hash(one, protocol).wrapping_add(end_hash(other, protocol))
 }
 
 fn end_hash(end: &Endpoint, protocol: u8) -> u64 {

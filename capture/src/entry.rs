@@ -1,7 +1,7 @@
 //! One flow at one point: what its packets say, as events.
 
 use crate::counters::Counters;
-use crate::decode::{Header, Segment};
+use crate::decode::{Header, Segment, flow_hash};
 use crate::packet::{Endpoint, NetworkId, Timestamp};
 use crate::place::Sight;
 use crate::reassembly::{Arrival, Direction, Ready, Waits, distance};
@@ -69,6 +69,15 @@ impl FlowKey {
         };
         let loopback = if segment.loopback { segment.network } else { NetworkId(0) };
         Self { loopback, transport, low, high }
+    }
+
+    /// The hash of its segments.
+    pub(crate) fn segment_hash(&self) -> u64 {
+        let protocol = match self.transport {
+            Transport::Tcp => 6,
+            Transport::Udp => 17,
+        };
+        flow_hash(&self.low, &self.high, protocol)
     }
 
     /// All of it in three numbers, which compare and hash more quickly.

@@ -37,6 +37,8 @@ pub struct FlowTable {
     /// When what is held must be let go, in order of time, as all is held equally long.
     held_until: VecDeque<(Timestamp, FlowKey, u64)>,
     held_so_far: u64,
+    /// Flows that begin are left out.
+    closed: bool,
     places: Places,
     /// What was seen and lost.
     pub counters: Counters,
@@ -67,6 +69,7 @@ impl FlowTable {
             held: HashMap::default(),
             held_until: VecDeque::new(),
             held_so_far: 0,
+            closed: false,
             places: Places::default(),
             counters: Counters::default(),
         }
@@ -90,6 +93,7 @@ impl FlowTable {
                 self.see(slot, segment);
                 self.take(slot, segment, payload, sink);
             }
+            (None, _) if self.closed => self.counters.new_flows_shed += 1,
             (None, _) if self.held.is_empty() => {
                 let slot = self.begin(key, segment, sink);
                 self.see(slot, segment);
@@ -131,6 +135,40 @@ impl FlowTable {
             }
             self.due(slot, due, sink);
         }
+    }
+
+    /// Follows flows that begin from now on, or leaves them out and counts their packets.
+    pub fn set_closed(&mut self, closed: bool) {
+        self.closed = closed;
+    }
+
+    /// Gives up the flows whose segments have a hash that is left out from now on, in the order of
+    /// their beginnings.
+    pub fn leave_out(
+        &mut self,
+        left_out: impl Fn(u64) -> bool,
+        now: Timestamp,
+        sink: &mut impl StreamSink,
+    ) {
+        let flows = self.flows.iter().filter(|(_, entry)| left_out(entry.key.segment_hash()));
+        let mut flows: Vec<(u64, usize)> =
+            flows.map(|(slot, entry)| (entry.flow.birth, slot)).collect();
+        flows.sort_unstable();
+        for (birth, slot) in flows {
+            sink.clock(now, Cause::Timer, birth);
+            self.counters.flows_shed += u64::from(self.give_up(slot, Ending::Evicted, sink));
+        }
+    }
+
+    /// Gives up so many flows, those first that would be forgotten first.
+    pub fn forget(&mut self, count: usize, now: Timestamp, sink: &mut impl StreamSink) {
+        for _ in 0..count.min(self.flows.len()) {
+            sink.clock(now, Cause::Timer, 0);
+            self.evict(sink);
+        }
+        // What tables have grown to is given back.
+        self.flows.shrink_to_fit();
+        self.timers.shrink_to_fit();
     }
 
     /// Ends all flows, since the capture has ended.

@@ -143,6 +143,10 @@ pub trait Out {
     fn open(&mut self, message: Message<'_>) -> Key;
     /// How many bytes of the message's body somebody asked for; 0 means that it can be skipped.
     fn wants(&self, key: Key) -> usize;
+    /// Whether identifiers are looked for in bodies; not where there is too much to do.
+    fn reads_bodies(&self) -> bool {
+        true
+    }
     /// Whether somebody asked for all that messages say, such as every header; else only what
     /// tells exchanges apart is added.
     fn wants_details(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What a run needs to know, and the default of every limit.
 
 use crate::join::window::WindowLimits;
+use crate::load::limits::MemoryLimits;
 use std::sync::Arc;
 use wirespan_capture::decode::NamedPoint;
 use wirespan_capture::entry::FlowLimits;
@@ -53,6 +54,15 @@ impl Config {
     /// The protocols of one shard, in the order in which they are asked.
     pub fn made_protocols(&self) -> Vec<Box<dyn Protocol>> {
         (self.protocols)()
+    }
+
+    /// Lowers limits that do not fit into a bound of memory.
+    pub fn fit(&mut self, limits: &MemoryLimits) {
+        self.flows.flows = self.flows.flows.min(limits.flows);
+        self.flows.waiting = self.flows.waiting.min(limits.waiting);
+        self.open = self.open.min(limits.open);
+        self.window.held = self.window.held.min(limits.held);
+        self.window.members = self.window.members.min(limits.held);
     }
 
     /// The names of the protocols, in the same order.

@@ -375,7 +375,7 @@ mod tests {
     use crate::export::ndjson::SourceNames;
     use crate::export::semantics::Semantics;
     use crate::red::RedMetrics;
-    use crate::span::{Span, SpanSink, Trace};
+    use crate::span::{Span, Trace};
     use crate::vitals::{Live, ProcessVitals, QueueVitals, Shed};
     use std::collections::BTreeSet;
     use std::io::{ErrorKind, Write};
@@ -405,8 +405,8 @@ mod tests {
     fn full() -> Exposition {
         let protocols = vec!["http".to_owned()];
         let mut red = RedMetrics::new(Semantics::new(protocols, SourceNames::default()));
-        red.trace(&call(State::Complete, "/orders/7")).unwrap();
-        red.trace(&call(State::TimedOut, "/a\\b\"c\nd\0e")).unwrap();
+        red.count(&[call(State::Complete, "/orders/7")]);
+        red.count(&[call(State::TimedOut, "/a\\b\"c\nd\0e")]);
         let exposition = Exposition::new(red.reader());
         let second = 1_000_000_000;
         let mut vitals = Vitals {
@@ -426,7 +426,7 @@ mod tests {
                     ring_bytes: 64 << 20,
                 }],
                 shed: Shed { packets: 1, flows: 2, bodies: 3, traces: 4 },
-                queues: vec![QueueVitals { name: "output", depth: 3, limit: 64 }],
+                queues: vec![QueueVitals { name: "output", depth: 3, limit: 64, traces_shed: 0 }],
                 process: Some(ProcessVitals {
                     cpu_seconds: 1.25,
                     resident_bytes: 84_000_000,

@@ -53,6 +53,8 @@ pub struct Joining<'a> {
     settled: Timestamp,
     /// Nanoseconds without news after which traces settle.
     quiet: i64,
+    /// How often memory was to be given back.
+    relief: u32,
     summary: Summary,
     handed_out: HandedOut,
     metrics: Metrics,
@@ -112,6 +114,7 @@ impl<'a> Joining<'a> {
             losses: Losses::default(),
             settled: Timestamp(i64::MIN),
             quiet: limits.quiet,
+            relief: 0,
             summary: Summary { schema: summary::SCHEMA, ..Summary::default() },
             handed_out: HandedOut::default(),
             metrics: Metrics::default(),
@@ -144,6 +147,15 @@ impl<'a> Joining<'a> {
     /// Something was shed; told before what comes with it.
     pub fn shed(&mut self, loss: &ShedLoss) {
         self.losses.shed(loss);
+    }
+
+    /// Memory is tight, if this has changed since the last call: half of what is held settles now.
+    pub fn relieve(&mut self, relief: u32) {
+        if std::mem::replace(&mut self.relief, relief) != relief {
+            self.window.relieve(self.window.len() / 2);
+            self.settle(Timestamp(i64::MIN));
+            self.emit();
+        }
     }
 
     /// Something happens, in the order of its times.
@@ -300,7 +312,7 @@ impl<'a> Joining<'a> {
                 self.metrics.record(&span.exchange);
             }
         }
-        self.error = self.sink.traces(&traces).err();
+        self.error = self.sink.take(traces).err();
     }
 }
 

@@ -37,6 +37,7 @@ pub mod exposition;
 pub mod wanted;
 pub mod import;
 pub mod confine;
+pub mod load;
 pub mod config;
 pub mod processes;
 pub mod pipeline;

@@ -19,7 +19,8 @@ use crate::exchange::{
 use crate::join::same_exchange::fingerprint;
 use crate::join::window::Opened;
 use crate::joining::{Joining, News, Outcomes, TapInterfaces};
-use crate::losses::Touched;
+use crate::load::Shed;
+use crate::losses::{ShedLoss, Touched};
 use crate::network;
 use crate::numbers::grouped;
 use crate::pairing::{Exchanges, mark};
@@ -60,6 +61,11 @@ pub trait Surroundings: Send {
 
     /// Sees each batch as it is used, with what is known of sockets.
     fn used(&mut self, _batch: &Batch, _interfaces: &Interfaces) {}
+
+    /// What to leave out; asked before each batch.
+    fn shed(&mut self) -> Shed {
+        Shed::NOTHING
+    }
 
     /// Called after each batch, with the number of packets so far; false stops the reading.
     fn go_on(&mut self, packets: u64) -> bool;
@@ -108,7 +114,13 @@ pub fn run(
             || {
                 shards.par_iter_mut().zip(present.segments.par_iter_mut()).for_each(
                     |(shard, segments)| {
-                        shard.work(segments, &present.batch.buffer, present.until, last);
+                        shard.work(
+                            segments,
+                            &present.batch.buffer,
+                            present.until,
+                            present.shed,
+                            last,
+                        );
                     },
                 );
                 Told {
@@ -122,6 +134,8 @@ pub fn run(
                     networks: std::mem::take(&mut present.networks),
                     interfaces: std::mem::take(&mut present.interfaces),
                     losses: std::mem::take(&mut present.batch.losses),
+                    shed: present.shed_loss.take(),
+                    relief: present.shed.relief,
                 }
             },
             || {
@@ -198,6 +212,9 @@ struct Work {
     live: bool,
     /// For each tap the interfaces of its place, where something was lost.
     interfaces: Vec<TapInterfaces>,
+    /// What is left out of it, and what that comes to.
+    shed: Shed,
+    shed_loss: Option<ShedLoss>,
     /// Nothing comes after it.
     last: bool,
 }
@@ -223,6 +240,8 @@ impl Reader<'_> {
         work.segments.resize_with(SHARDS, Vec::new);
         work.segments.iter_mut().for_each(Vec::clear);
         work.owners.clear();
+        work.shed = self.surroundings.shed();
+        let from = self.decoder.now();
         if !self.ended {
             match self.source.fill(&mut work.batch) {
                 Ok(Fill::More) => {}
@@ -242,6 +261,7 @@ impl Reader<'_> {
         self.decoder.counters.packets += filtered;
         self.decoder.counters.filtered += filtered;
         self.decoder.counters.bytes += bytes - wire_bytes(&work.batch);
+        let shed_before = self.decoder.counters.packets_shed;
         let mut asking = self.surroundings.asking();
         for head in &work.batch.packets {
             let Some(segment) = self.decoder.decode(&work.batch.buffer, head) else { continue };
@@ -250,6 +270,11 @@ impl Reader<'_> {
                     let order = (segment.now, Cause::Packet, segment.order);
                     work.owners.push(Event::owner(order, segment.network, told.owner.clone()));
                 }
+            }
+            if work.shed.leaves_out(segment.hash) {
+                self.decoder.counters.packets_shed += 1;
+                self.decoder.counters.bytes_shed += u64::from(head.wire_len);
+                continue;
             }
             if let Some(asking) = &mut asking {
                 asking.see(&segment, head.interface);
@@ -267,6 +292,15 @@ impl Reader<'_> {
             work.batch.owners.sort_by_key(|told| told.frame);
         }
         self.surroundings.used(&work.batch, self.source.interfaces());
+        let packets = self.decoder.counters.packets_shed - shed_before;
+        let first = work.batch.packets.first().map_or(from, |packet| packet.at);
+        work.shed_loss = (work.shed.is_lossy() || packets > 0).then(|| ShedLoss {
+            // What is cut off now was seen last before.
+            from: if from == Timestamp::default() { first } else { from },
+            to: self.decoder.now(),
+            packets,
+            flows: work.shed.parts(),
+        });
         if !self.ended && !self.surroundings.go_on(self.decoder.counters.packets) {
             (self.ended, self.stopped) = (true, true);
         }
@@ -351,6 +385,8 @@ struct Told {
     networks: Vec<u64>,
     interfaces: Vec<TapInterfaces>,
     losses: Vec<Loss>,
+    shed: Option<ShedLoss>,
+    relief: u32,
 }
 
 impl Told {
@@ -359,6 +395,10 @@ impl Told {
         joining.networks(std::mem::take(&mut self.networks));
         joining.interfaces(std::mem::take(&mut self.interfaces));
         self.losses.drain(..).for_each(|loss| joining.lost(&loss));
+        if let Some(shed) = self.shed.take() {
+            joining.shed(&shed);
+        }
+        joining.relieve(self.relief);
         let mut order: Vec<(Order, u16, u32)> = Vec::new();
         for (shard, events) in self.events.iter().enumerate() {
             let keys = events.iter().enumerate();
@@ -398,6 +438,9 @@ impl Event {
 struct Shard {
     table: FlowTable,
     sink: ShardSink,
+    /// What was left out of the batch before, and when that ended.
+    shed: Shed,
+    until: Timestamp,
 }
 
 struct ShardSink {
@@ -428,6 +471,8 @@ impl Shard {
         };
         Self {
             table: FlowTable::new(limits),
+            shed: Shed::NOTHING,
+            until: Timestamp(i64::MIN),
             sink: ShardSink {
                 number: number as u16,
                 serial: 0,
@@ -453,7 +498,16 @@ impl Shard {
         self.sink.shared.protocols.iter().map(|protocol| protocol.name().to_owned()).collect()
     }
 
-    fn work(&mut self, segments: &mut Vec<Segment>, buffer: &[u8], until: Timestamp, last: bool) {
+    fn work(
+        &mut self,
+        segments: &mut Vec<Segment>,
+        buffer: &[u8],
+        until: Timestamp,
+        shed: Shed,
+        last: bool,
+    ) {
+        self.shed(shed);
+        self.until = until;
         for segment in segments.drain(..) {
             self.table.segment(&segment, buffer, &mut self.sink);
         }
@@ -461,6 +515,25 @@ impl Shard {
         if last {
             self.table.finish(until, &mut self.sink);
         }
+    }
+
+    /// From now on leaves out what is to be left out.
+    fn shed(&mut self, shed: Shed) {
+        if shed == self.shed {
+            return;
+        }
+        self.sink.shared.hasty = shed.details;
+        self.table.set_closed(shed.new_flows);
+        if shed.kept < self.shed.kept {
+            // What is open on them is over now, rather than without an answer later.
+            let left_out = |hash| shed.leaves_out(hash);
+            self.table.leave_out(left_out, self.until, &mut self.sink);
+        }
+        if shed.relief != self.shed.relief && shed.forget {
+            let some = self.table.len().div_ceil(FORGOTTEN);
+            self.table.forget(some, self.until, &mut self.sink);
+        }
+        self.shed = shed;
     }
 
     fn count(&self, counters: &mut Counters, summary: &mut Summary) {
@@ -653,3 +726,5 @@ impl Found for ShardSink {
 
 /// Parts that all flows are cut into, the same whatever the number of threads.
 pub const SHARDS: usize = 16;
+/// One in so many flows is forgotten where memory is tight, each time.
+const FORGOTTEN: usize = 8;

@@ -8,13 +8,12 @@
 use crate::edges::{Host, ServiceHosts};
 use crate::exchange::{Exchange, Sort, State};
 use crate::export::semantics::Semantics;
-use crate::span::{SpanSink, Trace};
+use crate::span::Trace;
 use foldhash::fast::RandomState;
 use hashbrown::hash_map::EntryRef;
 use hashbrown::{Equivalent, HashMap};
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Takes traces, and counts their calls; what several points saw counts once.
@@ -87,12 +86,9 @@ impl RedMetrics {
     }
 }
 
-impl SpanSink for RedMetrics {
-    fn trace(&mut self, trace: &Trace) -> io::Result<()> {
-        self.traces(std::slice::from_ref(trace))
-    }
-
-    fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
+impl RedMetrics {
+    /// Counts each exchange of these traces once.
+    pub fn count(&mut self, traces: &[Trace]) {
         let Self { semantics, hosts, tables } = self;
         // Nobody panics while it is locked; the counts are right in any case.
         let mut tables = tables.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,11 +115,6 @@ impl SpanSink for RedMetrics {
                 edge.count(e, failed);
             }
         }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -363,7 +354,7 @@ mod tests {
             below(call(1, 2, "shop", "/orders/1"), 0, LinkKind::SameExchange),
             below(call(2, 3, "stock", "/items"), 1, LinkKind::Parent),
         ];
-        red.traces(&[trace(spans), trace(vec![call(1, 2, "shop", "/orders/2")])]).unwrap();
+        red.count(&[trace(spans), trace(vec![call(1, 2, "shop", "/orders/2")])]);
         let told = red.reader().read();
         check(
             &told.operations,
@@ -408,7 +399,7 @@ mod tests {
             with(1, ok, State::Complete, Sort::OneWay),
             with(u8::MAX, Outcome::Unknown, State::Refused, Sort::Connect),
         ] {
-            red.trace(&trace).unwrap();
+            red.count(std::slice::from_ref(&trace));
         }
         let told = red.reader().read();
         check(
@@ -429,8 +420,8 @@ mod tests {
         let names = SERVICES + 20;
         for n in 0..names {
             let path = format!("/p{}/x", "a".repeat(n % 150));
-            red.trace(&trace(vec![call(1, 2, "shop", &path)])).unwrap();
-            red.trace(&trace(vec![call(1, 2, &format!("s{n}"), "/")])).unwrap();
+            red.count(&[trace(vec![call(1, 2, "shop", &path)])]);
+            red.count(&[trace(vec![call(1, 2, &format!("s{n}"), "/")])]);
         }
         let told = red.reader().read();
         assert!(told.operations.len() <= OPERATIONS + SERVICES + 1);
@@ -458,7 +449,7 @@ mod tests {
         for n in 0..ADDRESSES as u32 + 50 {
             let mut span = call(1, 2, "shop", "/");
             span.exchange.client.set_ip(IpAddr::from((0x0b00_0000 + n).to_be_bytes()));
-            red.trace(&trace(vec![span])).unwrap();
+            red.count(&[trace(vec![span])]);
             all += 1;
         }
         let told = red.reader().read();
@@ -467,7 +458,7 @@ mod tests {
         for n in 0..2 * EDGES {
             let parent = call(3, 4, &format!("s{n}"), "/");
             let child = below(call(4, 2, "shop", "/"), 0, LinkKind::Parent);
-            red.trace(&trace(vec![parent, child])).unwrap();
+            red.count(&[trace(vec![parent, child])]);
             all += 2;
         }
         let told = red.reader().read();

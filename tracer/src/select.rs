@@ -247,6 +247,16 @@ impl<S: SpanSink> SpanSink for Selecting<S> {
         Ok(())
     }
 
+    fn take(&mut self, traces: Vec<Trace>) -> io::Result<()> {
+        if !self.selection.is_everything() {
+            return self.traces(&traces);
+        }
+        self.shown.matched += traces.len() as u64;
+        self.shown.traces += traces.len() as u64;
+        self.shown.spans += traces.iter().map(|trace| trace.spans.len() as u64).sum::<u64>();
+        self.sink.take(traces)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }

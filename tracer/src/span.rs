@@ -171,6 +171,14 @@ pub trait SpanSink {
         traces.iter().try_for_each(|trace| self.trace(trace))
     }
 
+    /// Several traces, in order, which nobody else needs.
+    ///
+    /// # Errors
+    /// What the operating system said on writing.
+    fn take(&mut self, traces: Vec<Trace>) -> io::Result<()> {
+        self.traces(&traces)
+    }
+
     /// Whoever waits for traces is to see those that were given.
     ///
     /// # Errors
@@ -193,6 +201,10 @@ impl<S: SpanSink + ?Sized> SpanSink for Box<S> {
 
     fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
         (**self).traces(traces)
+    }
+
+    fn take(&mut self, traces: Vec<Trace>) -> io::Result<()> {
+        (**self).take(traces)
     }
 
     fn flush(&mut self) -> io::Result<()> {

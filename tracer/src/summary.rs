@@ -266,7 +266,7 @@ impl Summary {
             if value == 0 || ["packets", "bytes", "flows", "redirected"].contains(&name) {
                 return;
             }
-            let lost = ["_lost", "gap", "bad_", "evicted", "unknown_link", "cut"];
+            let lost = ["_lost", "gap", "bad_", "evicted", "unknown_link", "cut", "_shed"];
             let map = if lost.iter().any(|part| name.contains(part)) {
                 &mut self.lost
             } else {

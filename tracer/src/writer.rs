@@ -37,6 +37,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) hooks: &'a mut [Box<dyn Hook>],
     pub(crate) wants: usize,
     pub(crate) details: bool,
+    /// Bodies and details are left out at present.
+    pub(crate) hasty: bool,
     pub(crate) lost: &'a mut BTreeMap<&'static str, u64>,
     pub(crate) inner: &'a mut Vec<(u64, Side, Carried)>,
     /// Responses that were opened.
@@ -88,11 +90,15 @@ impl Out for Writer<'_> {
     }
 
     fn wants(&self, _key: Key) -> usize {
-        self.wants
+        if self.hasty { 0 } else { self.wants }
+    }
+
+    fn reads_bodies(&self) -> bool {
+        !self.hasty
     }
 
     fn wants_details(&self) -> bool {
-        self.details
+        self.details && !self.hasty
     }
 
     fn add(&mut self, key: Key, attribute: Attribute<'_>) {

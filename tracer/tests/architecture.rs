@@ -71,6 +71,7 @@ fn only_packet_time_is_a_clock() {
         "capture/src/source/live/clock.rs",
         "tracer/src/pipeline.rs",
         "tracer/src/processes/watch.rs",
+        "tracer/src/export/queue.rs",
         "tracer/src/cli/",
     ];
     for clock in clocks {

@@ -56,6 +56,21 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| "name a whole number from 1 on".to_owned())
 }
 
+/// A number of bytes, such as 256M: at least 64 MiB, as less holds little more than the program.
+pub(super) fn memory(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 10),
+        None => match (text.strip_suffix(['m', 'M']), text.strip_suffix(['g', 'G'])) {
+            (Some(digits), _) => (digits, 20),
+            (None, Some(digits)) => (digits, 30),
+            (None, None) => (text, 0),
+        },
+    };
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    let bytes = bytes.filter(|bytes| *bytes >= 64 << 20);
+    bytes.ok_or_else(|| "name a number of bytes from 64M on, such as 256M or 1G".to_owned())
+}
+
 /// A number of packets, at least one.
 pub(super) fn packets(text: &str) -> Result<u64, String> {
     let count = text.parse().ok().filter(|count| *count > 0);

@@ -1,7 +1,7 @@
 //! `wirespan live`: traces of what passes by, as it passes.
 
 use super::choose::ChooseArgs;
-use super::limits::packets;
+use super::limits::{LIMITS, packets};
 use super::metrics::MetricsArgs;
 use super::output::{self, Ends, OutputArgs};
 use super::show::Showing;
@@ -12,6 +12,10 @@ use super::{Exit, complain, inputs};
 use crate::confine::Confinement;
 use crate::export::ndjson::SourceNames;
 use crate::export::semantics::Semantics;
+use crate::load::Shed;
+use crate::load::controller::Bounds;
+use crate::load::gauge::{Gauge, SourceReadings};
+use crate::load::limits::limits_for;
 use crate::numbers::grouped;
 use crate::pipeline::{self, Surroundings};
 use crate::processes::{self, Asking};
@@ -26,6 +30,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use wirespan_capture::packet::{Batch, LinkType, Timestamp};
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::live::{
@@ -61,6 +66,11 @@ pub(super) struct LiveArgs {
 
     #[command(flatten)]
     tracing: TracingArgs,
+
+    /// Cores that are kept to by leaving flows out, such as 0.5; counted, and marked on the spans
+    /// beside them
+    #[arg(long, value_name = "CORES", value_parser = cores, allow_negative_numbers = true, help_heading = LIMITS)]
+    max_cpu: Option<f32>,
 
     #[command(flatten)]
     ignored: IgnoredArgs,
@@ -177,7 +187,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
         return list();
     }
     let options = args.options()?;
-    let config = args.tracing.config(args.output.verbose > 0, false)?;
+    let mut config = args.tracing.config(args.output.verbose > 0, false)?;
     let protocols = config.protocol_names();
     args.record.check()?;
     let user = args.capture.relinquish_privileges.clone();
@@ -186,9 +196,17 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     let mut source = args.open(&options)?;
     let stop = source.stop();
     let status = source.status();
+    let memory = args.tracing.max_memory;
+    let fitting = memory.map(|memory| limits_for(memory, status.ring_bytes(), config.threads));
+    if let Some(fitting) = &fitting {
+        config.fit(fitting);
+    }
     let in_use: Vec<PathBuf> = args.record.write.iter().cloned().collect();
     let mut showing = Showing::prepare(&args.choose, &args.output, &in_use, stop.clone())?
         .ending(Ends::WhenStopped)?;
+    if let Some(fitting) = &fitting {
+        showing = showing.queuing(fitting.queue);
+    }
     if args.record.is_stdout() {
         showing.beside_stdout()?;
     }
@@ -214,6 +232,9 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
         stop,
         status: status.clone(),
         watch,
+        gauge: Gauge::new(Bounds { cpu: args.max_cpu, memory, ..Bounds::default() }),
+        readings: SourceReadings::default(),
+        begun: Instant::now(),
         recorder,
         record_error: None,
         asking,
@@ -428,6 +449,10 @@ struct Here {
     stop: Arc<AtomicBool>,
     status: Status,
     watch: Watch,
+    /// What looks at the load of the run, and what it is to be told next.
+    gauge: Gauge,
+    readings: SourceReadings,
+    begun: Instant,
     recorder: Option<Recorder>,
     /// Why packets could not be written any more.
     record_error: Option<()>,
@@ -480,6 +505,8 @@ impl Here {
                 ring_bytes,
             })
             .collect();
+        vitals.live.shed.packets = vitals.counters.packets_shed + vitals.counters.new_flows_shed;
+        vitals.live.shed.flows = vitals.counters.flows_shed;
         vitals
     }
 
@@ -523,6 +550,8 @@ impl Surroundings for Here {
             self.first.get_or_insert(first.at);
             self.last = self.last.max(Some(last.at));
         }
+        self.readings.packets += batch.packets.len() as u64;
+        self.readings.drops += batch.losses.iter().map(|loss| loss.packets).sum::<u64>();
     }
 
     fn asking(&mut self) -> Option<&mut Asking> {
@@ -531,6 +560,17 @@ impl Surroundings for Here {
 
     fn used(&mut self, batch: &Batch, _interfaces: &Interfaces) {
         self.record(batch);
+    }
+
+    fn shed(&mut self) -> Shed {
+        let now = i64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        self.readings.lag = Some(self.status.lag());
+        let shed = self.gauge.shed(now, &mut self.readings);
+        if shed.rest > 0 {
+            // The kernel drops what is too much even to be left out, and counts it.
+            std::thread::sleep(REST * u32::from(shed.rest) / 100);
+        }
+        shed
     }
 
     fn taps(&mut self, names: Vec<String>) {
@@ -554,6 +594,12 @@ impl Surroundings for Here {
     fn vitals(&mut self, vitals: Vitals) {
         self.watch.take(self.completed(vitals));
     }
+}
+
+/// A number of cores.
+fn cores(text: &str) -> Result<f32, String> {
+    let cores = text.parse().ok().filter(|cores| (0.01..=1024.0).contains(cores));
+    cores.ok_or_else(|| "name a number of cores from 0.01 on, such as 0.5".to_owned())
 }
 
 fn snaplen(text: &str) -> Result<i32, String> {
@@ -584,6 +630,8 @@ fn after_long_help() -> String {
     [LATENCY, EXIT_CODES, EXAMPLES].join("\n\n")
 }
 
+/// How long a source rests before each batch at most.
+const REST: Duration = Duration::from_millis(100);
 const MAX_WORKERS: usize = 64;
 const CAPTURE: &str = "Capture";
 const RECORD: &str = "Packets to files";

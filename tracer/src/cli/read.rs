@@ -14,6 +14,9 @@ use super::{Exit, complain};
 use crate::decoder;
 use crate::export::ndjson::SourceNames;
 use crate::export::semantics::Semantics;
+use crate::load::Shed;
+use crate::load::controller::Bounds;
+use crate::load::gauge::{Gauge, SourceReadings};
 use crate::pairing;
 use crate::pipeline::{self, Surroundings};
 use crate::select::CaptureStart;
@@ -27,6 +30,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 use wirespan_capture::filter::Filters;
 use wirespan_capture::packet::Batch;
 use wirespan_capture::source::report::Damage;
@@ -97,6 +101,11 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         stop: stop.clone(),
         watch,
         goes_on: source.progress().total().is_none() && !args.output.quiet,
+        gauge: args
+            .tracing
+            .max_memory
+            .map(|memory| Gauge::new(Bounds { memory: Some(memory), ..Bounds::default() })),
+        begun: Instant::now(),
     };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(config.threads)
@@ -200,6 +209,9 @@ struct Here {
     watch: Watch,
     /// It is a pipe, whose end may be far away: what is wrong with the filter is said at once.
     goes_on: bool,
+    /// What looks at the memory of the process, where that is bounded.
+    gauge: Option<Gauge>,
+    begun: Instant,
 }
 
 impl Surroundings for Here {
@@ -223,6 +235,12 @@ impl Surroundings for Here {
 
     fn networks(&mut self, names: Vec<String>) {
         self.names.set_networks(names);
+    }
+
+    fn shed(&mut self) -> Shed {
+        let Some(gauge) = &mut self.gauge else { return Shed::NOTHING };
+        let now = i64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        gauge.shed(now, &mut SourceReadings::default())
     }
 
     fn go_on(&mut self, packets: u64) -> bool {

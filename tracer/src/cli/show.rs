@@ -9,15 +9,17 @@ use super::{Exit, complain};
 use crate::edges::Edges;
 use crate::export::Exporter;
 use crate::export::ndjson::SourceNames;
+use crate::export::queue::{Queue, QueueCounts, QueueLimits};
 use crate::export::send::{self as sending, Failure, Sender, Settings};
 use crate::export::width::{self, folded};
 use crate::joining::Outcomes;
+use crate::numbers::grouped;
 use crate::operations::Operations;
 use crate::red::RedMetrics;
 use crate::select::{CaptureStart, Selecting};
 use crate::span::{SpanSink, Trace};
-use crate::summary::Summary;
-use crate::vitals::Queues;
+use crate::summary::{Summary, add};
+use crate::vitals::{QueueState, Queues};
 use crate::wanted::Notes;
 use anyhow::{Context, Result, bail};
 use std::io;
@@ -45,6 +47,8 @@ pub(super) struct Showing<'a> {
     pub(super) queues: Queues,
     /// What counts the calls of all traces, if metrics are served.
     red: Option<RedMetrics>,
+    /// How much may wait to be written and sent, where nobody may be held up by that.
+    queue: Option<QueueLimits>,
 }
 
 impl<'a> Showing<'a> {
@@ -76,6 +80,7 @@ impl<'a> Showing<'a> {
             notes: None,
             queues: Queues::default(),
             red: None,
+            queue: None,
         })
     }
 
@@ -85,6 +90,8 @@ impl<'a> Showing<'a> {
         if ends == Ends::WhenStopped {
             signal_hook::flag::register(signal_hook::consts::SIGTERM, self.stop.clone())
                 .context("watch for SIGTERM")?;
+            // What passes by does not wait for whoever reads the traces.
+            self.queue = Some(QueueLimits::default());
         }
         Ok(self)
     }
@@ -117,6 +124,12 @@ impl<'a> Showing<'a> {
         self
     }
 
+    /// Bounds what waits to be written and sent, of a run that goes on until it is stopped.
+    pub(super) fn queuing(mut self, limits: QueueLimits) -> Self {
+        self.queue = self.queue.map(|_| limits);
+        self
+    }
+
     /// Runs what hands out traces of these protocols, then says how it went, and with what code to
     /// end. Where the run found nothing, `why` tells the reason.
     pub(super) fn run(
@@ -137,6 +150,7 @@ impl<'a> Showing<'a> {
             notes,
             queues,
             red,
+            queue,
         } = self;
         let output_name = outlets.traces.name().to_owned();
         let selection = choose.selection(&output.zone());
@@ -144,10 +158,17 @@ impl<'a> Showing<'a> {
         let operations = operations.then(|| (Operations::new(protocols.clone()), Edges::default()));
         let sender = settings.map(|settings| sender(settings, &protocols, &names)).transpose()?;
         if let Some(sender) = &sender {
-            queues.add("otlp", sender.depth(), sending::QUEUE as u64);
+            let depth = sender.depth();
+            let read = move || QueueState { depth: depth.now(), traces_shed: 0 };
+            queues.add("otlp", sending::QUEUE as u64, read);
         }
         let exporter = output.exporter(outlets.traces, protocols, &names, &selection, ends);
-        let shown = Shown { notes: notes.clone(), exporter, sender };
+        let sender = sender.map(|sender| queued(sender, "to_send", queue, &queues)).transpose()?;
+        let shown = Shown {
+            notes: notes.clone(),
+            exporter: queued(exporter, "output", queue, &queues)?,
+            sender,
+        };
         let mut chosen = Selecting::new(selection, start, shown);
         let ends_at_limit = choose.ends_at_limit() && outlets.summary.is_none();
         if ends_at_limit {
@@ -156,8 +177,18 @@ impl<'a> Showing<'a> {
         let mut sink = Sink { operations, red, notes, chosen };
         let mut outcomes = run(&mut sink);
         outcomes.stopped |= stop.load(Ordering::Relaxed);
-        if let Some(sender) = &mut sink.chosen.sink().sender {
-            outcomes.summary.sent = Some(send::finish(sender, output.may_show_progress()));
+        let shown = sink.chosen.sink();
+        let written = shown.exporter.gauge().counts();
+        tell_shed(&written, &mut outcomes.summary);
+        let unsent = shown.sender.as_ref().map(|sender| sender.gauge().counts());
+        if let Some(sender) = shown.sender.as_mut().and_then(Queue::stopped) {
+            let mut sent = send::finish(sender, output.may_show_progress());
+            let unsent = unsent.map_or(0, |counts| counts.spans_shed);
+            if unsent > 0 {
+                sent.dropped += unsent;
+                sent.told("it takes spans more slowly than they come", unsent);
+            }
+            outcomes.summary.sent = Some(sent);
             // What could not be written is said first: that is why sending ended.
             let failure = sender.failure().map(io::Error::other);
             outcomes.sink_error = outcomes.sink_error.or(failure);
@@ -165,8 +196,9 @@ impl<'a> Showing<'a> {
         sink.complete(&mut outcomes.summary);
         measure(&mut outcomes.summary);
         if outcomes.sink_error.is_none() {
-            let exporter = &mut sink.chosen.sink().exporter;
-            outcomes.sink_error = exporter.conclude(&outcomes.summary).err();
+            let exporter = sink.chosen.sink().exporter.stopped();
+            let concluded = exporter.map(|exporter| exporter.conclude(&outcomes.summary));
+            outcomes.sink_error = concluded.and_then(Result::err);
         }
         if let Some(file) = outlets.summary {
             let text =
@@ -192,11 +224,58 @@ struct Sink {
 /// What becomes of those that were chosen.
 struct Shown {
     notes: Option<Notes>,
-    exporter: Box<dyn Exporter>,
-    sender: Option<Sender>,
+    exporter: Queue<Box<dyn Exporter>>,
+    sender: Option<Queue<Sender>>,
+}
+
+/// What is written or sent to, behind a queue if that is wanted.
+fn queued<S: SpanSink + Send + 'static>(
+    sink: S,
+    name: &'static str,
+    limits: Option<QueueLimits>,
+    queues: &Queues,
+) -> Result<Queue<S>> {
+    let Some(limits) = limits else { return Ok(Queue::direct(sink)) };
+    let queue = Queue::start(sink, limits).context("start a thread for the output")?;
+    let gauge = queue.gauge();
+    queues.add(name, limits.spans as u64, move || {
+        let QueueCounts { waiting, traces_shed, .. } = gauge.counts();
+        QueueState { depth: waiting as u64, traces_shed }
+    });
+    Ok(queue)
+}
+
+/// Says what the reader of the output has lost.
+fn tell_shed(counts: &QueueCounts, summary: &mut Summary) {
+    let QueueCounts { traces_shed, spans_shed, .. } = *counts;
+    if traces_shed > 0 {
+        add(&mut summary.lost, "traces_shed", traces_shed);
+        add(&mut summary.lost, "spans_shed", spans_shed);
+        let [traces, spans] = [traces_shed, spans_shed].map(grouped);
+        summary.remarks.push(format!(
+            "the output was taken more slowly than traces came: {traces} traces of {spans} spans \
+             were left out; write to a file (-o FILE), or choose fewer (--errors)"
+        ));
+    }
 }
 
 impl Sink {
+    /// Takes note of traces, whether or not they are shown.
+    fn count(&mut self, traces: &[Trace]) {
+        if let Some((operations, edges)) = &mut self.operations {
+            for trace in traces {
+                operations.record(trace);
+                edges.record(trace);
+            }
+        }
+        if let Some(red) = &mut self.red {
+            red.count(traces);
+        }
+        if let Some(notes) = &self.notes {
+            notes.overhear(traces);
+        }
+    }
+
     /// Puts into the summary what is known here.
     fn complete(&self, summary: &mut Summary) {
         summary.shown = self.chosen.shown();
@@ -213,23 +292,17 @@ impl SpanSink for Sink {
     }
 
     fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
-        if let Some((operations, edges)) = &mut self.operations {
-            for trace in traces {
-                operations.record(trace);
-                edges.record(trace);
-            }
-        }
-        if let Some(red) = &mut self.red {
-            red.traces(traces)?;
-        }
-        if let Some(notes) = &self.notes {
-            notes.overhear(traces);
-        }
+        self.count(traces);
         self.chosen.traces(traces)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.chosen.flush()
+    }
+
+    fn take(&mut self, traces: Vec<Trace>) -> io::Result<()> {
+        self.count(&traces);
+        self.chosen.take(traces)
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -257,6 +330,16 @@ impl SpanSink for Shown {
             sender.flush()?;
         }
         self.exporter.flush()
+    }
+
+    fn take(&mut self, traces: Vec<Trace>) -> io::Result<()> {
+        if let Some(notes) = &self.notes {
+            notes.want(&traces);
+        }
+        if let Some(sender) = &mut self.sender {
+            sender.traces(&traces)?;
+        }
+        self.exporter.take(traces)
     }
 
     fn finish(&mut self) -> io::Result<()> {

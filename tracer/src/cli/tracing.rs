@@ -2,9 +2,10 @@
 //! for every command that has packets.
 
 use super::ids::{JoinedByArgs, OwnIdArgs};
-use super::limits::{JoiningArgs, LIMITS, count, nanoseconds, seconds};
+use super::limits::{JoiningArgs, LIMITS, count, memory, nanoseconds, seconds};
 use super::redact::RedactArgs;
 use crate::config::{self, Config};
+use crate::load::limits::limits_for;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::sync::Arc;
@@ -45,6 +46,13 @@ pub(super) struct TracingArgs {
     #[arg(long, value_name = "N", default_value_t = config::MAX_OPEN, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     max_open: usize,
 
+    /// Bytes of memory that are kept to by leaving flows out, such as 256M; counted and marked
+    ///
+    /// Other limits are made to fit where they do not. What is left out depends on the machine
+    /// then, so that two runs may differ.
+    #[arg(long, value_name = "BYTES", value_parser = memory, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
+    pub(super) max_memory: Option<u64>,
+
     /// Bytes that may wait for missing ones, and as many of unfinished messages
     #[arg(long, value_name = "BYTES", default_value_t = config::MAX_WAITING_BYTES, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     max_waiting_bytes: usize,
@@ -73,6 +81,9 @@ impl TracingArgs {
         };
         config.flows.flows = self.max_flows;
         config.flows.waiting = self.max_waiting_bytes;
+        if let Some(memory) = self.max_memory {
+            config.fit(&limits_for(memory, 0, config.threads));
+        }
         Ok(config)
     }
 }

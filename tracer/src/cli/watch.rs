@@ -135,7 +135,9 @@ impl Watch {
     fn completed(&self, mut vitals: Vitals) -> Vitals {
         vitals.live.at = Some(now());
         vitals.live.began = Some(self.began);
-        vitals.live.queues.extend(self.queues.read());
+        let queues = self.queues.read();
+        vitals.live.shed.traces += queues.iter().map(|queue| queue.traces_shed).sum::<u64>();
+        vitals.live.queues.extend(queues);
         vitals.live.process = self.process.vitals();
         vitals
     }

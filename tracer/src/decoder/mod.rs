@@ -30,6 +30,8 @@ pub struct Shared {
     wants: usize,
     /// Whether all is wanted that messages say.
     details: bool,
+    /// Bodies and details are left out at present.
+    pub hasty: bool,
     /// Bytes of unfinished messages that all flows keep, and how many they may.
     kept: usize,
     may_keep: usize,
@@ -45,6 +47,7 @@ impl Shared {
             lost: BTreeMap::new(),
             wants,
             details: false,
+            hasty: false,
             kept: 0,
             may_keep: usize::MAX,
         }
@@ -452,6 +455,7 @@ impl FlowDecoder {
             hooks: &mut shared.hooks,
             wants: shared.wants,
             details: shared.details,
+            hasty: shared.hasty,
             lost: &mut shared.lost,
             inner: &mut inner,
             responses: 0,

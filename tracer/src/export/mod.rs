@@ -20,6 +20,7 @@ mod singles;
 pub mod table;
 pub mod service_map;
 pub mod view;
+pub mod queue;
 
 use crate::span::{SpanSink, Trace};
 use crate::summary::Summary;

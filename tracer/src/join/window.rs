@@ -284,6 +284,11 @@ impl Window {
         places.into_iter().for_each(|place| self.forget_open(place));
     }
 
+    /// Settles what would settle first, until no more than so many exchanges are held.
+    pub fn relieve(&mut self, held: usize) {
+        while self.held.len() > held && self.settle_first("memory") {}
+    }
+
     /// How many exchanges are held.
     pub fn len(&self) -> usize {
         self.held.len()
@@ -296,16 +301,7 @@ impl Window {
 
     fn hold(&mut self, number: EventNumber, opened: &Opened, fingerprint: u64) -> usize {
         if self.held.len() >= self.limits.held {
-            *self.early.entry("held").or_default() += 1;
-            while let Some((due, birth, component)) = self.due.pop_before(NEVER) {
-                let Some(state) = self.component(component, birth, due) else { continue };
-                // What is open is forgotten; it comes anew when it is complete.
-                for place in state.members.clone() {
-                    self.forget_open(place as usize);
-                }
-                self.settle(component);
-                break;
-            }
+            self.settle_first("held");
         }
         let caller = (opened.network, opened.client);
         let component = self.components.vacant_key();
@@ -341,6 +337,22 @@ impl Window {
         }
         self.reconsider(server, opened.start);
         place
+    }
+
+    /// Settles the component that would settle first, since this limit was reached; false if there
+    /// is none.
+    fn settle_first(&mut self, limit: &'static str) -> bool {
+        while let Some((due, birth, component)) = self.due.pop_before(NEVER) {
+            let Some(state) = self.component(component, birth, due) else { continue };
+            // What is open is forgotten; it comes anew when it is complete.
+            for place in state.members.clone() {
+                self.forget_open(place as usize);
+            }
+            self.settle(component);
+            *self.early.entry(limit).or_default() += 1;
+            return true;
+        }
+        false
     }
 
     /// Looks again at the calls of a host that began after this time, where that is told late:

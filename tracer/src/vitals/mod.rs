@@ -120,17 +120,27 @@ pub struct QueueVitals {
     pub depth: u64,
     /// How much may.
     pub limit: u64,
+    /// How many traces were shed since the start as it was full.
+    pub traces_shed: u64,
 }
 
 /// The queues of a run, for whoever watches it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Queues(Arc<Mutex<Vec<Queue>>>);
 
-#[derive(Debug)]
 struct Queue {
     name: &'static str,
-    depth: QueueDepth,
     limit: u64,
+    read: Box<dyn Fn() -> QueueState + Send>,
+}
+
+/// How a queue is at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueState {
+    /// How much waits.
+    pub depth: u64,
+    /// How many traces were shed since the start as it was full.
+    pub traces_shed: u64,
 }
 
 /// How much waits in a queue: counted by those that put into it and take from it.
@@ -201,24 +211,34 @@ impl Joined {
 
 impl Queues {
     /// Shows a queue to whoever watches. Limit and depth are in the same units.
-    pub fn add(&self, name: &'static str, depth: QueueDepth, limit: u64) {
+    pub fn add(
+        &self,
+        name: &'static str,
+        limit: u64,
+        read: impl Fn() -> QueueState + Send + 'static,
+    ) {
         // Nobody panics while it is locked.
         let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        queues.push(Queue { name, depth, limit });
+        queues.push(Queue { name, limit, read: Box::new(read) });
     }
 
     /// How full they are now, in the order in which they were added.
     pub fn read(&self) -> Vec<QueueVitals> {
         let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let vitals = |queue: &Queue| {
-            let depth = queue.depth.0.load(Ordering::Relaxed);
-            QueueVitals { name: queue.name, depth, limit: queue.limit }
+            let QueueState { depth, traces_shed } = (queue.read)();
+            QueueVitals { name: queue.name, depth, limit: queue.limit, traces_shed }
         };
         queues.iter().map(vitals).collect()
     }
 }
 
 impl QueueDepth {
+    /// How much waits now.
+    pub fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// So much comes into the queue; said before it is put there.
     pub fn enter(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
@@ -248,13 +268,16 @@ mod tests {
     #[test]
     fn queues_say_how_full_they_are() {
         let (queues, depth) = (Queues::default(), QueueDepth::default());
-        queues.add("output", depth.clone(), 64);
-        queues.add("otlp", QueueDepth::default(), 4);
+        let read = depth.clone();
+        queues.add("output", 64, move || QueueState { depth: read.now(), traces_shed: 2 });
+        queues.add("otlp", 4, QueueState::default);
         depth.enter(5);
         depth.leave(2);
         let told = queues.read();
-        let expected = [("output", 3, 64), ("otlp", 0, 4)]
-            .map(|(name, depth, limit)| QueueVitals { name, depth, limit });
+        let expected =
+            [("output", 3, 64, 2), ("otlp", 0, 4, 0)].map(|(name, depth, limit, traces_shed)| {
+                QueueVitals { name, depth, limit, traces_shed }
+            });
         assert_eq!(told, expected);
     }
 

@@ -253,7 +253,8 @@ mod tests {
             ring_bytes: 64 << 20,
         }];
         vitals.live.shed = Shed { bodies: 4, ..Shed::default() };
-        vitals.live.queues = vec![QueueVitals { name: "output", depth: 3, limit: 64 }];
+        vitals.live.queues =
+            vec![QueueVitals { name: "output", depth: 3, limit: 64, traces_shed: 0 }];
         vitals.live.process = Some(ProcessVitals {
             cpu_seconds: 1.5 * factor as f64,
             resident_bytes: 84_000_000,

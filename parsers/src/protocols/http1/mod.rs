@@ -534,7 +534,8 @@ impl Connection {
             fields.contexts.query(query);
         }
         fields.contexts.finish(&mut |context| out.context(key, context));
-        *self.ids_mut(from) = body_ids::reader(&settings.ids, headers.clone());
+        let reader = out.reads_bodies().then(|| body_ids::reader(&settings.ids, headers.clone()));
+        *self.ids_mut(from) = reader.flatten();
         if settings.locate_secrets {
             let secrets = &settings.secrets;
             locate_secrets(out, key, input, secrets, first.target(), headers.clone());

@@ -159,6 +159,10 @@ impl Out for Within<'_> {
         self.out.wants(key)
     }
 
+    fn reads_bodies(&self) -> bool {
+        self.out.reads_bodies()
+    }
+
     fn wants_details(&self) -> bool {
         self.out.wants_details()
     }

@@ -1,0 +1,94 @@
+//! What the process uses, as the system tells it: readings for the controller.
+
+use super::Shed;
+use super::controller::{Bounds, Controller, Readings};
+use super::memory::give_back;
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+use std::fs;
+
+/// Reads what the process uses, and asks a controller what to shed.
+#[derive(Debug)]
+pub struct Gauge {
+    controller: Controller,
+    last: Option<(i64, f64)>,
+    has_memory_bound: bool,
+    shed: Shed,
+}
+
+/// What a source tells of itself, as in [`Readings`]; since the last call.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SourceReadings {
+    /// Packets that were read.
+    pub packets: u64,
+    /// Packets that the kernel dropped.
+    pub drops: u64,
+    /// Nanoseconds by which it is behind the clock.
+    pub lag: Option<i64>,
+    /// How full its ring is, from 0 to 1.
+    pub ring: Option<f32>,
+}
+
+impl Gauge {
+    /// Keeps these bounds.
+    pub fn new(bounds: Bounds) -> Self {
+        let has_memory_bound = bounds.memory.is_some();
+        let controller = Controller::new(bounds);
+        Self { controller, last: None, has_memory_bound, shed: Shed::NOTHING }
+    }
+
+    /// What to shed at this moment, in nanoseconds of a clock that never goes back. It is called for
+    /// each batch: memory is looked at each time, as it grows with what is read, all else ten times
+    /// a second. What the source tells adds up until then.
+    pub fn shed(&mut self, now: i64, source: &mut SourceReadings) -> Shed {
+        let relief = self.shed.relief;
+        if self.last.is_none_or(|(last, _)| now - last >= EACH) {
+            self.look(now, source);
+        } else if self.has_memory_bound {
+            self.shed = self.controller.feel(now, resident());
+        }
+        if self.shed.relief != relief {
+            // What was given up at the last relief is free by now.
+            give_back();
+        }
+        self.shed
+    }
+
+    fn look(&mut self, now: i64, source: &mut SourceReadings) {
+        let used = getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| cpu_seconds(&usage));
+        let cpu = self
+            .last
+            .map_or(0.0, |(last, before)| ((used - before) / ((now - last) as f64 / 1e9)) as f32);
+        self.last = Some((now, used));
+        let SourceReadings { packets, drops, lag, ring } = std::mem::take(source);
+        let resident = resident();
+        let readings = Readings { packets, drops, lag, ring, cpu, resident };
+        self.shed = self.controller.step(now, &readings);
+    }
+
+    /// The controller.
+    pub fn controller(&self) -> &Controller {
+        &self.controller
+    }
+}
+
+/// User and system time, in seconds.
+fn cpu_seconds(usage: &Usage) -> f64 {
+    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
+}
+
+/// Bytes of memory that the process has; 0 where `/proc` is not there.
+pub fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: Option<u64> = status.split_whitespace().nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or_default().saturating_mul(page_size())
+}
+
+fn page_size() -> u64 {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4_096)
+}
+
+/// Nanoseconds between two looks.
+const EACH: i64 = 100_000_000;

@@ -1,0 +1,87 @@
+//! A bound of memory in, limits of flows and of the join window out.
+//!
+//! Limits count things, and things are of many sizes. So limits are made for things as they mostly
+//! are, and to take about half of the bound together; what is larger than that is seen by the
+//! controller, which looks at the memory that the process really has.
+
+use crate::export::queue::QueueLimits;
+
+/// Limits that fit into a bound of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// Flows at a time.
+    pub flows: usize,
+    /// Requests that are open at a time.
+    pub open: usize,
+    /// Bytes of all flows that wait, and as many of unfinished messages.
+    pub waiting: usize,
+    /// Exchanges that are held until their traces settle.
+    pub held: usize,
+    /// Traces that wait to be written or sent, for each of the two.
+    pub queue: QueueLimits,
+}
+
+/// The limits for a process of at most so many bytes, of which packet rings take so many, and which
+/// works in so many threads.
+pub fn limits_for(bytes: u64, ring_bytes: u64, threads: usize) -> MemoryLimits {
+    let threads = u64::try_from(threads).unwrap_or(u64::MAX);
+    let fixed = PROGRAM.saturating_add(threads.saturating_mul(THREAD)).saturating_add(ring_bytes);
+    let room = (bytes / 2).saturating_sub(fixed).max(LEAST);
+    let part = |percent: u64| usize::try_from(room.saturating_mul(percent) / 100);
+    let part = |percent: u64| part(percent).unwrap_or(usize::MAX);
+    let queue = part(10);
+    MemoryLimits {
+        flows: part(40) / FLOW,
+        open: part(15) / OPEN,
+        waiting: part(5),
+        held: part(15) / HELD,
+        queue: QueueLimits { spans: queue / SPAN, bytes: queue },
+    }
+}
+
+/// Bytes of the program itself, with batches of packets, and tables of hosts, names and services.
+const PROGRAM: u64 = 40 << 20;
+/// Bytes of a thread, with what the allocator keeps for it.
+const THREAD: u64 = 2 << 20;
+/// Bytes that are shared out at least.
+const LEAST: u64 = 8 << 20;
+/// Bytes of a flow that speaks a protocol, measured with 100,000 half-open ones.
+const FLOW: usize = 2_400;
+/// Bytes of an open request in pairing, and in the window; measured with pipelines, texts short.
+const OPEN: usize = 1_700;
+/// Bytes of an exchange that is held; measured at 1,000 with short texts, and doubled for others.
+const HELD: usize = 2_000;
+/// Bytes of a span in a queue.
+const SPAN: usize = 1_200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_fit_into_half_of_what_is_allowed() {
+        for mebibytes in [128_usize, 256, 1_024, 4_096] {
+            let bytes = (mebibytes as u64) << 20;
+            let limits = limits_for(bytes, 0, 2);
+            let used = limits.flows * FLOW
+                + limits.open * OPEN
+                + 2 * limits.waiting
+                + limits.held * HELD
+                + 2 * limits.queue.bytes;
+            assert!(used <= mebibytes << 19, "{used} of {mebibytes} MiB: {limits:?}");
+            assert!(limits.flows >= 2_000 && limits.held >= 1_000, "{limits:?}");
+        }
+    }
+
+    #[test]
+    fn a_ring_leaves_less_for_the_rest() {
+        let [without, with] = [0, 64 << 20].map(|ring| limits_for(256 << 20, ring, 2));
+        assert!(with.flows < without.flows && with.held < without.held);
+    }
+
+    #[test]
+    fn absurd_bounds_give_small_limits() {
+        let limits = limits_for(0, u64::MAX, usize::MAX);
+        assert!(limits.flows > 0 && limits.held > 0 && limits.queue.spans > 0);
+    }
+}
