@@ -44,6 +44,28 @@ counters! {
     bad_header,
     /// Packets of taps or networks beyond those that can be told apart.
     taps_lost,
+    /// Packets in VXLAN.
+    in_vxlan,
+    /// Packets in GENEVE.
+    in_geneve,
+    /// Packets in GRE, NVGRE among them.
+    in_gre,
+    /// Packets that a mirror sent in ERSPAN.
+    in_erspan,
+    /// Packets that a mirror sent in TZSP.
+    in_tzsp,
+    /// IP packets in IP packets.
+    in_ip,
+    /// Packets in MPLS.
+    in_mpls,
+    /// Packets in sessions of PPPoE.
+    in_pppoe,
+    /// Packets in what looks like a tunnel but is cut or makes no sense; the outer ones count.
+    bad_tunnels,
+    /// Packets in more tunnels than are taken off; those that hold them count.
+    tunnels_too_deep,
+    /// Packets in tunnels beyond those that are told apart by their ends.
+    tunnel_ends_lost,
     /// IP fragments.
     fragments,
     /// Fragmented datagrams of which a part never came, or that overran a limit.

@@ -557,7 +557,7 @@ impl FlowTable {
         let (place, other) = match entry.sights {
             [Some(low), Some(high)] => {
                 // Not the one that was seen first, as that hangs on where the capture begins.
-                let network = |sight: &Sight| (sight.vlans, sight.network);
+                let network = |sight: &Sight| (sight.space, sight.network);
                 entry.flow.network = network(&low).min(network(&high)).1;
                 (low.place, high.place)
             }

@@ -130,7 +130,7 @@ mod tests {
         for _ in 0..2_000 {
             let mut data = Vec::new();
             for _ in 0..random() % 40 {
-                let mut packet = tcp(random() % 3, random());
+                let mut packet = in_tunnels(tcp(random() % 3, random()), random());
                 for _ in 0..random() % 3 {
                     let at = random() as usize % packet.len();
                     packet[at] = random() as u8;
@@ -160,6 +160,30 @@ mod tests {
         packet.extend([0x50, flags, 1, 0, 0, 0, 0, 0]);
         packet.extend(std::iter::repeat_n(b'x', payload));
         packet
+    }
+
+    /// A packet in none to two tunnels, now with one number and then with another.
+    fn in_tunnels(packet: Vec<u8>, random: u64) -> Vec<u8> {
+        let id = random as u8 & 1;
+        let ethernet = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
+        let (protocol, headers) = match random >> 1 & 7 {
+            0 => (17, [&[0xc0, 0, 0x12, 0xb5, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, id, 0], &ethernet[..]]),
+            1 => (17, [&[0xc0, 0, 0x17, 0xc1, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, id, 0], &[][..]]),
+            2 => (47, [&[0x20, 0, 8, 0, 0, 0, 0, id], &[][..]]),
+            3 => {
+                (47, [&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 0, 16, 0, 0, id, 0, 0, 0, 0], &ethernet[..]])
+            }
+            4 => (4, [&[][..], &[]]),
+            _ => return packet,
+        };
+        let body = [headers.concat(), packet].concat();
+        let mut outer = vec![0x45, 0, 0, (20 + body.len()) as u8, 0, 0, 0, 0, 64, protocol, 0, 0];
+        outer.extend([10, 0, 0, 8, 10, 0, 0, 9]);
+        outer.extend(body);
+        if random >> 8 & 3 == 0 && outer.len() < 150 {
+            return in_tunnels(outer, random >> 16);
+        }
+        outer
     }
 
     const SEED: u64 = 0x7769_7265_7370_616e;

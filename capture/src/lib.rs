@@ -13,6 +13,7 @@ pub mod filter;
 pub mod counters;
 pub mod stream;
 pub mod fragment;
+pub mod tunnel;
 pub mod handshakes;
 pub mod decode;
 pub mod reassembly;

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 /// Overwrites these bytes of a payload, which stands at `payload` in a packet, with [`FILL`]. `seq`
 /// is the segment's sequence number, by which its header is known.
+///
+/// Checksums of tunnels around it stay right as well: the sum of a segment does not change, as its
+/// own checksum makes up for the bytes, and theirs cover all of it.
 pub fn overwrite(packet: &mut [u8], payload: Range<usize>, seq: u32, ranges: &[Range<usize>]) {
     let header = header(packet, payload.start, seq);
     let mut sum = 0;
@@ -85,6 +88,20 @@ mod tests {
                     expected[range].fill(FILL);
                     assert_eq!(packet[payload], expected);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn sums_over_all_of_the_packet_stay_as_they_are() {
+        for before in [14, 17, 50] {
+            for wrong in [0, 0x40] {
+                let mut packet = packet(before, 3, b"secretpin");
+                packet[before + 16] ^= wrong;
+                let payload = packet.len() - 9..packet.len();
+                let outside = checksum(&packet);
+                overwrite(&mut packet, payload, SEQ, &[0..2, 3..8]);
+                assert_eq!(checksum(&packet), outside, "{before} {wrong}");
             }
         }
     }

@@ -26,7 +26,7 @@ pub(crate) struct Sight {
     /// The tap, or the first one of those that the user says are one point.
     pub(crate) place: TapId,
     pub(crate) network: NetworkId,
-    pub(crate) vlans: u64,
+    pub(crate) space: u64,
     /// The hop: a hash of the addresses of the link layer, and time to live.
     pub(crate) macs: u32,
     pub(crate) ttl: u8,
@@ -37,7 +37,7 @@ impl Sight {
         Self {
             place: segment.place,
             network: segment.network,
-            vlans: segment.vlans,
+            space: segment.space,
             macs: segment.macs,
             ttl: segment.seen.ttl,
         }

@@ -54,7 +54,7 @@ def check(options, folder):
         summary, other = read(*files, more=more)
         facts = {"same_ids": ids(other) == ids(spans)} if name != "vlans" else {}
         verdict(name, summary, one_point=summary["points"] == 1, same_counts=same(summary, whole),
-                same_traces=shapes(other) == shapes(spans), **facts)
+                same_traces=wirespan.shapes(other) == wirespan.shapes(spans), **facts)
     original = os.path.basename(options.capture)
     for name, files in [
         ("router", (options.capture, "beyond.pcap")),
@@ -97,16 +97,6 @@ def same(summary, whole):
 
 def ids(spans):
     return sorted((span["trace"], span["span"], span.get("parent", ""), span["state"]) for span in spans)
-
-
-def shapes(spans):
-    """What each span is and hangs under, without ids."""
-    by_id = {span["span"]: span for span in spans}
-
-    def what(span):
-        return span["start"], span["client"], span["server"], span.get("operation", ""), span["state"]
-
-    return sorted((what(span), what(by_id[span["parent"]]) if "parent" in span else ()) for span in spans)
 
 
 def counts(summary):

@@ -111,4 +111,5 @@ def other_tenant(data):
     return bytes(out)
 
 
-main()
+if __name__ == "__main__":
+    main()

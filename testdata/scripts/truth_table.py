@@ -2,7 +2,7 @@
 """truth_table.py FOLDER: compares what is found in captures with what TShark finds, capture by capture.
 
 FOLDER holds captures, MANIFEST.tsv (what each is) and TRUTH.tsv (requests, responses and pairs that
-TShark finds in each). Looks at HTTP, Redis, DNS, MySQL and PostgreSQL in captures without tunnels.
+TShark finds in each). Looks at HTTP, Redis, DNS, MySQL and PostgreSQL in captures of link types that are read.
 
 Counts: TRUTH counts 1xx as responses of their own; its pairs are counted by request, so they are
 the same as exchanges here. Redis logins (AUTH, HELLO) are apart in the summary and added here; those
@@ -43,7 +43,6 @@ import wirespan
 PROTOCOLS = {"http": "http", "redis": "redis", "dns": "dns", "mysql": "mysql", "pgsql": "postgresql"}
 LOGINS_APART = {"pgsql"}
 LINK_TYPES = {"NULL", "LOOP", "RAW", "ETHERNET", "LINUX_SLL", "LINUX_SLL2", "IPV4", "IPV6"}
-NO_TUNNEL = {"-", "ipv6", "vlan", "qinq", "ipfrag", "TSO-len0"}
 KNOWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "truth_known.tsv")
 OPCODES = {1: "IQUERY", 2: "STATUS", 4: "NOTIFY", 5: "UPDATE", 6: "DSO"}
 # Commands that are no query, by their numbers.
@@ -71,14 +70,14 @@ def main():
     if not tshark:
         print("tshark is not installed: only counts are compared")
 
-    plain = {row["path"] for row in rows(options.folder, "MANIFEST.tsv") if is_plain(row)}
+    readable = {row["path"] for row in rows(options.folder, "MANIFEST.tsv") if is_read(row)}
     known = {(row["path"], row["protocol"]): row for row in rows(*os.path.split(options.known))}
     results, totals = {}, collections.Counter()
     print(f"{'TShark':>15}  {'wirespan':>15}  operations")
     print(f"{'requests':>8} {'pairs':>6}  {'exchanges':>9} {'open':>5}  {'and status':10}  {'verdict':7}  protocol path")
     for row in rows(options.folder, "TRUTH.tsv"):
         path, protocol = row["path"], row["protocol"]
-        if protocol not in PROTOCOLS or path not in plain:
+        if protocol not in PROTOCOLS or path not in readable:
             continue
         file = os.path.join(options.folder, path)
         if path not in results:
@@ -270,8 +269,8 @@ def rows(folder, name):
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-def is_plain(row):
-    return set(row["link_types"].split(",")) <= LINK_TYPES and set(row["encapsulations"].split(",")) <= NO_TUNNEL
+def is_read(row):
+    return set(row["link_types"].split(",")) <= LINK_TYPES
 
 
 main()

@@ -56,3 +56,15 @@ def identifiers(span):
         value = identifier.get("trace") or identifier.get("text")
         if identifier["format"] in ("traceparent", "x-request-id") and value:
             yield identifier["format"], value
+
+
+def shapes(spans):
+    """What each span is and hangs under, without ids."""
+    by_id = {span["span"]: span for span in spans}
+
+    def what(span):
+        status = sorted((name, str(value)) for name, value in span.get("status", {}).items())
+        operation = span.get("operation", ""), span.get("resource", ""), span["state"], status
+        return span["start"], span["client"], span["server"], *operation, span.get("duration", 0)
+
+    return sorted((what(span), what(by_id[span["parent"]]) if "parent" in span else ()) for span in spans)

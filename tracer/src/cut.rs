@@ -90,6 +90,10 @@ pub fn cut<W: Write>(
                 outcome.fragments_left_out += 1;
                 comments.clear();
             }
+            let datagram = decoder.datagram().map(Decider::Datagram);
+            if let (Some(outer), Some(inner)) = (decoder.outer_datagram(), datagram) {
+                queue.follow(Decider::Datagram(outer), inner);
+            }
             let mut wait = |fate| {
                 let mut waiting = Waiting::of(head, batch.bytes(head), fate);
                 waiting.owners.clone_from(&owners);
@@ -98,7 +102,7 @@ pub fn cut<W: Write>(
                 }
                 queue.put(waiting);
             };
-            match (decoder.datagram().map(Decider::Datagram), &segment) {
+            match (datagram, &segment) {
                 (None, None) => {}
                 (Some(datagram), None) => wait(Fate::Open(datagram)),
                 (Some(datagram), Some(_)) => {
@@ -273,6 +277,18 @@ impl Queue {
         }
         self.bytes += waiting.weight();
         self.waiting.push_back(waiting);
+    }
+
+    /// What waits for one decision waits for another one.
+    fn follow(&mut self, decider: Decider, other: Decider) {
+        let numbers = self.open.remove(&decider).unwrap_or_default();
+        for number in &numbers {
+            let place = number.checked_sub(self.given);
+            if let Some(waiting) = place.and_then(|place| self.waiting.get_mut(place)) {
+                waiting.fate = Fate::Open(other);
+            }
+        }
+        self.open.entry(other).or_default().extend(numbers);
     }
 
     fn decide(&mut self, decider: Decider, comments: &[String]) {

@@ -266,7 +266,8 @@ impl Summary {
             if value == 0 || ["packets", "bytes", "flows", "redirected"].contains(&name) {
                 return;
             }
-            let lost = ["_lost", "gap", "bad_", "evicted", "unknown_link", "cut", "_shed"];
+            let lost =
+                ["_lost", "gap", "bad_", "evicted", "unknown_link", "cut", "too_deep", "_shed"];
             let map = if lost.iter().any(|part| name.contains(part)) {
                 &mut self.lost
             } else {

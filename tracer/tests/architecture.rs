@@ -56,7 +56,7 @@ fn libraries_are_named_where_they_belong() {
     check(
         "etherparse",
         &[
-            "capture/src/decode.rs",
+            "capture/src/decode",
             "capture/src/tunnel.rs",
             "capture/src/fragment.rs",
             "capture/src/source/continuity.rs",

@@ -9,4 +9,5 @@ mod connections;
 mod headers;
 mod limits;
 mod places;
+mod tunnels;
 mod random;

@@ -218,6 +218,29 @@ fn exchange_at_two_points_is_kept_at_both() {
     assert_eq!(again.ran.taps, ["eth0", "far"]);
 }
 
+/// The packet in another one of IP.
+fn in_ip(packet: &Packet, id: u16) -> Packet {
+    let inner = packet.ip_bytes(id);
+    let [high, low] = (inner.len() as u16 + 20).to_be_bytes();
+    let header = [0x45, 0, high, low, 0, 0, 0, 0, 64, 4, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9];
+    packet.clone().id(id).ip([header.as_slice(), &inner].concat())
+}
+
+#[test]
+fn packets_in_tunnels_are_kept_with_their_fragments_inside_and_outside() {
+    let mut packets = Vec::new();
+    for (number, packet) in Call::new(1, 2, 10..20, "/x").packets().into_iter().enumerate() {
+        let id = number as u16 * 100 + 1;
+        for (piece, inner) in packet.id(id).fragments(32).iter().enumerate() {
+            packets.extend(in_ip(inner, id + piece as u16).fragments(48));
+        }
+    }
+    let again = check(&packets, "/x");
+    assert_eq!(again.packets, packets.len());
+    assert!(again.ran.summary.packets_by["fragments"] > 6);
+    assert_eq!(again.ran.taps, ["eth0:ipip@192.0.2.1-192.0.2.9", "eth0"]);
+}
+
 #[test]
 fn lost_bytes_stay_lost() {
     let mut c = Connection::new(end(1, 40_000), end(2, 80));

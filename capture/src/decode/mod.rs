@@ -1,6 +1,11 @@
 //! A packet's headers: from the link layer to the payload of TCP or UDP, lax where the capture cut
-//! the packet. Comes in: a packet. Goes out: a [`Segment`], or a count of why not.
+//! the packet. Tunnels are taken off. Comes in: a packet. Goes out: a [`Segment`], or a count of why
+//! not.
 
+mod spot;
+mod inside;
+
+use self::spot::{Spot, Table};
 use crate::counters::Counters;
 use crate::fragment::{FragmentKey, Fragments};
 use crate::handshakes::Handshakes;
@@ -8,18 +13,14 @@ use crate::packet::{Endpoint, InterfaceId, LinkType, NetworkId, PacketHead, TapI
 use crate::source::interfaces::Interfaces;
 use crate::source::open;
 use crate::stream::Seen;
+use crate::tunnel::{ANY_IP, IPV4, IPV6, Part, QINQ, Tunnel, VLAN, Vlans, Wrong, in_ip};
 use etherparse::{
     IpFragOffset, Ipv6ExtensionSlice, LaxIpSlice, TcpOptionElement, TcpSlice, UdpSlice,
 };
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::net::IpAddr;
 use std::ops::Range;
-use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
-
-/// VLAN ids from the outermost to the innermost.
-pub type Vlans = SmallVec<[u16; 4]>;
 
 /// What a tap is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +31,8 @@ pub struct Tap {
     pub index: u32,
     /// The VLANs around the packets.
     pub vlans: Vlans,
+    /// The tunnels around them, the outermost first.
+    pub tunnels: Vec<Tunnel>,
 }
 
 impl Tap {
@@ -42,7 +45,27 @@ impl Tap {
         for vlan in &self.vlans {
             name.push_str(&format!(".{vlan}"));
         }
+        for tunnel in &self.tunnels {
+            name.push_str(&format!(":{}", tunnel.name()));
+        }
         name
+    }
+
+    /// The address space of its packets: the numbers of all tunnels, and the VLANs in the innermost
+    /// one. Those around a tunnel are that of its ends.
+    fn path(&self) -> Path {
+        let mut path: Path = self.vlans.iter().copied().map(Part::Vlan).collect();
+        for tunnel in &self.tunnels {
+            path.retain(|part| !matches!(part, Part::Vlan(_)));
+            path.extend(tunnel.part());
+            path.extend(tunnel.vlans.iter().copied().map(Part::Vlan));
+        }
+        path
+    }
+
+    /// The VLANs around what is innermost.
+    fn innermost_vlans(&mut self) -> &mut Vlans {
+        self.tunnels.last_mut().map_or(&mut self.vlans, |tunnel| &mut tunnel.vlans)
     }
 }
 
@@ -65,14 +88,17 @@ impl NamedPoint {
 
 /// Whether a word of the user means this tap.
 fn names(word: &str, name: &str, given: Option<&str>) -> bool {
-    word == name || Some(word) == given || open::label(Path::new(word)) == name
+    word == name || Some(word) == given || open::label(std::path::Path::new(word)) == name
 }
+
+/// What tells an address space from others, the outermost first.
+pub type Path = SmallVec<[Part; 4]>;
 
 /// What a network is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
-    /// The VLANs that it lies in.
-    pub vlans: Vlans,
+    /// The VLANs and tunnels that it lies in.
+    pub path: Path,
     /// Loopback addresses are each place's own: the first of its taps.
     pub loopback_of: Option<TapId>,
 }
@@ -94,8 +120,8 @@ pub struct Segment {
     pub macs: u32,
     /// The address space.
     pub network: NetworkId,
-    /// The VLANs of the address space as a number, which does not hang on what came first.
-    pub vlans: u64,
+    /// The address space as a number, which does not hang on what came first.
+    pub space: u64,
     /// An end is a loopback address, and the network that of a host's own.
     pub loopback: bool,
     /// Who sent it, or whom the receiver had called in its stead.
@@ -165,14 +191,23 @@ pub struct Decoder {
     networks: Table<Network>,
     /// For each tap, the first tap of its place.
     places: Vec<TapId>,
+    /// For each tap, what is known of its packets; none if it is in a network beyond the limit.
+    spots: Vec<Option<Spot>>,
     /// What the user says are points, each with its first tap.
     named: Vec<(NamedPoint, Option<TapId>)>,
     /// The interfaces so far, where points are named: their names, and those of their captures.
     interfaces: Vec<(String, Option<String>)>,
-    last_tap: Option<(Tap, Spot)>,
+    last_spot: Option<Spot>,
+    /// The last one of a tap without VLANs and tunnels, as nearly all are.
+    last_plain: Option<(InterfaceId, u32, Spot)>,
+    /// Why the last packet, or what is in a tunnel, gave no segment, if it gave none.
+    why: Why,
+    /// What is around what is being read of the present packet.
+    around: Around,
     fragments: Fragments,
     handshakes: Handshakes,
     datagram: Option<u64>,
+    outer_datagram: Option<u64>,
     now: Timestamp,
     order: u64,
     /// By how many nanoseconds a packet was behind one before it at most, and its interface.
@@ -181,49 +216,39 @@ pub struct Decoder {
     pub counters: Counters,
 }
 
-/// Numbers things in order of their first appearance.
+/// What is around a packet.
 #[derive(Debug)]
-struct Table<T> {
-    all: Vec<T>,
-    numbers: HashMap<T, u16>,
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self { all: Vec::new(), numbers: HashMap::new() }
-    }
-}
-
-impl<T: Clone + Eq + std::hash::Hash> Table<T> {
-    /// The number of a thing; none past the limit, which is all that the numbers can tell apart.
-    fn number(&mut self, thing: &T) -> Option<u16> {
-        if let Some(number) = self.numbers.get(thing) {
-            return Some(*number);
-        }
-        let number = u16::try_from(self.all.len()).ok()?;
-        self.all.push(thing.clone());
-        self.numbers.insert(thing.clone(), number);
-        Some(number)
-    }
-}
-
-/// Where a packet was seen.
-#[derive(Clone, Copy, Debug)]
-struct Spot {
-    tap: TapId,
-    place: TapId,
-    network: NetworkId,
-    vlans: u64,
-}
-
-/// A packet from its IP header on.
-struct Ip<'b> {
-    spot: Spot,
+struct Around {
+    tap: Tap,
+    /// A hash of the two addresses of the innermost link layer.
     macs: u32,
-    /// All bytes from the IP header on, padding of the link layer included.
-    bytes: &'b [u8],
+    /// How many tunnels were taken off.
+    depth: usize,
+    /// How many of them were carried by IP.
+    by_ip: usize,
     /// Bytes that the capture cut off the packet's end.
     cut: u32,
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        let (vlans, tunnels) = (Vlans::new(), Vec::new());
+        let tap = Tap { interface: InterfaceId(0), index: 0, vlans, tunnels };
+        Self { tap, macs: 0, depth: 0, by_ip: 0, cut: 0 }
+    }
+}
+
+/// Why a packet gives no segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Why {
+    UnknownLinkType,
+    #[default]
+    BadHeader,
+    NotIp,
+    NotTcpOrUdp,
+    TapsLost,
+    /// It waits for the rest of its datagram, or was its last piece too many.
+    Fragment,
 }
 
 impl Decoder {
@@ -268,7 +293,7 @@ impl Decoder {
         self.counters.bytes += u64::from(head.wire_len);
         self.counters.cut += u64::from(bytes.len() < head.wire_len as usize);
         self.order += 1;
-        self.datagram = None;
+        (self.datagram, self.outer_datagram) = (None, None);
         self.now = self.now.max(head.at.min(Timestamp::LATEST));
         let behind = self.now.0.saturating_sub(head.at.0);
         if behind > BEHIND {
@@ -277,14 +302,14 @@ impl Decoder {
                 self.furthest = Some((behind, head.interface));
             }
         }
-        let (index, vlans, macs, network_bytes) = self.link(head.link, bytes)?;
-        let Some(spot) = self.spot(head.interface, index, vlans) else {
-            self.counters.taps_lost += 1;
-            return None;
-        };
         let cut = head.wire_len.saturating_sub(bytes.len() as u32);
-        let ip = Ip { spot, macs, bytes: network_bytes, cut };
-        self.ip(head, &ip, buffer)
+        self.around.tap.interface = head.interface;
+        self.around.tap.index = 0;
+        self.around.tap.vlans.clear();
+        self.around.tap.tunnels.clear();
+        (self.around.macs, self.around.cut) = (0, cut);
+        (self.around.depth, self.around.by_ip) = (0, 0);
+        self.link(head, bytes, buffer)
     }
 
     /// By how many nanoseconds a packet's time lay behind that of one before it at most, and the
@@ -308,6 +333,12 @@ impl Decoder {
         self.datagram
     }
 
+    /// The number of a datagram that the last packet made whole, where what it carries is a fragment
+    /// of [`Decoder::datagram`].
+    pub fn outer_datagram(&self) -> Option<u64> {
+        self.outer_datagram
+    }
+
     /// All taps so far; a [`TapId`] is an index.
     pub fn taps(&self) -> &[Tap] {
         &self.taps.all
@@ -324,109 +355,91 @@ impl Decoder {
         self.fragments = Fragments::default();
     }
 
-    /// Strips the link layer: interface index, VLANs, a hash of both addresses, and the rest.
-    fn link<'b>(&mut self, link: LinkType, bytes: &'b [u8]) -> Option<(u32, Vlans, u32, &'b [u8])> {
+    /// Counts why a packet gives no segment. What is in a tunnel and makes no sense is not counted,
+    /// since then its outer packet is what counts.
+    #[cold]
+    fn refuse<T>(&mut self, why: Why) -> Option<T> {
+        self.why = why;
+        let counters = &mut self.counters;
+        match why {
+            Why::UnknownLinkType => counters.unknown_link_type += 1,
+            Why::BadHeader if self.around.by_ip > 0 => {}
+            Why::BadHeader => counters.bad_header += 1,
+            Why::NotIp => counters.not_ip += 1,
+            Why::NotTcpOrUdp => counters.not_tcp_or_udp += 1,
+            Why::TapsLost => counters.taps_lost += 1,
+            Why::Fragment => {}
+        }
+        None
+    }
+
+    /// Strips the link layer, and what is below it.
+    fn link(&mut self, head: &PacketHead, bytes: &[u8], buffer: &[u8]) -> Option<Segment> {
         let cooked = |at: usize, header: usize| {
             let ether_type = u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?);
             Some((ether_type, bytes.get(header..)?))
         };
-        let (index, macs, found) = match link {
-            LinkType::ETHERNET => (0, bytes.first_chunk().map_or(0, mac_pair), cooked(12, 14)),
-            LinkType::LINUX_SLL => (0, 0, cooked(14, 16)),
+        let found = match head.link {
+            LinkType::ETHERNET => {
+                self.around.macs = bytes.first_chunk().map_or(0, mac_pair);
+                cooked(12, 14)
+            }
+            LinkType::LINUX_SLL => cooked(14, 16),
             LinkType::LINUX_SLL2 => {
                 let index = bytes.get(4..8).and_then(|index| index.try_into().ok());
-                (index.map_or(0, u32::from_be_bytes), 0, cooked(0, 20))
+                self.around.tap.index = index.map_or(0, u32::from_be_bytes);
+                cooked(0, 20)
             }
-            LinkType::NULL | LinkType::LOOP => (0, 0, bytes.get(4..).map(|ip| (ANY_IP, ip))),
+            LinkType::NULL | LinkType::LOOP => bytes.get(4..).map(|ip| (ANY_IP, ip)),
             LinkType::RAW
             | LinkType::RAW_BSD
             | LinkType::RAW_OPENBSD
             | LinkType::IPV4
-            | LinkType::IPV6 => (0, 0, Some((ANY_IP, bytes))),
-            _ => {
-                self.counters.unknown_link_type += 1;
-                return None;
-            }
+            | LinkType::IPV6 => Some((ANY_IP, bytes)),
+            _ => return self.refuse(Why::UnknownLinkType),
         };
-        let Some((mut ether_type, mut rest)) = found else {
-            self.counters.bad_header += 1;
-            return None;
-        };
-        let mut vlans = Vlans::new();
+        let Some((ether_type, rest)) = found else { return self.refuse(Why::BadHeader) };
+        self.ether(head, ether_type, rest, Some(buffer))
+    }
+
+    /// Strips VLAN tags, and what is below them. `buffer` holds the bytes, unless they were put
+    /// together from fragments.
+    ///
+    /// Packets without tunnels come from one place only, and are worth code of their own.
+    #[inline(always)]
+    fn ether(
+        &mut self,
+        head: &PacketHead,
+        mut ether_type: u16,
+        mut rest: &[u8],
+        buffer: Option<&[u8]>,
+    ) -> Option<Segment> {
         let mut tags = 0;
         while matches!(ether_type, VLAN | QINQ | QINQ_OLD | QINQ_OLD_2) {
             let tag = rest.split_first_chunk::<4>().filter(|_| tags < TAGS);
-            let Some((tag, inner)) = tag else {
-                self.counters.bad_header += 1;
-                return None;
-            };
+            let Some((tag, inner)) = tag else { return self.refuse(Why::BadHeader) };
             tags += 1;
             let [high, low, type_high, type_low] = *tag;
             // IEEE 802.1Q, table 9-2: id 0 is no VLAN, the tag holds a priority only.
             let vlan = u16::from_be_bytes([high & 0x0f, low]);
             if vlan != 0 {
-                vlans.push(vlan);
+                self.around.tap.innermost_vlans().push(vlan);
             }
             ether_type = u16::from_be_bytes([type_high, type_low]);
             rest = inner;
         }
         // A capture of the loopback device may carry an address family that is not IP.
-        let is_ip = match (ether_type, rest.first().map(|byte| byte >> 4)) {
-            (IPV4 | ANY_IP, Some(4)) | (IPV6 | ANY_IP, Some(6)) => true,
-            (IPV4 | IPV6, _) => {
-                self.counters.bad_header += 1;
-                return None;
-            }
-            _ => false,
-        };
-        if !is_ip {
-            self.counters.not_ip += 1;
-            return None;
-        }
-        Some((index, vlans, macs, rest))
-    }
-
-    fn spot(&mut self, interface: InterfaceId, index: u32, vlans: Vlans) -> Option<Spot> {
-        let tap = Tap { interface, index, vlans };
-        if let Some((last, spot)) = &self.last_tap
-            && *last == tap
-        {
-            return Some(*spot);
-        }
-        let id = TapId(self.taps.number(&tap)?);
-        if self.places.len() <= usize::from(id.0) {
-            let place = self.named_place(&tap, id);
-            self.places.push(place);
-        }
-        let place = self.places.get(usize::from(id.0)).copied()?;
-        // Taps that are one point see one network.
-        let first = self.taps.all.get(usize::from(place.0))?;
-        let network = Network { vlans: first.vlans.clone(), loopback_of: None };
-        let vlans = first.vlans.iter().fold(0, |all, vlan| all << 12 | u64::from(*vlan));
-        let network = NetworkId(self.networks.number(&network)?);
-        let spot = Spot { tap: id, place, network, vlans };
-        self.last_tap = Some((tap, spot));
-        Some(spot)
-    }
-
-    /// The first tap of the point that a new tap belongs to by the user's word, else itself.
-    fn named_place(&mut self, tap: &Tap, id: TapId) -> TapId {
-        let Some((name, given)) = self.interfaces.get(usize::from(tap.interface.0)) else {
-            return id;
-        };
-        let name = tap.name(name);
-        let given = given.as_deref().map(|given| tap.name(given));
-        let mut points = self.named.iter_mut();
-        match points.find(|(point, _)| point.has(&name, given.as_deref())) {
-            Some((_, first)) => *first.get_or_insert(id),
-            None => id,
+        match (ether_type, rest.first().map(|byte| byte >> 4)) {
+            (IPV4 | ANY_IP, Some(4)) | (IPV6 | ANY_IP, Some(6)) => self.ip(head, rest, buffer),
+            (IPV4 | IPV6, _) => self.refuse(Why::BadHeader),
+            _ => self.in_ether_type(head, ether_type, rest, buffer),
         }
     }
 
-    fn ip(&mut self, head: &PacketHead, ip: &Ip<'_>, buffer: &[u8]) -> Option<Segment> {
-        let Ok((slice, _)) = LaxIpSlice::from_slice(ip.bytes) else {
-            self.counters.bad_header += 1;
-            return None;
+    /// Reads a packet from its IP header on; `bytes` may end with padding of the link layer.
+    fn ip(&mut self, head: &PacketHead, bytes: &[u8], buffer: Option<&[u8]>) -> Option<Segment> {
+        let Ok((slice, _)) = LaxIpSlice::from_slice(bytes) else {
+            return self.refuse(Why::BadHeader);
         };
         let (source, destination, ip_id, ttl, addresses, total_len) = match &slice {
             LaxIpSlice::Ipv4(v4) => {
@@ -455,14 +468,57 @@ impl Decoder {
             }
         };
         let carried = slice.payload();
+        let protocol = carried.ip_number.0;
+        let mut spot = None;
+        let (whole, buffer) = if carried.fragmented {
+            self.counters.fragments += 1;
+            let Some((identification, offset, more)) = fragment(&slice) else {
+                return self.refuse(Why::Fragment);
+            };
+            let seen = self.spot()?;
+            spot = Some(seen);
+            let key = FragmentKey {
+                tap: seen.place,
+                source: IpAddr::V6(source),
+                destination: IpAddr::V6(destination),
+                identification,
+                protocol,
+            };
+            let (whole, lost) = self.fragments.add(key, offset, more, carried.payload, self.now);
+            self.counters.fragments_lost += lost;
+            self.outer_datagram = self.datagram.replace(self.fragments.last());
+            self.around.cut = 0;
+            let Some(whole) = whole else { return self.refuse(Why::Fragment) };
+            (Some(whole), None)
+        } else {
+            (None, buffer)
+        };
+        let above = whole.as_deref().unwrap_or(carried.payload);
+        if protocol != TCP {
+            match in_ip(protocol, above) {
+                Ok(inner) => {
+                    let ends = [source, destination];
+                    if let Some(found) = self.in_tunnel(head, ends, &inner, buffer) {
+                        return found;
+                    }
+                }
+                Err(Wrong::Bad) => self.counters.bad_tunnels += 1,
+                Err(Wrong::NotOne) => {}
+            }
+        }
+        let spot = match spot {
+            Some(spot) => spot,
+            None => self.spot()?,
+        };
         // With a length of zero (segmentation offload) the packet is as long as it was captured.
         let cut = match total_len {
-            0 => ip.cut,
-            _ => total_len.saturating_sub(ip.bytes.len()) as u32,
+            _ if whole.is_some() => 0,
+            0 => self.around.cut,
+            _ => total_len.saturating_sub(bytes.len()) as u32,
         };
         let seen = Seen {
             at: head.at.min(Timestamp::LATEST),
-            tap: ip.spot.tap,
+            tap: spot.tap,
             frame: head.frame,
             ack: 0,
             tsval: 0,
@@ -474,11 +530,11 @@ impl Decoder {
             order: self.order,
             now: self.now,
             seen,
-            place: ip.spot.place,
+            place: spot.place,
             half: None,
-            macs: ip.macs,
-            network: ip.spot.network,
-            vlans: ip.spot.vlans,
+            macs: self.around.macs,
+            network: spot.network,
+            space: spot.space,
             loopback: false,
             source: Endpoint { ip: source, port: 0 },
             redirected: false,
@@ -489,37 +545,22 @@ impl Decoder {
             signature: u64::from(ip_id) << 16,
             hash: 0,
         };
-        let protocol = carried.ip_number.0;
-        if carried.fragmented {
-            self.counters.fragments += 1;
-            let (identification, offset, more) = fragment(&slice)?;
-            let key = FragmentKey {
-                tap: ip.spot.place,
-                source: IpAddr::V6(source),
-                destination: IpAddr::V6(destination),
-                identification,
-                protocol,
-            };
-            let (whole, lost) = self.fragments.add(key, offset, more, carried.payload, self.now);
-            self.counters.fragments_lost += lost;
-            self.datagram = Some(self.fragments.last());
-            let whole = whole?;
-            segment.cut = 0;
-            let inner = self.transport(&mut segment, protocol, &whole)?;
-            let bytes = whole.get(inner)?.into();
-            segment.payload = Payload::Whole(bytes);
-        } else {
-            let inner = self.transport(&mut segment, protocol, carried.payload)?;
-            let payload = carried.payload.get(inner)?;
-            let start = (payload.as_ptr() as usize).wrapping_sub(buffer.as_ptr() as usize) as u32;
-            segment.payload = Payload::InBatch(start..start.wrapping_add(payload.len() as u32));
-        }
+        let inner = self.transport(&mut segment, protocol, above)?;
+        let payload = above.get(inner).unwrap_or_default();
+        segment.payload = match buffer {
+            Some(buffer) => {
+                let start = (payload.as_ptr() as usize).wrapping_sub(buffer.as_ptr() as usize);
+                let start = start as u32;
+                Payload::InBatch(start..start.wrapping_add(payload.len() as u32))
+            }
+            None => Payload::Whole(payload.into()),
+        };
         // Without an IP id only the bytes themselves tell a copy from a packet sent again; those
         // from the addresses on, as routers change what is before them.
         if ip_id == 0 {
             // Short frames are padded, on some links only.
-            let end = if total_len == 0 { ip.bytes.len() } else { total_len.min(ip.bytes.len()) };
-            let packet = ip.bytes.get(addresses..end).unwrap_or_default();
+            let end = if total_len == 0 { bytes.len() } else { total_len.min(bytes.len()) };
+            let packet = bytes.get(addresses..end).unwrap_or_default();
             segment.signature = xxh3_64_with_seed(packet, 0);
         }
         let called = self.called(&mut segment);
@@ -528,7 +569,7 @@ impl Decoder {
         let [source, destination] = [segment.source, segment.destination];
         // An address of the host's own says which host it is.
         if source.is_loopback() && destination.is_loopback() {
-            (segment.network, segment.loopback) = (self.loopback(&ip.spot)?, true);
+            (segment.network, segment.loopback) = (self.loopback(&spot)?, true);
         }
         segment.hash = flow_hash(&source, &destination, protocol);
         Some(segment)
@@ -555,16 +596,10 @@ impl Decoder {
         self.handshakes.called(place, source, destination).unwrap_or(source)
     }
 
-    /// The network of the loopback addresses of a place: its own.
-    fn loopback(&mut self, spot: &Spot) -> Option<NetworkId> {
-        let vlans = self.networks.all.get(usize::from(spot.network.0))?.vlans.clone();
-        let own = Network { vlans, loopback_of: Some(spot.place) };
-        let number = self.networks.number(&own);
-        self.counters.taps_lost += u64::from(number.is_none());
-        number.map(NetworkId)
-    }
-
     /// Reads the transport's header into the segment; gives where the payload lies in `bytes`.
+    ///
+    /// As a part of its caller it would have the segment taken to pieces, which costs more.
+    #[inline(never)]
     fn transport(
         &mut self,
         segment: &mut Segment,
@@ -574,8 +609,7 @@ impl Decoder {
         let inner = match protocol {
             TCP => {
                 let Ok(tcp) = TcpSlice::from_slice(bytes) else {
-                    self.counters.bad_header += 1;
-                    return None;
+                    return self.refuse(Why::BadHeader);
                 };
                 segment.source.port = tcp.source_port();
                 segment.destination.port = tcp.destination_port();
@@ -596,8 +630,7 @@ impl Decoder {
             }
             UDP => {
                 let Ok(udp) = UdpSlice::from_slice_lax(bytes) else {
-                    self.counters.bad_header += 1;
-                    return None;
+                    return self.refuse(Why::BadHeader);
                 };
                 segment.source.port = udp.source_port();
                 segment.destination.port = udp.destination_port();
@@ -605,10 +638,7 @@ impl Decoder {
                     mix(segment.signature, bytes.len() as u64 ^ u64::from(udp.checksum()) << 32);
                 8..8 + udp.payload().len()
             }
-            _ => {
-                self.counters.not_tcp_or_udp += 1;
-                return None;
-            }
+            _ => return self.refuse(Why::NotTcpOrUdp),
         };
         Some(inner)
     }
@@ -680,27 +710,7 @@ fn mac_pair(macs: &[u8; 12]) -> u32 {
 const BEHIND: i64 = 1_000_000_000;
 /// VLAN tags of a packet; networks have one or two, and a provider's may add some.
 const TAGS: usize = 16;
-/// Stands for an ether type where the link layer does not say which IP it carries.
-const ANY_IP: u16 = 0;
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
-const VLAN: u16 = 0x8100;
-const QINQ: u16 = 0x88a8;
 const QINQ_OLD: u16 = 0x9100;
 const QINQ_OLD_2: u16 = 0x9200;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn things_beyond_the_limit_have_no_number_and_never_that_of_another() {
-        let mut table = Table::default();
-        for thing in 0..65_536_u32 {
-            assert_eq!(table.number(&thing).map(u32::from), Some(thing));
-        }
-        assert_eq!((table.number(&65_536), table.number(&65_535)), (None, Some(u16::MAX)));
-    }
-}
