@@ -400,6 +400,12 @@ impl LiveSource {
             return;
         }
         self.looked = now;
+        for ring in self.rings.iter_mut().filter(|ring| ring.state == State::Up) {
+            if ring.is_down() {
+                ring.state = State::Down;
+                went_down(&self.status, ring);
+            }
+        }
         for ring in self.rings.iter_mut().filter(|ring| ring.state == State::Down) {
             match ring.come_back() {
                 Back::No => {}

@@ -170,6 +170,11 @@ impl Ring {
         }
     }
 
+    /// Whether the interface is there, and down. libpcap tells only of one that is gone.
+    pub(super) fn is_down(&self) -> bool {
+        self.name != ANY && socket::is_up(self.socket(), &self.name) == Some(false)
+    }
+
     /// Looks whether the interface is back; binds to the one that now has its name.
     pub(super) fn come_back(&mut self) -> Back {
         let socket = self.handle.as_fd();
