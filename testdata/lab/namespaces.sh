@@ -10,7 +10,10 @@ set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 lab=$(basename "$0")
 lab_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# What the names of namespaces begin with.
+prefix=${prefix:-wslab}
 namespaces=()
+mounts=()
 processes=()
 recordings=()
 
@@ -45,20 +48,28 @@ begin() {
 }
 
 clean_up() {
-  local p n code=$?
+  local p n m tries=50 code=$?
   trap '' INT TERM HUP
-  for p in "${processes[@]}"; do kill "$p" 2>/dev/null || true; done
+  # One that a lab stopped ends as it goes on.
+  for p in "${processes[@]}"; do kill "$p" 2>/dev/null && kill -CONT "$p" 2>/dev/null || true; done
+  # One that does not end within 5 s does not end.
+  while [ $tries -gt 0 ] && kill -0 "${processes[@]}" 2>/dev/null; do
+    sleep 0.1
+    tries=$((tries - 1))
+  done
+  kill -KILL "${processes[@]}" 2>/dev/null || true
   for p in "${processes[@]}"; do wait "$p" 2>/dev/null || true; done
   for n in "${namespaces[@]}"; do ip netns del "$n" || true; done
+  for m in "${mounts[@]}"; do umount -l "$m" || true; done
   rm -rf "$run"
   exit $code
 }
 
 add_namespace() {
-  local n=wslab-$1
+  local n=$prefix-$1
   if [ -e "/run/netns/$n" ]; then
     fail "$n is there already: another lab runs, or was killed" \
-      "if none runs: for n in /run/netns/wslab-*; do ip netns del \${n##*/}; done"
+      "if none runs: for n in /run/netns/$prefix-*; do ip netns del \${n##*/}; done"
   fi
   if ! ip netns add "$n"; then fail "network namespaces are not permitted here"; fi
   namespaces+=("$n")
@@ -70,20 +81,20 @@ add_namespace() {
 # Two namespaces and their interfaces: link A IF-A B IF-B.
 # No offloads: packets are as on a wire, with right checksums and no more than the MTU.
 link() {
-  ip link add "$2" netns "wslab-$1" type veth peer name "$4" netns "wslab-$3"
-  ip netns exec "wslab-$1" ethtool -K "$2" tso off gso off gro off tx off sg off >/dev/null
-  ip netns exec "wslab-$3" ethtool -K "$4" tso off gso off gro off tx off sg off >/dev/null
-  ip -n "wslab-$1" link set "$2" up
-  ip -n "wslab-$3" link set "$4" up
+  ip link add "$2" netns "$prefix-$1" type veth peer name "$4" netns "$prefix-$3"
+  ip netns exec "$prefix-$1" ethtool -K "$2" tso off gso off gro off tx off sg off >/dev/null
+  ip netns exec "$prefix-$3" ethtool -K "$4" tso off gso off gro off tx off sg off >/dev/null
+  ip -n "$prefix-$1" link set "$2" up
+  ip -n "$prefix-$3" link set "$4" up
 }
 
 set_kernel() { inside "$1" sh -c "echo $3 >/proc/sys/$2"; }
-inside() { ip netns exec "wslab-$1" "${@:2}"; }
+inside() { ip netns exec "$prefix-$1" "${@:2}"; }
 
 # Starts a server, which ends with the lab at the latest: start NAMESPACE NAME COMMAND...
 start() {
   local log=$run/$2.log
-  (exec ip netns exec "wslab-$1" setpriv --pdeathsig TERM "${@:3}") >"$log" 2>&1 &
+  (exec ip netns exec "$prefix-$1" setpriv --pdeathsig TERM "${@:3}") >"$log" 2>&1 &
   processes+=($!)
 }
 
@@ -101,12 +112,12 @@ wait_for() {
 }
 
 # wait_for_port NAMESPACE PORT
-wait_for_port() { wait_for "port $2 of wslab-$1" listens "$1" "$2"; }
+wait_for_port() { wait_for "port $2 of $prefix-$1" listens "$1" "$2"; }
 listens() { inside "$1" ss -Hlntu "sport = :$2" | grep -q .; }
 
 # Starts tcpdump: record NAMESPACE NAME OPTION...; the file is $run/NAME.pcap, with nanoseconds.
 record() {
-  (exec ip netns exec "wslab-$1" setpriv --pdeathsig TERM tcpdump -s 0 -B 65536 -U -Z root \
+  (exec ip netns exec "$prefix-$1" setpriv --pdeathsig TERM tcpdump -s 0 -B 65536 -U -Z root \
     --time-stamp-precision=nano -w "$run/$2.pcap" "${@:3}") 2>"$run/$2.log" &
   processes+=($!)
   recordings+=("$! $2")

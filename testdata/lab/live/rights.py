@@ -1,0 +1,28 @@
+#!/usr/bin/env python3
+"""rights.py PID: what each thread of a live capture may do: no user but an ordinary one, no new
+privileges, system calls filtered, and of all capabilities at most those that reading /proc needs.
+"""
+import os
+import sys
+
+# linux/capability.h: CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE.
+FOR_PROC = 1 << 2 | 1 << 19
+
+wrong = []
+threads = f"/proc/{sys.argv[1]}/task"
+for thread in sorted(os.listdir(threads), key=int):
+    with open(f"{threads}/{thread}/status") as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    name, users = status["Name"], set(status["Uid"].split() + status["Gid"].split() + status["Groups"].split())
+    if "0" in users:
+        wrong.append(f"{name}: user, group or groups of root: {users}")
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        if int(status[kind], 16) & ~FOR_PROC:
+            wrong.append(f"{name}: {kind} {status[kind]}")
+    if status["NoNewPrivs"] != "1" or status["Seccomp"] != "2":
+        wrong.append(f"{name}: NoNewPrivs {status['NoNewPrivs']}, Seccomp {status['Seccomp']}")
+for text in wrong:
+    print(text, file=sys.stderr)
+print(f"rights: {len(os.listdir(threads))} threads, user {status['Uid'].split()[1]}, "
+      f"capabilities {int(status['CapEff'], 16):x}, bounding {int(status['CapBnd'], 16):x}")
+sys.exit(1 if wrong else 0)
