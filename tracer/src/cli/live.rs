@@ -10,12 +10,14 @@ use super::tracing::TracingArgs;
 use super::watch::Watch;
 use super::{Exit, complain, inputs};
 use crate::confine::Confinement;
+use crate::doctor::host::Host;
+use crate::doctor::kernel::usable_memory;
 use crate::export::ndjson::SourceNames;
 use crate::export::semantics::Semantics;
 use crate::load::Shed;
 use crate::load::controller::Bounds;
 use crate::load::gauge::{Gauge, SourceReadings};
-use crate::load::limits::limits_for;
+use crate::load::limits::{is_enough, limits_for, usual};
 use crate::numbers::grouped;
 use crate::pipeline::{self, Surroundings};
 use crate::processes::{self, Asking};
@@ -196,17 +198,13 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     let mut source = args.open(&options)?;
     let stop = source.stop();
     let status = source.status();
-    let memory = args.tracing.max_memory;
-    let fitting = memory.map(|memory| limits_for(memory, status.ring_bytes(), config.threads));
-    if let Some(fitting) = &fitting {
-        config.fit(fitting);
-    }
+    let memory = args.memory(status.ring_bytes())?;
+    let fitting = limits_for(memory, status.ring_bytes(), config.threads);
+    config.fit(&fitting);
     let in_use: Vec<PathBuf> = args.record.write.iter().cloned().collect();
     let mut showing = Showing::prepare(&args.choose, &args.output, &in_use, stop.clone())?
-        .ending(Ends::WhenStopped)?;
-    if let Some(fitting) = &fitting {
-        showing = showing.queuing(fitting.queue);
-    }
+        .ending(Ends::WhenStopped)?
+        .queuing(fitting.queue);
     if args.record.is_stdout() {
         showing.beside_stdout()?;
     }
@@ -232,7 +230,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
         stop,
         status: status.clone(),
         watch,
-        gauge: Gauge::new(Bounds { cpu: args.max_cpu, memory, ..Bounds::default() }),
+        gauge: Gauge::new(Bounds { cpu: args.max_cpu, memory: Some(memory), ..Bounds::default() }),
         readings: SourceReadings::default(),
         begun: Instant::now(),
         recorder,
@@ -331,6 +329,23 @@ impl LiveArgs {
             }
         }
         Some(asking)
+    }
+
+    /// The bound of memory: what is asked for, else a part of what the host has.
+    fn memory(&self, ring_bytes: u64) -> Result<u64> {
+        let Some(bytes) = self.tracing.max_memory else {
+            let usable = usable_memory(&Host::at("/")).unwrap_or_default();
+            return Ok(usual(usable, ring_bytes));
+        };
+        if !is_enough(bytes, ring_bytes) {
+            bail!(
+                "--max-memory: the rings take {} MiB of it, and no more than {} MiB are left; name \
+                 more, or smaller rings (-B)",
+                ring_bytes >> 20,
+                bytes.saturating_sub(ring_bytes) >> 20
+            );
+        }
+        Ok(bytes)
     }
 
     fn open(&self, options: &Options) -> Result<LiveSource> {

@@ -49,7 +49,8 @@ pub(super) struct TracingArgs {
     /// Bytes of memory that are kept to by leaving flows out, such as 256M; counted and marked
     ///
     /// Other limits are made to fit where they do not. What is left out depends on the machine
-    /// then, so that two runs may differ.
+    /// then, so that two runs may differ. Live, it is a quarter of the memory that there is if
+    /// nothing is said, 2 GiB at most, and the rings beside.
     #[arg(long, value_name = "BYTES", value_parser = memory, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     pub(super) max_memory: Option<u64>,
 

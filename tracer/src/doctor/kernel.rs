@@ -198,11 +198,7 @@ pub fn confinement(host: &Host, landlock: Result<u32, Errno>) -> Vec<Finding> {
 /// Of memory: what the host still has, and what this process may use.
 pub fn memory(host: &Host, ring: u64) -> Finding {
     const CHECK: &str = "memory";
-    let free = host.read("/proc/meminfo").and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-        line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()
-    });
-    let free = free.map(|kib| kib.saturating_mul(1_024));
+    let free = memory_info(host, "MemAvailable:");
     let limit = group_limit(host);
     let wanted = ring.saturating_add(HEADROOM);
     let mut text = match free {
@@ -222,6 +218,20 @@ pub fn memory(host: &Host, ring: u64) -> Finding {
         }
         _ => Finding::ok(CHECK, text),
     }
+}
+
+/// The bytes of memory that this process could have at most: those of the host, or of its control
+/// group.
+pub fn usable_memory(host: &Host) -> Option<u64> {
+    memory_info(host, "MemTotal:").into_iter().chain(group_limit(host)).min()
+}
+
+/// Bytes of memory that the kernel gives under this name.
+fn memory_info(host: &Host, name: &str) -> Option<u64> {
+    let text = host.read("/proc/meminfo")?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(kib.saturating_mul(1_024))
 }
 
 /// Of the space that packets may be written to.

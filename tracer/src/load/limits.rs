@@ -21,6 +21,17 @@ pub struct MemoryLimits {
     pub queue: QueueLimits,
 }
 
+/// The bound of memory where nobody names one, of a process that may have so many bytes at most: a
+/// quarter of them, from 256 MiB to 2 GiB, and the packet rings.
+pub fn usual(usable: u64, ring_bytes: u64) -> u64 {
+    (usable / 4).clamp(256 << 20, 2 << 30).saturating_add(ring_bytes)
+}
+
+/// Whether so many bytes are enough for the packet rings and for what does not depend on the load.
+pub fn is_enough(bytes: u64, ring_bytes: u64) -> bool {
+    bytes >= ring_bytes.saturating_add(PROGRAM)
+}
+
 /// The limits for a process of at most so many bytes, of which packet rings take so many, and which
 /// works in so many threads.
 pub fn limits_for(bytes: u64, ring_bytes: u64, threads: usize) -> MemoryLimits {
