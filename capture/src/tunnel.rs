@@ -221,10 +221,11 @@ fn in_vxlan_gpe(bytes: &[u8]) -> Option<Inner<'_>> {
         return None;
     }
     let carried = match (flags & 0x04 != 0, next) {
-        (false, 0) | (true, 3) => Carried::Ethernet,
-        (true, 1) => Carried::Type(IPV4),
-        (true, 2) => Carried::Type(IPV6),
-        (true, 5) => Carried::Type(MPLS),
+        // Some name it without the bit.
+        (false, 0) | (_, 3) => Carried::Ethernet,
+        (_, 1) => Carried::Type(IPV4),
+        (_, 2) => Carried::Type(IPV6),
+        (_, 5) => Carried::Type(MPLS),
         _ => return None,
     };
     Some(Inner::new(Kind::Vxlan, Some(u24(vni)), carried, rest))

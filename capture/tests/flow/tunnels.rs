@@ -145,6 +145,7 @@ fn generic_vxlan_says_what_it_carries() {
     let tap = "eth0:vxlan7@192.0.2.1-192.0.2.9";
     found(udp(4790, with(&[0x0c, 0, 0, 3, 0, 0, 7, 0], frame(inner()))), tap, &[Vni(7)]);
     found(udp(4790, with(&[0x0c, 0, 0, 1, 0, 0, 7, 0], inner())), tap, &[Vni(7)]);
+    found(udp(4790, with(&[0x08, 0, 0, 1, 0, 0, 7, 0], inner())), tap, &[Vni(7)]);
     found(udp(4790, vxlan(7, frame(inner()))), tap, &[Vni(7)]);
     left_alone(udp(4790, with(&[0x0c, 0, 0, 9, 0, 0, 7, 0], inner())), 0);
 }
