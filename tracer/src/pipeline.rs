@@ -110,47 +110,33 @@ pub fn run(
     loop {
         std::mem::swap(&mut ahead, &mut present);
         let last = present.last;
-        let (told, ()) = rayon::join(
-            || {
-                shards.par_iter_mut().zip(present.segments.par_iter_mut()).for_each(
-                    |(shard, segments)| {
-                        shard.work(
-                            segments,
-                            &present.batch.buffer,
-                            present.until,
-                            present.shed,
-                            last,
-                        );
-                    },
-                );
-                Told {
-                    // What is known of a packet's sockets comes before what is in it.
-                    events: std::iter::once(&mut present.owners)
-                        .chain(shards.iter_mut().map(|shard| &mut shard.sink.events))
-                        .map(|events| std::mem::replace(events, spare.pop().unwrap_or_default()))
-                        .collect(),
-                    until: present.until,
-                    live: present.live,
-                    networks: std::mem::take(&mut present.networks),
-                    interfaces: std::mem::take(&mut present.interfaces),
-                    losses: std::mem::take(&mut present.batch.losses),
-                    shed: present.shed_loss.take(),
-                    relief: present.shed.relief,
-                }
-            },
-            || {
-                rayon::join(
-                    || {
-                        if !last {
-                            reader.read(&mut ahead);
-                        }
-                    },
-                    || behind.join(&mut joining),
-                );
-            },
-        );
-        // The lists of events that were taken serve again.
-        spare = std::mem::replace(&mut behind, told).events;
+        if present.is_small() {
+            // Waking other threads would cost more than they could do, and somebody waits.
+            behind.join(&mut joining);
+            spare = std::mem::take(&mut behind).events;
+            let mut told = present.pass(&mut shards, &mut spare);
+            told.join(&mut joining);
+            spare = told.events;
+            if !last {
+                reader.read(&mut ahead);
+            }
+        } else {
+            let (told, ()) = rayon::join(
+                || present.pass(&mut shards, &mut spare),
+                || {
+                    rayon::join(
+                        || {
+                            if !last {
+                                reader.read(&mut ahead);
+                            }
+                        },
+                        || behind.join(&mut joining),
+                    );
+                },
+            );
+            // The lists of events that were taken serve again.
+            spare = std::mem::replace(&mut behind, told).events;
+        }
         // Here no stage is at work, so that all can be looked at.
         if reader.surroundings.wants_vitals() {
             let vitals = vitals(&reader, &shards, &joining);
@@ -217,6 +203,40 @@ struct Work {
     shed_loss: Option<ShedLoss>,
     /// Nothing comes after it.
     last: bool,
+}
+
+impl Work {
+    /// Whether one thread does it sooner than several: few packets have come, as they are captured.
+    fn is_small(&self) -> bool {
+        self.live && self.batch.packets.len() <= SMALL
+    }
+
+    /// Lets each shard do its part; gives what they tell, in lists that are taken from `spare`.
+    fn pass(&mut self, shards: &mut [Shard], spare: &mut Vec<Vec<Event>>) -> Told {
+        let (buffer, until, shed, last) = (&self.batch.buffer, self.until, self.shed, self.last);
+        let work = |(shard, segments): (&mut Shard, &mut Vec<Segment>)| {
+            shard.work(segments, buffer, until, shed, last);
+        };
+        if self.is_small() {
+            shards.iter_mut().zip(&mut self.segments).for_each(work);
+        } else {
+            shards.par_iter_mut().zip(self.segments.par_iter_mut()).for_each(work);
+        }
+        Told {
+            // What is known of a packet's sockets comes before what is in it.
+            events: std::iter::once(&mut self.owners)
+                .chain(shards.iter_mut().map(|shard| &mut shard.sink.events))
+                .map(|events| std::mem::replace(events, spare.pop().unwrap_or_default()))
+                .collect(),
+            until,
+            live: self.live,
+            networks: std::mem::take(&mut self.networks),
+            interfaces: std::mem::take(&mut self.interfaces),
+            losses: std::mem::take(&mut self.batch.losses),
+            shed: self.shed_loss.take(),
+            relief: shed.relief,
+        }
+    }
 }
 
 /// Reads, filters and decodes.
@@ -724,6 +744,8 @@ impl Found for ShardSink {
     }
 }
 
+/// Packets of a batch up to which one thread works on it.
+const SMALL: usize = 256;
 /// Parts that all flows are cut into, the same whatever the number of threads.
 pub const SHARDS: usize = 16;
 /// One in so many flows is forgotten where memory is tight, each time.

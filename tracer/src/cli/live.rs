@@ -120,7 +120,7 @@ struct CaptureArgs {
     #[arg(short = 'c', value_name = "COUNT", value_parser = packets, allow_negative_numbers = true)]
     count: Option<u64>,
 
-    /// Take packets out of the ring at once, after a millisecond, and not after ten
+    /// Take packets out of the ring at once, after a millisecond, and not after 40
     #[arg(long, visible_alias = "immediate-mode")]
     immediate: bool,
 

@@ -540,7 +540,7 @@ const BATCH_BYTES: usize = 1 << 20;
 const WAIT_MS: u8 = 50;
 /// Nanoseconds after which a packet has surely come out of its ring: the time-out of a block, twice
 /// rounded up to a tick of the kernel, and some to spare.
-const SLACK: i64 = 50_000_000;
+const SLACK: i64 = 110_000_000;
 /// Nanoseconds between two looks at the kernel's counts.
 const COUNT_EVERY: i64 = 100_000_000;
 /// Nanoseconds between two looks for interfaces that are down.

@@ -224,7 +224,7 @@ fn link_type(data_link: i32) -> LinkType {
 /// The name that stands for all interfaces.
 pub(super) const ANY: &str = "any";
 /// Milliseconds after which the kernel hands over a block that is not full.
-pub(super) const TIMEOUT_MS: i32 = 10;
+pub(super) const TIMEOUT_MS: i32 = 40;
 const IMMEDIATE_MS: i32 = 1;
 /// Packets that libpcap gives in one go.
 const AT_A_TIME: usize = 256;
