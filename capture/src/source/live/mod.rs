@@ -387,9 +387,10 @@ impl LiveSource {
                 }
                 drop(told);
                 if dropped > 0 {
+                    // Up to the count, and not to when this call began: it may have waited since.
                     self.losses.push(Loss {
                         from: begun,
-                        to: now,
+                        to: self::now(),
                         interface: Some(ring.interface),
                         packets: dropped,
                     });
