@@ -164,11 +164,10 @@ impl<'a> Showing<'a> {
         }
         let exporter = output.exporter(outlets.traces, protocols, &names, &selection, ends);
         let sender = sender.map(|sender| queued(sender, "to_send", queue, &queues)).transpose()?;
-        let shown = Shown {
-            notes: notes.clone(),
-            exporter: queued(exporter, "output", queue, &queues)?,
-            sender,
-        };
+        let exporter = queued(exporter, "output", queue, &queues)?;
+        // Asked of the queues themselves, they would be gone with the threads at the end.
+        let (gauge, unsent) = (exporter.gauge(), sender.as_ref().map(Queue::gauge));
+        let shown = Shown { notes: notes.clone(), exporter, sender };
         let mut chosen = Selecting::new(selection, start, shown);
         let ends_at_limit = choose.ends_at_limit() && outlets.summary.is_none();
         if ends_at_limit {
@@ -178,12 +177,10 @@ impl<'a> Showing<'a> {
         let mut outcomes = run(&mut sink);
         outcomes.stopped |= stop.load(Ordering::Relaxed);
         let shown = sink.chosen.sink();
-        let written = shown.exporter.gauge().counts();
-        tell_shed(&written, &mut outcomes.summary);
-        let unsent = shown.sender.as_ref().map(|sender| sender.gauge().counts());
+        tell_shed(&gauge.counts(), &mut outcomes.summary);
         if let Some(sender) = shown.sender.as_mut().and_then(Queue::stopped) {
             let mut sent = send::finish(sender, output.may_show_progress());
-            let unsent = unsent.map_or(0, |counts| counts.spans_shed);
+            let unsent = unsent.map_or(0, |gauge| gauge.counts().spans_shed);
             if unsent > 0 {
                 sent.dropped += unsent;
                 sent.told("it takes spans more slowly than they come", unsent);
