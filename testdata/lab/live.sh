@@ -8,9 +8,9 @@
 #
 # The client writes down each exchange: that is the truth. Captured is on its interface where nothing
 # else is said. OUT gets what was found of a check that fails. Needs root and `.ci/setup dev`. Takes
-# some 3 minutes. BINARY is the program (default: target/release/wirespan).
-checks=(zero_drops idle workers down_up full_disk agree netns tap nobpf rights pipe latency rate_smoke)
-by_hand=(impact rate soak drops slow_reader vxlan)
+# some 2 minutes. BINARY is the program (default: target/release/wirespan).
+checks=(zero_drops drops idle workers down_up full_disk slow_reader agree netns tap vxlan nobpf rights told pipe latency rate_smoke)
+by_hand=(impact rate soak)
 
 # Which checks are done: one, or all, each on its own.
 case $# in
@@ -28,7 +28,7 @@ case $# in
     ;;
 esac
 
-prefix=wslive
+prefix=${prefix:-wslive}
 # shellcheck source=namespaces.sh
 . "$(dirname "$0")/namespaces.sh"
 # shellcheck source=live/scene.sh
@@ -69,7 +69,7 @@ zero_drops() {
 # With a ring that is too small and a program that stands still, it is said what was lost, and when.
 drops() {
   client_and_servers
-  capture cli live -i eth0 -B 256
+  capture cli live -i eth0 -B 1024 -w "$run/live.pcapng"
   load cli $http $redis --seconds 1
   for round in 1 2; do
     # More comes than the ring holds before it goes on.
@@ -81,6 +81,9 @@ drops() {
   stop live
   compare covered live.ndjson "$run/live.json"
   said live 'kernel dropped'
+  # The packets that were written tell when others were lost.
+  "$wirespan" read -q "$run/live.pcapng" --format ndjson -o "$run/again.ndjson"
+  compare lines live.ndjson "$run/again.ndjson" -
 }
 
 # On a silent link it ends at once when it is told to, and well.
@@ -113,8 +116,8 @@ workers() {
     no_drops $name
     compare same $name.ndjson
   done
-  compare lines --sockets one.ndjson "$run/two.ndjson" -
-  compare lines --sockets one.ndjson "$run/four.ndjson" -
+  compare lines --captures one.ndjson "$run/two.ndjson" -
+  compare lines --captures one.ndjson "$run/four.ndjson" -
 }
 
 # An interface that goes down, and one that is deleted and made anew.
@@ -155,7 +158,7 @@ full_disk() {
   if ! [ -s "$run/written.ndjson" ]; then fail "nothing can be read of what was written"; fi
 }
 
-# Who reads the output slowly does not hold up the capture.
+# Who reads the output slowly does not hold up the capture; what there was no room for is counted.
 slow_reader() {
   client_and_servers
   mkfifo "$run/lines"
@@ -163,7 +166,7 @@ slow_reader() {
   (exec python3 "$here/reader.py" "$run/lines" "$run/live.ndjson" "$run/hurry") &
   processes+=($!)
   reader=$!
-  output=$run/lines capture cli live -i eth0
+  output=$run/lines capture cli live -i eth0 --max-memory 192M
   load cli $http $redis --count 12000 --clients 8
   load cli $http $redis --seconds 2 --first 20000 --seed 2
   touch "$run/hurry"
@@ -171,6 +174,7 @@ slow_reader() {
   wait $reader
   no_drops live
   compare shed live.ndjson "$run/live.json"
+  said live 'traces of .* spans were left out'
 }
 
 # The packets that were written give the same spans when they are read.
@@ -326,6 +330,22 @@ rights() {
   compare same live.ndjson
 }
 
+# What is told while it runs, and sent on, though it may do so little by then.
+told() {
+  client_and_servers
+  start cli collector python3 "$here/collector.py" 127.0.0.1 4318
+  wait_for_port cli 4318
+  capture cli live -i eth0 --metrics 127.0.0.1:9464 --otlp http://127.0.0.1:4318
+  load cli $http $redis --count 1000
+  wait_for "all exchanges among the metrics" \
+    inside cli python3 "$here/metrics.py" http://127.0.0.1:9464/metrics "$run/truth.tsv"
+  kill -USR1 "$(pid live)"
+  wait_for "the counts" grep -q '^exchanges' "$run/live.log"
+  stop live
+  compare same live.ndjson
+  equal "spans that were sent" "$(wc -l <"$run/truth.tsv")" "$(of live sent spans)"
+}
+
 # What another host sends through a pipe that stays open is shown as it settles.
 pipe() {
   client_and_servers
@@ -356,7 +376,7 @@ latency() {
   mkfifo "$run/lines"
   python3 "$here/stamp.py" "$run/live.ndjson" "$run/stamps" <"$run/lines" &
   processes+=($!)
-  output=$run/lines capture cli live -i eth0
+  output=$run/lines capture cli live -i eth0 --max-memory 192M
   load cli $http $redis --count 500 --rate 100
   wait_for "all spans of a link that is silent" has_lines 500
   stop live
@@ -377,7 +397,8 @@ rate_smoke() {
 
 # By hand, as they take long and want a machine that does nothing else.
 
-# PACKETS is a pcap file (default: the first bench capture), SECONDS_EACH the length of a trial (30).
+# PACKETS is a pcap file (default: the first bench capture), SECONDS_EACH the length of a trial (30),
+# BEGIN the rate of the first one.
 rate() {
   local slice=$root/../shared/bench/slices/a_200k.pcap.zst
   if [ -z "${PACKETS:-}" ]; then
@@ -388,7 +409,7 @@ rate() {
     rm "$run/slice.pcap"
   fi
   cable_of_replay
-  inside rep python3 "$here/rate.py" "$wirespan" "$run/replay" "${PACKETS:-$run/packets.pcap}" from to \
+  inside rep python3 "$here/rate.py" "$wirespan" "$run/replay" "${PACKETS:-$run/packets.pcap}" from to ${BEGIN:+--begin "$BEGIN"} \
     --seconds "${SECONDS_EACH:-30}" | tee "$out/rate.txt"
 }
 
@@ -400,11 +421,11 @@ impact() {
     --rate "${RATE:-10000}" | tee "$out/impact.txt"
 }
 
-# MINUTES (default: 30) under load, with the memory every 10 seconds.
+# MINUTES (default: 30) of RATE exchanges a second (1500), with the memory every 10 seconds.
 soak() {
   client_and_servers
   output=/dev/null capture cli live -i eth0
-  load cli $http $redis --seconds $((${MINUTES:-30} * 60)) --rate 1500 --clients 16 &
+  load cli $http $redis --seconds $((${MINUTES:-30} * 60)) --rate "${RATE:-1500}" --clients 16 &
   python3 "$here/memory.py" "$(pid live)" $! 10 | tee "$out/soak.txt"
   stop live
   no_drops live

@@ -4,8 +4,9 @@
   same SPANS LOG…               each exchange of the logs is found once, and nothing else is
   covered SPANS SUMMARY LOG…    the same, but what was in flight while packets were lost may be missing
                                 or have no answer; that it was is said
-  lines SPANS OTHER             both hold the same spans, but for where they were read; with --sockets,
-                                but for the moments too, as two sockets look at the clock each for itself
+  lines SPANS OTHER             both hold the same spans, but for where they were read; with --captures,
+                                but for moments and processes too, as two captures look at the clock and
+                                at /proc each for itself
   shed SPANS SUMMARY LOG…       what is not there was counted as not written
 
 --network N looks at the spans of one network only. Prints one line of counts, and what is wrong.
@@ -24,8 +25,9 @@ import summary
 SLACK = 2_000_000
 # What of a span tells where it was read, and not what it is.
 PLACE = {"tap", "file", "last_file", "frames"}
-# What tells moments, or is derived from them.
-MOMENTS = {"start", "duration", "at", "end", "opened", "closed", "trace", "span", "parent"}
+# What tells moments or processes, or is derived from them.
+OWN = {"start", "duration", "at", "end", "opened", "closed", "trace", "span", "parent"}
+OWN |= {"client_process", "server_process", "service"}
 
 # By kind.
 faults = collections.defaultdict(list)
@@ -147,6 +149,8 @@ def covered(given):
             fault("marked, and no loss was said", describe(span))
     if not intervals:
         fault("no loss", "no interval of drops was said")
+    if touched == len(found):
+        fault("marks", "all spans are marked, and this shows nothing")
     if not missing and not wrong:
         fault("no loss", "nothing is missing, and this shows nothing")
     length = sum(last - first for first, last in intervals) / 1e9
@@ -155,7 +159,7 @@ def covered(given):
 
 
 def lines(given):
-    left_out = PLACE | MOMENTS if given.sockets else PLACE
+    left_out = PLACE | OWN if given.captures else PLACE
     def known(path):
         return collections.Counter(json.dumps(without(span, left_out), sort_keys=True) for span in spans(path))
     one, other = known(given.spans), known(given.other)
@@ -191,7 +195,7 @@ def main():
         mode.set_defaults(act=act)
         mode.add_argument("--network")
         if act == lines:
-            mode.add_argument("--sockets", action="store_true")
+            mode.add_argument("--captures", action="store_true")
         for word in words:
             mode.add_argument(word, nargs="+" if word == "logs" else None)
     given = arguments.parse_args()

@@ -126,7 +126,7 @@ stop() {
 # Clients in a namespace: load NAMESPACE SERVER... OPTION...; what they did is added to $truth.
 load() { inside "$1" python3 "$here/load.py" "${truth:-$run/truth.tsv}" "${@:2}"; }
 
-# compare MODE [--network=N] [--sockets] NAME.ndjson ARGUMENT...; the logs follow, or nothing does
+# compare MODE [--network=N] [--captures] NAME.ndjson ARGUMENT...; the logs follow, or nothing does
 # where the last is -.
 compare() {
   local said code=0 arguments=("$1") name
