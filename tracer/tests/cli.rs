@@ -69,6 +69,16 @@ const CASES: &[Case] = &[
     ("read shop.pcap --point all", 2, "wirespan: --point all: name a point and its taps, as in --point core=eth1,eth2", ""),
     ("read shop.pcap --point a=eth0,eth1 --point b=eth1", 2, "wirespan: --point b: the tap eth1 is in --point a already", ""),
     ("read shop.pcap --point a=eth0 --point a=eth1", 2, "wirespan: --point a is there twice; name all of its taps in one", ""),
+    ("read shop.pcap -F redis.txt", 0, "read      430 packets, 168,575 bytes, 4 flows, 1 tap", "redis GET items:7"),
+    ("-r shop.pcap -q -F redis.txt", 0, "", "redis GET items:7"),
+    ("-r shop.pcap -F nothing.txt", 0, READ, ROOT),
+    ("-r shop.pcap -F redis.txt tcp", 2, "wirespan: -F names the filter, and so do words; leave one of them out", ""),
+    ("read shop.pcap -F redis.txt -- tcp", 2, "wirespan: -F names the filter, and so do words; leave one of them out", ""),
+    ("read shop.pcap tcp -F redis.txt", 2, "wirespan: tcp: there is no such file, and -F names the filter", ""),
+    ("read -F redis.txt", 2, "wirespan: no capture named; say wirespan read FILE, or - for the standard input", ""),
+    ("read - -F -", 2, "wirespan: the standard input (-) cannot be the filter and a capture", ""),
+    ("-r shop.pcap -F absent", 2, "wirespan: -F absent: there is no such file, check the path", ""),
+    ("-r shop.pcap -F bad.txt", 2, "wirespan: filter \"tcp prot 80\": can't parse filter expression: syntax error (see man pcap-filter)", ""),
     // Captures that are not as they should be.
     ("read empty.pcap", 2, "wirespan: read empty.pcap: it is empty, not even a capture's header was written", ""),
     ("read cut-header.pcap", 2, "wirespan: read cut-header.pcap: it is cut off inside its header, after 10 bytes", ""),
@@ -636,6 +646,9 @@ fn files() -> TempDir {
     put("no-packets.pcap", &shop[..24]);
     put("headers.pcap", &headers_only(&shop));
     put("filter.txt", b"# The shop.\ntcp port 8080 # orders\n  or port 6379\n");
+    put("redis.txt", b"# Redis\ntcp # of one\n  port 6379\n");
+    put("nothing.txt", b"# Nothing yet.\n\n");
+    put("bad.txt", b"tcp prot 80\n");
     put("text.pcap", b"10:00:00.0 IP 10.0.0.1.1 > 10.0.0.2.2: tcp 0\n");
     put("program", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0\0\0\0\0");
     let unknown = [(1, 443, 700), (2, 9999, 60), (3, 9999, 60)];

@@ -22,8 +22,14 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Tells files from filter words: with `-r`, all words are the filter; without, the words up
-    /// to the first that is no file are files. What follows `--` is the filter.
-    pub(super) fn of(from: &[PathBuf], words: &[String], filter: &[String]) -> Result<Self> {
+    /// to the first that is no file are files. What follows `--` is the filter, unless a file holds
+    /// it: then no word does.
+    pub(super) fn of(
+        from: &[PathBuf],
+        words: &[String],
+        filter: &[String],
+        filter_file: Option<&Path>,
+    ) -> Result<Self> {
         let leading = if from.is_empty() {
             words.iter().take_while(|word| is_input(word)).count()
         } else {
@@ -36,7 +42,20 @@ impl Inputs {
         if let (Some(first), false) = (rest.first(), filter.is_empty()) {
             bail!("{first}: there is no such file; before -- stand files, after it the filter");
         }
-        let expression = [rest, filter].concat().join(" ");
+        let words = [rest, filter].concat().join(" ");
+        let expression = match filter_file {
+            None => words,
+            Some(_) if !words.trim().is_empty() => match rest.first() {
+                Some(word) if from.is_empty() => {
+                    bail!("{word}: there is no such file, and -F names the filter")
+                }
+                _ => bail!("-F names the filter, and so do words; leave one of them out"),
+            },
+            Some(file) if file.as_os_str() == "-" && files.iter().any(|name| name == file) => {
+                bail!("the standard input (-) cannot be the filter and a capture")
+            }
+            Some(file) => expression_of_file(file)?,
+        };
         let filter = if expression.trim().is_empty() {
             None
         } else {

@@ -74,7 +74,8 @@ pub(super) struct ReadArgs {
 
 /// Runs the command.
 pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
-    let inputs = Inputs::of(&args.from, &args.words, &args.filter)?;
+    let inputs =
+        Inputs::of(&args.from, &args.words, &args.filter, args.tcpdump.filter_file.as_deref())?;
     let config = args.tracing.config(args.output.verbose > 0, args.packets.sanitize())?;
     let protocols = config.protocol_names();
     let packets = args.packets.destination(&inputs)?;

@@ -2,7 +2,8 @@
 //! and what to do instead of the others.
 
 use super::limits::packets;
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, ValueHint};
+use std::path::PathBuf;
 
 /// What tcpdump's users type before a file.
 #[derive(Debug, Args)]
@@ -12,6 +13,12 @@ pub(super) struct TcpdumpArgs {
     /// Packets that the filter leaves out do not count.
     #[arg(short = 'c', value_name = "COUNT", value_parser = packets, allow_negative_numbers = true)]
     pub(super) count: Option<u64>,
+
+    /// Read the filter from this file
+    ///
+    /// It may fill many lines, and what stands behind a # is a comment; - is the standard input.
+    #[arg(short = 'F', value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) filter_file: Option<PathBuf>,
 
     /// Packets are written when all of them are known.
     #[arg(short = 'U', hide = true)]
@@ -70,7 +77,6 @@ const INSTEAD: &[(&str, &str)] = &[
     ("i D B C G W Z Q", "files are read here; wirespan live captures, and has it"),
     ("I", "capture with wirespan live, or pipe it in: tcpdump -I -U -w - | wirespan read -"),
     ("z", "no program is started from here; compress the files afterwards"),
-    ("F", "name the filter itself, or say \"$(cat FILE)\" in its place"),
     ("e", "frames are not printed; -vv shows what is known of the packets"),
     ("E M", "nothing is decrypted"),
     ("T", "protocols are recognised by what is said, whatever the port"),
