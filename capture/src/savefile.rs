@@ -1,10 +1,12 @@
 //! Packets to a pcapng file: what [`crate::source`] reads, written again, with comments.
 //!
 //! <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html>. One section, of nanoseconds;
-//! an interface is described before its first packet, and one that has none is left out.
+//! an interface is described before its first packet, and one that has none is left out. Before an
+//! interface of [`ANY`] that is described, too: one of cooked packets behind it, in the same section,
+//! is one of its interfaces, whatever number they have in the packets.
 
-use crate::packet::{InterfaceId, LinkType, Loss, PacketHead, Timestamp};
-use crate::source::interfaces::Interface;
+use crate::packet::{InterfaceId, Loss, PacketHead, Timestamp};
+use crate::source::interfaces::{ANY, Interface};
 use hashbrown::HashMap;
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
@@ -66,10 +68,7 @@ impl<W: Write> Savefile<W> {
         origin: &str,
         comments: &[&str],
     ) -> io::Result<()> {
-        let described = match self.described.get(&head.interface) {
-            Some(described) => *described,
-            None => self.describe(head.interface, head.link, interface, origin)?,
-        };
+        let described = self.describe(head.interface, interface, origin)?;
         let comments = comments.iter().map(|text| EnhancedPacketOption::Comment(fitting(text)));
         let packet = EnhancedPacketBlock {
             interface_id: described.number,
@@ -96,10 +95,7 @@ impl<W: Write> Savefile<W> {
         interface: &Interface,
         origin: &str,
     ) -> io::Result<()> {
-        let before = match self.described.get(&id) {
-            Some(described) => *described,
-            None => self.describe(id, interface.link, interface, origin)?,
-        };
+        let before = self.describe(id, interface, origin)?;
         if before.counted.is_none_or(|counted| counted < loss.from) {
             self.count(before, loss.from)?;
         }
@@ -121,19 +117,49 @@ impl<W: Write> Savefile<W> {
         Ok(())
     }
 
-    /// Describes an interface before its first packet.
+    /// Describes an interface now, if it is not yet: files of a series should number theirs alike.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub fn interface(
+        &mut self,
+        id: InterfaceId,
+        interface: &Interface,
+        origin: &str,
+    ) -> io::Result<()> {
+        self.describe(id, interface, origin).map(|_| ())
+    }
+
     fn describe(
         &mut self,
         id: InterfaceId,
-        link: LinkType,
+        interface: &Interface,
+        origin: &str,
+    ) -> io::Result<Described> {
+        if let Some(described) = self.described.get(&id) {
+            return Ok(*described);
+        }
+        if let Some(any) = interface.of_any
+            && !self.described.contains_key(&any)
+        {
+            self.begin(any, ANY, interface, origin)?;
+        }
+        self.begin(id, &interface.name, interface, origin)
+    }
+
+    /// Writes what is known of an interface.
+    fn begin(
+        &mut self,
+        id: InterfaceId,
+        name: &str,
         interface: &Interface,
         origin: &str,
     ) -> io::Result<Described> {
         let described = InterfaceDescriptionBlock {
-            linktype: DataLink::from(u32::from(link.0)),
+            linktype: DataLink::from(u32::from(interface.link.0)),
             snaplen: interface.snaplen,
             options: vec![
-                InterfaceDescriptionOption::IfName(fitting(&interface.name)),
+                InterfaceDescriptionOption::IfName(fitting(name)),
                 InterfaceDescriptionOption::IfDescription(fitting(origin)),
                 InterfaceDescriptionOption::IfTsResol(NANOSECONDS),
             ],
@@ -144,6 +170,14 @@ impl<W: Write> Savefile<W> {
         let described = Described { number, lost: 0, counted: None };
         self.described.insert(id, described);
         Ok(described)
+    }
+
+    /// The interfaces that are described, in the order of their numbers in the file.
+    pub fn described(&self) -> Vec<InterfaceId> {
+        let mut all: Vec<(u32, InterfaceId)> =
+            self.described.iter().map(|(id, described)| (described.number, *id)).collect();
+        all.sort_unstable_by_key(|(number, _)| *number);
+        all.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Lets what was written so far be seen by others.

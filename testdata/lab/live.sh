@@ -13,6 +13,7 @@ checks=(zero_drops drops idle workers down_up full_disk slow_reader agree netns 
 by_hand=(impact rate soak)
 
 # Which checks are done: one, or all, each on its own.
+checks+=(any_interface)
 case $# in
   1)
     for check in "${checks[@]}"; do
@@ -393,6 +394,30 @@ rate_smoke() {
   stop_recording
   cable_of_replay
   inside rep python3 "$here/rate.py" "$wirespan" "$run/replay" "$run/some.pcap" from to --only 5000 --seconds 2
+}
+
+# On all interfaces, each has its name, and what was written is read as it was captured.
+any_interface() {
+  client_and_servers
+  mkdir -m 777 "$run/w"
+  capture srv live -i any -w "$run/w/whole.pcapng"
+  capture srv sizes -i any -w "$run/w/sizes.pcapng" -C 1
+  load cli $http $redis --count 5000
+  for name in live sizes; do
+    stop $name
+    no_drops $name
+    equal "taps of $name" '"tap":"eth0" "tap":"eth1"' \
+      "$(grep -o '"tap":"[^"]*"' "$run/$name.ndjson" | sort -u | xargs -d '\n')"
+  done
+  "$wirespan" read -q "$run/w/whole.pcapng" --format ndjson -o "$run/again.ndjson"
+  if ! cmp "$run/live.ndjson" "$run/again.ndjson"; then
+    keep live
+    keep again
+    fail "what was captured is not what is read"
+  fi
+  "$wirespan" read -q "$run"/w/sizes* --format ndjson -o "$run/again.ndjson"
+  compare lines sizes.ndjson "$run/again.ndjson" -
+  equal "taps of a series" 2 "$(grep -o '"tap":"[^"]*"' "$run/again.ndjson" | sort -u | wc -l)"
 }
 
 # By hand, as they take long and want a machine that does nothing else.

@@ -352,10 +352,16 @@ impl Reader<'_> {
         let (taps, places) = (self.decoder.taps(), self.decoder.places());
         let mut interfaces = vec![TapInterfaces::default(); taps.len()];
         for (tap, place) in taps.iter().zip(places) {
-            if let Some(TapInterfaces(own)) = interfaces.get_mut(usize::from(place.0))
-                && own.last() != Some(&tap.interface)
-            {
-                own.push(tap.interface);
+            let interface = self.source.interfaces().get(tap.interface);
+            // What all interfaces together have lost may be of any of them.
+            let all = interface.and_then(|interface| interface.of_any);
+            let Some(TapInterfaces(own)) = interfaces.get_mut(usize::from(place.0)) else {
+                continue;
+            };
+            for id in [Some(tap.interface), all].into_iter().flatten() {
+                if !own.contains(&id) {
+                    own.push(id);
+                }
             }
         }
         let of_place = |place: &TapId| interfaces.get(usize::from(place.0)).cloned();

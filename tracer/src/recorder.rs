@@ -11,7 +11,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use wirespan_capture::packet::{Batch, Timestamp};
+use wirespan_capture::packet::{Batch, InterfaceId, Timestamp};
 use wirespan_capture::savefile::Savefile;
 use wirespan_capture::source::interfaces::{Interface, Interfaces};
 
@@ -32,6 +32,8 @@ pub struct Recorder {
     path: PathBuf,
     rotation: Rotation,
     interfaces: Interfaces,
+    /// Those that were written of, in that order: each file of a series numbers them so.
+    described: Vec<InterfaceId>,
     /// Whether each batch is to be seen in the file at once.
     unbuffered: bool,
     current: Option<Current>,
@@ -86,6 +88,7 @@ impl Recorder {
             path: path.to_owned(),
             rotation,
             interfaces,
+            described: Vec::new(),
             unbuffered: false,
             current: None,
             number: 0,
@@ -103,6 +106,13 @@ impl Recorder {
     pub fn unbuffered(mut self, unbuffered: bool) -> Self {
         self.unbuffered = unbuffered;
         self
+    }
+
+    /// Learns of interfaces that were met since.
+    pub fn learn(&mut self, interfaces: &Interfaces) {
+        if interfaces.len() > self.interfaces.len() {
+            self.interfaces = interfaces.clone();
+        }
     }
 
     /// Writes the packets of a batch; false once there are files enough.
@@ -201,7 +211,13 @@ impl Recorder {
             let output = BufWriter::with_capacity(BUFFER, output);
             Savefile::new(Counting { output, written: Arc::clone(&written) }, APPLICATION)
         };
-        let savefile = open().map_err(|error| RecordError { name: name.clone(), error })?;
+        let mut savefile = open().map_err(|error| RecordError { name: name.clone(), error })?;
+        for id in &self.described {
+            let Some(interface) = self.interfaces.get(*id) else { continue };
+            savefile
+                .interface(*id, interface, &origin(interface))
+                .map_err(|error| RecordError { name: name.clone(), error })?;
+        }
         self.files += 1;
         self.current = Some(Current { savefile, name, written, begun: now });
         Ok(())
@@ -209,6 +225,7 @@ impl Recorder {
 
     fn end(&mut self) -> Result<(), RecordError> {
         let Some(current) = self.current.take() else { return Ok(()) };
+        self.described = current.savefile.described();
         match current.savefile.finish(self.last) {
             Ok(_) => Ok(()),
             Err(error) => Err(RecordError { name: current.name, error }),
@@ -272,6 +289,8 @@ mod tests {
     use super::*;
     use std::ops::Range;
     use wirespan_capture::packet::{Frame, InterfaceId, LinkType, PacketHead};
+    use wirespan_capture::source::file::FileSource;
+    use wirespan_capture::source::{Fill, PacketSource};
 
     /// The names of the files that are made of these packets, by their seconds, of 1000 bytes each.
     fn names(rotation: Rotation, name: &str, seconds: Range<i64>) -> Vec<String> {
@@ -285,6 +304,7 @@ mod tests {
             index: 0,
             given: None,
             snaplen: 0,
+            of_any: None,
         });
         let start = Timestamp(seconds.start * 1_000_000_000);
         let path = folder.path().join(name);
@@ -343,5 +363,50 @@ mod tests {
     fn files_by_time_and_size_bear_both() {
         let rotation = Rotation { seconds: Some(10), bytes: Some(6000), ..Rotation::default() };
         assert_eq!(names(rotation, "x-%s.", 0..20), ["x-0.", "x-0.1", "x-10.", "x-10.1"]);
+    }
+
+    #[test]
+    fn files_of_a_series_number_their_interfaces_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        let ethernet = |name: &str| Interface {
+            name: name.to_owned(),
+            link: LinkType::ETHERNET,
+            file: Default::default(),
+            section: 0,
+            index: 0,
+            given: None,
+            snaplen: 0,
+            of_any: None,
+        };
+        let mut interfaces = Interfaces::default();
+        interfaces.add(ethernet("eth0"));
+        let rotation = Rotation { bytes: Some(1), ..Rotation::default() };
+        let mut recorder =
+            Recorder::create(&path, rotation, interfaces.clone(), Timestamp(0)).unwrap();
+        interfaces.add(ethernet("eth1"));
+        recorder.learn(&interfaces);
+        for id in [1, 0, 1] {
+            let head = PacketHead {
+                at: Timestamp(0),
+                interface: InterfaceId(id),
+                link: LinkType::ETHERNET,
+                frame: Frame::default(),
+                wire_len: 100_000,
+                bytes: 0..100_000,
+            };
+            let batch = Batch { buffer: vec![0; 100_000], packets: vec![head], ..Batch::default() };
+            recorder.batch(&batch).unwrap();
+        }
+        recorder.finish(Timestamp(0)).unwrap();
+        let names = |name: &str| {
+            let mut source = FileSource::open(&folder.path().join(name)).unwrap();
+            while source.fill(&mut Batch::default()).unwrap() != Fill::End {}
+            let names = source.interfaces().iter().map(|(_, known)| known.name.clone());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(names("x1"), ["eth1"]);
+        assert_eq!(names("x2"), ["eth1", "eth0"]);
+        assert_eq!(names("x3"), ["eth1", "eth0"]);
     }
 }

@@ -27,7 +27,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub struct Tap {
     /// The interface of the capture.
     pub interface: InterfaceId,
-    /// The interface index within a cooked capture of all interfaces (SLL2), 0 otherwise.
+    /// The interface index within a cooked capture of all interfaces (SLL2), 0 otherwise, and where
+    /// the interface is one of them.
     pub index: u32,
     /// The VLANs around the packets.
     pub vlans: Vlans,
@@ -197,6 +198,8 @@ pub struct Decoder {
     named: Vec<(NamedPoint, Option<TapId>)>,
     /// The interfaces so far, where points are named: their names, and those of their captures.
     interfaces: Vec<(String, Option<String>)>,
+    /// Of each interface so far, whether it is one of those that were captured together.
+    of_any: Vec<bool>,
     last_spot: Option<Spot>,
     /// The last one of a tap without VLANs and tunnels, as nearly all are.
     last_plain: Option<(InterfaceId, u32, Spot)>,
@@ -279,6 +282,8 @@ impl Decoder {
 
     /// Learns the names of the interfaces whose packets come next.
     pub fn name_interfaces(&mut self, interfaces: &Interfaces) {
+        let new = interfaces.iter().skip(self.of_any.len());
+        self.of_any.extend(new.map(|(_, interface)| interface.of_any.is_some()));
         if !self.named.is_empty() {
             let known = self.interfaces.len();
             let new = interfaces.iter().skip(known);
@@ -386,8 +391,10 @@ impl Decoder {
             }
             LinkType::LINUX_SLL => cooked(14, 16),
             LinkType::LINUX_SLL2 => {
-                let index = bytes.get(4..8).and_then(|index| index.try_into().ok());
-                self.around.tap.index = index.map_or(0, u32::from_be_bytes);
+                if self.of_any.get(usize::from(head.interface.0)) != Some(&true) {
+                    let index = bytes.get(4..8).and_then(|index| index.try_into().ok());
+                    self.around.tap.index = index.map_or(0, u32::from_be_bytes);
+                }
                 cooked(0, 20)
             }
             LinkType::NULL | LinkType::LOOP => bytes.get(4..).map(|ip| (ANY_IP, ip)),

@@ -22,6 +22,16 @@ pub struct Interface {
     pub given: Option<String>,
     /// The longest packet that was kept whole, 0 without a limit.
     pub snaplen: u32,
+    /// The interface for all interfaces ([`ANY`]) on which it was captured. Where it is so, cooked
+    /// packets that name an interface by number all name this one.
+    pub of_any: Option<InterfaceId>,
+}
+
+impl Interface {
+    /// Whether it stands for all interfaces of a host, each packet naming its own by number.
+    pub fn is_any(&self) -> bool {
+        self.link == LinkType::LINUX_SLL2 && self.given.as_deref() == Some(ANY)
+    }
 }
 
 /// All interfaces of a source, in order of first appearance.
@@ -88,5 +98,7 @@ impl fmt::Display for Interface {
     }
 }
 
+/// What libpcap calls all interfaces of a host together.
+pub const ANY: &str = "any";
 /// How many names are compared with a new one.
-const LOOKED_AT: usize = 1_000;
+pub(super) const LOOKED_AT: usize = 1_000;

@@ -48,6 +48,7 @@ impl MemorySource {
                 index: u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX),
                 given: Some(interface.to_owned()),
                 snaplen: 0,
+                of_any: None,
             })
         });
         let Some(interface) = id else { return self };

@@ -307,6 +307,8 @@ impl MergedSource {
             let known = file.known.get(&place).filter(same).map(|known| known.id);
             let id = known.or_else(|| {
                 let mut interface = local.clone();
+                let any = local.of_any.and_then(|any| reader.ids.get(usize::from(any.0)));
+                interface.of_any = any.copied().flatten();
                 if several {
                     interface.name = self.interfaces.name_among(&file.path, local);
                 }

@@ -238,6 +238,7 @@ impl Records {
             index: 0,
             given: None,
             snaplen: self.header.snaplen,
+            of_any: None,
         })
     }
 

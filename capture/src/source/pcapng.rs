@@ -42,6 +42,8 @@ struct Described {
     dropped: u64,
     /// When that was said.
     counted: Option<Timestamp>,
+    /// Whether it stands for all interfaces of a host.
+    is_any: bool,
 }
 
 /// How the time stamps of an interface are to be read.
@@ -349,7 +351,9 @@ impl Blocks {
         let link = LinkType(u16::try_from(link).unwrap_or_default());
         let index = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
         let snaplen = u32_at(block, 12, self.big_endian).unwrap_or_default();
-        let id = out.add_interface(Interface {
+        let mut known = self.interfaces.iter();
+        let any = known.find(|known| known.is_any && known.link == link).and_then(|any| any.id);
+        let mut interface = Interface {
             name: String::new(),
             link,
             file: FileId(0),
@@ -357,7 +361,12 @@ impl Blocks {
             index,
             given: options.name,
             snaplen,
-        });
+            of_any: None,
+        };
+        let is_any = interface.is_any();
+        // As `crate::savefile` writes it.
+        interface.of_any = any.filter(|_| !is_any && interface.given.is_some());
+        let id = out.add_interface(interface);
         if self.interfaces.len() < SECTION_INTERFACES {
             self.interfaces.push(Described {
                 id,
@@ -369,6 +378,7 @@ impl Blocks {
                 },
                 dropped: 0,
                 counted: None,
+                is_any,
             });
         }
     }

@@ -1,6 +1,7 @@
 //! What is written can be read again.
 
 use crate::written::{Read, read, write};
+use wirespan_capture::decode::{Decoder, Tap};
 use wirespan_capture::packet::{
     Batch, FileId, Frame, InterfaceId, LinkType, Loss, PacketHead, Timestamp,
 };
@@ -18,6 +19,7 @@ fn eth(name: &str, snaplen: u32) -> Interface {
         index: 0,
         given: None,
         snaplen,
+        of_any: None,
     }
 }
 
@@ -56,6 +58,74 @@ fn packets_and_interfaces_come_back() {
     ];
     assert_eq!(packets, expected);
     assert_eq!((report.interfaces.len(), report.damaged, report.until), (2, 0, Some(end)));
+}
+
+/// The names of the taps in a file, in order of first appearance, and of the interfaces that were
+/// captured together.
+fn taps(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut source = FileSource::open(&write(folder.path(), "x", bytes)).unwrap();
+    let mut decoder = Decoder::default();
+    let mut batch = Batch::default();
+    while source.fill(&mut batch).unwrap() != Fill::End {
+        decoder.name_interfaces(source.interfaces());
+        for head in &batch.packets {
+            assert!(decoder.decode(&batch.buffer, head).is_some());
+        }
+    }
+    let interfaces = source.interfaces();
+    let name = |tap: &Tap| tap.name(&interfaces.get(tap.interface).unwrap().name);
+    let together = interfaces.iter().filter(|(_, known)| {
+        known.of_any.is_some_and(|any| interfaces.get(any).unwrap().name == "any")
+    });
+    let together = together.map(|(_, known)| known.name.clone()).collect();
+    (decoder.taps().iter().map(name).collect(), together)
+}
+
+/// UDP in a cooked packet of the second version, on the interface of this number.
+fn cooked(index: u8) -> Vec<u8> {
+    let cooked = [8, 0, 0, 0, 0, 0, 0, index, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0];
+    let ip = [69, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+    [cooked.as_slice(), &ip, &[4, 0, 0, 53, 0, 8, 0, 0]].concat()
+}
+
+#[test]
+fn interfaces_that_were_captured_together_keep_their_names() {
+    let link = LinkType::LINUX_SLL2;
+    let any = Interface { link, ..eth("any", 0) };
+    let part = |name: &str| Interface {
+        of_any: Some(InterfaceId(0)),
+        name: name.to_owned(),
+        ..any.clone()
+    };
+    let (lo, eth0, gone) = (part("lo"), part("eth0"), part("any%7"));
+    let packets =
+        [(4, &eth0, 2), (9, &lo, 1), (0, &any, 8), (3, &gone, 7), (4, &eth0, 6), (0, &any, 5)];
+    let mut file = Savefile::new(Vec::new(), "test").unwrap();
+    for (id, interface, index) in packets {
+        let bytes = cooked(index);
+        file.packet(&head(1, id, link, 48), &bytes, interface, "", &[]).unwrap();
+    }
+    assert_eq!(file.described(), [0, 4, 9, 3].map(InterfaceId));
+    let (names, together) = taps(&file.finish(Timestamp(2)).unwrap());
+    // What has no interface of its own stands on that of all.
+    assert_eq!(names, ["eth0", "lo", "any%8", "any%7", "any%5"]);
+    assert_eq!(together, ["eth0", "lo", "any%7"]);
+}
+
+#[test]
+fn an_interface_that_holds_several_has_their_numbers_in_its_taps() {
+    let link = LinkType::LINUX_SLL2;
+    for name in ["any", "any.pcap", "eth0"] {
+        let interface = Interface { link, ..eth(name, 0) };
+        let mut file = Savefile::new(Vec::new(), "test").unwrap();
+        for index in [2, 1] {
+            file.packet(&head(1, 0, link, 48), &cooked(index), &interface, "", &[]).unwrap();
+        }
+        let (names, together) = taps(&file.finish(Timestamp(2)).unwrap());
+        assert_eq!(names, [format!("{name}%2"), format!("{name}%1")]);
+        assert_eq!(together, [""; 0]);
+    }
 }
 
 #[test]

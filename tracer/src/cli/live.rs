@@ -216,7 +216,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     confinement.connects(showing.sends_to());
     let (applied, asking) = match args.capture.proc.as_os_str() == "none" {
         true => (confinement.apply()?, None),
-        false => confinement.apply_beside(|| args.asking(&source))?,
+        false => confinement.apply_beside(|| args.asking())?,
     };
     if args.output.verbose > 0 {
         complain(&format!("wirespan: rights: {applied}"));
@@ -313,7 +313,7 @@ impl LiveArgs {
     }
 
     /// Starts who asks which process has which socket; without a list of them, none is known.
-    fn asking(&self, source: &LiveSource) -> Option<Asking> {
+    fn asking(&self) -> Option<Asking> {
         let CaptureArgs { proc, netns, .. } = &self.capture;
         let watch = match processes::Watch::start(proc) {
             Ok(watch) => watch,
@@ -324,9 +324,7 @@ impl LiveArgs {
         };
         let mut asking = Asking::new(watch);
         if let Some(number) = namespace::number(netns.as_deref()) {
-            for (id, _) in source.interfaces().iter() {
-                asking.within(id, number);
-            }
+            asking.within_one(number);
         }
         Some(asking)
     }
@@ -573,7 +571,10 @@ impl Surroundings for Here {
         self.asking.as_mut()
     }
 
-    fn used(&mut self, batch: &Batch, _interfaces: &Interfaces) {
+    fn used(&mut self, batch: &Batch, interfaces: &Interfaces) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.learn(interfaces);
+        }
         self.record(batch);
     }
 

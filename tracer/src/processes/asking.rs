@@ -32,6 +32,8 @@ pub struct Asking {
     /// The first segment of each network in this batch.
     carriers: SmallVec<[Place; 4]>,
     namespaces: HashMap<InterfaceId, u64, FixedState>,
+    /// The namespace of all other interfaces.
+    namespace: Option<u64>,
     strangers: bool,
     /// How long answers are waited for.
     moment: Duration,
@@ -84,6 +86,7 @@ impl Asking {
             told: HashMap::with_hasher(FixedState::default()),
             carriers: SmallVec::new(),
             namespaces: HashMap::with_hasher(FixedState::default()),
+            namespace: None,
             strangers: false,
             moment: MOMENT,
             impatient: 0,
@@ -101,6 +104,12 @@ impl Asking {
     /// they are.
     pub fn within(&mut self, interface: InterfaceId, namespace: u64) {
         self.namespaces.insert(interface, namespace);
+    }
+
+    /// Says in which network namespace all interfaces are of which it is not said, those that are
+    /// met later among them.
+    pub fn within_one(&mut self, namespace: u64) {
+        self.namespace = Some(namespace);
     }
 
     /// What looking has come to so far.
@@ -138,7 +147,7 @@ impl Asking {
             self.strangers = true;
             return;
         }
-        let namespace = self.namespaces.get(&interface).copied();
+        let namespace = self.namespaces.get(&interface).copied().or(self.namespace);
         let datagrams = matches!(segment.header, Header::Udp);
         self.number += 1;
         self.questions.push((self.number, Ends { datagrams, ends, namespace }));

@@ -11,6 +11,7 @@
 //!  eth1 ─ ring ─┘
 //! ```
 
+mod names;
 mod ring;
 mod socket;
 pub mod clock;
@@ -18,9 +19,10 @@ pub mod devices;
 pub mod namespace;
 
 use self::clock::now;
-use self::ring::{ANY, Back, Drained, Ring, State};
+use self::names::Names;
+use self::ring::{Back, Drained, Ring, State};
 use crate::packet::{Batch, FileId, InterfaceId, LinkType, Loss, PacketHead, Timestamp};
-use crate::source::interfaces::{Interface, Interfaces};
+use crate::source::interfaces::{ANY, Interface, Interfaces};
 use crate::source::{Fill, PacketSource};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rayon::prelude::*;
@@ -204,6 +206,8 @@ impl Status {
 pub struct LiveSource {
     rings: Vec<Ring>,
     interfaces: Interfaces,
+    /// The interfaces that packets of [`ANY`] name.
+    names: Names,
     stop: Arc<AtomicBool>,
     status: Status,
     /// Packets of several rings that older ones could still come before.
@@ -246,6 +250,7 @@ impl LiveSource {
                 index: u32::from(id.0),
                 given: Some(name.clone()),
                 snaplen: options.snaplen.cast_unsigned(),
+                of_any: None,
             });
             rings.extend(group);
         }
@@ -268,6 +273,7 @@ impl LiveSource {
         Ok(Self {
             waiting: rings.iter().map(|_| Batch::default()).collect(),
             rings,
+            names: Names::default(),
             complete: Timestamp(i64::MAX),
             interfaces,
             stop: Arc::default(),
@@ -289,11 +295,6 @@ impl LiveSource {
     /// What the source says of itself while it runs.
     pub fn status(&self) -> Status {
         self.status.clone()
-    }
-
-    /// Names of the interfaces that packets of the pseudo-interface `any` name by number.
-    pub fn name_of(&self, index: u32) -> Option<String> {
-        self.rings.first().and_then(|ring| socket::name_of(ring.socket(), index))
     }
 
     /// Takes what is in the rings; whether there was anything.
@@ -444,6 +445,12 @@ impl PacketSource for LiveSource {
             // Where more comes all the time, what comes after the stop must not keep it from
             // ending.
             taken = !batch.packets.is_empty();
+        }
+        if let [ring, ..] = self.rings.as_slice()
+            && ring.link == LinkType::LINUX_SLL2
+        {
+            let name = |index| socket::name_of(ring.socket(), index);
+            self.names.tell_apart(batch, &mut self.interfaces, name);
         }
         for packet in &mut batch.packets {
             self.frames += 1;

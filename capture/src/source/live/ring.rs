@@ -3,6 +3,7 @@
 
 use super::{LiveError, Options, socket};
 use crate::packet::{Batch, Frame, InterfaceId, LinkType, PacketHead, Timestamp};
+use crate::source::interfaces::ANY;
 use pcap::{Active, Capture, Linktype, Precision};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -221,8 +222,6 @@ fn link_type(data_link: i32) -> LinkType {
     }
 }
 
-/// The name that stands for all interfaces.
-pub(super) const ANY: &str = "any";
 /// Milliseconds after which the kernel hands over a block that is not full.
 pub(super) const TIMEOUT_MS: i32 = 40;
 const IMMEDIATE_MS: i32 = 1;
