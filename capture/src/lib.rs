@@ -6,10 +6,10 @@
 
 pub mod owner;
 pub mod packet;
+pub mod filter;
 pub mod source;
 pub mod overwrite;
 pub mod savefile;
-pub mod filter;
 pub mod counters;
 pub mod stream;
 pub mod fragment;

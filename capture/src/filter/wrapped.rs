@@ -265,11 +265,15 @@ impl Probe {
         let inside = Filter::compile(expression, LinkType::ETHERNET).ok()?;
         let wrapped = Wrapped::of(expression, inside)?;
         let unknown = Tunnel::ALL.iter().filter(|tunnel| !wrapped.known.contains(tunnel));
-        // `vlan` comes last, as it changes what stands behind it.
+        // `vlan` comes last, as it changes what stands behind it. Cooked packets have no such word,
+        // but a number where other tags follow on the one that the kernel takes off.
+        let compiles = |piece: &&str| Filter::compile(piece, link).is_ok();
+        let vlan = [Shift::Vlan.word(), Shift::Vlan.whole()].into_iter().find(compiles);
         let pieces = unknown
             .map(|tunnel| tunnel.whole())
-            .chain([Shift::Mpls.whole(), Shift::Pppoe.whole(), Shift::Vlan.word()])
-            .filter(|piece| Filter::compile(piece, link).is_ok());
+            .chain([Shift::Mpls.whole(), Shift::Pppoe.whole()])
+            .filter(compiles)
+            .chain(vlan);
         let pieces: Vec<&str> = pieces.collect();
         let expression = format!("not ({}) and ({})", wrapped.expression, pieces.join(" or "));
         Filter::compile(&expression, link).ok()?;

@@ -257,6 +257,8 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
         summary.from = here.first.map(|at| at.0);
         summary.to = here.last.map(|at| at.0);
         summary.captured = status.counted().into_iter().map(Captured::from).collect();
+        let lost = source.left_out().into_iter();
+        summary.remarks.extend(lost.map(|loss| format!("filter: {loss}")));
         outcomes
     };
     let exit = showing.run(protocols, run, why_nothing)?;

@@ -12,6 +12,7 @@
 //! ```
 
 mod names;
+mod probes;
 mod ring;
 mod socket;
 pub mod clock;
@@ -20,7 +21,9 @@ pub mod namespace;
 
 use self::clock::now;
 use self::names::Names;
+use self::probes::Probes;
 use self::ring::{Back, Drained, Ring, State};
+use crate::filter::wrapped::Loss as Lost;
 use crate::packet::{Batch, FileId, InterfaceId, LinkType, Loss, PacketHead, Timestamp};
 use crate::source::interfaces::{ANY, Interface, Interfaces};
 use crate::source::{Fill, PacketSource};
@@ -205,6 +208,7 @@ impl Status {
 /// The packets of network interfaces.
 pub struct LiveSource {
     rings: Vec<Ring>,
+    probes: Probes,
     interfaces: Interfaces,
     /// The interfaces that packets of [`ANY`] name.
     names: Names,
@@ -272,6 +276,7 @@ impl LiveSource {
         }
         Ok(Self {
             waiting: rings.iter().map(|_| Batch::default()).collect(),
+            probes: Probes::open(options, now),
             rings,
             names: Names::default(),
             complete: Timestamp(i64::MAX),
@@ -295,6 +300,11 @@ impl LiveSource {
     /// What the source says of itself while it runs.
     pub fn status(&self) -> Status {
         self.status.clone()
+    }
+
+    /// Looks once more at what the filter leaves out, and says what it loses, if that was not said.
+    pub fn left_out(&mut self) -> Vec<Lost> {
+        self.probes.conclude()
     }
 
     /// Takes what is in the rings; whether there was anything.
@@ -376,6 +386,9 @@ impl LiveSource {
     /// Asks the kernel for its counts, and looks for interfaces that are back, each in its time.
     fn look_around(&mut self, now: Timestamp) {
         let begun = self.asked;
+        for loss in self.probes.look(now) {
+            self.status.lock().news.push(format!("warning: filter: {loss}"));
+        }
         if now.0 - begun.0 >= COUNT_EVERY || self.stopped.is_some() {
             self.asked = now;
             for ring in &mut self.rings {

@@ -214,7 +214,7 @@ impl Ring {
 }
 
 /// The number that files have for what libpcap calls so: see its `pcap-common.c`.
-fn link_type(data_link: i32) -> LinkType {
+pub(super) fn link_type(data_link: i32) -> LinkType {
     match u16::try_from(data_link) {
         Ok(12 | 14) => LinkType::RAW,
         Ok(same) => LinkType(same),
