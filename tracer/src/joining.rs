@@ -69,6 +69,8 @@ pub struct Joining<'a> {
 pub struct Outcomes {
     /// All counts.
     pub summary: Summary,
+    /// What packet time had reached in the end.
+    pub reached: Timestamp,
     /// Whether reading was stopped before the end.
     pub stopped: bool,
     /// What the source said, if it failed in the midst.

@@ -113,7 +113,8 @@ pub fn run(
         if present.is_small() {
             // Waking other threads would cost more than they could do, and somebody waits.
             behind.join(&mut joining);
-            spare = std::mem::take(&mut behind).events;
+            spare.append(&mut behind.events);
+            behind = Told::default();
             let mut told = present.pass(&mut shards, &mut spare);
             told.join(&mut joining);
             spare = told.events;
@@ -169,7 +170,8 @@ pub fn run(
     (summary.point_list, summary.apart) = (points.list, points.apart);
     summary.remarks.extend(points.remarks);
     summary.remarks.extend(reader.clocks_apart());
-    Outcomes { summary, stopped: reader.stopped, source_error: reader.error, sink_error }
+    let reached = reader.decoder.now();
+    Outcomes { summary, reached, stopped: reader.stopped, source_error: reader.error, sink_error }
 }
 
 /// What all stages have done so far.

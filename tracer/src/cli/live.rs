@@ -250,7 +250,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     let run = |sink: &mut (dyn SpanSink + Send)| {
         let mut counted = Counted { source: &mut source, left: args.capture.count };
         let mut outcomes = pool.install(|| pipeline::run(&mut counted, &mut here, &config, sink));
-        here.conclude();
+        here.conclude(outcomes.reached);
         let summary = &mut outcomes.summary;
         summary.tap_names = here.names.taps();
         summary.taps = summary.tap_names.len();
@@ -295,6 +295,7 @@ impl LiveArgs {
             ring_bytes: self.capture.buffer_size.unwrap_or(RING_BYTES),
             workers: self.capture.workers,
             immediate: self.capture.immediate,
+            elsewhere: self.capture.netns.is_some(),
             direction: match self.capture.direction {
                 Way::In => Some(Direction::In),
                 Way::Out => Some(Direction::Out),
@@ -538,12 +539,12 @@ impl Here {
         }
     }
 
-    fn conclude(&mut self) {
+    fn conclude(&mut self, reached: Timestamp) {
         self.tell_news();
         self.watch.end(self.completed(Vitals::default()));
         self.tell_unseen();
         let Some(recorder) = self.recorder.take() else { return };
-        match recorder.finish(self.last.unwrap_or_default()) {
+        match recorder.finish(reached) {
             Ok(recorded) if !self.quiet => {
                 let s = if recorded.packets == 1 { "" } else { "s" };
                 let files = match recorded.files {

@@ -160,7 +160,7 @@ impl Spans {
         summary.damage.clone_from(&self.damage);
         summary.from = self.extent.map(|(from, _)| from.0);
         summary.to = self.extent.map(|(_, to)| to.0);
-        Outcomes { summary, stopped, source_error, sink_error }
+        Outcomes { summary, reached: Timestamp::default(), stopped, source_error, sink_error }
     }
 
     /// How many events there are: two of most spans.

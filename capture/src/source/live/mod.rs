@@ -14,17 +14,19 @@
 mod names;
 mod probes;
 mod ring;
+mod merge;
 mod socket;
 pub mod clock;
 pub mod devices;
 pub mod namespace;
 
-use self::clock::now;
+use self::clock::{now, ticks};
+use self::merge::{Merge, Standing};
 use self::names::Names;
 use self::probes::Probes;
 use self::ring::{Back, Drained, Ring, State};
 use crate::filter::wrapped::Loss as Lost;
-use crate::packet::{Batch, FileId, InterfaceId, LinkType, Loss, PacketHead, Timestamp};
+use crate::packet::{Batch, FileId, InterfaceId, LinkType, Loss, Timestamp};
 use crate::source::interfaces::{ANY, Interface, Interfaces};
 use crate::source::{Fill, PacketSource};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -52,6 +54,8 @@ pub struct Options {
     pub immediate: bool,
     /// Only packets that come, or that go.
     pub direction: Option<Direction>,
+    /// Whether the interfaces are those of another network namespace than the process is in.
+    pub elsewhere: bool,
 }
 
 impl Default for Options {
@@ -65,6 +69,7 @@ impl Default for Options {
             workers: 1,
             immediate: false,
             direction: None,
+            elsewhere: false,
         }
     }
 }
@@ -214,15 +219,13 @@ pub struct LiveSource {
     names: Names,
     stop: Arc<AtomicBool>,
     status: Status,
-    /// Packets of several rings that older ones could still come before.
-    waiting: Vec<Batch>,
-    /// What was captured up to this moment has been given.
-    complete: Timestamp,
+    /// Packets of several rings, until none can give an older one.
+    merge: Merge,
     frames: u64,
     /// When the kernel was last asked for its counts.
-    asked: Timestamp,
+    asked: (Timestamp, i64),
     /// When interfaces that are down were last looked for.
-    looked: Timestamp,
+    looked: i64,
     losses: Vec<Loss>,
     /// The latest moment that was told as idle, or that a packet had.
     told: Timestamp,
@@ -275,17 +278,16 @@ impl LiveSource {
             }
         }
         Ok(Self {
-            waiting: rings.iter().map(|_| Batch::default()).collect(),
+            merge: Merge::of(rings.len()),
             probes: Probes::open(options, now),
             rings,
             names: Names::default(),
-            complete: Timestamp(i64::MAX),
             interfaces,
             stop: Arc::default(),
             status,
             frames: 0,
-            asked: now,
-            looked: now,
+            asked: (now, ticks()),
+            looked: ticks(),
             losses: Vec::new(),
             told: Timestamp(i64::MIN),
             stopped: None,
@@ -327,51 +329,26 @@ impl LiveSource {
     /// Takes what is in several rings, and gives what nothing older can come before.
     fn merge(&mut self, at: Timestamp, batch: &mut Batch) {
         let room = BATCH_BYTES / self.rings.len() + 1;
-        let drained: Vec<Option<Drained>> = self
+        let standings: Vec<Standing> = self
             .rings
             .par_iter_mut()
-            .zip(self.waiting.par_iter_mut())
-            .map(|(ring, waiting)| (waiting.buffer.len() < room).then(|| ring.drain(waiting, room)))
+            .zip(self.merge.waiting.par_iter_mut())
+            .map(|(ring, waiting)| {
+                let has_room = waiting.buffer.len() < room;
+                let drained = has_room.then(|| ring.drain(waiting, room));
+                Standing { drained, newest: ring.newest }
+            })
             .collect();
-        // What was captured before this moment has been read from all rings.
-        let mut complete = Timestamp(i64::MAX);
         let mut lag = 0;
-        for (ring, drained) in self.rings.iter().zip(drained) {
+        for (ring, Standing { drained, newest }) in self.rings.iter_mut().zip(&standings) {
             match drained {
-                Some(Drained::All) => complete = complete.min(at.plus(-SLACK)),
                 Some(Drained::WentDown) => went_down(&self.status, ring),
-                Some(Drained::Some) => {
-                    complete = complete.min(ring.newest);
-                    lag = at.0.saturating_sub(ring.newest.0).max(lag);
-                }
-                None => complete = complete.min(ring.newest),
-                // Nothing comes from it now.
-                Some(Drained::Down) => {}
+                Some(Drained::Some) | None => lag = at.0.saturating_sub(newest.0).max(lag),
+                Some(Drained::All | Drained::Down) => {}
             }
         }
         self.status.lock().lag = lag;
-        if self.stopped.is_some() {
-            complete = Timestamp(i64::MAX);
-        }
-        self.complete = complete;
-        let mut order: Vec<(Timestamp, u16, u32)> = Vec::new();
-        for (ring, waiting) in (0..=u16::MAX).zip(&self.waiting) {
-            // Packets of a ring are in order but for those of different processors.
-            let ready = waiting.packets.iter().zip(0..).filter(|(head, _)| head.at <= complete);
-            order.extend(ready.map(|(head, place)| (head.at, ring, place)));
-        }
-        order.sort_unstable();
-        for (_, ring, place) in order {
-            let Some(waiting) = self.waiting.get(usize::from(ring)) else { continue };
-            let Some(head) = waiting.packets.get(place as usize) else { continue };
-            let start = batch.buffer.len();
-            batch.buffer.extend_from_slice(waiting.bytes(head));
-            let bytes = start..batch.buffer.len();
-            batch.packets.push(PacketHead { bytes, ..head.clone() });
-        }
-        for waiting in &mut self.waiting {
-            keep_later(waiting, complete);
-        }
+        self.merge.give(at, &standings, self.stopped.is_some(), batch);
     }
 
     /// Waits until a ring has something, for no longer than [`WAIT_MS`].
@@ -385,14 +362,20 @@ impl LiveSource {
 
     /// Asks the kernel for its counts, and looks for interfaces that are back, each in its time.
     fn look_around(&mut self, now: Timestamp) {
-        let begun = self.asked;
+        let (begun, begun_ticks) = self.asked;
+        let ticks = ticks();
         for loss in self.probes.look(now) {
             self.status.lock().news.push(format!("warning: filter: {loss}"));
         }
-        if now.0 - begun.0 >= COUNT_EVERY || self.stopped.is_some() {
-            self.asked = now;
+        if ticks - begun_ticks >= COUNT_EVERY || self.stopped.is_some() {
+            self.asked = (now, ticks);
+            let mut before = None;
             for ring in &mut self.rings {
-                let [received, dropped, by_interface] = ring.count();
+                let [received, dropped, mut by_interface] = ring.count();
+                // Each ring of an interface is told all that the interface dropped.
+                if before.replace(ring.interface) == Some(ring.interface) {
+                    by_interface = 0;
+                }
                 let mut told = self.status.lock();
                 if let Some(counted) = told.counted.get_mut(usize::from(ring.interface.0)) {
                     counted.received += received;
@@ -403,26 +386,27 @@ impl LiveSource {
                 if dropped > 0 {
                     // Up to the count, and not to when this call began: it may have waited since.
                     self.losses.push(Loss {
-                        from: begun,
-                        to: self::now(),
+                        from: begun.min(now),
+                        to: self::now().max(begun),
                         interface: Some(ring.interface),
                         packets: dropped,
                     });
                 }
             }
         }
-        if now.0 - self.looked.0 < LOOK_EVERY {
+        if ticks - self.looked < LOOK_EVERY {
             return;
         }
-        self.looked = now;
+        self.looked = ticks;
         for ring in self.rings.iter_mut().filter(|ring| ring.state == State::Up) {
             if ring.is_down() {
                 ring.state = State::Down;
+                ring.fault = None;
                 went_down(&self.status, ring);
             }
         }
         for ring in self.rings.iter_mut().filter(|ring| ring.state == State::Down) {
-            match ring.come_back() {
+            match ring.come_back(ticks) {
                 Back::No => {}
                 Back::Yes => self.status.lock().tell(ring, true, "is up"),
                 Back::Never => {
@@ -479,7 +463,7 @@ impl PacketSource for LiveSource {
                 return Err(io::Error::other("no interface is left to capture on"));
             }
             (false, None) => {
-                self.told = self.told.max(begun.plus(-SLACK).min(self.complete));
+                self.told = self.told.max(begun.plus(-SLACK).min(self.merge.complete));
                 Fill::Idle(self.told)
             }
         })
@@ -519,7 +503,12 @@ fn share(group: &[Ring], id: InterfaceId) -> Result<(), LiveError> {
 }
 
 fn went_down(status: &Status, ring: &Ring) {
-    status.lock().tell(ring, false, "went down; waiting until it is up");
+    match &ring.fault {
+        None => status.lock().tell(ring, false, "went down; waiting until it is up"),
+        Some(fault) => {
+            status.lock().tell(ring, false, &format!("gives no packets ({fault}); trying on"))
+        }
+    }
 }
 
 impl Told {
@@ -530,19 +519,6 @@ impl Told {
             counted.up = up;
             self.news.push(format!("{} {news}", ring.name()));
         }
-    }
-}
-
-/// Leaves in a batch what is later than this moment.
-fn keep_later(batch: &mut Batch, moment: Timestamp) {
-    batch.packets.retain(|packet| packet.at > moment);
-    let Some(first) = batch.packets.iter().map(|packet| packet.bytes.start).min() else {
-        return batch.clear();
-    };
-    batch.buffer.drain(..first);
-    for packet in &mut batch.packets {
-        packet.bytes.start -= first;
-        packet.bytes.end -= first;
     }
 }
 

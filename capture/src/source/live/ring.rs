@@ -19,6 +19,14 @@ pub(super) struct Ring {
     /// Whether it shares the packets of its interface with others.
     shared: bool,
     pub(super) state: State,
+    /// What libpcap said where the interface is up and yet gives no packets.
+    pub(super) fault: Option<String>,
+    /// How long is waited after such a fault, and until when, in ticks.
+    pause: i64,
+    until: i64,
+    /// Whether what the interface itself dropped can be told: the kernel's list is that of the
+    /// namespace that the process is in.
+    here: bool,
     /// What libpcap counted when it was last asked: packets, dropped by the kernel, by the
     /// interface. They are 32 bits wide and start anew at the end of them.
     counted: [u32; 3],
@@ -103,6 +111,10 @@ impl Ring {
             promiscuous,
             shared: options.workers > 1,
             state: State::Up,
+            fault: None,
+            pause: PAUSE,
+            until: 0,
+            here: !options.elsewhere,
             counted: [0; 3],
             since: Timestamp(i64::MAX),
             newest: Timestamp(i64::MIN),
@@ -158,13 +170,17 @@ impl Ring {
             });
             match read {
                 Ok(0) => return Drained::All,
-                Ok(_) => {}
+                Ok(_) => self.pause = PAUSE,
                 // The socket stays, and with it what lies in the ring.
-                Err(_) => {
+                Err(error) => {
                     if self.state != State::Up {
                         return Drained::Down;
                     }
                     self.state = State::Down;
+                    self.fault = self.is_there().then(|| match error {
+                        pcap::Error::PcapError(reason) => reason,
+                        other => other.to_string(),
+                    });
                     return Drained::WentDown;
                 }
             }
@@ -176,8 +192,23 @@ impl Ring {
         self.name != ANY && socket::is_up(self.socket(), &self.name) == Some(false)
     }
 
-    /// Looks whether the interface is back; binds to the one that now has its name.
-    pub(super) fn come_back(&mut self) -> Back {
+    /// Whether the interface is up, and the one that the socket is bound to.
+    fn is_there(&self) -> bool {
+        self.name == ANY
+            || socket::index_of(self.socket(), &self.name) == self.index
+                && socket::is_up(self.socket(), &self.name) == Some(true)
+    }
+
+    /// Looks at this moment, in ticks, whether the interface is back; binds to the one that now has its name.
+    pub(super) fn come_back(&mut self, ticks: i64) -> Back {
+        if ticks < self.until {
+            return Back::No;
+        }
+        if self.fault.is_some() {
+            // What goes wrong at once again is tried ever more seldom.
+            self.until = ticks.saturating_add(self.pause);
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
         let socket = self.handle.as_fd();
         if self.name != ANY {
             let index = socket::index_of(socket, &self.name);
@@ -209,6 +240,12 @@ impl Ring {
         for (place, (now, before)) in since.iter_mut().zip(now.into_iter().zip(before)) {
             *place = u64::from(now.wrapping_sub(before));
         }
+        // This one is no counter of the socket's: it is gone with the interface, or where the list
+        // cannot be read any more.
+        let [.., by_interface] = &mut since;
+        if !self.here || now[2] < before[2] {
+            *by_interface = 0;
+        }
         since
     }
 }
@@ -225,5 +262,8 @@ pub(super) fn link_type(data_link: i32) -> LinkType {
 /// Milliseconds after which the kernel hands over a block that is not full.
 pub(super) const TIMEOUT_MS: i32 = 40;
 const IMMEDIATE_MS: i32 = 1;
+/// Nanoseconds after a fault until packets are asked for again, at first and at most.
+const PAUSE: i64 = 250_000_000;
+const LONGEST_PAUSE: i64 = 60_000_000_000;
 /// Packets that libpcap gives in one go.
 const AT_A_TIME: usize = 256;
