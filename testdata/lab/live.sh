@@ -185,15 +185,21 @@ agree() {
   capture cli live -i eth0 -w "$run/w/whole.pcapng"
   capture cli sizes -i eth0 -w "$run/w/sizes.pcapng" -C 1
   capture cli seconds -i eth0 -w "$run/w/seconds-%H%M%S.pcapng" -G 1
+  capture cli rings -i eth0 -w "$run/w/rings.pcapng" --workers 2
   load cli $http $redis --count 5000
   load cli $http $redis --seconds 3 --pause 0.01 --first 10000 --seed 2
-  for name in live sizes seconds; do stop $name; done
+  # A call that nobody answers, and then silence: what is read tells of it, too.
+  inside cli ip neigh replace 10.93.0.77 lladdr 02:00:00:00:00:77 dev eth0
+  inside cli timeout 0.5 bash -c '</dev/tcp/10.93.0.77/81' 2>/dev/null || true
+  sleep 13
+  for name in live sizes seconds rings; do stop $name; done
+  if ! grep -q '"unanswered"' "$run/live.ndjson"; then fail "nobody says that a call was not answered"; fi
   if [ "$(ls "$run"/w/sizes* | wc -l)" -lt 2 ] || [ "$(ls "$run"/w/seconds* | wc -l)" -lt 3 ]; then
     ls -l "$run/w" >&2
     fail "too few files: they were not rotated"
   fi
   compare same live.ndjson
-  for name in live:whole sizes:sizes seconds:seconds; do
+  for name in live:whole sizes:sizes seconds:seconds rings:rings; do
     # shellcheck disable=SC2086
     "$wirespan" read -q "$run/w/${name#*:}"* --format ndjson -o "$run/again.ndjson"
     compare lines "${name%:*}.ndjson" "$run/again.ndjson" -
