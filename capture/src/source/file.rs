@@ -51,7 +51,7 @@ pub struct FileSource {
     pace: Pace,
     /// Nothing came for a while.
     silent: bool,
-    /// Packets have come as they were captured, and then none came for a while.
+    /// Packets come as they are captured: for a while, or until none came for a while.
     is_live: bool,
     /// Whether it is said when nothing comes for a while.
     impatient: Arc<AtomicBool>,
@@ -271,6 +271,7 @@ impl PacketSource for FileSource {
         }
         if !self.regular {
             self.pace.came(batch, now());
+            self.is_live |= self.pace.is_kept();
         }
         if self.report.file != FileId(0) {
             for packet in &mut batch.packets {

@@ -37,15 +37,21 @@ impl Pace {
         self.last = Some((newest.at, now));
     }
 
-    /// What packet time has reached now that nothing comes, if packets come as they are captured.
-    pub(super) fn reached(&self, now: Timestamp) -> Option<Timestamp> {
-        let ((first, first_came), (last, last_came)) = (self.first?, self.last?);
-        let late = last_came.0.saturating_sub(last.0);
+    /// Whether packets have come for a while as they were captured.
+    pub(super) fn is_kept(&self) -> bool {
+        let (Some((first, first_came)), Some((last, last_came))) = (self.first, self.last) else {
+            return false;
+        };
         let passed = last_came.0.saturating_sub(first_came.0);
         let differs = passed.saturating_sub(last.0.saturating_sub(first.0)).saturating_abs();
-        let is_now = late.saturating_abs() < NEAR;
-        let keeps_pace = passed > LONG_ENOUGH && differs < passed / 10 + GATHERED;
-        if !is_now && !keeps_pace {
+        passed > LONG_ENOUGH && differs < passed / 10 + GATHERED
+    }
+
+    /// What packet time has reached now that nothing comes, if packets come as they are captured.
+    pub(super) fn reached(&self, now: Timestamp) -> Option<Timestamp> {
+        let (last, last_came) = self.last?;
+        let late = last_came.0.saturating_sub(last.0);
+        if late.saturating_abs() >= NEAR && !self.is_kept() {
             return None;
         }
         let [this, before] = self.latest;
@@ -88,6 +94,28 @@ mod tests {
             pace.came(&batch, at(*arrival));
         }
         assert_eq!(pace.reached(at(now)), expected.map(at));
+    }
+
+    #[test]
+    fn a_steady_capture_is_known_as_one() {
+        let steady = |step: i64| {
+            let mut pace = Pace::default();
+            for ms in (0..4_000).step_by(100) {
+                let head = PacketHead {
+                    at: Timestamp(1_000_000_000_000 + ms * step * 1_000_000),
+                    interface: InterfaceId(0),
+                    link: LinkType::ETHERNET,
+                    frame: Frame::default(),
+                    wire_len: 0,
+                    bytes: 0..0,
+                };
+                let batch = Batch { packets: vec![head], ..Batch::default() };
+                pace.came(&batch, Timestamp(1_000_000_000_000 + ms * 1_000_000));
+            }
+            pace.is_kept()
+        };
+        assert!(steady(1));
+        assert!(!steady(50));
     }
 
     #[test]
