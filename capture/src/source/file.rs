@@ -192,9 +192,13 @@ impl FileSource {
 
     /// Until when nothing came any more after the last packet, if that is known and was not told.
     fn silence(&self) -> Option<Timestamp> {
-        let until = self.report.until.filter(|_| !self.told_end)?;
-        let until = Some(until.plus(self.ahead.saturating_neg()));
+        let until = self.until().filter(|_| !self.told_end);
         until.filter(|until| self.report.last.is_some_and(|last| last < *until))
+    }
+
+    /// Until when was captured, as far as that is known.
+    pub(super) fn until(&self) -> Option<Timestamp> {
+        self.report.until.map(|until| until.plus(self.ahead.saturating_neg()))
     }
 
     fn walk(

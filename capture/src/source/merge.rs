@@ -42,6 +42,10 @@ pub struct MergedSource {
     progress: Progress,
     chunk: usize,
     open: usize,
+    /// The latest time of all packets.
+    last: Timestamp,
+    /// Until when was captured in the end, as files that were read to their ends say.
+    until: Option<Timestamp>,
 }
 
 struct File {
@@ -106,6 +110,8 @@ impl MergedSource {
             progress: Progress::new(total),
             chunk,
             open: 0,
+            last: Timestamp(i64::MIN),
+            until: None,
         };
         for (path, file) in paths.iter().zip(0..=u16::MAX) {
             merged.peek(path, FileId(file), paths.len() == 1)?;
@@ -389,6 +395,7 @@ impl MergedSource {
     }
 
     fn finish(&mut self, index: usize, reader: &Reader) {
+        self.until = self.until.max(reader.source.until());
         self.open -= 1;
         let Some(file) = self.files.get_mut(index) else { return };
         file.report = reader.report();
@@ -453,7 +460,21 @@ impl PacketSource for MergedSource {
             }
         }
         batch.owners.sort_by_key(|told| told.frame);
-        Ok(if self.due.is_empty() { Fill::End } else { Fill::More })
+        if let Some(last) = batch.packets.iter().map(|packet| packet.at).max() {
+            self.last = self.last.max(last);
+        }
+        if !self.due.is_empty() {
+            return Ok(Fill::More);
+        }
+        // Behind the last packet of all, nothing came for so long.
+        match self.until.filter(|until| *until > self.last) {
+            None => Ok(Fill::End),
+            Some(_) if !batch.packets.is_empty() => Ok(Fill::More),
+            Some(until) => {
+                self.until = None;
+                Ok(Fill::Idle(until))
+            }
+        }
     }
 
     fn interfaces(&self) -> &Interfaces {

@@ -8,6 +8,7 @@ use wirespan_capture::packet::{
 use wirespan_capture::savefile::Savefile;
 use wirespan_capture::source::file::FileSource;
 use wirespan_capture::source::interfaces::Interface;
+use wirespan_capture::source::merge::MergedSource;
 use wirespan_capture::source::{Fill, PacketSource};
 
 fn eth(name: &str, snaplen: u32) -> Interface {
@@ -154,6 +155,36 @@ fn silence_up_to_the_end_of_the_capture_is_told() {
         assert_eq!(then, expected, "until {until}");
         assert_eq!(source.fill(&mut batch).unwrap(), Fill::End);
         assert_eq!(batch.packets.len(), 0);
+    }
+}
+
+#[test]
+fn silence_up_to_the_end_of_several_captures_is_told() {
+    for (until, expected) in [([3, 9], Some(9)), ([9, 2], Some(9)), ([1, 2], None)] {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = until
+            .into_iter()
+            .zip(1..)
+            .map(|(until, at)| {
+                let mut file = Savefile::new(Vec::new(), "test").unwrap();
+                let eth = eth("", 0);
+                file.packet(&head(at, 0, LinkType::ETHERNET, 1), b"x", &eth, "", &[]).unwrap();
+                let bytes = file.finish(Timestamp(until)).unwrap();
+                write(folder.path(), &format!("x{at}"), &bytes)
+            })
+            .collect();
+        let mut source = MergedSource::open(&paths).unwrap();
+        let (mut batch, mut packets, mut idle) = (Batch::default(), 0, None);
+        loop {
+            let fill = source.fill(&mut batch).unwrap();
+            packets += batch.packets.len();
+            match fill {
+                Fill::More => {}
+                Fill::Idle(now) => assert_eq!(idle.replace(now), None),
+                Fill::End => break,
+            }
+        }
+        assert_eq!((packets, idle), (2, expected.map(Timestamp)), "{until:?}");
     }
 }
 
