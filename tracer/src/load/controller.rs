@@ -119,11 +119,12 @@ impl Controller {
             }
         } else {
             let calm = *self.calm.get_or_insert(now);
-            // Much less comes than when it was too much.
-            if self.rate < EASED * self.pressed_at {
+            let mut wait = self.wait;
+            if self.is_eased() {
                 (self.wait, self.failures) = (CALM, 0);
+                wait = EASED_CALM;
             }
-            if now - calm >= self.wait && self.has_room(readings) {
+            if now - calm >= wait && self.has_room(readings) {
                 self.shed_less(now);
             }
         }
@@ -246,9 +247,17 @@ impl Controller {
         self.go_to(Level { details, kept: self.next_kept() });
     }
 
+    /// Whether much less comes than when it was too much.
+    fn is_eased(&self) -> bool {
+        self.rate < EASED * self.pressed_at
+    }
+
     /// How many parts are kept after a step down: the more tries have failed, the fewer more.
     fn next_kept(&self) -> u8 {
         let kept = self.level.kept;
+        if self.is_eased() {
+            return kept.saturating_mul(2).clamp(FIRST, PARTS);
+        }
         (kept + (kept >> (2 + self.failures)).max(1)).min(PARTS)
     }
 
@@ -277,8 +286,9 @@ const BEHIND: i64 = SECOND / 10;
 const BUSY: f32 = 0.7;
 /// What share of a bound is aimed at.
 const ROOM: f32 = 0.92;
-/// If so much of the packets come that were too many, trying again pays.
+/// If so much of the packets come that were too many, trying again pays, and soon.
 const EASED: f32 = 0.7;
+const EASED_CALM: i64 = SECOND;
 /// Parts in a hundred of the time that a source rests at most.
 const MOST_REST: u8 = 95;
 /// Shares of the bound of memory at which it is tight, more and more.
@@ -414,12 +424,22 @@ mod tests {
     }
 
     #[test]
+    fn after_a_flood_all_is_looked_at_again_within_a_tight_bound_of_cpu() {
+        let mut controller = Controller::new(Bounds { cpu: Some(0.1), ..Bounds::default() });
+        let mut machine = Machine::new(1e5);
+        let told = drive(&mut controller, &mut machine, 4e5, 0, 30);
+        assert!(told.last().is_some_and(|(shed, ..)| shed.kept == 0 && shed.rest > 0));
+        let told = drive(&mut controller, &mut machine, 500.0, 30, 20);
+        assert_eq!(told.last().map(|(shed, ..)| *shed), Some(Shed::NOTHING));
+    }
+
+    #[test]
     fn when_the_load_is_gone_all_is_looked_at_again() {
         let mut controller = Controller::new(Bounds::default());
         let mut machine = Machine::new(1e5);
         let told = drive(&mut controller, &mut machine, 4e5, 0, 300);
         assert!(told.last().is_some_and(|(shed, ..)| shed.kept < 20));
-        let told = drive(&mut controller, &mut machine, 0.2e5, 300, 180);
+        let told = drive(&mut controller, &mut machine, 0.2e5, 300, 15);
         assert_eq!(told.last().map(|(shed, ..)| *shed), Some(Shed::NOTHING));
     }
 
