@@ -217,6 +217,7 @@ const CASES: &[Case] = &[
     ("bpf --link RAW vlan", 2, "wirespan: filter \"vlan\" on raw IP: no VLAN support for Raw IP (see man pcap-filter; --link names another link type)", ""),
     ("bpf --link foo ip", 2, "wirespan: --link foo: there is no such link type; name one such as EN10MB, LINUX_SLL, LINUX_SLL2, RAW", ""),
     ("bpf -s -1 ip", 2, "wirespan: -s -1: name a number of bytes from 0 to 262144", ""),
+    ("bpf -F filter.txt ip", 2, "wirespan: -F names the filter, and so do words; leave one of them out", ""),
     ("bpf -F missing", 2, "wirespan: -F missing: there is no such file, check the path", ""),
     ("read -d shop.pcap", 2, "wirespan: there is no option -d: wirespan bpf shows what a filter is compiled to", ""),
     ("doctor -i no-such-if", 2, "", "there is no such interface"),

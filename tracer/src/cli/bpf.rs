@@ -1,7 +1,7 @@
 //! `wirespan bpf`: a filter expression in, the program that the kernel would run out.
 
 use super::Exit;
-use super::inputs::expression_of_file;
+use super::inputs::expression;
 use super::install::write;
 use anyhow::{Result, bail};
 use clap::{ArgAction, Args, ValueHint};
@@ -18,7 +18,7 @@ pub(super) struct BpfArgs {
     #[arg(value_name = "FILTER")]
     words: Vec<String>,
 
-    /// Take the filter from a file, as with tcpdump; words are then left aside
+    /// Take the filter from this file, in place of words
     #[arg(short = 'F', value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: Option<PathBuf>,
 
@@ -41,10 +41,7 @@ pub(super) struct BpfArgs {
 
 /// Runs the command.
 pub(super) fn bpf(args: &BpfArgs) -> Result<Exit> {
-    let expression = match &args.file {
-        Some(file) => expression_of_file(file)?,
-        None => args.words.join(" "),
-    };
+    let expression = expression(&args.words, args.file.as_deref())?.unwrap_or_default();
     let compiled = if args.plainly {
         Filter::compile_plainly(&expression, args.link)
     } else {

@@ -1,12 +1,13 @@
 //! The words of the command line that name captures, and those that are a filter.
 
 use super::complain;
+use super::up_to::UpTo;
 use anyhow::{Result, bail};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use wirespan_capture::filter::Filters;
-use wirespan_capture::packet::{Batch, Timestamp};
+use wirespan_capture::packet::Batch;
 use wirespan_capture::source::file::{CHUNK, FileSource};
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::merge::MergedSource;
@@ -49,7 +50,7 @@ impl Inputs {
                 Some(word) if from.is_empty() => {
                     bail!("{word}: there is no such file, and -F names the filter")
                 }
-                _ => bail!("-F names the filter, and so do words; leave one of them out"),
+                _ => bail!(TWO_FILTERS),
             },
             Some(file) if file.as_os_str() == "-" && files.iter().any(|name| name == file) => {
                 bail!("the standard input (-) cannot be the filter and a capture")
@@ -83,9 +84,7 @@ impl Inputs {
             [file] => Files::One(Box::new(FileSource::open(file)?.reading(chunk))),
             files => Files::Many(Box::new(MergedSource::open_reading(files, chunk)?)),
         };
-        let filter = || self.filter.clone();
-        let end = most.map(|left| End { left, filter: filter(), last: Timestamp::LATEST });
-        Ok(Source { files, end })
+        Ok(UpTo::new(files, most, self.filter.clone()))
     }
 }
 
@@ -101,9 +100,20 @@ fn compile(expression: &str, words: &[String], words_may_be_files: bool) -> Resu
     })
 }
 
+/// A filter from words or from the file that `-F` names, if there is one.
+pub(super) fn expression(words: &[String], file: Option<&Path>) -> Result<Option<String>> {
+    let words = words.join(" ");
+    let expression = match file {
+        Some(file) if words.trim().is_empty() => expression_of_file(file)?,
+        Some(_) => bail!(TWO_FILTERS),
+        None => words,
+    };
+    Ok(Some(expression).filter(|expression| !expression.trim().is_empty()))
+}
+
 /// The expression in a file that `-F` names: as with tcpdump it may fill many lines, and what stands
 /// behind a `#` is a comment. `-` is the standard input.
-pub(super) fn expression_of_file(path: &Path) -> Result<String> {
+fn expression_of_file(path: &Path) -> Result<String> {
     let mut text = String::new();
     let read = if path.as_os_str() == "-" {
         std::io::stdin().take(LONGEST_FILTER + 1).read_to_string(&mut text)
@@ -144,52 +154,22 @@ pub(super) fn is_input(word: &str) -> bool {
 }
 
 /// The captures, up to their end or to a number of packets.
-pub(super) struct Source {
-    files: Files,
-    end: Option<End>,
-}
+pub(super) type Source = UpTo<Files>;
 
 /// One capture, read in place, or several, merged by time.
-enum Files {
+pub(super) enum Files {
     One(Box<FileSource>),
     Many(Box<MergedSource>),
 }
 
-/// Where reading ends before the captures do.
-struct End {
-    /// How many packets may still come, of those that the filter leaves; not 0 at first.
-    left: u64,
-    filter: Option<Filters>,
-    /// The time of the last packet, once it has come.
-    last: Timestamp,
-}
-
-impl End {
-    /// Cuts off what is too much.
-    fn cut(&mut self, batch: &mut Batch) {
-        let Self { left, filter, last } = self;
-        let end = batch.packets.iter().position(|packet| {
-            let bytes = batch.buffer.get(packet.bytes.clone()).unwrap_or_default();
-            let counts = filter.as_mut().is_none_or(|filter| filter.accepts(packet, bytes));
-            *left -= u64::from(counts);
-            *last = packet.at;
-            *left == 0
-        });
-        match end {
-            Some(end) => batch.packets.truncate(end + 1),
-            None => *last = Timestamp::LATEST,
-        }
-    }
-}
-
 impl Source {
     pub(super) fn reports(&self) -> Vec<SourceReport> {
-        let mut reports = match &self.files {
+        let mut reports = match self.inner() {
             Files::One(source) => vec![source.report().clone()],
             Files::Many(source) => source.reports(),
         };
         // The files were read a little further than they were used.
-        if let Some(End { left: 0, last, .. }) = self.end {
+        if let Some(last) = self.cut_at() {
             for report in &mut reports {
                 report.first = report.first.filter(|first| *first <= last);
                 report.last = report.first.and(report.last).map(|at| at.min(last));
@@ -199,7 +179,7 @@ impl Source {
     }
 
     pub(super) fn progress(&self) -> Progress {
-        match &self.files {
+        match self.inner() {
             Files::One(source) => source.progress().clone(),
             Files::Many(source) => source.progress().clone(),
         }
@@ -207,7 +187,7 @@ impl Source {
 
     /// Says which files are one tap that goes on.
     pub(super) fn tell_rotations(&self) {
-        let Files::Many(source) = &self.files else { return };
+        let Files::Many(source) = self.inner() else { return };
         for alignment in source.alignments() {
             complain(&alignment.to_string());
         }
@@ -221,40 +201,30 @@ impl Source {
     }
 }
 
-impl PacketSource for Source {
+impl PacketSource for Files {
     fn fill(&mut self, batch: &mut Batch) -> std::io::Result<Fill> {
-        if self.end.as_ref().is_some_and(|end| end.left == 0) {
-            batch.clear();
-            return Ok(Fill::End);
+        match self {
+            Self::One(source) => source.fill(batch),
+            Self::Many(source) => source.fill(batch),
         }
-        let fill = match &mut self.files {
-            Files::One(source) => source.fill(batch)?,
-            Files::Many(source) => source.fill(batch)?,
-        };
-        if let Some(end) = &mut self.end {
-            end.cut(batch);
-            if end.left == 0 {
-                return Ok(Fill::End);
-            }
-        }
-        Ok(fill)
     }
 
     fn interfaces(&self) -> &Interfaces {
-        match &self.files {
-            Files::One(source) => source.interfaces(),
-            Files::Many(source) => source.interfaces(),
+        match self {
+            Self::One(source) => source.interfaces(),
+            Self::Many(source) => source.interfaces(),
         }
     }
 
     fn is_live(&self) -> bool {
-        match &self.files {
-            Files::One(source) => source.is_live(),
-            Files::Many(source) => source.is_live(),
+        match self {
+            Self::One(source) => source.is_live(),
+            Self::Many(source) => source.is_live(),
         }
     }
 }
 
+const TWO_FILTERS: &str = "-F names the filter, and so do words; leave one of them out";
 /// Lines of one kind that are shown.
 const SHOWN: usize = 5;
 /// Bytes of a file that holds a filter.
