@@ -13,6 +13,7 @@ use crate::export::queue::{Queue, QueueCounts, QueueLimits};
 use crate::export::send::{self as sending, Failure, Sender, Settings};
 use crate::export::width::{self, folded};
 use crate::joining::Outcomes;
+use crate::load::used::Used;
 use crate::numbers::grouped;
 use crate::operations::Operations;
 use crate::red::RedMetrics;
@@ -431,12 +432,9 @@ fn conclude(
 
 /// Adds what the process has used.
 fn measure(summary: &mut Summary) {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
-    let seconds =
-        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    summary.peak_rss_bytes = u64::try_from(usage.max_rss()).unwrap_or_default() * 1024;
-    summary.cpu_seconds = seconds(usage.user_time()) + seconds(usage.system_time());
+    let Some(used) = Used::now() else { return };
+    summary.peak_rss_bytes = used.peak_bytes;
+    summary.cpu_seconds = used.cpu_seconds;
 }
 
 /// Columns of the word that a line of the counts begins with.

@@ -7,17 +7,18 @@ use super::metrics::MetricsArgs;
 use super::scrape::{Listening, Server};
 use crate::export::semantics::Semantics;
 use crate::exposition::Exposition;
+use crate::load::used::Used;
 use crate::red::RedMetrics;
 use crate::vitals::{Drops, Live, ProcessVitals, Queues, Report, Vitals};
 use anyhow::{Context, Result};
-use nix::sys::resource::{UsageWho, getrusage};
 use signal_hook::consts::SIGUSR1;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use wirespan_capture::packet::Timestamp;
+use wirespan_capture::source::live::clock::now;
 
 /// Watches a run.
 pub(super) struct Watch {
@@ -157,14 +158,9 @@ impl Default for Process {
 
 impl Process {
     fn vitals(&self) -> Option<ProcessVitals> {
-        let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
-        let seconds =
-            |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-        Some(ProcessVitals {
-            cpu_seconds: seconds(usage.user_time()) + seconds(usage.system_time()),
-            resident_bytes: self.resident().unwrap_or_default(),
-            peak_bytes: u64::try_from(usage.max_rss()).unwrap_or_default() * 1024,
-        })
+        let Used { cpu_seconds, peak_bytes } = Used::now()?;
+        let resident_bytes = self.resident().unwrap_or_default();
+        Some(ProcessVitals { cpu_seconds, resident_bytes, peak_bytes })
     }
 
     /// Bytes of memory that it has now: `VmRSS` of proc(5).
@@ -175,12 +171,6 @@ impl Process {
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
     }
-}
-
-/// The clock of the machine.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// How often metrics and warnings are made anew.

@@ -22,8 +22,6 @@ pub struct Readings {
     pub drops: u64,
     /// Nanoseconds by which the last packet that was read is behind the clock, if that is known.
     pub lag: Option<i64>,
-    /// How full the ring is, or the fullest queue within the program, from 0 to 1, if that is known.
-    pub ring: Option<f32>,
     /// Cores that the process kept busy.
     pub cpu: f32,
     /// Bytes of memory that the process has.
@@ -159,26 +157,16 @@ impl Controller {
         }
     }
 
-    /// Cores that the process keeps busy, as an average over a second or so.
-    pub fn cpu(&self) -> f32 {
-        self.cpu
-    }
-
     /// Whether something is too much.
     fn is_pressed(&self, readings: &Readings) -> bool {
         // What is being worked off needs no more to be shed.
-        let grows = |new: f32, old: f32| new >= old;
-        let ring = readings
-            .ring
-            .is_some_and(|ring| ring > FULL && grows(ring, self.before.ring.unwrap_or_default()));
         let lag = readings
             .lag
             .is_some_and(|lag| lag > self.bounds.lag && lag >= self.before.lag.unwrap_or_default());
         // Where a ring is too small for bursts, leaving packets out helps nobody.
         let behind = readings.lag.is_none_or(|lag| lag > BEHIND);
-        let full = readings.ring.is_some_and(|ring| ring > FULL);
-        let drops = readings.drops > 0 && (behind || full || self.cpu > BUSY);
-        drops || ring || lag || self.too_busy() > 1.0
+        let drops = readings.drops > 0 && (behind || self.cpu > BUSY);
+        drops || lag || self.too_busy() > 1.0
     }
 
     /// How many times the CPU that is allowed is used.
@@ -192,8 +180,7 @@ impl Controller {
         let more = f32::from(next.max(1)) / f32::from(self.level.kept.max(1));
         let rested = 100.0 / f32::from(100 - self.rest.min(99));
         let more = if self.rest > 0 { rested.min(2.0) } else { more };
-        readings.ring.unwrap_or_default() < FULL / 3.0
-            && readings.lag.unwrap_or_default() < self.bounds.lag / 4
+        readings.lag.unwrap_or_default() < BEHIND
             && self.too_busy() * more < ROOM
             && self.tight == 0
     }
@@ -279,9 +266,8 @@ const SETTLES: i64 = SECOND * 3 / 10;
 /// Nanoseconds of calm before less is shed, and the longest time that becomes.
 const CALM: i64 = 5 * SECOND;
 const LONGEST_CALM: i64 = 300 * SECOND;
-/// How full a ring is too full.
-const FULL: f32 = 0.75;
-/// Nanoseconds of lag, or cores, that say that drops come of too much to do.
+/// Nanoseconds of lag, or cores, that say that drops come of too much to do. With less lag there is
+/// nothing left to work off, and a step down shows at once how it goes.
 const BEHIND: i64 = SECOND / 10;
 const BUSY: f32 = 0.7;
 /// What share of a bound is aimed at.
@@ -335,7 +321,6 @@ mod tests {
                 packets: done as u64,
                 drops: drops as u64,
                 lag: Some((self.waiting / load.max(1.0) * 1e9) as i64),
-                ring: Some((self.waiting / self.ring) as f32),
                 cpu: (done * cost / 0.1) as f32,
                 resident: 0,
             }

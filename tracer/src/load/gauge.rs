@@ -3,8 +3,7 @@
 use super::Shed;
 use super::controller::{Bounds, Controller, Readings};
 use super::memory::give_back;
-use nix::sys::resource::{Usage, UsageWho, getrusage};
-use nix::sys::time::TimeVal;
+use super::used::Used;
 use std::fs;
 
 /// Reads what the process uses, and asks a controller what to shed.
@@ -25,8 +24,6 @@ pub struct SourceReadings {
     pub drops: u64,
     /// Nanoseconds by which it is behind the clock.
     pub lag: Option<i64>,
-    /// How full its ring is, from 0 to 1.
-    pub ring: Option<f32>,
 }
 
 impl Gauge {
@@ -55,27 +52,16 @@ impl Gauge {
     }
 
     fn look(&mut self, now: i64, source: &mut SourceReadings) {
-        let used = getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| cpu_seconds(&usage));
+        let used = Used::now().map_or(0.0, |used| used.cpu_seconds);
         let cpu = self
             .last
             .map_or(0.0, |(last, before)| ((used - before) / ((now - last) as f64 / 1e9)) as f32);
         self.last = Some((now, used));
-        let SourceReadings { packets, drops, lag, ring } = std::mem::take(source);
+        let SourceReadings { packets, drops, lag } = std::mem::take(source);
         let resident = resident();
-        let readings = Readings { packets, drops, lag, ring, cpu, resident };
+        let readings = Readings { packets, drops, lag, cpu, resident };
         self.shed = self.controller.step(now, &readings);
     }
-
-    /// The controller.
-    pub fn controller(&self) -> &Controller {
-        &self.controller
-    }
-}
-
-/// User and system time, in seconds.
-fn cpu_seconds(usage: &Usage) -> f64 {
-    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
 /// Bytes of memory that the process has; 0 where `/proc` is not there.

@@ -2,11 +2,13 @@
 //! comes out. `tracer/docs/live.md` states the policy.
 //!
 //! [`controller`] decides, and knows neither a clock nor the machine; [`gauge`] reads what the
-//! process uses; [`limits`] makes limits of flows and of the join window out of a bound of memory.
+//! process uses ([`used`]); [`limits`] makes limits of flows and of the join window out of a bound of
+//! memory.
 
 pub mod controller;
 pub mod limits;
 mod memory;
+pub mod used;
 pub mod gauge;
 
 /// What is left out at present.
