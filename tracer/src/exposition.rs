@@ -425,7 +425,7 @@ mod tests {
                     dropped_by_interface: 1,
                     ring_bytes: 64 << 20,
                 }],
-                shed: Shed { packets: 1, flows: 2, bodies: 3, traces: 4 },
+                shed: Shed { packets: 1, flows: 2, traces: 4 },
                 queues: vec![QueueVitals { name: "output", depth: 3, limit: 64, traces_shed: 0 }],
                 process: Some(ProcessVitals {
                     cpu_seconds: 1.25,

@@ -283,7 +283,8 @@ impl Summary {
 pub struct Captured {
     /// The interface.
     pub interface: String,
-    /// Packets that passed the filter, those dropped among them.
+    /// Packets that passed the filter, those dropped among them, and those that libpcap leaves out
+    /// then: with `-Q` of the other direction, on a loopback the copies that go out.
     pub received: u64,
     /// Those that the kernel dropped, as the ring was full.
     pub dropped: u64,
@@ -349,10 +350,10 @@ impl std::fmt::Display for Summary {
             let [received, dropped, by_interface] =
                 [captured.received, captured.dropped, captured.dropped_by_interface].map(grouped);
             let interface = &captured.interface;
-            write!(f, "captured  {received} on {interface}, {dropped} dropped by the kernel")?;
+            write!(f, "kernel    {received} received on {interface}, {dropped} of them dropped")?;
             match captured.dropped_by_interface {
                 0 => writeln!(f)?,
-                _ => writeln!(f, ", {by_interface} by the interface")?,
+                _ => writeln!(f, ", {by_interface} dropped by the interface")?,
             }
         }
         self.describe_points(f)?;
@@ -500,3 +501,29 @@ impl Summary {
 
 /// Lines of one kind that are shown.
 const SHOWN: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_the_kernel_are_told_apart_from_what_was_read() {
+        let lo = Counted { name: "lo".to_owned(), received: 80_014, ..Counted::default() };
+        let eth0 = Counted {
+            name: "eth0".to_owned(),
+            received: 9_000,
+            dropped: 1_204,
+            dropped_by_interface: 7,
+            ..Counted::default()
+        };
+        let captured = [lo, eth0].map(Captured::from).to_vec();
+        let text = Summary { packets: 40_007, captured, ..Summary::default() }.to_string();
+        for line in [
+            "read      40,007 packets",
+            "kernel    80,014 received on lo, 0 of them dropped\n",
+            "kernel    9,000 received on eth0, 1,204 of them dropped, 7 dropped by the interface\n",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -79,9 +79,12 @@ impl Drops {
             .iter()
             .map(|Untold { counted: Counted { name, received, dropped }, .. }| {
                 let s = if *dropped == 1 { "" } else { "s" };
-                // What was dropped is among what was received, but both are not read at once.
-                let share = percent(*dropped, (*received).max(*dropped));
-                format!("{} packet{s} on {name} ({share} %)", grouped(*dropped))
+                // What was dropped is among what was received, but both are not read at once. Both
+                // count also what libpcap leaves out only then, so that the share is right.
+                let of = (*received).max(*dropped);
+                let share = percent(*dropped, of);
+                let [dropped, of] = [*dropped, of].map(grouped);
+                format!("{dropped} packet{s} on {name} ({share} % of {of})")
             })
             .collect();
         Some(format!(
@@ -156,8 +159,8 @@ mod tests {
             drops.look(&at(3_601, &[("eth0", 57_433, 1_204), ("eth1", 10, 1)])).as_deref(),
             Some(
                 "wirespan: warning: 01:00:00 to 01:00:01 UTC: the kernel dropped 1,204 packets on \
-                 eth0 (2.1 %), 1 packet on eth1 (10 %); a larger ring (-B), more --workers or a \
-                 filter help"
+                 eth0 (2.1 % of 57,333), 1 packet on eth1 (10 % of 10); a larger ring (-B), more \
+                 --workers or a filter help"
             )
         );
         assert_eq!(drops.look(&at(3_602, &[("eth0", 60_000, 1_204), ("eth1", 20, 1)])), None);
@@ -204,6 +207,6 @@ mod tests {
         let mut drops = Drops::default();
         assert!(drops.look(&at(1, &[("eth0", 100, 50)])).is_some());
         let line = drops.look(&at(2, &[("eth0", 10, 4)])).unwrap();
-        assert!(line.contains("dropped 4 packets on eth0 (40 %)"), "{line}");
+        assert!(line.contains("dropped 4 packets on eth0 (40 % of 10)"), "{line}");
     }
 }

@@ -105,8 +105,6 @@ pub struct Shed {
     pub packets: u64,
     /// Flows that were not followed.
     pub flows: u64,
-    /// Bodies, and what hangs on them, that were not looked into.
-    pub bodies: u64,
     /// Traces that were not written or sent.
     pub traces: u64,
 }
@@ -252,9 +250,9 @@ impl QueueDepth {
 
 impl Shed {
     /// Each of them by name.
-    pub fn each(&self) -> [(&'static str, u64); 4] {
-        let Self { packets, flows, bodies, traces } = *self;
-        [("packets", packets), ("flows", flows), ("bodies", bodies), ("traces", traces)]
+    pub fn each(&self) -> [(&'static str, u64); 3] {
+        let Self { packets, flows, traces } = *self;
+        [("packets", packets), ("flows", flows), ("traces", traces)]
     }
 }
 

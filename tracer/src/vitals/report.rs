@@ -252,7 +252,7 @@ mod tests {
             dropped_by_interface: 1,
             ring_bytes: 64 << 20,
         }];
-        vitals.live.shed = Shed { bodies: 4, ..Shed::default() };
+        vitals.live.shed = Shed { traces: 4, ..Shed::default() };
         vitals.live.queues =
             vec![QueueVitals { name: "output", depth: 3, limit: 64, traces_shed: 0 }];
         vitals.live.process = Some(ProcessVitals {
@@ -279,7 +279,7 @@ open      1 timed out
 traces    60 settled of 120 spans, 40 of more than one
 lost      5 gaps, 1 requests evicted
 early     9 held
-shed      4 bodies
+shed      4 traces
 queues    output 3 of 64
 ";
         assert_eq!(Report::of(&now).to_string(), expected);
