@@ -1,7 +1,7 @@
 //! What to call a process: what it was started with in, the name of what it runs out.
 //!
-//! Command lines may hold secrets. Only names of programs, scripts, archives, modules and classes
-//! are taken of them.
+//! Command lines may hold secrets, and code. Only names of programs, scripts, archives, modules and
+//! classes are taken of them, and only where a word can be nothing else.
 
 use std::path::Path;
 
@@ -34,7 +34,9 @@ impl Started {
     pub(super) fn name(&self) -> Name {
         let words: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         let first = words.first().copied().unwrap_or_default();
-        let path = [self.executable.trim_end_matches(" (deleted)"), first, &self.comm];
+        // A title that the process has written in its place is no path.
+        let called = if first.contains(char::is_whitespace) { "" } else { first };
+        let path = [self.executable.trim_end_matches(" (deleted)"), called, &self.comm];
         let program = path.iter().map(|path| base(path)).find(|name| !name.is_empty());
         let program = program.unwrap_or("unnamed");
         let Some(language) = Language::of(program) else {
@@ -69,12 +71,13 @@ impl Started {
 }
 
 /// How an interpreter is told what to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Language {
     Java,
     Python,
-    /// The first word that is no option is a script.
-    Script,
+    /// A server that is the interpreter itself.
+    Uwsgi,
+    Script(&'static Options),
     Dotnet,
     Erlang,
 }
@@ -84,9 +87,16 @@ impl Language {
         let plain = program.trim_end_matches(|c: char| c.is_ascii_digit() || ".-".contains(c));
         Some(match plain {
             "java" => Self::Java,
-            "python" | "pypy" | "uwsgi" => Self::Python,
-            "node" | "nodejs" | "ruby" | "perl" | "php" | "bash" | "sh" | "dash" | "ash"
-            | "deno" | "bun" | "lua" | "luajit" => Self::Script,
+            "python" | "pypy" => Self::Python,
+            "uwsgi" => Self::Uwsgi,
+            "node" | "nodejs" => Self::Script(&NODE),
+            "deno" => Self::Script(&DENO),
+            "bun" => Self::Script(&BUN),
+            "ruby" => Self::Script(&RUBY),
+            "perl" => Self::Script(&PERL),
+            "php" => Self::Script(&PHP),
+            "bash" | "sh" | "dash" | "ash" => Self::Script(&SHELL),
+            "lua" | "luajit" => Self::Script(&LUA),
             "dotnet" => Self::Dotnet,
             "beam.smp" => Self::Erlang,
             _ => return None,
@@ -98,32 +108,259 @@ impl Language {
         match self {
             Self::Java => java(words),
             Self::Python => python(words),
-            Self::Script => {
-                let values = ["-r", "--require", "-I", "--import", "--loader", "-d"];
-                let mut words = without_options(words, &values);
-                let script = words.next()?;
-                if ["run", "exec"].contains(&script) { words.next() } else { Some(script) }
-            }
+            Self::Uwsgi => served("uwsgi", words),
+            Self::Script(options) => options.script(words).map(|(script, _)| script),
             Self::Dotnet => {
-                let mut words = without_options(words, &[]);
-                words.find(|word| *word != "exec").filter(|word| word.ends_with(".dll"))
+                let mut words = words.iter().filter(|word| !word.starts_with('-'));
+                let run = words.find(|word| **word != "exec")?;
+                (is_path(run) && run.ends_with(".dll")).then_some(run)
             }
             Self::Erlang => {
                 let named = |word: &&str| ["-sname", "-name"].contains(word);
                 let at = words.iter().position(named)?;
-                words.get(at + 1)?.split('@').next()
+                let node = words.get(at + 1)?.split('@').next()?;
+                (is_path(node) && !node.starts_with('-')).then_some(node)
             }
         }
     }
 }
 
+/// What the options of an interpreter mean that come before its script. What may be the value of an
+/// option, or code, is never taken for the script.
+#[derive(Debug)]
+struct Options {
+    /// Letters of those with code as their value, or in place of a script.
+    code: &'static str,
+    /// Letters of those with a value in the same word, else in the next one.
+    value: &'static str,
+    /// Letters of those whose value is the rest of the word.
+    attached: &'static str,
+    /// Letters of those without a value.
+    plain: &'static str,
+    /// The letter of the one that names a module.
+    module: Option<char>,
+    code_words: &'static [&'static str],
+    value_words: &'static [&'static str],
+    plain_words: &'static [&'static str],
+    /// Words that may stand before the script and are no options.
+    commands: &'static [&'static str],
+    /// Options may begin with a plus too.
+    plus: bool,
+}
+
+/// What a word before the script is.
+enum Meaning<'a> {
+    /// It holds code, or the next word does, or code comes from elsewhere.
+    Code,
+    /// An option that is complete.
+    Plain,
+    /// An option whose value is the next word.
+    Value,
+    /// Any other option: the next word may be its value.
+    Unknown,
+    /// The option that names a module, with what comes behind it in the word.
+    Module(&'a str),
+    /// No option.
+    Word,
+}
+
+impl Options {
+    const NONE: Self = Self {
+        code: "",
+        value: "",
+        attached: "",
+        plain: "",
+        module: None,
+        code_words: &[],
+        value_words: &[],
+        plain_words: &[],
+        commands: &[],
+        plus: false,
+    };
+
+    /// The script or module that is run, and the words behind it.
+    fn script<'a, 'w>(&self, words: &'w [&'a str]) -> Option<(&'a str, &'w [&'a str])> {
+        let mut rest = words;
+        let mut doubtful = false;
+        while let Some((word, behind)) = rest.split_first() {
+            rest = behind;
+            match self.meaning(word) {
+                Meaning::Code => return None,
+                Meaning::Plain => doubtful = false,
+                Meaning::Value => {
+                    rest = rest.get(1..)?;
+                    doubtful = false;
+                }
+                Meaning::Unknown => doubtful = true,
+                Meaning::Module("") => {
+                    let (module, behind) = rest.split_first()?;
+                    return is_module(module).then_some((module, behind));
+                }
+                Meaning::Module(module) => return is_module(module).then_some((module, rest)),
+                Meaning::Word if is_script(word) => return Some((word, rest)),
+                Meaning::Word if doubtful => {
+                    // This is the value of the option, and the next word is the script; or this is
+                    // the script, and what comes are its arguments.
+                    let (next, behind) = rest.split_first()?;
+                    let is_word = matches!(self.meaning(next), Meaning::Word);
+                    return (is_word && is_script(next)).then_some((next, behind));
+                }
+                Meaning::Word if self.commands.contains(word) => {}
+                Meaning::Word => {
+                    return (word.contains('/') && is_path(word)).then_some((word, rest));
+                }
+            }
+        }
+        None
+    }
+
+    fn meaning<'a>(&self, word: &'a str) -> Meaning<'a> {
+        let name = word.split_once('=').map_or(word, |(name, _)| name);
+        if word == "-" || self.code_words.contains(&name) {
+            return Meaning::Code;
+        }
+        if word.starts_with("--") {
+            let is_complete = name.len() < word.len() || word == "--";
+            return if is_complete || self.plain_words.contains(&word) {
+                Meaning::Plain
+            } else if self.value_words.contains(&word) {
+                Meaning::Value
+            } else {
+                Meaning::Unknown
+            };
+        }
+        let plus = word.strip_prefix('+').filter(|_| self.plus);
+        let Some(letters) = word.strip_prefix('-').or(plus) else { return Meaning::Word };
+        let mut letters = letters.chars();
+        while let Some(letter) = letters.next() {
+            let rest = letters.as_str();
+            match letter {
+                _ if self.code.contains(letter) => return Meaning::Code,
+                _ if self.module == Some(letter) => return Meaning::Module(rest),
+                _ if self.value.contains(letter) && rest.is_empty() => return Meaning::Value,
+                _ if self.value.contains(letter) => return Meaning::Plain,
+                _ if self.attached.contains(letter) => return Meaning::Plain,
+                _ if self.plain.contains(letter) || letter.is_ascii_digit() => {}
+                _ => return Meaning::Unknown,
+            }
+        }
+        Meaning::Plain
+    }
+}
+
+/// <https://docs.python.org/3/using/cmdline.html>
+const PYTHON: Options = Options {
+    code: "c",
+    value: "WX",
+    plain: "bBdEhiIJOPqRsStuvVx?",
+    module: Some('m'),
+    value_words: &["--check-hash-based-pycs", "--jit"],
+    ..Options::NONE
+};
+/// <https://nodejs.org/api/cli.html>
+const NODE: Options = Options {
+    code: "ep",
+    value: "rC",
+    plain: "chiv",
+    code_words: &["--eval", "--print"],
+    value_words: &[
+        "--require",
+        "--import",
+        "--loader",
+        "--experimental-loader",
+        "--conditions",
+        "--title",
+        "--env-file",
+    ],
+    plain_words: &[
+        "--inspect",
+        "--inspect-brk",
+        "--enable-source-maps",
+        "--expose-gc",
+        "--no-deprecation",
+        "--no-warnings",
+        "--preserve-symlinks",
+        "--trace-uncaught",
+        "--trace-warnings",
+        "--watch",
+    ],
+    ..Options::NONE
+};
+/// <https://docs.deno.com/runtime/reference/cli/run/>
+const DENO: Options = Options {
+    value: "c",
+    plain: "Aq",
+    value_words: &["--config", "--import-map"],
+    plain_words: &["--allow-all", "--allow-env", "--allow-net", "--allow-read", "--allow-write"],
+    commands: &["run", "serve"],
+    ..Options::NONE
+};
+/// <https://bun.com/docs/runtime>
+const BUN: Options = Options {
+    code: "ep",
+    value: "rc",
+    plain: "b",
+    code_words: &["--eval", "--print"],
+    value_words: &["--preload", "--require", "--import", "--config", "--env-file", "--cwd"],
+    plain_words: &["--bun", "--hot", "--inspect", "--smol", "--watch"],
+    commands: &["run", "exec"],
+    ..Options::NONE
+};
+/// ruby(1).
+const RUBY: Options = Options {
+    code: "e",
+    value: "CEIr",
+    attached: "FKTWix",
+    plain: "acdhlnpsSuUvwy",
+    value_words: &["--enable", "--disable", "--encoding"],
+    plain_words: &["--jit", "--yjit", "--verbose"],
+    ..Options::NONE
+};
+/// perlrun(1).
+const PERL: Options = Options {
+    code: "eE",
+    value: "I",
+    attached: "DFMVdimx",
+    plain: "acCfhlnpsStTuUvwWX",
+    ..Options::NONE
+};
+/// <https://www.php.net/manual/en/features.commandline.options.php>; what stands behind `--` are
+/// arguments of a script from elsewhere.
+const PHP: Options = Options {
+    code: "rBRE",
+    value: "cdStz",
+    plain: "aCefFhHilmnqsvw",
+    code_words: &["--", "--run", "--process-code", "--process-begin", "--process-end"],
+    value_words: &["--define", "--docroot", "--php-ini", "--server", "--zend-extension"],
+    plain_words: &["--file", "--no-php-ini", "--process-file"],
+    ..Options::NONE
+};
+/// bash(1), dash(1); with `-s` what comes are arguments.
+const SHELL: Options = Options {
+    code: "cs",
+    value: "oO",
+    plain: "abBCDeEfhHiklmnpPrtTuvVx",
+    value_words: &["--init-file", "--rcfile"],
+    plain_words: &["--login", "--noprofile", "--norc", "--posix", "--verbose"],
+    plus: true,
+    ..Options::NONE
+};
+/// lua(1), luajit(1).
+const LUA: Options =
+    Options { code: "e", value: "jl", attached: "O", plain: "EivW", ..Options::NONE };
+
 /// <https://docs.oracle.com/en/java/javase/21/docs/specs/man/java.html>
 fn java<'a>(words: &[&'a str]) -> Option<&'a str> {
-    let mut words = words.iter();
+    let mut words = words.iter().copied().peekable();
     while let Some(word) = words.next() {
-        match *word {
-            "-jar" => return words.next().map(|path| without_version(stem(path))),
-            "-m" | "--module" => return words.next()?.rsplit(['/', '.']).next(),
+        match word {
+            "-jar" => {
+                return words.next().filter(|path| is_path(path)).map(stem).map(without_version);
+            }
+            "-m" | "--module" => {
+                let module = words.next().filter(|module| is_path(module))?;
+                return module.rsplit(['/', '.']).next();
+            }
             "-cp"
             | "-classpath"
             | "--class-path"
@@ -133,42 +370,66 @@ fn java<'a>(words: &[&'a str]) -> Option<&'a str> {
             | "--add-modules"
             | "--add-exports"
             | "--add-reads"
+            | "--enable-native-access"
+            | "--limit-modules"
+            | "--patch-module"
             | "--upgrade-module-path" => {
                 words.next();
             }
+            "--enable-preview" => {}
+            // What comes may be its value or a class.
+            word if word.starts_with("--") && !word.contains('=') => {
+                if words.peek().is_some_and(|next| !next.starts_with('-')) {
+                    return None;
+                }
+            }
             word if word.starts_with(['-', '@']) => {}
             "org.apache.catalina.startup.Bootstrap" => return Some("tomcat"),
-            class => return class.rsplit('.').next(),
+            class => return class.rsplit('.').next().filter(|_| is_class(class)),
         }
     }
     None
 }
 
-/// <https://docs.python.org/3/using/cmdline.html>, and the servers that run an application.
+/// A script or module, or what a server among them runs.
 fn python<'a>(words: &[&'a str]) -> Option<&'a str> {
-    let at = words.iter().position(|word| ["-m", "-c"].contains(word) || !word.starts_with('-'));
-    let at = at?;
-    // Options of one word with a value of their own.
-    let at = match at.checked_sub(1).and_then(|before| words.get(before)) {
-        Some(option) if ["-W", "-X"].contains(option) => {
-            at + 1 + words.get(at + 1..)?.iter().position(|word| !word.starts_with('-'))?
-        }
-        _ => at,
-    };
-    let (run, rest) = match *words.get(at)? {
-        "-c" => return None,
-        "-m" => (*words.get(at + 1)?, words.get(at + 2..)?),
-        script => (script, words.get(at + 1..)?),
-    };
-    let server = run.split('.').next().unwrap_or(run);
-    if !SERVERS.contains(&stem(server)) {
+    let (run, rest) = PYTHON.script(words)?;
+    let server = base(run).split('.').next().unwrap_or(run);
+    if !SERVERS.contains(&server) {
         return Some(run);
     }
-    let flag = |word: &&&str| ["-A", "--app", "--module", "-w", "-m"].contains(*word);
-    let told = rest.iter().position(|word| flag(&word)).and_then(|at| rest.get(at + 1));
-    let named = rest.iter().find(|word| !word.starts_with('-') && application(word).is_some());
-    let found = named.or(told).map(|word| application(word).unwrap_or(word));
-    found.filter(|word| !word.starts_with('-')).or(Some(run))
+    served(server, rest).or(Some(run))
+}
+
+/// The application that a server was told to run. What may be the value of another option is not
+/// taken, since names and passwords are written as `a:b` too.
+fn served<'a>(server: &str, words: &[&'a str]) -> Option<&'a str> {
+    let names_it = |option: &str| {
+        ["-A", "--app", "--module", "--call", "--wsgi", "--wsgi-file"].contains(&option)
+            || (server == "uwsgi" && option == "-w")
+    };
+    let mut before = "";
+    let mut named = None;
+    for word in words.iter().copied() {
+        let told = match word.split_once('=') {
+            Some((option, value)) if names_it(option) => Some(value),
+            _ if names_it(before) => Some(word),
+            _ => None,
+        };
+        if let Some(told) = told {
+            let plain = (is_module(told) || is_script(told)).then_some(told);
+            return application(told).or(plain);
+        }
+        let is_value = before.starts_with('-')
+            && !before.contains('=')
+            && (before.starts_with("--") || before.len() == 2)
+            && !FLAGS.contains(&before);
+        if named.is_none() && !is_value && !word.starts_with('-') {
+            named = application(word);
+        }
+        before = word;
+    }
+    named
 }
 
 /// `shop.wsgi:app` is an application of `shop`.
@@ -189,23 +450,31 @@ fn application(word: &str) -> Option<&str> {
 fn title(first: &str) -> Option<&str> {
     let (words, _) = first.split_once(' ')?;
     let bracket = first.rsplit_once('[').and_then(|(_, rest)| rest.strip_suffix(']'));
-    let Some(run) = bracket.filter(|run| !run.contains(' ')) else {
-        return words.strip_suffix(':');
-    };
-    Some(application(run).unwrap_or(run))
+    let run = bracket.and_then(|run| application(run).or_else(|| is_path(run).then_some(run)));
+    let words = || words.strip_suffix(':').map(|word| word.trim_start_matches('['));
+    run.or_else(|| words().filter(|word| is_path(word)))
 }
 
-/// The words that are neither options nor values of these.
-fn without_options<'a, 'w>(
-    words: &'w [&'a str],
-    with_value: &'w [&str],
-) -> impl Iterator<Item = &'a str> + use<'a, 'w> {
-    let mut before = "";
-    words.iter().copied().filter(move |word| {
-        let is_value = with_value.contains(&before);
-        before = word;
-        !is_value && !word.starts_with('-')
-    })
+/// Whether it may be a path, and is no code.
+fn is_path(word: &str) -> bool {
+    !base(word).is_empty() && word.chars().all(|c| c.is_alphanumeric() || "_-./@+~$".contains(c))
+}
+
+/// Whether it is a path of what is a script or archive by its name.
+fn is_script(word: &str) -> bool {
+    is_path(word) && stem(word).len() < base(word).len()
+}
+
+/// Whether it may be the name of a module.
+fn is_module(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && word.chars().all(|c| c.is_alphanumeric() || "_.".contains(c))
+}
+
+/// Whether it may be the name of a class.
+fn is_class(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && word.chars().all(|c| c.is_alphanumeric() || "_.$/".contains(c))
 }
 
 fn base(path: &str) -> &str {
@@ -291,6 +560,18 @@ const SERVERS: &[&str] = &[
     "uwsgi",
     "granian",
 ];
+/// Options of theirs without a value.
+const FLAGS: &[&str] = &[
+    "-D",
+    "-R",
+    "--daemon",
+    "--factory",
+    "--no-access-log",
+    "--preload",
+    "--proxy-headers",
+    "--reload",
+    "--reuse-port",
+];
 const EXTENSIONS: &[&str] = &[
     ".jar", ".war", ".py", ".pyc", ".pyz", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".php",
     ".sh", ".dll", ".lua",
@@ -357,6 +638,121 @@ mod tests {
         check("/usr/lib/erlang/bin/beam.smp", "-W w -sname rabbit@host", "rabbit");
     }
 
+    /// A command line, whose secrets begin with `SECRET`, and what it is called.
+    fn check_words(words: &[&str], expected: &str) {
+        let started = Started {
+            comm: "comm".to_owned(),
+            executable: words[0].to_owned(),
+            arguments: words.iter().map(|word| (*word).to_owned()).collect(),
+            directory: "/srv/orders".to_owned(),
+            group: None,
+        };
+        let name = started.name();
+        assert_eq!(name.name, expected, "{words:?}");
+        assert!(!format!("{name:?}").contains("SECRET"), "{words:?}");
+    }
+
+    #[test]
+    fn code_is_no_name() {
+        let code = "SECRET/x.js";
+        let options: &[(&str, &[&str])] = &[
+            ("perl", &["-e", "-E", "-ne", "-lane", "-wle", "-0777pe", "-Mstrict -e"]),
+            (
+                "bash",
+                &["-c", "-lc", "-ec", "-o pipefail -c", "-eo pipefail -c", "--login -c", "-s"],
+            ),
+            ("sh", &["-c", "-xc", "+e -c", "-"]),
+            ("dash", &["-c"]),
+            ("python3.12", &["-c", "-uc", "-Ic", "-W ignore -c", "-", "-m"]),
+            ("node", &["-e", "--eval", "-p", "-pe", "--print", "-r x -e", "--trace-x -e", "-"]),
+            ("bun", &["-e", "--print"]),
+            ("ruby", &["-e", "-ne", "-rjson -e", "-r json -e"]),
+            ("php", &["-r", "-d a=b -r", "--run", "-R", "-B", "--"]),
+            ("lua5.4", &["-e", "-l x -e"]),
+            ("luajit", &["-e"]),
+        ];
+        for (program, options) in options {
+            for option in *options {
+                for code in [code, "SECRET('/x')", "$x = SECRET; y.js", "/SECRET code.js"] {
+                    let option = option.split(' ');
+                    let words: Vec<_> = [*program].into_iter().chain(option).collect();
+                    let module = program.starts_with("python") && words.ends_with(&["-m"]);
+                    check_words(&[words.as_slice(), &[code]].concat(), program);
+                    if !module {
+                        check_words(&[words.as_slice(), &[code, "/x/y.js"]].concat(), program);
+                    }
+                }
+            }
+        }
+        check_words(&["python3", "-cprint('SECRET/x')"], "python3");
+        check_words(&["node", "--eval=SECRET", "x.js"], "node");
+        check_words(&["php", "-rSECRET;", "x.php"], "php");
+        check_words(&["deno", "eval", "SECRET/x"], "deno");
+    }
+
+    #[test]
+    fn values_of_options_are_no_names() {
+        check_words(&["node", "--x", "SECRET", "app.js"], "orders");
+        check_words(&["node", "--x", "SECRET/y", "/srv/cart/app.js"], "cart");
+        check_words(&["node", "--x", "SECRET", "--y", "SECRET", "app.js"], "node");
+        check_words(&["node", "--x", "bin/www", "--y", "SECRET.js"], "node");
+        check_words(&["node", "--x=SECRET", "worker.js", "SECRET"], "worker");
+        check_words(&["node", "--trace-x", "worker.js"], "worker");
+        check_words(&["node", "--inspect", "bin/worker"], "worker");
+        check_words(&["node", "SECRET"], "node");
+        check_words(&["bash", "-O", "SECRET", "/opt/loop", "SECRET"], "loop");
+        check_words(&["sh", "-ex", "./loop", "SECRET"], "loop");
+        check_words(&["perl", "-wT", "/usr/sbin/munin-node", "SECRET"], "munin-node");
+        check_words(&["perl", "-I", "SECRET", "-Mx=SECRET", "x.pl"], "x");
+        check_words(&["php", "-d", "k=SECRET", "-S", "0:80", "-t", "SECRET", "cart.php"], "cart");
+        check_words(&["php", "-f", "cart.php"], "cart");
+        check_words(&["ruby", "-I", "lib", "bin/rails", "SECRET"], "rails");
+        check_words(&["deno", "run", "--allow-net", "--x", "SECRET", "cart.ts"], "cart");
+        check_words(&["python3", "-X", "SECRET", "worker.py", "SECRET"], "worker");
+        check_words(&["python3", "-umhttp.server", "SECRET"], "http.server");
+        check_words(&["python3", "--x", "SECRET", "worker.py"], "worker");
+        check_words(&["python3", "SECRET"], "python3");
+        check_words(&["java", "--x", "SECRET", "com.shop.Main"], "java");
+        check_words(&["java", "--x=SECRET", "-DSECRET=SECRET", "com.shop.Orders"], "Orders");
+        check_words(&["java", "--x", "-jar", "a.jar"], "a");
+        check_words(&["java", "-cp", "x", "SECRET code"], "java");
+        check_words(&["dotnet", "--x", "SECRET", "Api.dll"], "dotnet");
+        check_words(&["beam.smp", "-setcookie", "SECRET", "-sname", "rabbit@host"], "rabbit");
+    }
+
+    #[test]
+    fn values_of_a_servers_options_are_no_applications() {
+        let gunicorn = |words: &[&str], expected: &str| {
+            check_words(
+                &[["python3", "/opt/py3.11/gunicorn"].as_slice(), words].concat(),
+                expected,
+            );
+        };
+        gunicorn(&["-w", "4", "shop.wsgi:app"], "shop");
+        gunicorn(&["-w4", "shop.wsgi:app"], "shop");
+        gunicorn(&["--preload", "shop.wsgi:app"], "shop");
+        gunicorn(&["-w", "4"], "gunicorn");
+        gunicorn(&["--env", "SECRET:x", "shop:app"], "shop");
+        gunicorn(&["--x", "SECRET:x", "--y", "SECRET", "-b", "unix:SECRET"], "gunicorn");
+        gunicorn(&["shop:create('SECRET')", "SECRET"], "gunicorn");
+        check_words(&["python3", "-m", "celery", "-A", "SECRET code", "worker"], "celery");
+        check_words(&["python3", "-m", "flask", "--app=shop", "run", "-p", "SECRET"], "shop");
+        check_words(&["uwsgi", "--http", ":8000", "--module", "shop.wsgi"], "shop.wsgi");
+        check_words(&["uwsgi", "--x", "SECRET:x", "-w", "shop.wsgi:app"], "shop");
+        check_words(&["uwsgi", "--wsgi-file", "/srv/cart/wsgi.py", "--x", "SECRET"], "cart");
+        check_words(&["uwsgi", "--x", "SECRET"], "uwsgi");
+    }
+
+    #[test]
+    fn title_is_no_path() {
+        let started = Started {
+            comm: "postgres".to_owned(),
+            arguments: vec!["postgres: me db SECRET/x".to_owned()],
+            ..Started::default()
+        };
+        assert_eq!(started.name().name, "postgres");
+    }
+
     #[test]
     fn titles_name_what_wrote_them() {
         let check = |title: &str, expected: &str| {
@@ -370,6 +766,8 @@ mod tests {
         check("gunicorn: master [shop.wsgi:app]", "shop");
         check("gunicorn: worker [orders]", "orders");
         check("celeryd: x", "celeryd");
+        check("[celeryd: celery@host:MainProcess] -active- (worker -A x)", "celeryd");
+        check("worker (user:password) [a:b'c]", "python3");
         check("puma 6.4.0 (tcp://0.0.0.0:3000) [shop]", "shop");
     }
 
