@@ -2,6 +2,7 @@
 //! is; where that makes no sense, the outer packet counts.
 
 use super::{Around, Decoder, Segment, Why, mac_pair};
+use crate::counters::Counters;
 use crate::packet::PacketHead;
 use crate::tunnel::{Carried, Inner, Kind, TUNNELS, Tunnel, Wrong, in_ether_type};
 use std::net::Ipv6Addr;
@@ -88,15 +89,21 @@ impl Decoder {
             self.counters.tunnels_too_deep += 1;
             return None;
         }
-        let Around { macs, depth, by_ip, .. } = self.around;
+        let Around { macs, depth, by_ip, cut, .. } = self.around;
         let outside = self.around.tap.tunnels.len();
+        let (counters, datagrams) = (self.counters, (self.datagram, self.outer_datagram));
         self.around.by_ip += 1;
         let found = self.inside(head, inner, Some(ends), buffer);
         if found.is_some() || self.why != Why::BadHeader {
             return Some(found);
         }
-        self.counters.bad_tunnels += 1;
-        (self.around.macs, self.around.depth, self.around.by_ip) = (macs, depth, by_ip);
+        // Nothing of what is inside counts, but other datagrams that were given up for it are lost.
+        let fragments_lost = self.counters.fragments_lost;
+        let bad_tunnels = counters.bad_tunnels + 1;
+        self.counters = Counters { fragments_lost, bad_tunnels, ..counters };
+        (self.datagram, self.outer_datagram) = datagrams;
+        (self.around.macs, self.around.cut) = (macs, cut);
+        (self.around.depth, self.around.by_ip) = (depth, by_ip);
         self.around.tap.tunnels.truncate(outside);
         None
     }

@@ -329,6 +329,39 @@ fn tunnel_with_a_bad_header_inside_is_what_it_is_outside() {
 }
 
 #[test]
+fn nothing_stays_of_a_tunnel_with_a_bad_header_inside() {
+    // Two fragments of a segment of TCP that is too short for its header.
+    let piece = |more: u8, at: u8| {
+        let mut inner = ip(TCP, vec![0; 8]);
+        (inner[6], inner[7]) = (more, at);
+        // Of no length, as with segmentation offload: all that was cut off is of the datagram.
+        let mut outer = udp(4789, vxlan(7, frame(inner)));
+        (outer[2], outer[3]) = (0, 0);
+        outer
+    };
+    let mut decoder = Decoder::default();
+    let mut decode = |bytes: &[u8]| {
+        let head = PacketHead {
+            at: Timestamp(0),
+            interface: InterfaceId(0),
+            link: LinkType::RAW,
+            frame: Frame::default(),
+            wire_len: bytes.len() as u32 + 5,
+            bytes: 0..bytes.len(),
+        };
+        let cut = decoder.decode(bytes, &head).map(|segment| segment.cut);
+        let datagrams = [decoder.datagram().is_some(), decoder.outer_datagram().is_some()];
+        let Counters { fragments, in_vxlan, bad_tunnels, .. } = decoder.counters;
+        (cut, datagrams, fragments, in_vxlan, bad_tunnels)
+    };
+    assert_eq!(decode(&piece(0x20, 0)), (None, [true, false], 1, 1, 0));
+    assert_eq!(decode(&piece(0, 1)), (Some(5), [false, false], 1, 1, 1));
+    // Of several that hold each other, the outermost counts, and as one.
+    let decoded = self::decode(LinkType::RAW, &[ip(4, ip(4, ip(TCP, vec![])))]);
+    assert_eq!((decoded.counters.bad_tunnels, decoded.counters.not_tcp_or_udp), (1, 1));
+}
+
+#[test]
 fn tunnels_lie_in_tunnels() {
     let overlay =
         frame(udp_between([[10, 0, 0, 8], [10, 0, 0, 7]], 8472, vxlan(7, frame(inner()))));
@@ -503,5 +536,6 @@ fn no_cut_and_no_changed_byte_of_a_tunnel_does_harm() {
 }
 
 const OUTER: [[u8; 4]; 2] = [[192, 0, 2, 1], [192, 0, 2, 9]];
+const TCP: u8 = 6;
 const UDP: u8 = 17;
 const GRE: u8 = 47;
