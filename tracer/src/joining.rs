@@ -24,7 +24,7 @@ use rayon::prelude::*;
 use smallvec::SmallVec;
 use std::io;
 use wirespan_capture::owner::Owner;
-use wirespan_capture::packet::{InterfaceId, Loss, NetworkId, Timestamp};
+use wirespan_capture::packet::{InterfaceId, Loss, NetworkId, TapId, Timestamp};
 
 /// Joins exchanges and hands out their traces.
 pub struct Joining<'a> {
@@ -46,8 +46,10 @@ pub struct Joining<'a> {
     points: PointNumbers,
     /// The same of what was known of them first.
     first_points: PointNumbers,
-    /// For each tap the interfaces of its place; none where that is not known.
-    interfaces: Vec<TapInterfaces>,
+    /// For each tap its place; fewer where that is not known.
+    places: Vec<TapId>,
+    /// For each tap that is a place, the interfaces of it.
+    interfaces: Vec<PlaceInterfaces>,
     losses: Losses,
     /// What was over before this time may have settled.
     settled: Timestamp,
@@ -79,9 +81,17 @@ pub struct Outcomes {
     pub sink_error: Option<io::Error>,
 }
 
-/// The interfaces that the place of a tap consists of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TapInterfaces(pub SmallVec<[InterfaceId; 2]>);
+/// Where a tap is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TapInterfaces {
+    /// The first tap of those that are one point with it by the user's word.
+    pub place: TapId,
+    /// Its interface, and the one whose losses may be of any.
+    pub interfaces: PlaceInterfaces,
+}
+
+/// Interfaces of one place.
+type PlaceInterfaces = SmallVec<[InterfaceId; 2]>;
 
 /// What happens to an exchange.
 pub enum News {
@@ -112,6 +122,7 @@ impl<'a> Joining<'a> {
             networks: Vec::new(),
             points: PointNumbers::default(),
             first_points: PointNumbers::default(),
+            places: Vec::new(),
             interfaces: Vec::new(),
             losses: Losses::default(),
             settled: Timestamp(i64::MIN),
@@ -127,17 +138,24 @@ impl<'a> Joining<'a> {
         }
     }
 
-    /// Numbers that stand for the networks in derived ids: all of them, or as many as before.
+    /// Numbers that stand for further networks in derived ids, in the order of networks.
     pub fn networks(&mut self, numbers: Vec<u64>) {
-        if numbers.len() > self.networks.len() {
-            self.networks = numbers;
-        }
+        self.networks.extend(numbers);
     }
 
-    /// The interfaces of all taps, or of as many as before.
-    pub fn interfaces(&mut self, interfaces: Vec<TapInterfaces>) {
-        if interfaces.len() > self.interfaces.len() {
-            self.interfaces = interfaces;
+    /// Where further taps are, in the order of taps.
+    pub fn interfaces(&mut self, taps: Vec<TapInterfaces>) {
+        for TapInterfaces { place, interfaces } in taps {
+            self.places.push(place);
+            self.interfaces.resize_with(self.places.len(), PlaceInterfaces::default);
+            // A place comes before all other taps of it.
+            if let Some(own) = self.interfaces.get_mut(usize::from(place.0)) {
+                for interface in interfaces {
+                    if !own.contains(&interface) {
+                        own.push(interface);
+                    }
+                }
+            }
         }
     }
 
@@ -259,8 +277,9 @@ impl<'a> Joining<'a> {
         let mut interfaces: SmallVec<[Option<InterfaceId>; 4]> = SmallVec::new();
         let [one, other] = exchange.point.taps;
         for tap in [exchange.tap, one, other] {
-            match self.interfaces.get(usize::from(tap.0)) {
-                Some(TapInterfaces(known)) => interfaces.extend(known.iter().copied().map(Some)),
+            let place = self.places.get(usize::from(tap.0));
+            match place.and_then(|place| self.interfaces.get(usize::from(place.0))) {
+                Some(known) => interfaces.extend(known.iter().copied().map(Some)),
                 None => interfaces.push(None),
             }
         }

@@ -48,10 +48,11 @@ pub trait Surroundings: Send {
     /// Leaves only the packets that are wanted.
     fn filter(&mut self, batch: &mut Batch);
 
-    /// All taps so far, by name.
+    /// Taps that are new, by name, in the order of their numbers. There may be tens of thousands,
+    /// a few in each batch.
     fn taps(&mut self, names: Vec<String>);
 
-    /// All networks so far, by name.
+    /// Networks that are new, by name, in the order of their numbers.
     fn networks(&mut self, names: Vec<String>);
 
     /// Who asks for the owners of sockets, where packets are captured on their host.
@@ -164,7 +165,7 @@ pub fn run(
     summary.unread = unknown.servers();
     summary.unknown_ports = unknown.ports();
     let tables = shards.iter().map(|shard| shard.table.places());
-    let taps = reader.tap_names();
+    let taps = reader.tap_names(0);
     let points = Points::learned(&reader.decoder, &taps, tables, &mut numbers);
     summary.points = points.list.len();
     (summary.point_list, summary.apart) = (points.list, points.apart);
@@ -194,11 +195,11 @@ struct Work {
     owners: Vec<Event>,
     /// Packet time at its end.
     until: Timestamp,
-    /// Numbers that stand for the networks in derived ids.
+    /// Numbers that stand for the networks that are new in derived ids.
     networks: Vec<u64>,
     /// Somebody waits for what is found in it.
     live: bool,
-    /// For each tap the interfaces of its place, where something was lost.
+    /// Where the taps are of which that was not told yet, where something was lost.
     interfaces: Vec<TapInterfaces>,
     /// What is left out of it, and what that comes to.
     shed: Shed,
@@ -326,48 +327,37 @@ impl Reader<'_> {
         if !self.ended && !self.surroundings.go_on(self.decoder.counters.packets) {
             (self.ended, self.stopped) = (true, true);
         }
-        if self.decoder.taps().len() > self.taps {
-            self.taps = self.decoder.taps().len();
-            let names = self.tap_names();
-            self.surroundings.taps(names);
+        let new_taps = self.tap_names(self.taps);
+        if !new_taps.is_empty() {
+            self.taps += new_taps.len();
+            self.surroundings.taps(new_taps);
         }
-        let networks = self.decoder.networks();
-        if networks.len() > self.networks {
-            self.networks = networks.len();
-            self.surroundings.networks(networks.iter().map(network::name).collect());
+        let new_networks = self.decoder.networks().get(self.networks..).unwrap_or_default();
+        if !new_networks.is_empty() {
+            self.networks += new_networks.len();
+            self.surroundings.networks(new_networks.iter().map(network::name).collect());
         }
         work.until = self.decoder.now();
-        work.networks = networks.iter().map(network::number).collect();
+        work.networks = new_networks.iter().map(network::number).collect();
         work.live = self.source.is_live();
         self.lossy |= !work.batch.losses.is_empty();
-        let taps = self.decoder.taps().len();
-        work.interfaces.clear();
-        if self.lossy && taps > self.taps_told {
-            self.taps_told = taps;
-            work.interfaces = self.tap_interfaces();
-        }
+        work.interfaces = if self.lossy { self.new_tap_interfaces() } else { Vec::new() };
         work.last = self.ended;
     }
 
-    /// For each tap the interfaces of its place: of it, and of what the user says is one with it.
-    fn tap_interfaces(&self) -> Vec<TapInterfaces> {
+    /// Where the taps are of which that was not told yet.
+    fn new_tap_interfaces(&mut self) -> Vec<TapInterfaces> {
         let (taps, places) = (self.decoder.taps(), self.decoder.places());
-        let mut interfaces = vec![TapInterfaces::default(); taps.len()];
-        for (tap, place) in taps.iter().zip(places) {
+        let of = |(tap, place): (&Tap, &TapId)| {
             let interface = self.source.interfaces().get(tap.interface);
             // What all interfaces together have lost may be of any of them.
             let all = interface.and_then(|interface| interface.of_any);
-            let Some(TapInterfaces(own)) = interfaces.get_mut(usize::from(place.0)) else {
-                continue;
-            };
-            for id in [Some(tap.interface), all].into_iter().flatten() {
-                if !own.contains(&id) {
-                    own.push(id);
-                }
-            }
-        }
-        let of_place = |place: &TapId| interfaces.get(usize::from(place.0)).cloned();
-        places.iter().map(|place| of_place(place).unwrap_or_default()).collect()
+            let interfaces = [Some(tap.interface), all].into_iter().flatten().collect();
+            TapInterfaces { place: *place, interfaces }
+        };
+        let new: Vec<_> = taps.iter().zip(places).skip(self.taps_told).map(of).collect();
+        self.taps_told += new.len();
+        new
     }
 
     fn interface_name(&self, interface: InterfaceId) -> String {
@@ -388,14 +378,14 @@ impl Reader<'_> {
         ))
     }
 
-    /// The names of all taps so far.
-    fn tap_names(&self) -> Vec<String> {
+    /// The names of all taps so far from this one on.
+    fn tap_names(&self, first: usize) -> Vec<String> {
         let interfaces = self.source.interfaces();
         let name = |tap: &Tap| {
             let interface = interfaces.get(tap.interface).map(|found| found.name.as_str());
             tap.name(interface.unwrap_or("unnamed"))
         };
-        self.decoder.taps().iter().map(name).collect()
+        self.decoder.taps().iter().skip(first).map(name).collect()
     }
 }
 

@@ -119,6 +119,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
         gauge: Gauge::new(Bounds { cpu: args.max_cpu, memory: Some(memory), ..Bounds::default() }),
         readings: SourceReadings::default(),
         begun: Instant::now(),
+        said: Default::default(),
         recorder,
         record_failed: false,
         asking,

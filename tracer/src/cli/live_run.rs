@@ -4,7 +4,7 @@
 use super::watch::Watch;
 use super::{complain, output};
 use crate::export::ndjson::SourceNames;
-use crate::load::Shed;
+use crate::load::{PARTS, Shed};
 use crate::load::gauge::{Gauge, SourceReadings};
 use crate::numbers::grouped;
 use crate::pipeline::Surroundings;
@@ -31,6 +31,8 @@ pub(super) struct LiveRun {
     pub(super) gauge: Gauge,
     pub(super) readings: SourceReadings,
     pub(super) begun: Instant,
+    /// What was said last of what is left out, and when.
+    pub(super) said: (Leaving, i64),
     pub(super) recorder: Option<Recorder>,
     /// Packets could not be written to the end.
     pub(super) record_failed: bool,
@@ -42,7 +44,55 @@ pub(super) struct LiveRun {
     pub(super) last: Option<Timestamp>,
 }
 
+/// How much is left out, as it is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Leaving {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Bodies and details.
+    Details,
+    /// Some flows.
+    Flows,
+    /// All flows.
+    All,
+}
+
+impl Leaving {
+    fn of(shed: &Shed) -> Self {
+        match shed.kept {
+            0 => Self::All,
+            kept if kept < PARTS || shed.new_flows => Self::Flows,
+            _ if shed.details => Self::Details,
+            _ => Self::Nothing,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Nothing => "all is looked at again",
+            Self::Details => "too much comes; bodies and details are left out",
+            Self::Flows => "too much comes; some flows are left out, more or fewer as it goes",
+            Self::All => "too much comes; all flows are left out for now",
+        }
+    }
+}
+
 impl LiveRun {
+    /// Says when more is left out than before, and when nothing is any more; not too often.
+    fn tell_shed(&mut self, shed: &Shed, now: i64) {
+        let (said, at) = self.said;
+        let leaving = Leaving::of(shed);
+        let is_news = leaving > said || leaving == Leaving::Nothing && said != leaving;
+        if !is_news || self.quiet && leaving == Leaving::Nothing {
+            return;
+        }
+        if leaving > said || now.saturating_sub(at) >= SAY_AGAIN {
+            self.said = (leaving, now);
+            complain(&format!("wirespan: warning: {}", leaving.text()));
+        }
+    }
+
     fn record(&mut self, batch: &Batch) {
         let Some(recorder) = &mut self.recorder else { return };
         match recorder.batch(batch) {
@@ -149,6 +199,7 @@ impl Surroundings for LiveRun {
         let now = i64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(i64::MAX);
         self.readings.lag = Some(self.status.lag());
         let shed = self.gauge.shed(now, &mut self.readings);
+        self.tell_shed(&shed, now);
         if shed.rest > 0 {
             // The kernel drops what is too much even to be left out, and counts it.
             std::thread::sleep(REST * u32::from(shed.rest) / 100);
@@ -157,11 +208,11 @@ impl Surroundings for LiveRun {
     }
 
     fn taps(&mut self, names: Vec<String>) {
-        self.names.set_taps(names);
+        self.names.add_taps(names);
     }
 
     fn networks(&mut self, names: Vec<String>) {
-        self.names.set_networks(names);
+        self.names.add_networks(names);
     }
 
     fn go_on(&mut self, _: u64) -> bool {
@@ -179,5 +230,7 @@ impl Surroundings for LiveRun {
     }
 }
 
+/// Nanoseconds after it was said that something is left out until it is said that it is not.
+const SAY_AGAIN: i64 = 5_000_000_000;
 /// How long a source rests before each batch at most.
 const REST: Duration = Duration::from_millis(100);

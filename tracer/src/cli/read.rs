@@ -231,11 +231,11 @@ impl Surroundings for Here {
     }
 
     fn taps(&mut self, names: Vec<String>) {
-        self.names.set_taps(names);
+        self.names.add_taps(names);
     }
 
     fn networks(&mut self, names: Vec<String>) {
-        self.names.set_networks(names);
+        self.names.add_networks(names);
     }
 
     fn shed(&mut self) -> Shed {

@@ -53,6 +53,20 @@ impl Names {
 }
 
 impl SourceNames {
+    /// Adds the names of taps that are new.
+    pub fn add_taps(&self, names: Vec<String>) {
+        if let Ok(mut all) = self.0.write() {
+            all.taps.extend(names);
+        }
+    }
+
+    /// Adds the names of networks that are new.
+    pub fn add_networks(&self, names: Vec<String>) {
+        if let Ok(mut all) = self.0.write() {
+            all.networks.extend(names);
+        }
+    }
+
     /// Puts the names of all taps so far in place.
     pub fn set_taps(&self, names: Vec<String>) {
         if let Ok(mut all) = self.0.write() {

@@ -8,6 +8,7 @@ use wirespan::config::Config;
 use wirespan::export::Render;
 use wirespan::export::terminal::Terminal;
 use wirespan::join::window::WindowLimits;
+use wirespan_capture::decode::NamedPoint;
 use wirespan_capture::packet::{Batch, InterfaceId, Loss};
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::memory::MemorySource;
@@ -40,7 +41,10 @@ fn loss(from: i64, to: i64) -> Loss {
 }
 
 fn run(packets: &[Packet], batch: usize, losses: &[Loss]) -> Ran {
-    let config = Config::default();
+    run_with(packets, batch, losses, Config::default())
+}
+
+fn run_with(packets: &[Packet], batch: usize, losses: &[Loss], config: Config) -> Ran {
     let inner = source(packets, batch);
     let mut ran = run_source(&mut Lossy { inner, losses: losses.to_vec() }, &config);
     ran.protocols = config.protocol_names();
@@ -96,6 +100,23 @@ fn losses_of_another_tap_mark_nothing_here() {
     check(&packets, &[elsewhere], &["/other"]);
     let anywhere = Loss { interface: None, ..elsewhere };
     check(&packets, &[anywhere], &["/a", "/other"]);
+}
+
+#[test]
+fn losses_of_a_tap_mark_what_others_of_its_point_saw() {
+    let mut packets = calls();
+    let other = Call::new(3, 4, 50..90, "/other").packets();
+    packets.extend(other.into_iter().map(|packet| packet.on("eth9")));
+    let packets = sorted(packets);
+    let elsewhere = Loss { interface: Some(InterfaceId(1)), ..loss(1_550, 1_650) };
+    let taps = ["eth0", "eth9"].map(str::to_owned).to_vec();
+    for batch in [1, 3, 1_000] {
+        let points = vec![NamedPoint { name: "both".to_owned(), taps: taps.clone() }];
+        let config = Config { points, ..Config::default() };
+        let ran = run_with(&packets, batch, &[elsewhere], config);
+        let touched = ran.spans().into_iter().filter(|span| span.exchange.touched.kernel_drops);
+        assert_eq!(touched.map(name).collect::<Vec<_>>(), ["/b"], "in batches of {batch}");
+    }
 }
 
 #[test]

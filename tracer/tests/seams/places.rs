@@ -16,6 +16,19 @@ fn further(packets: &[Packet], interface: &str, hops: u8, later: i64) -> Vec<Pac
 }
 
 #[test]
+fn each_tap_and_network_is_told_once() {
+    let call = |vlan: u16| {
+        let times = i64::from(vlan) * 10..i64::from(vlan) * 10 + 5;
+        let packets = Call::new(1, 2, times, "/").port(10_000 + vlan).packets();
+        packets.into_iter().map(move |packet| packet.vlan(vlan))
+    };
+    let vlans = 1..60;
+    let ran = run(&vlans.clone().flat_map(call).collect::<Vec<_>>());
+    assert_eq!(ran.taps, vlans.clone().map(|vlan| format!("eth0.{vlan}")).collect::<Vec<_>>());
+    assert_eq!(ran.networks, vlans.map(|vlan| vlan.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
 fn each_half_of_an_exchange_knows_its_first_packet() {
     let mut connection = Connection::new(end(1, 40_000), end(2, 80));
     let mut packets = connection.open(0);

@@ -31,7 +31,7 @@ pub(crate) struct Ran {
     pub(crate) traces: Vec<Trace>,
     pub(crate) summary: Summary,
     pub(crate) taps: Vec<String>,
-    networks: Vec<String>,
+    pub(crate) networks: Vec<String>,
     pub(crate) protocols: Vec<String>,
 }
 
@@ -53,6 +53,7 @@ pub(crate) fn run_with(packets: &[Packet], config: &dyn Fn() -> Config) -> Ran {
             assert_eq!(format!("{a:?}"), format!("{b:?}"), "{cut}");
         }
         assert_eq!(first.traces.len(), other.traces.len(), "{cut}");
+        assert_eq!((&first.taps, &first.networks), (&other.taps, &other.networks), "{cut}");
         assert_eq!(format!("{:?}", first.summary), format!("{:?}", other.summary), "{cut}");
     }
     first
@@ -133,11 +134,13 @@ impl Surroundings for Here {
     fn filter(&mut self, _batch: &mut Batch) {}
 
     fn taps(&mut self, names: Vec<String>) {
-        self.taps = names;
+        assert!(!names.is_empty());
+        self.taps.extend(names);
     }
 
     fn networks(&mut self, names: Vec<String>) {
-        self.networks = names;
+        assert!(!names.is_empty());
+        self.networks.extend(names);
     }
 
     fn go_on(&mut self, _packets: u64) -> bool {
