@@ -45,7 +45,7 @@ const CASES: &[Case] = &[
     ("-i eth0 -i eth0", 2, "wirespan: -i eth0: it is named twice", ""),
     ("-i eth0 -r shop.pcap", 2, "wirespan: there is no option -r", ""),
     ("live -i eth0 -W 3 -w x", 2, "wirespan: -W needs -C or -G: it says how many of their files there are", ""),
-    ("live -C 3", 2, "wirespan: ", ""),
+    ("live -C 3", 2, "wirespan: -C and -G need -w FILE: they say when its next file begins", ""),
     ("live -w - -C 3", 2, "wirespan: -w -: the standard output is one file; name one for -C or -G", ""),
     ("live -s 300000", 2, "wirespan: --snapshot-length 300000: name a number of bytes up to 262144", ""),
     ("live -B 0", 2, "wirespan: --buffer-size 0: name a number of KiB from 1 to 2097151", ""),

@@ -4,8 +4,8 @@
 use super::watch::Watch;
 use super::{complain, output};
 use crate::export::ndjson::SourceNames;
-use crate::load::{PARTS, Shed};
 use crate::load::gauge::{Gauge, SourceReadings};
+use crate::load::{PARTS, Shed};
 use crate::numbers::grouped;
 use crate::pipeline::Surroundings;
 use crate::processes::Asking;

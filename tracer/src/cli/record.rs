@@ -41,6 +41,9 @@ impl RecordArgs {
     /// Refuses what does not go together.
     pub(super) fn check(&self) -> Result<()> {
         let is_series = self.is_series();
+        if is_series && self.write.is_none() {
+            bail!("-C and -G need -w FILE: they say when its next file begins");
+        }
         if self.file_count.is_some() && !is_series {
             bail!("-W needs -C or -G: it says how many of their files there are");
         }

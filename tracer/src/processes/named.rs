@@ -40,8 +40,8 @@ impl Started {
         let program = path.iter().map(|path| base(path)).find(|name| !name.is_empty());
         let program = program.unwrap_or("unnamed");
         let Some(language) = Language::of(program) else {
-            let executable = program.to_owned();
-            return Name { name: executable.clone(), executable, is_interpreter: false };
+            let name = self.other_name(program).unwrap_or(program).to_owned();
+            return Name { name, executable: program.to_owned(), is_interpreter: false };
         };
         let rest = words.get(1..).unwrap_or_default();
         let run = title(first).or_else(|| language.runs(rest));
@@ -51,6 +51,15 @@ impl Started {
             executable: program.to_owned(),
             is_interpreter: run.is_none(),
         }
+    }
+
+    /// By what name a program of several names was started: redis-server is one of redis-check-rdb.
+    /// The kernel and the process itself must agree on it.
+    fn other_name(&self, program: &str) -> Option<&str> {
+        let first = self.arguments.first()?.split_whitespace().next()?;
+        let name = base(first);
+        let is_other = !self.comm.is_empty() && !program.starts_with(&self.comm);
+        (is_other && name.starts_with(&self.comm)).then_some(name)
     }
 
     /// The name of a path, or of its folder where half of all programs are called so.
@@ -600,6 +609,23 @@ mod tests {
         check("/usr/bin/redis-server", "*:6379", "redis-server");
         check("/srv/shop (deleted)", "", "shop");
         check("", "", "comm");
+    }
+
+    #[test]
+    fn a_program_of_several_names_is_called_as_it_was_started() {
+        let name = |comm: &str, title: &str| {
+            let started = Started {
+                comm: comm.to_owned(),
+                executable: "/usr/bin/redis-check-rdb".to_owned(),
+                arguments: vec![title.to_owned()],
+                directory: "/".to_owned(),
+                group: None,
+            };
+            started.name().name
+        };
+        assert_eq!(name("redis-server", "/usr/bin/redis-server 127.0.0.1:6379"), "redis-server");
+        // A thread's name says nothing of the program.
+        assert_eq!(name("bio_close_file", "/usr/bin/redis-check-rdb"), "redis-check-rdb");
     }
 
     #[test]
