@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 use wirespan_capture::packet::LinkType;
 use wirespan_capture::source::PacketSource;
-use wirespan_capture::source::live::{LiveSource, Options, devices};
+use wirespan_capture::source::live::{LiveSource, Options, devices, namespace};
 
 /// Show the traces of what passes an interface
 #[derive(Debug, Args)]
@@ -72,7 +72,7 @@ pub(super) struct LiveArgs {
 /// Runs the command.
 pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     if args.capture.list_interfaces {
-        return list();
+        return list(args.capture.netns.as_deref());
     }
     let options = args.capture.options(&[args.filter.as_slice(), &args.more_filter].concat())?;
     let mut config = args.tracing.config(args.output.verbose > 0, false)?;
@@ -184,8 +184,13 @@ fn listening(options: &Options, source: &LiveSource, netns: Option<&str>) -> Str
 }
 
 /// Prints the interfaces that there are.
-fn list() -> Result<Exit> {
-    let listed = devices::list().map_err(|reason| anyhow::anyhow!("list interfaces: {reason}"))?;
+fn list(netns: Option<&str>) -> Result<Exit> {
+    let listed = match netns {
+        Some(name) => namespace::inside(name, devices::names)
+            .map_err(|reason| anyhow::anyhow!("--netns: {reason}"))?,
+        None => devices::list(),
+    };
+    let listed = listed.map_err(|reason| anyhow::anyhow!("list interfaces: {reason}"))?;
     if listed.is_empty() {
         bail!("list interfaces: there is none that you may capture on; try it with sudo");
     }

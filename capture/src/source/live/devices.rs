@@ -1,5 +1,6 @@
 //! The interfaces that can be captured on.
 
+use nix::net::if_::{Interface, if_nameindex};
 use pcap::{Device, IfFlags};
 
 /// An interface, as `tcpdump -D` lists it.
@@ -18,6 +19,19 @@ pub struct Listed {
 pub fn list() -> Result<Vec<Listed>, String> {
     let devices = Device::list().map_err(|error| error.to_string())?;
     Ok(devices.into_iter().filter(is_network).map(listed).collect())
+}
+
+/// The names of all interfaces of the network namespace that the thread is in. libpcap lists those
+/// of the mounted `/sys`, which may be another one's.
+///
+/// # Errors
+/// What the kernel said.
+pub fn names() -> Result<Vec<Listed>, String> {
+    let interfaces = if_nameindex().map_err(|error| error.to_string())?;
+    let name = |interface: &Interface| interface.name().to_string_lossy().into_owned();
+    let listed =
+        interfaces.iter().map(|interface| Listed { name: name(interface), about: String::new() });
+    Ok(listed.collect())
 }
 
 /// Whether packets with IP can come from it: libpcap also lists USB, D-Bus and others.
