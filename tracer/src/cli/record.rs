@@ -20,16 +20,16 @@ pub(super) struct RecordArgs {
     pub(super) write: Option<PathBuf>,
 
     /// Begin the next file after so many million bytes: FILE1, FILE2 …
-    #[arg(short = 'C', value_name = "MB", value_parser = count_of_u32, requires = "write")]
+    #[arg(short = 'C', value_name = "MB", value_parser = count_of_u32)]
     file_size: Option<u32>,
 
     /// Begin the next file after so many seconds; FILE holds the time as date(1) writes it, as in
     /// trace-%H%M%S.pcapng
-    #[arg(short = 'G', value_name = "SECONDS", value_parser = count_of_u32, requires = "write")]
+    #[arg(short = 'G', value_name = "SECONDS", value_parser = count_of_u32)]
     rotate_seconds: Option<u32>,
 
     /// With -C, write over the oldest of so many files; with -G, end after so many
-    #[arg(short = 'W', value_name = "COUNT", value_parser = count_of_u32, requires = "write")]
+    #[arg(short = 'W', value_name = "COUNT", value_parser = count_of_u32)]
     file_count: Option<u32>,
 
     /// Write each packet to the file as it comes
