@@ -9,7 +9,7 @@ use super::{Exit, complain};
 use crate::edges::Edges;
 use crate::export::Exporter;
 use crate::export::ndjson::SourceNames;
-use crate::export::queue::{Queue, QueueCounts, QueueLimits};
+use crate::export::queue::{Queue, QueueCounts, QueueGauge, QueueLimits};
 use crate::export::send::{self as sending, Failure, Sender, Settings};
 use crate::export::width::{self, folded};
 use crate::joining::Outcomes;
@@ -167,7 +167,8 @@ impl<'a> Showing<'a> {
         let sender = sender.map(|sender| queued(sender, "to_send", queue, &queues)).transpose()?;
         let exporter = queued(exporter, "output", queue, &queues)?;
         // Asked of the queues themselves, they would be gone with the threads at the end.
-        let (gauge, unsent) = (exporter.gauge(), sender.as_ref().map(Queue::gauge));
+        let unsent = sender.as_ref().map(Queue::gauge).unwrap_or_default();
+        let gauge = exporter.gauge();
         let shown = Shown { notes: notes.clone(), exporter, sender };
         let mut chosen = Selecting::new(selection, start, shown);
         let ends_at_limit = choose.ends_at_limit() && outlets.summary.is_none();
@@ -179,12 +180,18 @@ impl<'a> Showing<'a> {
         outcomes.stopped |= stop.load(Ordering::Relaxed);
         let shown = sink.chosen.sink();
         tell_shed(&gauge.counts(), &mut outcomes.summary);
+        let shed = |unsent: &QueueGauge| unsent.counts().spans_shed;
+        let slow = shed(&unsent);
         if let Some(sender) = shown.sender.as_mut().and_then(Queue::stopped) {
             let mut sent = send::finish(sender, output.may_show_progress());
-            let unsent = unsent.map_or(0, |gauge| gauge.counts().spans_shed);
-            if unsent > 0 {
-                sent.dropped += unsent;
-                sent.told("it takes spans more slowly than they come", unsent);
+            for (why, spans) in [
+                ("it takes spans more slowly than they come", slow),
+                ("they were not sent, as the run was broken off", shed(&unsent) - slow),
+            ] {
+                if spans > 0 {
+                    sent.dropped += spans;
+                    sent.told(why, spans);
+                }
             }
             outcomes.summary.sent = Some(sent);
             // What could not be written is said first: that is why sending ended.
@@ -439,3 +446,109 @@ fn measure(summary: &mut Summary) {
 
 /// Columns of the word that a line of the counts begins with.
 const WORD: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Exchange;
+    use crate::span::Span;
+    use clap::Parser;
+    use serde_json::Value;
+    use std::fs;
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::path::Path;
+    use std::thread;
+
+    #[derive(Debug, Parser)]
+    struct Words {
+        #[command(flatten)]
+        choose: ChooseArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    }
+
+    fn trace(id: u128) -> Trace {
+        let span = Span {
+            id: 1,
+            exchange: Box::new(Exchange::lasting(1)),
+            point: 0,
+            first_point: 0,
+            service: "a".into(),
+            link: None,
+            earlier: None,
+            depth: 0,
+        };
+        Trace { id, wire: None, late: false, spans: vec![span.clone(), span] }
+    }
+
+    /// Takes all that is sent to it.
+    fn collector() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = BufReader::new(stream.unwrap());
+                let mut length = 0;
+                loop {
+                    let mut line = String::new();
+                    stream.read_line(&mut line).unwrap();
+                    if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    if line.trim().is_empty() {
+                        break;
+                    }
+                }
+                stream.read_exact(&mut vec![0; length]).unwrap();
+                let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                stream.get_mut().write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        url
+    }
+
+    /// Gives 50 traces of two spans each at once to queues of 20 spans, and reads the summary.
+    fn crowded(folder: &Path, more: &[&str]) -> (Exit, Value) {
+        let [summary, traces] =
+            ["summary.json", "traces"].map(|name| folder.join(name).display().to_string());
+        let words = ["x", "-o", &traces, "--format", "ndjson", "--summary", &summary];
+        let words = Words::parse_from(words.iter().chain(more));
+        let stop = Arc::default();
+        let showing = Showing::prepare(&words.choose, &words.output, &[], stop).unwrap();
+        let showing = showing.ending(Ends::WhenStopped).unwrap();
+        let showing = showing.queuing(QueueLimits { spans: 20, ..QueueLimits::default() });
+        let run = |sink: &mut (dyn SpanSink + Send)| {
+            sink.take((0..50).map(trace).collect()).unwrap();
+            sink.finish().unwrap();
+            let summary = Summary { spans: 100, ..Summary::default() };
+            Outcomes { summary, stopped: true, source_error: None, sink_error: None }
+        };
+        let exit = showing.run(vec!["http".to_owned()], run, |_| String::new()).unwrap();
+        let text = fs::read_to_string(folder.join("summary.json")).unwrap();
+        let lines = fs::read_to_string(folder.join("traces")).unwrap().lines().count();
+        assert!((20..100).contains(&lines), "{lines} lines of the output");
+        (exit, serde_json::from_str(&text).unwrap())
+    }
+
+    #[test]
+    fn summary_counts_what_the_output_shed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (exit, summary) = crowded(folder.path(), &[]);
+        assert_eq!(exit, Exit::Done);
+        assert_eq!(summary["lost"]["traces_shed"], 40, "{summary}");
+        assert_eq!(summary["lost"]["spans_shed"], 80);
+        assert_eq!(summary["sent"], Value::Null);
+    }
+
+    #[test]
+    fn summary_counts_what_could_not_be_sent_in_time_and_the_run_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let (exit, summary) = crowded(folder.path(), &["--otlp", &collector()]);
+        assert_eq!(exit, Exit::CouldNot);
+        assert_eq!(summary["lost"]["traces_shed"], 40, "{summary}");
+        let sent = &summary["sent"];
+        assert_eq!((&sent["spans"], &sent["dropped"]), (&20.into(), &80.into()), "{sent}");
+        assert_eq!(sent["reasons"]["it takes spans more slowly than they come"], 80);
+    }
+}

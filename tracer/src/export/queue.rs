@@ -8,6 +8,7 @@
 
 use crate::exchange::Exchange;
 use crate::span::{Span, SpanSink, Trace};
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
@@ -101,10 +102,11 @@ impl<S> Queue<S> {
         }
     }
 
-    /// Passes on no more of what waits, and waits until what is being passed on is done with.
+    /// Passes on no more of what waits, which is counted as shed, and waits until what is being
+    /// passed on is done with.
     pub fn stop(&mut self) {
         if let State::Running { shared, .. } = &self.state {
-            shared.forget();
+            shared.shed();
         }
         // Why the sink failed was told, or nobody asked.
         let _ = self.end();
@@ -135,8 +137,7 @@ impl<S> Queue<S> {
         };
         shared.lock().ended = true;
         shared.came.notify_one();
-        let sink =
-            thread.join().map_err(|_| io::Error::other("the thread that writes has died"))?;
+        let sink = thread.join().map_err(|_| died())?;
         self.state = State::Direct(sink);
         shared.lock().error.take().map_or(Ok(()), Err)
     }
@@ -154,6 +155,7 @@ impl<S: SpanSink + Send + 'static> Queue<S> {
         let thread = thread::Builder::new().name("output".to_owned()).spawn(move || {
             // What renders several traces at a time does so in this thread, not in one of those
             // that work on packets.
+            let _dying = Dying(&own);
             match rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build() {
                 Ok(pool) => pool.install(|| own.run(sink)),
                 Err(_) => own.run(sink),
@@ -171,7 +173,8 @@ impl<S: SpanSink> SpanSink for Queue<S> {
     fn traces(&mut self, traces: &[Trace]) -> io::Result<()> {
         match &mut self.state {
             State::Direct(sink) => sink.traces(traces),
-            State::Running { .. } => self.take(traces.to_vec()),
+            // Only what there is room for is copied.
+            State::Running { shared, .. } => shared.offer(traces, Trace::clone),
             State::Lost => Ok(()),
         }
     }
@@ -179,7 +182,7 @@ impl<S: SpanSink> SpanSink for Queue<S> {
     fn take(&mut self, traces: Vec<Trace>) -> io::Result<()> {
         match &mut self.state {
             State::Direct(sink) => sink.take(traces),
-            State::Running { shared, .. } => shared.offer(traces),
+            State::Running { shared, .. } => shared.offer(traces, |trace| trace),
             State::Lost => Ok(()),
         }
     }
@@ -187,7 +190,10 @@ impl<S: SpanSink> SpanSink for Queue<S> {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.state {
             State::Direct(sink) => sink.flush(),
-            State::Running { .. } | State::Lost => Ok(()),
+            // The thread flushes by itself; why it failed is told here, too, as it may take long
+            // until the next trace comes.
+            State::Running { shared, .. } => shared.lock().check(),
+            State::Lost => Ok(()),
         }
     }
 
@@ -212,14 +218,17 @@ impl<S> Drop for Queue<S> {
 }
 
 impl Shared {
-    /// Puts in what there is room for.
-    fn offer(&self, mut traces: Vec<Trace>) -> io::Result<()> {
+    /// Puts in what there is room for, once it is made the queue's own.
+    fn offer<T: Borrow<Trace>>(
+        &self,
+        traces: impl IntoIterator<Item = T>,
+        own: fn(T) -> Trace,
+    ) -> io::Result<()> {
         let mut waiting = self.lock();
-        if waiting.failed {
-            let said = waiting.error.take();
-            return Err(said.unwrap_or_else(|| io::Error::other("the output has failed before")));
-        }
-        traces.retain(|trace| waiting.admit(trace, &self.limits));
+        waiting.check()?;
+        let traces = traces.into_iter();
+        let admitted = traces.filter(|trace| waiting.admit(trace.borrow(), &self.limits));
+        let traces: Vec<Trace> = admitted.map(own).collect();
         if !traces.is_empty() {
             waiting.traces.push_back(traces);
             drop(waiting);
@@ -244,9 +253,7 @@ impl Shared {
                 }
             };
             if let Err(error) = passed {
-                self.forget();
-                let mut waiting = self.lock();
-                (waiting.error, waiting.failed) = (Some(error), true);
+                self.fail(error);
                 break;
             }
         }
@@ -279,6 +286,23 @@ impl Shared {
         }
     }
 
+    /// Takes nothing any more.
+    fn fail(&self, error: io::Error) {
+        self.forget();
+        let mut waiting = self.lock();
+        (waiting.error, waiting.failed) = (Some(error), true);
+    }
+
+    /// Counts what waits as shed, and forgets it.
+    fn shed(&self) {
+        let mut waiting = self.lock();
+        let (traces, counts) = (waiting.traces.iter().map(Vec::len).sum::<usize>(), waiting.counts);
+        waiting.counts.traces_shed += traces as u64;
+        waiting.counts.spans_shed += counts.waiting as u64;
+        drop(waiting);
+        self.forget();
+    }
+
     fn forget(&self) {
         let mut waiting = self.lock();
         waiting.traces.clear();
@@ -290,7 +314,31 @@ impl Shared {
     }
 }
 
+/// Lives as long as the thread, and says so if the sink panics.
+struct Dying<'a>(&'a Shared);
+
+impl Drop for Dying<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.fail(died());
+        }
+    }
+}
+
+fn died() -> io::Error {
+    io::Error::other("the thread that writes has died")
+}
+
 impl Waiting {
+    /// Whether the sink takes more; why not is told in full once.
+    fn check(&mut self) -> io::Result<()> {
+        if !self.failed {
+            return Ok(());
+        }
+        let said = self.error.take();
+        Err(said.unwrap_or_else(|| io::Error::other("the output has failed before")))
+    }
+
     /// Counts a trace as one that waits, or as one that is shed.
     fn admit(&mut self, trace: &Trace, limits: &QueueLimits) -> bool {
         let (spans, bytes) = (trace.spans.len(), bytes(trace));
@@ -427,6 +475,63 @@ mod tests {
             }
         };
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_failure_is_told_though_nothing_comes() {
+        let (mut queue, _hear, give) = slow(10);
+        give.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
+        queue.take(vec![trace(0, 1)]).unwrap();
+        assert_eq!(flushed(&mut queue).kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_sink_that_panics_has_failed() {
+        let (mut queue, hear, give) = slow(10);
+        // It cannot tell what it begins with.
+        drop((hear, give));
+        queue.take(vec![trace(0, 1)]).unwrap();
+        assert_eq!(flushed(&mut queue).to_string(), died().to_string());
+        assert!(queue.finish().is_err());
+    }
+
+    /// What flushing tells once the sink has failed.
+    fn flushed(queue: &mut Queue<Slow>) -> io::Error {
+        loop {
+            match queue.flush() {
+                Ok(()) => std::thread::yield_now(),
+                Err(error) => break error,
+            }
+        }
+    }
+
+    #[test]
+    fn traces_that_are_lent_are_shed_as_those_that_are_given() {
+        let (mut queue, hear, give) = slow(10);
+        queue.take(vec![trace(0, 3)]).unwrap();
+        assert_eq!(hear.recv().unwrap(), "begins 0");
+        let traces: Vec<Trace> = (1..=100).map(|id| trace(id, 3)).collect();
+        queue.traces(&traces).unwrap();
+        let counts = queue.gauge().counts();
+        assert_eq!(counts, QueueCounts { waiting: 9, traces_shed: 97, spans_shed: 291 });
+        (0..4).for_each(|_| give.send(Ok(())).unwrap());
+        queue.finish().unwrap();
+    }
+
+    #[test]
+    fn what_still_waits_when_it_is_stopped_counts_as_shed() {
+        let (mut queue, hear, give) = slow(10);
+        queue.take(vec![trace(0, 3)]).unwrap();
+        assert_eq!(hear.recv().unwrap(), "begins 0");
+        queue.take(vec![trace(1, 2), trace(2, 3)]).unwrap();
+        let gauge = queue.gauge();
+        let stopping = std::thread::spawn(move || queue.stop());
+        while gauge.counts().traces_shed == 0 {
+            std::thread::yield_now();
+        }
+        give.send(Ok(())).unwrap();
+        stopping.join().unwrap();
+        assert_eq!(gauge.counts(), QueueCounts { waiting: 0, traces_shed: 2, spans_shed: 5 });
     }
 
     #[test]
