@@ -9,7 +9,7 @@ use super::output::{self, Ends, OutputArgs};
 use super::record::RecordArgs;
 use super::show::Showing;
 use super::tcpdump::IgnoredArgs;
-use super::tracing::TracingArgs;
+use super::tracing::{TracingArgs, tell_if_memory_is_unseen};
 use super::up_to::UpTo;
 use super::watch::Watch;
 use super::{Exit, complain};
@@ -81,12 +81,14 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     let user = args.capture.relinquish_privileges.clone();
     let confinement = Confinement { user, ..Confinement::default() };
     let mut confinement = confinement.prepare()?;
+    // Rings take their memory as they are made, so that it is judged before.
+    let ring_bytes = options.all_ring_bytes();
+    let memory = args.memory(ring_bytes)?;
+    let fitting = limits_for(memory, ring_bytes, config.threads);
+    args.tracing.fit(&mut config, &fitting);
     let source = args.capture.open(&options)?;
     let stop = source.stop();
     let status = source.status();
-    let memory = args.memory(status.ring_bytes())?;
-    let fitting = limits_for(memory, status.ring_bytes(), config.threads);
-    config.fit(&fitting);
     let in_use: Vec<PathBuf> = args.record.write.iter().cloned().collect();
     let mut showing = Showing::prepare(&args.choose, &args.output, &in_use, stop.clone())?
         .ending(Ends::WhenStopped)?
@@ -107,6 +109,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     if args.output.verbose > 0 {
         complain(&format!("wirespan: rights: {applied}"));
     }
+    tell_if_memory_is_unseen();
     let recorder = if is_series { args.record.recorder(&source)? } else { early };
     let semantics = Semantics::new(protocols.clone(), showing.names.clone());
     let showing = showing.counting(watch.serve(semantics, args.output.quiet)?);

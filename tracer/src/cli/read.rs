@@ -76,7 +76,8 @@ pub(super) struct ReadArgs {
 pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let inputs =
         Inputs::of(&args.from, &args.words, &args.filter, args.tcpdump.filter_file.as_deref())?;
-    let config = args.tracing.config(args.output.verbose > 0, args.packets.sanitize())?;
+    let mut config = args.tracing.config(args.output.verbose > 0, args.packets.sanitize())?;
+    args.tracing.fit_if_bounded(&mut config);
     let protocols = config.protocol_names();
     let packets = args.packets.destination(&inputs)?;
     let mut source = inputs.open(config.threads, args.tcpdump.count)?;

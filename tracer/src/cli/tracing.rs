@@ -1,11 +1,13 @@
 //! The options of how packets become traces: what is masked, which identifiers join, the limits;
 //! for every command that has packets.
 
+use super::complain;
 use super::ids::{JoinedByArgs, OwnIdArgs};
 use super::limits::{JoiningArgs, LIMITS, count, memory, nanoseconds, seconds};
 use super::redact::RedactArgs;
 use crate::config::{self, Config};
-use crate::load::limits::limits_for;
+use crate::load::gauge::resident;
+use crate::load::limits::{MemoryLimits, limits_for};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::sync::Arc;
@@ -82,11 +84,63 @@ impl TracingArgs {
         };
         config.flows.flows = self.max_flows;
         config.flows.waiting = self.max_waiting_bytes;
-        if let Some(memory) = self.max_memory {
-            config.fit(&limits_for(memory, 0, config.threads));
-        }
         Ok(config)
     }
+
+    /// Lowers limits to a bound of memory, if one was named.
+    pub(super) fn fit_if_bounded(&self, config: &mut Config) {
+        if let Some(memory) = self.max_memory {
+            self.fit(config, &limits_for(memory, 0, config.threads));
+            tell_if_memory_is_unseen();
+        }
+    }
+
+    /// Lowers limits to those of a bound of memory, and says which of them were asked for.
+    pub(super) fn fit(&self, config: &mut Config, limits: &MemoryLimits) {
+        let asked = limits_of(config);
+        config.fit(limits);
+        let lowered = lowered(&asked, &limits_of(config), &limits_of(&Config::default()));
+        if !lowered.is_empty() {
+            let lowered = lowered.join(", ");
+            complain(&format!(
+                "wirespan: limits are lowered to fit into memory: {lowered}; name more with \
+                 --max-memory"
+            ));
+        }
+    }
+}
+
+/// Says that a bound of memory is kept to by limits alone, where nothing tells what the process has.
+pub(super) fn tell_if_memory_is_unseen() {
+    if resident().is_none() {
+        complain(
+            "wirespan: warning: /proc/self/statm cannot be read: memory is bounded by limits alone \
+             (--max-flows, --max-held), and nothing is left out where they do not suffice",
+        );
+    }
+}
+
+/// The limits that a bound of memory lowers, under the names of their options.
+fn limits_of(config: &Config) -> [(&'static str, usize); 5] {
+    [
+        ("--max-flows", config.flows.flows),
+        ("--max-waiting-bytes", config.flows.waiting),
+        ("--max-open", config.open),
+        ("--max-held", config.window.held),
+        ("--max-trace-spans", config.window.members),
+    ]
+}
+
+/// Which limits are lower now than they were asked for. Who leaves one as it usually is asks for
+/// nothing.
+fn lowered<const N: usize>(
+    asked: &[(&str, usize); N],
+    now: &[(&str, usize); N],
+    usual: &[(&str, usize); N],
+) -> Vec<String> {
+    let all = asked.iter().zip(now).zip(usual);
+    let lowered = all.filter(|((asked, now), usual)| now.1 < asked.1 && asked.1 != usual.1);
+    lowered.map(|((asked, now), _)| format!("{} {} to {}", asked.0, asked.1, now.1)).collect()
 }
 
 /// Reads `NAME=TAP,TAP…`.
@@ -113,4 +167,23 @@ fn name_once(points: &[NamedPoint]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_asked_for_is_told_to_be_lowered() {
+        let usual = [("--max-flows", 100), ("--max-held", 100)];
+        for (asked, now, expected) in [
+            ([100, 100], [50, 50], &[][..]),
+            ([80, 100], [50, 50], &["--max-flows 80 to 50"]),
+            ([40, 200], [40, 50], &["--max-held 200 to 50"]),
+            ([80, 70], [80, 70], &[]),
+        ] {
+            let named = |[flows, held]: [usize; 2]| [("--max-flows", flows), ("--max-held", held)];
+            assert_eq!(lowered(&named(asked), &named(now), &usual), expected, "{asked:?}");
+        }
+    }
 }

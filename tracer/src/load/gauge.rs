@@ -42,7 +42,7 @@ impl Gauge {
         if self.last.is_none_or(|(last, _)| now - last >= EACH) {
             self.look(now, source);
         } else if self.has_memory_bound {
-            self.shed = self.controller.feel(now, resident());
+            self.shed = self.controller.feel(now, resident().unwrap_or_default());
         }
         if self.shed.relief != relief {
             // What was given up at the last relief is free by now.
@@ -58,17 +58,22 @@ impl Gauge {
             .map_or(0.0, |(last, before)| ((used - before) / ((now - last) as f64 / 1e9)) as f32);
         self.last = Some((now, used));
         let SourceReadings { packets, drops, lag } = std::mem::take(source);
-        let resident = resident();
+        let resident = resident().unwrap_or_default();
         let readings = Readings { packets, drops, lag, cpu, resident };
         self.shed = self.controller.step(now, &readings);
     }
 }
 
-/// Bytes of memory that the process has; 0 where `/proc` is not there.
-pub fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: Option<u64> = status.split_whitespace().nth(1).and_then(|pages| pages.parse().ok());
-    pages.unwrap_or_default().saturating_mul(page_size())
+/// Bytes of memory that the process has, where `/proc` tells them. Elsewhere no bound of memory is
+/// kept to but by limits that fit it.
+pub fn resident() -> Option<u64> {
+    resident_in(&fs::read_to_string("/proc/self/statm").ok()?)
+}
+
+/// Bytes that a text of `/proc/PID/statm` tells.
+fn resident_in(text: &str) -> Option<u64> {
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages.saturating_mul(page_size()))
 }
 
 fn page_size() -> u64 {
@@ -78,3 +83,21 @@ fn page_size() -> u64 {
 
 /// Nanoseconds between two looks.
 const EACH: i64 = 100_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_known_where_it_is_told() {
+        for (text, expected) in [
+            ("100 7 3 1 0 2 0\n", Some(7 * page_size())),
+            ("", None),
+            ("100\n", None),
+            ("100 many\n", None),
+        ] {
+            assert_eq!(resident_in(text), expected, "{text:?}");
+        }
+        assert!(resident().is_none_or(|bytes| bytes > 0));
+    }
+}

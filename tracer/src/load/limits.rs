@@ -1,7 +1,7 @@
 //! A bound of memory in, limits of flows and of the join window out.
 //!
 //! Limits count things, and things are of many sizes. So limits are made for things as they mostly
-//! are, and to take about half of the bound together; what is larger than that is seen by the
+//! are, and to take about half together of what packet rings leave; what is larger than that is seen by the
 //! controller, which looks at the memory that the process really has.
 
 use crate::export::queue::QueueLimits;
@@ -36,8 +36,8 @@ pub fn is_enough(bytes: u64, ring_bytes: u64) -> bool {
 /// works in so many threads.
 pub fn limits_for(bytes: u64, ring_bytes: u64, threads: usize) -> MemoryLimits {
     let threads = u64::try_from(threads).unwrap_or(u64::MAX);
-    let fixed = PROGRAM.saturating_add(threads.saturating_mul(THREAD)).saturating_add(ring_bytes);
-    let room = (bytes / 2).saturating_sub(fixed).max(LEAST);
+    let fixed = PROGRAM.saturating_add(threads.saturating_mul(THREAD));
+    let room = (bytes.saturating_sub(ring_bytes) / 2).saturating_sub(fixed).max(LEAST);
     let part = |percent: u64| usize::try_from(room.saturating_mul(percent) / 100);
     let part = |percent: u64| part(percent).unwrap_or(usize::MAX);
     let queue = part(10);
@@ -88,6 +88,16 @@ mod tests {
     fn a_ring_leaves_less_for_the_rest() {
         let [without, with] = [0, 64 << 20].map(|ring| limits_for(256 << 20, ring, 2));
         assert!(with.flows < without.flows && with.held < without.held);
+    }
+
+    #[test]
+    fn rings_are_beside_the_half_that_limits_share() {
+        for (bytes, workers, threads) in [(512_u64, 4, 2), (1_024, 4, 4), (4_096, 32, 8)] {
+            let rings = (workers * 64) << 20;
+            let with = limits_for(bytes << 20, rings, threads);
+            assert_eq!(with, limits_for((bytes << 20) - rings, 0, threads));
+            assert!(with.queue.spans > 5_000, "{bytes} MiB, {workers} workers: {with:?}");
+        }
     }
 
     #[test]

@@ -58,6 +58,14 @@ pub struct Options {
     pub elsewhere: bool,
 }
 
+impl Options {
+    /// Bytes of all rings together.
+    pub fn all_ring_bytes(&self) -> u64 {
+        let rings = self.interfaces.len().saturating_mul(self.workers.max(1));
+        u64::from(self.ring_bytes.unsigned_abs()).saturating_mul(rings as u64)
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -269,7 +277,7 @@ impl LiveSource {
         let status = Status::default();
         {
             let mut told = status.lock();
-            told.ring_bytes = options.ring_bytes.unsigned_abs() as u64 * rings.len() as u64;
+            told.ring_bytes = options.all_ring_bytes();
             let names = interfaces.iter().map(|(_, interface)| interface.name.clone());
             told.counted =
                 names.map(|name| Counted { name, up: true, ..Counted::default() }).collect();
