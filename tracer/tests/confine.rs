@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -195,6 +196,41 @@ fn check_live(proc: &str, beside: &[&str]) {
     assert!(line.starts_with("wirespan: rights: user nobody ("), "{line}");
     assert!(lines.any(|line| line.contains("listening on lo")));
     Confined { process, line, tries: BTreeMap::new() }.check_threads(&[], beside);
+}
+
+#[test]
+fn series_of_files_goes_on_where_its_first_is_there_from_before() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: it takes root");
+        return;
+    }
+    let folder = open_folder();
+    let first = folder.path().join("x.pcapng");
+    fs::write(&first, "of a run before").unwrap();
+    fs::set_permissions(&first, fs::Permissions::from_mode(0o666)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wirespan"));
+    command.args(["live", "-i", "lo", "-C", "1", "--proc", "none", "-w"]).arg(&first);
+    command.env_remove("SUDO_UID").env_remove("SUDO_GID");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let Some(mut process) = Process::start(&mut command) else { return };
+    let mut lines = BufReader::new(process.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("listening on lo")));
+
+    let files = || fs::read_dir(folder.path()).unwrap().count();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut sent = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut came = listener.accept().unwrap().0;
+    let mut bytes = vec![0; 16 << 10];
+    let has_more = (0..4096).any(|_| {
+        sent.write_all(&bytes).unwrap();
+        came.read_exact(&mut bytes).unwrap();
+        files() > 1
+    });
+    let pid = process.0.id().to_string();
+    assert!(Command::new("sh").args(["-c", "kill -INT $0", &pid]).status().unwrap().success());
+    let said: Vec<String> = lines.collect();
+    assert!(has_more, "{said:?}");
+    assert!(process.0.wait().unwrap().success(), "{said:?}");
 }
 
 /// What is refused whatever was asked for.

@@ -100,7 +100,9 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     // A file is opened while that is allowed; those of a series are the new user's, all of them.
     let is_series = args.record.is_series();
     let early = if is_series { None } else { args.record.recorder(&source)? };
-    confinement.writes(args.record.write.iter().filter(|_| is_series));
+    if let Some(first) = args.record.write.as_ref().filter(|_| is_series) {
+        confinement.writes_series(first);
+    }
     confinement.connects(showing.sends_to());
     let (applied, asking) = match args.capture.proc.as_os_str() == "none" {
         true => (confinement.apply()?, None),

@@ -75,6 +75,16 @@ impl Prepared {
         self.confinement.writes.extend(paths.into_iter().cloned());
     }
 
+    /// Adds a series of files: the first has this path, the others stand beside it. That the first
+    /// is there already, from a run before, says nothing of the next ones.
+    pub fn writes_series(&mut self, first: &Path) {
+        self.confinement.writes.push(folder(first));
+        // What a link leads to is in another folder.
+        if first.is_symlink() && first.exists() {
+            self.confinement.writes.push(first.to_owned());
+        }
+    }
+
     /// Adds ports of TCP that connections are made to: see [`Confinement::connects`].
     pub fn connects(&mut self, ports: impl IntoIterator<Item = u16>) {
         self.confinement.connects.extend(ports);
@@ -278,6 +288,11 @@ fn place(path: &Path) -> PathBuf {
     if path.exists() {
         return path.to_owned();
     }
+    folder(path)
+}
+
+/// The folder in which a path is.
+fn folder(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
         Some(folder) => folder.to_owned(),
@@ -349,6 +364,23 @@ mod tests {
         {
             assert_eq!(place(Path::new(path)), Path::new(expected), "{path}");
         }
+    }
+
+    #[test]
+    fn series_is_made_in_its_folder_whether_or_not_it_has_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = folder.path().join("x.pcapng");
+        let places = |first: &Path| -> Vec<PathBuf> {
+            let mut prepared = Confinement::default().prepare().unwrap();
+            prepared.writes_series(first);
+            prepared.confinement.writes.iter().map(|path| place(path)).collect()
+        };
+        assert_eq!(places(&first), [folder.path()]);
+        fs::write(&first, "").unwrap();
+        assert_eq!(places(&first), [folder.path()]);
+        let link = folder.path().join("link.pcapng");
+        std::os::unix::fs::symlink(&first, &link).unwrap();
+        assert_eq!(places(&link), [folder.path(), &link]);
     }
 
     #[test]
