@@ -552,15 +552,17 @@ fn a_reader_that_goes_is_no_failure() {
 fn ctrl_c_on_a_silent_pipe_shows_what_has_come() {
     let files = files();
     let spans = fs::read(files.path().join("shop.ndjson")).unwrap();
-    for (words, input, read) in [
-        ("read - --format ndjson", capture(), "read      430 packets,"),
-        ("join - --format ndjson", spans, JOINED),
+    // Two that come together, as timeout sends them to a process and to its group, are one.
+    for (words, input, read, times) in [
+        ("read - --format ndjson", capture(), "read      430 packets,", 1),
+        ("read - --format ndjson", capture(), "read      430 packets,", 2),
+        ("join - --format ndjson", spans, JOINED, 2),
     ] {
-        check_ctrl_c(files.path(), words, &input, read);
+        check_ctrl_c(files.path(), words, &input, read, times);
     }
 }
 
-fn check_ctrl_c(folder: &Path, words: &str, input: &[u8], read: &str) {
+fn check_ctrl_c(folder: &Path, words: &str, input: &[u8], read: &str, times: usize) {
     let whole = fs::read_to_string(folder.join("shop.ndjson")).unwrap();
     let (reader, mut writer) = std::io::pipe().unwrap();
     let left = reader.try_clone().unwrap();
@@ -580,8 +582,7 @@ fn check_ctrl_c(folder: &Path, words: &str, input: &[u8], read: &str) {
     while !is_empty() {
         std::thread::yield_now();
     }
-    let pid = child.id().to_string();
-    assert!(Command::new("sh").args(["-c", "kill -INT $0", &pid]).status().unwrap().success());
+    interrupt(child.id(), times);
     let done = child.wait_with_output().unwrap();
     check(&done, 130, read, "\"span\"").unwrap();
     let error = String::from_utf8(done.stderr).unwrap();
@@ -592,6 +593,51 @@ fn check_ctrl_c(folder: &Path, words: &str, input: &[u8], read: &str) {
     let named_otherwise =
         String::from_utf8(done.stdout).unwrap().replace("\"tap\":\"stdin\"", "\"tap\":\"shop\"");
     assert!(named_otherwise == whole, "not all spans, or others");
+}
+
+#[test]
+fn a_second_ctrl_c_ends_what_waits_for_its_reader() {
+    let files = files();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // The pipe is full, and nobody reads.
+    let left = writer.try_clone().unwrap();
+    let takes = || {
+        let mut ends = [PollFd::new(left.as_fd(), PollFlags::POLLOUT)];
+        poll(&mut ends, PollTimeout::ZERO).unwrap() == 1
+    };
+    while takes() {
+        writer.write_all(&[b'.'; 4096]).unwrap();
+    }
+    let mut child = wirespan(files.path(), "read shop.pcap")
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !catches_ctrl_c(child.id()) {
+        std::thread::yield_now();
+    }
+    while child.try_wait().unwrap().is_none() {
+        interrupt(child.id(), 1);
+    }
+    let done = child.wait_with_output().unwrap();
+    assert_eq!(done.status.code(), Some(130));
+    // It had no time to say anything.
+    assert_eq!(String::from_utf8(done.stderr).unwrap(), "");
+    drop(reader);
+}
+
+/// Whether the process has begun to wait for ctrl-C.
+fn catches_ctrl_c(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap() & 2 > 0
+}
+
+/// Sends so many signals of ctrl-C, one right behind the other.
+fn interrupt(pid: u32, times: usize) {
+    let words = vec!["kill -INT $0"; times].join("; ");
+    // It may have ended by the first.
+    let _ = Command::new("sh").args(["-c", &words, &pid.to_string()]).output().unwrap();
 }
 
 fn wirespan(folder: &Path, words: &str) -> Command {

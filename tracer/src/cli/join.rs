@@ -56,6 +56,7 @@ pub(super) fn join(args: &JoinArgs) -> Result<Exit> {
     let progress = Progress::new(total);
     let stop = progress.stop();
     let showing = Showing::prepare(&args.choose, &args.output, &args.files, stop.clone())?;
+    let showing = showing.timing()?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(args.joining.threads())
         .build()

@@ -234,6 +234,8 @@ quarter of a second later where the link is not overloaded.";
 const EXIT_CODES: &str = "\
 Exit codes:
   0  ended by ctrl-C, SIGTERM, -c, -W or --limit, with the counts
+  130, 143  ended by a second ctrl-C or SIGTERM (half a second after the first, or later), which does
+     not wait for who reads the output, and gives no counts
   1  traces were chosen by an option, and none was like that
   2  could not be done, or packets or spans could not be written to the end; one line says why";
 const EXAMPLES: &str = "\

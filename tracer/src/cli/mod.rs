@@ -7,6 +7,7 @@ mod redact;
 mod ids;
 mod choose;
 mod tcpdump;
+mod signals;
 mod show;
 mod tracing;
 mod read;

@@ -5,6 +5,7 @@ use super::choose::ChooseArgs;
 use super::output::{Ends, Outlets, Output, OutputArgs, columns_of_talk, failure};
 use super::packets::Destination;
 use super::send::{self, sender};
+use super::signals::Signals;
 use super::{Exit, complain};
 use crate::edges::Edges;
 use crate::export::Exporter;
@@ -23,6 +24,7 @@ use crate::summary::{Summary, add};
 use crate::vitals::{QueueState, Queues};
 use crate::wanted::Notes;
 use anyhow::{Context, Result, bail};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub(super) struct Showing<'a> {
     settings: Option<Settings>,
     /// Set by ctrl-C, and where nothing that still comes would be shown.
     stop: Arc<AtomicBool>,
+    signals: Signals,
     /// Names that the run learns.
     pub(super) names: SourceNames,
     /// Packet time at the start, which the run learns.
@@ -54,7 +57,7 @@ pub(super) struct Showing<'a> {
 
 impl<'a> Showing<'a> {
     /// Makes what is written to, and from now on lets ctrl-C set `stop`; a second one ends the
-    /// program.
+    /// program, half a second after the first or later.
     pub(super) fn prepare(
         choose: &'a ChooseArgs,
         output: &'a OutputArgs,
@@ -64,10 +67,8 @@ impl<'a> Showing<'a> {
         choose.check()?;
         let settings = output.send.settings()?;
         let outlets = output.open(inputs)?;
-        let interrupt = signal_hook::consts::SIGINT;
-        signal_hook::flag::register_conditional_shutdown(interrupt, 130, stop.clone())
-            .and_then(|_| signal_hook::flag::register(interrupt, stop.clone()))
-            .context("watch for ctrl-C")?;
+        let mut signals = Signals::default();
+        signals.watch(SIGINT, 128 + SIGINT, &stop).context("watch for ctrl-C")?;
         let (names, start) = (SourceNames::default(), CaptureStart::default());
         Ok(Self {
             choose,
@@ -75,6 +76,7 @@ impl<'a> Showing<'a> {
             outlets,
             settings,
             stop,
+            signals,
             names,
             start,
             ends: Ends::AtTheEnd,
@@ -85,15 +87,23 @@ impl<'a> Showing<'a> {
         })
     }
 
-    /// Says how the run ends; SIGTERM, too, may end one that goes on until it is stopped.
+    /// Says how the run ends; SIGTERM, too, may end one that goes on until it is stopped, and
+    /// a second one the program.
     pub(super) fn ending(mut self, ends: Ends) -> Result<Self> {
         self.ends = ends;
         if ends == Ends::WhenStopped {
-            signal_hook::flag::register(signal_hook::consts::SIGTERM, self.stop.clone())
-                .context("watch for SIGTERM")?;
+            let Self { signals, stop, .. } = &mut self;
+            signals.watch(SIGTERM, 128 + SIGTERM, stop).context("watch for SIGTERM")?;
             // What passes by does not wait for whoever reads the traces.
             self.queue = Some(QueueLimits::default());
         }
+        Ok(self)
+    }
+
+    /// Tells a second ctrl-C from one that comes together with the first, from now on and not only
+    /// once it runs; for what reads before, and gives up no rights.
+    pub(super) fn timing(mut self) -> Result<Self> {
+        keep_time(&mut self.signals)?;
         Ok(self)
     }
 
@@ -145,6 +155,7 @@ impl<'a> Showing<'a> {
             outlets,
             settings,
             stop,
+            mut signals,
             names,
             start,
             ends,
@@ -153,6 +164,8 @@ impl<'a> Showing<'a> {
             red,
             queue,
         } = self;
+        // Rights were given up by now, where they are.
+        keep_time(&mut signals)?;
         let output_name = outlets.traces.name().to_owned();
         let selection = choose.selection(&output.zone());
         let operations = output.needs_operations(&selection);
@@ -231,6 +244,10 @@ struct Shown {
     notes: Option<Notes>,
     exporter: Queue<Box<dyn Exporter>>,
     sender: Option<Queue<Sender>>,
+}
+
+fn keep_time(signals: &mut Signals) -> Result<()> {
+    signals.keep_time().context("start a thread that watches for ctrl-C")
 }
 
 /// What is written or sent to, behind a queue if that is wanted.
@@ -522,7 +539,13 @@ mod tests {
             sink.take((0..50).map(trace).collect()).unwrap();
             sink.finish().unwrap();
             let summary = Summary { spans: 100, ..Summary::default() };
-            Outcomes { summary, stopped: true, source_error: None, sink_error: None }
+            Outcomes {
+                summary,
+                reached: Default::default(),
+                stopped: true,
+                source_error: None,
+                sink_error: None,
+            }
         };
         let exit = showing.run(vec!["http".to_owned()], run, |_| String::new()).unwrap();
         let text = fs::read_to_string(folder.join("summary.json")).unwrap();
