@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum, ValueHint};
 use std::path::PathBuf;
 use wirespan_capture::source::live::{
-    self, Direction, LiveSource, Options, RING_BYTES, SNAPLEN, namespace,
+    self, Direction, LiveError, LiveSource, Options, RING_BYTES, SNAPLEN, devices, namespace,
 };
 
 /// What is captured, and how.
@@ -148,8 +148,18 @@ impl CaptureArgs {
                 .map_err(|reason| anyhow::anyhow!("--netns: {reason}"))?,
             None => LiveSource::open(options),
         };
-        Ok(opened?)
+        opened.map_err(|error| match &options.filter {
+            // The -i was forgotten.
+            Some(word) if matches!(error, LiveError::Filter { .. }) && is_interface(word) => {
+                anyhow::anyhow!("{word} is no filter but an interface: wirespan live -i {word}")
+            }
+            _ => error.into(),
+        })
     }
+}
+
+fn is_interface(word: &str) -> bool {
+    devices::names().is_ok_and(|names| names.iter().any(|listed| listed.name == word))
 }
 
 fn snaplen(text: &str) -> Result<i32, String> {

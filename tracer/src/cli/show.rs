@@ -401,9 +401,11 @@ fn conclude(
     for damage in summary.damage.iter().chain(&summary.remarks) {
         complain(&format!("wirespan: warning: {damage}"));
     }
-    // Counts of a run that was broken off would be taken for those of the capture.
-    let is_told = summary.spans > 0 || ends == Ends::WhenStopped;
-    if !output.quiet && !at_limit && is_told && outcomes.sink_error.is_none() {
+    // Counts of a run that was broken off would be taken for those of the capture; one that goes on
+    // until it is stopped has no others.
+    let is_whole = !at_limit && outcomes.sink_error.is_none();
+    let is_told = ends == Ends::WhenStopped || summary.spans > 0 && is_whole;
+    if !output.quiet && is_told {
         summary.to_string().lines().for_each(tell);
         if summary.joined_traces > 0 {
             output.legend().lines().for_each(tell);
@@ -430,7 +432,7 @@ fn conclude(
         return Ok(Exit::CouldNot);
     }
     if at_limit {
-        if !output.quiet {
+        if !output.quiet && ends == Ends::AtTheEnd {
             complain(
                 "wirespan: reading was stopped at the limit; with --summary FILE it goes on to \
                  the end, and counts all",

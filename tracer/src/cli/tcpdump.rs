@@ -75,7 +75,7 @@ pub(super) fn instead_of(option: &str) -> Option<&'static str> {
 const INSTEAD: &[(&str, &str)] = &[
     ("A X x", "packets are not printed; -v shows what each exchange carried"),
     ("i D B C G W Z Q", "files are read here; wirespan live captures, and has it"),
-    ("I", "capture with wirespan live, or pipe it in: tcpdump -I -U -w - | wirespan read -"),
+    ("I", "monitor mode is not set from here; pipe it in: tcpdump -I -U -w - | wirespan read -"),
     ("z", "no program is started from here; compress the files afterwards"),
     ("e", "frames are not printed; -vv shows what is known of the packets"),
     ("E M", "nothing is decrypted"),

@@ -244,6 +244,9 @@ pub enum ConfineError {
     /// There is no such user.
     #[error("become {0}, a user that this system does not know: give -Z another, or root")]
     UnknownUser(String),
+    /// A name is missing.
+    #[error("become {0:?}: name a user, or a user and a group, as in -Z nobody:nogroup")]
+    EmptyUser(String),
     /// There is no such group.
     #[error("join {0}, a group that this system does not know: give -Z USER alone, or another")]
     UnknownGroup(String),
@@ -269,7 +272,7 @@ pub enum ConfineError {
     Threads,
     /// A file or folder is not open to the user.
     #[error(
-        "write to {} as {user} ({cause}): name a place where {user} may write, or give -Z another \
+        "write to {} as user {user} ({cause}): name a place where that user may write, or give -Z another \
          user, or root",
         path.display()
     )]

@@ -88,6 +88,9 @@ fn named(word: &str) -> Result<Account, ConfineError> {
         Some((user, group)) => (user, Some(group)),
         None => (word, None),
     };
+    if user_word.is_empty() || group_word.is_some_and(str::is_empty) {
+        return Err(ConfineError::EmptyUser(word.to_owned()));
+    }
     let found = User::from_name(user_word)
         .map_err(|errno| ConfineError::LookUp(word.to_owned(), errno.into()));
     let account = match (user_word.parse().map(Uid::from_raw), found) {

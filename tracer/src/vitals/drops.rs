@@ -88,8 +88,8 @@ impl Drops {
             })
             .collect();
         Some(format!(
-            "wirespan: warning: {} to {} UTC: the kernel dropped {}; a larger ring (-B), more \
-             --workers or a filter help",
+            "wirespan: warning: {} to {} UTC: the kernel dropped {}; a larger ring (-B), a \
+             filter or more CPU (--max-cpu, --workers) help",
             time_of_day(from),
             time_of_day(to),
             texts.join(", "),
@@ -159,8 +159,8 @@ mod tests {
             drops.look(&at(3_601, &[("eth0", 57_433, 1_204), ("eth1", 10, 1)])).as_deref(),
             Some(
                 "wirespan: warning: 01:00:00 to 01:00:01 UTC: the kernel dropped 1,204 packets on \
-                 eth0 (2.1 % of 57,333), 1 packet on eth1 (10 % of 10); a larger ring (-B), more \
-                 --workers or a filter help"
+                 eth0 (2.1 % of 57,333), 1 packet on eth1 (10 % of 10); a larger ring (-B), a \
+                 filter or more CPU (--max-cpu, --workers) help"
             )
         );
         assert_eq!(drops.look(&at(3_602, &[("eth0", 60_000, 1_204), ("eth1", 20, 1)])), None);
