@@ -341,10 +341,11 @@ rights() {
 # What is told while it runs, and sent on, though it may do so little by then.
 told() {
   client_and_servers
-  start cli collector python3 "$here/collector.py" 127.0.0.1 4318
-  wait_for_port cli 4318
   capture cli live -i eth0 --metrics 127.0.0.1:9464 --otlp http://127.0.0.1:4318
   load cli $http $redis --count 1000
+  # A collector that comes later gets all the same.
+  start cli collector python3 "$here/collector.py" 127.0.0.1 4318
+  wait_for_port cli 4318
   wait_for "all exchanges among the metrics" \
     inside cli python3 "$here/metrics.py" http://127.0.0.1:9464/metrics "$run/truth.tsv"
   kill -USR1 "$(pid live)"

@@ -7,6 +7,8 @@ use crate::export::send::{Patience, Sender, Settings};
 use crate::summary::Sent;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Where traces are sent, for every command that shows some.
 #[derive(Debug, Args)]
@@ -36,14 +38,15 @@ impl SendArgs {
     }
 }
 
-/// What takes traces to be sent.
+/// What takes traces to be sent, of a run that goes on until a flag is set where one is given.
 pub(super) fn sender(
     settings: Settings,
     protocols: &[String],
     names: &SourceNames,
+    until: Option<Arc<AtomicBool>>,
 ) -> Result<Sender> {
     let semantics = Semantics::new(protocols.to_vec(), names.clone());
-    Sender::new(semantics, settings, Patience::default()).context("start a thread to send")
+    Sender::new(semantics, settings, Patience::default(), until).context("start a thread to send")
 }
 
 /// Waits until all is sent, with a line of progress where one is wanted.

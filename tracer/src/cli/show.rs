@@ -170,7 +170,12 @@ impl<'a> Showing<'a> {
         let selection = choose.selection(&output.zone());
         let operations = output.needs_operations(&selection);
         let operations = operations.then(|| (Operations::new(protocols.clone()), Edges::default()));
-        let sender = settings.map(|settings| sender(settings, &protocols, &names)).transpose()?;
+        let sender = settings
+            .map(|settings| {
+                let until = (ends == Ends::WhenStopped).then(|| stop.clone());
+                sender(settings, &protocols, &names, until)
+            })
+            .transpose()?;
         if let Some(sender) = &sender {
             let depth = sender.depth();
             let read = move || QueueState { depth: depth.now(), traces_shed: 0 };

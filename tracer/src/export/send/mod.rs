@@ -20,6 +20,7 @@ use post::{Answer, Client};
 use rayon::prelude::*;
 use retry::Waits;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -72,7 +73,9 @@ pub struct Failure {
 }
 
 impl Sender {
-    /// Sends what spans mean to the place of these settings.
+    /// Sends what spans mean to the place of these settings. Of a run that goes on until a flag is
+    /// set, nobody who is to take them is given up for good before, and what fails after that is
+    /// tried once more.
     ///
     /// # Errors
     /// That the system gives no thread.
@@ -80,6 +83,7 @@ impl Sender {
         semantics: Semantics,
         mut settings: Settings,
         patience: Patience,
+        until: Option<Arc<AtomicBool>>,
     ) -> io::Result<Self> {
         let content = settings.content;
         let otlp = Otlp::sent(semantics, std::mem::take(&mut settings.resource));
@@ -94,6 +98,7 @@ impl Sender {
             client,
             content,
             patience,
+            until,
             state: state.clone(),
             given_up: 0,
             longest: usize::MAX,
@@ -202,6 +207,8 @@ struct Sending {
     client: Client,
     content: Content,
     patience: Patience,
+    /// Of a run that goes on until this is set.
+    until: Option<Arc<AtomicBool>>,
     state: Arc<Mutex<State>>,
     /// Requests without success, one behind the other.
     given_up: u32,
@@ -219,7 +226,11 @@ impl Sending {
 
     /// Sends pieces together, or in halves where that is too much for the collector.
     fn send_all(&mut self, pieces: &[Piece]) {
-        if self.given_up >= GIVE_UP || lock(&self.state).failure.is_some() {
+        let has_given_up = match self.until {
+            None => self.given_up >= GIVE_UP,
+            Some(_) => self.given_up > 0 && self.is_over(),
+        };
+        if has_given_up || lock(&self.state).failure.is_some() {
             return self.drop(spans(pieces), None);
         }
         // At most as deep as a batch can be halved, about ten times.
@@ -239,6 +250,7 @@ impl Sending {
         let spans = spans(pieces);
         let mut waits = Waits::of(self.patience, lock(&self.state).sent.requests);
         lock(&self.state).sent.requests += 1;
+        let mut is_last = false;
         let why = loop {
             let (why, after) = match self.client.post(&body, Timestamp::now) {
                 Answer::Taken(partial) => {
@@ -251,13 +263,16 @@ impl Sending {
                     return halves;
                 }
                 Answer::TooLarge { why } | Answer::Refused { why } => break why,
-                Answer::Hopeless { why } if lock(&self.state).sent.spans == 0 => {
+                Answer::Absent { why } if self.until.is_some() => (why, None),
+                Answer::Hopeless { why } | Answer::Absent { why }
+                    if lock(&self.state).sent.spans == 0 =>
+                {
                     let mut state = lock(&self.state);
                     let endpoint = state.sent.endpoint.clone();
                     state.failure = Some(Failure { endpoint, why: why.clone() });
                     break why;
                 }
-                Answer::Hopeless { why } => (why, None),
+                Answer::Hopeless { why } | Answer::Absent { why } => (why, None),
                 Answer::Later { why, after } => (why, after),
             };
             // Once in vain is enough: a collector that is gone stays away from others too.
@@ -266,11 +281,32 @@ impl Sending {
                 self.given_up += 1;
                 break why;
             };
+            if is_last {
+                self.given_up += 1;
+                break why;
+            }
+            self.rest(wait);
+            // Once the run is over, one try more must do.
+            is_last = self.is_over();
             lock(&self.state).sent.retries += 1;
-            thread::sleep(wait);
         };
         self.drop(spans, Some(&why));
         None
+    }
+
+    /// Waits for so long, or until the run is over.
+    fn rest(&self, wait: Duration) {
+        let mut left = wait;
+        while !left.is_zero() && !self.is_over() {
+            let piece = left.min(GLANCE);
+            thread::sleep(piece);
+            left -= piece;
+        }
+    }
+
+    /// Whether the run that goes on until it is stopped was.
+    fn is_over(&self) -> bool {
+        self.until.as_ref().is_some_and(|until| until.load(Ordering::Relaxed))
     }
 
     fn taken(&self, spans: u64, partial: &PartialSuccess) {

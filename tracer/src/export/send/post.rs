@@ -25,6 +25,8 @@ pub(super) enum Answer {
     TooLarge { why: String },
     /// No other try of this request helps.
     Refused { why: String },
+    /// Nobody is there, or not yet.
+    Absent { why: String },
     /// No request will be taken there.
     Hopeless { why: String },
 }
@@ -141,7 +143,7 @@ fn failed(error: &Error, timeout: Duration) -> Answer {
     let later = |why: String| Answer::Later { why, after: None };
     match error {
         Error::Io(error) => match error.kind() {
-            ErrorKind::ConnectionRefused => Answer::Hopeless {
+            ErrorKind::ConnectionRefused => Answer::Absent {
                 why: "nobody listens there; start a collector or name another URL".to_owned(),
             },
             // What TLS says is in what cannot be read.
@@ -166,7 +168,7 @@ fn failed(error: &Error, timeout: Duration) -> Answer {
 }
 
 fn no_host() -> Answer {
-    Answer::Hopeless { why: "there is no host of this name, check the URL".to_owned() }
+    Answer::Absent { why: "there is no host of this name, check the URL".to_owned() }
 }
 
 const PROTOBUF: &str = "application/x-protobuf";
