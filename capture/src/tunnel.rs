@@ -1,5 +1,5 @@
 //! Tunnels: the headers that one packet is carried in by another. Comes in: what follows a header
-//! of IP, UDP or Ethernet. Goes out: what is inside, and the tunnel's number; see [`Inner`].
+//! of IP, UDP or Ethernet. Goes out: what is inside, and the tunnel's number.
 //!
 //! A mirror port or a cloud's mirror delivers packets so, and so do overlays of containers:
 //!
