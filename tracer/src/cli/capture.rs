@@ -3,6 +3,7 @@
 use super::complain;
 use super::inputs::expression;
 use super::limits::packets;
+use crate::load::limits::ring_bytes;
 use crate::processes::{self, Asking};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum, ValueHint};
@@ -41,7 +42,8 @@ pub(super) struct CaptureArgs {
     #[arg(short = 'p', long)]
     no_promiscuous_mode: bool,
 
-    /// KiB of the ring in which packets wait; of each worker [default: 65536]
+    /// KiB of the ring in which packets wait, of each interface and worker [default: 65536, less
+    /// where all rings would take more than an eighth of the memory]
     #[arg(short = 'B', long, value_name = "KIB", value_parser = kibibytes)]
     buffer_size: Option<i32>,
 
@@ -89,8 +91,14 @@ enum Way {
 }
 
 impl CaptureArgs {
-    /// How to capture, of what these words of a filter leave.
-    pub(super) fn options(&self, words: &[String]) -> Result<Options> {
+    /// How to capture, of what these words of a filter leave, within these bounds of memory: what
+    /// there is, and what is asked for.
+    pub(super) fn options(
+        &self,
+        words: &[String],
+        usable: Option<u64>,
+        asked: Option<u64>,
+    ) -> Result<Options> {
         let mut interfaces: Vec<String> = Vec::new();
         for name in &self.interface {
             if name.trim().is_empty() {
@@ -107,12 +115,14 @@ impl CaptureArgs {
         if interfaces.len() > 1 && interfaces.iter().any(|name| live::is_any(name)) {
             bail!("-i any captures on all interfaces; name it alone, or those that are meant");
         }
+        let rings = interfaces.len().saturating_mul(self.workers);
+        let usual = || ring_bytes(usable, asked, rings, RING_BYTES);
         Ok(Options {
             interfaces,
             filter: expression(words, self.filter_file.as_deref())?,
             snaplen: self.snapshot_length,
             promiscuous: !self.no_promiscuous_mode,
-            ring_bytes: self.buffer_size.unwrap_or(RING_BYTES),
+            ring_bytes: self.buffer_size.unwrap_or_else(usual),
             workers: self.workers,
             immediate: self.immediate,
             elsewhere: self.netns.is_some(),

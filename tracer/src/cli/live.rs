@@ -74,7 +74,9 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     if args.capture.list_interfaces {
         return list(args.capture.netns.as_deref());
     }
-    let options = args.capture.options(&[args.filter.as_slice(), &args.more_filter].concat())?;
+    let usable = usable_memory(&Host::at("/"));
+    let words = [args.filter.as_slice(), &args.more_filter].concat();
+    let options = args.capture.options(&words, usable, args.tracing.max_memory)?;
     let mut config = args.tracing.config(args.output.verbose > 0, false)?;
     let protocols = config.protocol_names();
     args.record.check()?;
@@ -83,7 +85,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     let mut confinement = confinement.prepare()?;
     // Rings take their memory as they are made, so that it is judged before.
     let ring_bytes = options.all_ring_bytes();
-    let memory = args.memory(ring_bytes)?;
+    let memory = args.memory(usable, ring_bytes)?;
     let fitting = limits_for(memory, ring_bytes, config.threads);
     args.tracing.fit(&mut config, &fitting);
     let source = args.capture.open(&options)?;
@@ -159,10 +161,9 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
 
 impl LiveArgs {
     /// The bound of memory: what is asked for, else a part of what the host has.
-    fn memory(&self, ring_bytes: u64) -> Result<u64> {
+    fn memory(&self, usable: Option<u64>, ring_bytes: u64) -> Result<u64> {
         let Some(bytes) = self.tracing.max_memory else {
-            let usable = usable_memory(&Host::at("/")).unwrap_or_default();
-            return Ok(usual(usable, ring_bytes));
+            return Ok(usual(usable.unwrap_or_default(), ring_bytes));
         };
         if !is_enough(bytes, ring_bytes) {
             bail!(

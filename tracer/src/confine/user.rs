@@ -168,7 +168,8 @@ mod tests {
     fn who_is_not_known_is_said_before_anything_happens() {
         check("no-such-user", Err("become no-such-user, a user that this system does not know"));
         check("root:no-such-group", Err("join no-such-group"));
-        check("", Err("become , a user"));
+        check("", Err("become \"\": name a user"));
+        check("nobody:", Err("become \"nobody:\": name a user"));
     }
 
     #[test]

@@ -27,6 +27,15 @@ pub fn usual(usable: u64, ring_bytes: u64) -> u64 {
     (usable / 4).clamp(256 << 20, 2 << 30).saturating_add(ring_bytes)
 }
 
+/// The size of each of so many packet rings where nobody names one, at most `most`: together they
+/// take an eighth of the memory that there is, and half of the bound that is asked for.
+pub fn ring_bytes(usable: Option<u64>, asked: Option<u64>, rings: usize, most: i32) -> i32 {
+    let rings = u64::try_from(rings).unwrap_or(u64::MAX).max(1);
+    let together = usable.map(|usable| usable / 8).into_iter().chain(asked.map(|bytes| bytes / 2));
+    let each = together.min().map_or(u64::MAX, |together| together / rings);
+    i32::try_from(each).unwrap_or(i32::MAX).clamp(LEAST_RING.min(most), most)
+}
+
 /// Whether so many bytes are enough for the packet rings and for what does not depend on the load.
 pub fn is_enough(bytes: u64, ring_bytes: u64) -> bool {
     bytes >= ring_bytes.saturating_add(PROGRAM)
@@ -54,6 +63,8 @@ pub fn limits_for(bytes: u64, ring_bytes: u64, threads: usize) -> MemoryLimits {
 const PROGRAM: u64 = 40 << 20;
 /// Bytes of a thread, with what the allocator keeps for it.
 const THREAD: u64 = 2 << 20;
+/// A ring of fewer bytes holds no burst.
+const LEAST_RING: i32 = 1 << 20;
 /// Bytes that are shared out at least.
 const LEAST: u64 = 8 << 20;
 /// Bytes of a flow that speaks a protocol, measured with 100,000 half-open ones.
@@ -82,6 +93,21 @@ mod tests {
             assert!(used <= mebibytes << 19, "{used} of {mebibytes} MiB: {limits:?}");
             assert!(limits.flows >= 2_000 && limits.held >= 1_000, "{limits:?}");
         }
+    }
+
+    #[test]
+    fn many_rings_share_a_part_of_the_memory() {
+        let mib = |ring: i32| ring >> 20;
+        let ring = |usable: u64, asked: Option<u64>, rings| {
+            mib(ring_bytes(Some(usable << 20), asked.map(|asked| asked << 20), rings, 64 << 20))
+        };
+        assert_eq!(ring(24_000, None, 1), 64);
+        assert_eq!(ring(24_000, None, 60), 50);
+        assert_eq!(ring(1_024, None, 2), 64);
+        assert_eq!(ring(1_024, None, 8), 16);
+        assert_eq!(ring(24_000, Some(64), 1), 32);
+        assert_eq!(ring(1_024, None, 1_000), 1);
+        assert_eq!(mib(ring_bytes(None, None, 3, 64 << 20)), 64);
     }
 
     #[test]
