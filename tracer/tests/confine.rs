@@ -85,7 +85,8 @@ fn folder_that_is_not_open_to_the_user_is_said_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let write = format!("write={}/new.pcapng", folder.path().display());
     let Some(refused) = refused(&["user=4000000", &write]) else { return };
-    let expected = "new.pcapng as 4000000 (permission denied): name a place where 4000000 may";
+    let expected =
+        "new.pcapng as user 4000000 (permission denied): name a place where that user may";
     assert!(refused.contains(expected), "{refused}");
 }
 
