@@ -105,7 +105,8 @@ pub fn run(
     let mut joining = Joining::new(config.window, protocols, sink);
     let mut ahead = Work::default();
     let mut present = Work::default();
-    let mut behind = Told::default();
+    // What the shards told of the batch before, where it was not joined yet.
+    let mut behind: Option<Told> = None;
     let mut spare: Vec<Vec<Event>> = Vec::new();
     reader.read(&mut ahead);
     loop {
@@ -113,9 +114,10 @@ pub fn run(
         let last = present.last;
         if present.is_small() {
             // Waking other threads would cost more than they could do, and somebody waits.
-            behind.join(&mut joining);
-            spare.append(&mut behind.events);
-            behind = Told::default();
+            if let Some(mut told) = behind.take() {
+                told.join(&mut joining);
+                spare = told.events;
+            }
             let mut told = present.pass(&mut shards, &mut spare);
             told.join(&mut joining);
             spare = told.events;
@@ -132,12 +134,16 @@ pub fn run(
                                 reader.read(&mut ahead);
                             }
                         },
-                        || behind.join(&mut joining),
+                        || {
+                            if let Some(told) = &mut behind {
+                                told.join(&mut joining);
+                            }
+                        },
                     );
                 },
             );
             // The lists of events that were taken serve again.
-            spare = std::mem::replace(&mut behind, told).events;
+            spare = behind.replace(told).map(|told| told.events).unwrap_or_default();
         }
         // Here no stage is at work, so that all can be looked at.
         if reader.surroundings.wants_vitals() {
@@ -151,7 +157,9 @@ pub fn run(
             break;
         }
     }
-    behind.join(&mut joining);
+    if let Some(told) = &mut behind {
+        told.join(&mut joining);
+    }
     let (mut summary, mut numbers, sink_error) =
         joining.finish(&|interface| reader.interface_name(interface));
     reader.decoder.finish();
@@ -395,7 +403,6 @@ fn wire_bytes(batch: &Batch) -> u64 {
 }
 
 /// What the shards told of one batch.
-#[derive(Default)]
 struct Told {
     events: Vec<Vec<Event>>,
     until: Timestamp,

@@ -20,9 +20,9 @@ use wirespan::processes::Asking;
 use wirespan::span::{Span, SpanSink, Trace};
 use wirespan::summary::Summary;
 use wirespan_capture::packet::Batch;
-use wirespan_capture::source::PacketSource;
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::report::Progress;
+use wirespan_capture::source::{Fill, PacketSource};
 use wirespan_parsers::message::Value;
 
 /// What came of some packets.
@@ -46,9 +46,12 @@ pub(crate) fn run_with(packets: &[Packet], config: &dyn Fn() -> Config) -> Ran {
     let mut first = run_once(packets, &config(), 1_000, 1);
     first.protocols = told.protocol_names();
     check_joined(&first, told.window);
-    for (batch, threads) in [(1, 2), (3, 8)] {
-        let other = run_once(packets, &config(), batch, threads);
-        let cut = format!("in batches of {batch}, by {threads} threads");
+    for (batch, threads, is_live) in [(1, 2, false), (3, 8, false), (3, 2, true)] {
+        let other = match is_live {
+            true => run_source(&mut AsLive(source(packets, batch)), &config()),
+            false => run_once(packets, &config(), batch, threads),
+        };
+        let cut = format!("in batches of {batch}, by {threads} threads, live: {is_live}");
         for (a, b) in first.traces.iter().zip(&other.traces) {
             assert_eq!(format!("{a:?}"), format!("{b:?}"), "{cut}");
         }
@@ -62,6 +65,23 @@ pub(crate) fn run_with(packets: &[Packet], config: &dyn Fn() -> Config) -> Ran {
 fn run_once(packets: &[Packet], config: &Config, batch: usize, threads: usize) -> Ran {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| run_source(&mut source(packets, batch), config))
+}
+
+/// Packets as they are captured: few at a time are worked on in another way.
+pub(crate) struct AsLive<S>(pub(crate) S);
+
+impl<S: PacketSource> PacketSource for AsLive<S> {
+    fn fill(&mut self, batch: &mut Batch) -> io::Result<Fill> {
+        self.0.fill(batch)
+    }
+
+    fn interfaces(&self) -> &Interfaces {
+        self.0.interfaces()
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
 }
 
 /// Runs what a source gives, once.

@@ -2,6 +2,7 @@
 
 use crate::http::{Call, all};
 use crate::packets::{Packet, source};
+use crate::run::AsLive;
 use std::io;
 use wirespan::config::Config;
 use wirespan::exchange::State;
@@ -126,6 +127,20 @@ fn flows_that_begin_are_left_out_and_those_that_are_there_go_on() {
     assert_eq!(spans.len(), 1);
     assert_eq!(spans[0].exchange.state, State::Complete);
     assert_eq!(summary.lost["new_flows_shed"], others);
+}
+
+#[test]
+fn memory_that_was_tight_once_settles_nothing_early_for_ever() {
+    let packets = calls(200);
+    let sheds = [Shed::NOTHING, Shed { relief: 1, ..Shed::NOTHING }];
+    let mut here = Here { sheds: sheds.to_vec(), at: 0 };
+    let mut spans = Spans::default();
+    let mut live = AsLive(source(&packets, 7));
+    let outcomes = pipeline::run(&mut live, &mut here, &Config::default(), &mut spans);
+    // Hardly anything was held by then.
+    let early = outcomes.summary.settled_early.get("memory").copied().unwrap_or_default();
+    assert!(early < 5, "{early} settled early");
+    assert_eq!(spans.0.len(), 200);
 }
 
 #[test]
