@@ -1,7 +1,8 @@
 //! Segments as they are captured in, owners of the sockets at their ends out, each told with a
 //! packet, so that whoever reads the packets again learns the same at the same place.
 
-use super::table::{Answer, Ends};
+use super::sockets::Ends;
+use super::table::Answer;
 use super::watch::{Addresses, Looked, Watch};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;

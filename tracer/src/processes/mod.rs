@@ -9,6 +9,8 @@
 
 mod lines;
 mod named;
+mod process;
+mod sockets;
 mod table;
 mod watch;
 mod asking;

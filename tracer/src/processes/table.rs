@@ -5,26 +5,18 @@
 //! namespaces that have the addresses, then the open files of processes that are new or have owned
 //! sockets there before, then those of others, some at a time.
 
-use super::lines::{SocketLine, own_ipv4, own_ipv6};
-use super::named::{Started, group};
+use super::lines::{own_ipv4, own_ipv6};
+use super::process::{self, text};
+use super::sockets::{Candidates, Ends, Namespace, candidates};
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, ErrorKind, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wirespan_capture::owner::{Owner, Process, Socket, word};
-
-/// The two ends of a flow, either of which may be a socket of this host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Ends {
-    pub(super) datagrams: bool,
-    pub(super) ends: [SocketAddr; 2],
-    /// The number of the namespace whose interface saw it, where that is known.
-    pub(super) namespace: Option<u64>,
-}
 
 /// What is known of the two ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +54,8 @@ pub(super) struct Table {
     /// Whose a socket is, by its inode; the oldest are forgotten.
     inodes: HashMap<u64, Arc<Process>, FixedState>,
     order: VecDeque<u64>,
+    /// What each process is that has owned sockets, of those that there are.
+    described: BTreeMap<u32, Arc<Process>>,
     /// Processes that have owned sockets that were asked for.
     hot: BTreeSet<u32>,
     /// Where looking through open files goes on.
@@ -79,30 +73,6 @@ struct Seen {
     is_known: bool,
 }
 
-/// A network namespace.
-#[derive(Debug, Default)]
-struct Namespace {
-    /// Processes that are in it; its sockets are read through the first one.
-    members: Vec<u32>,
-    addresses: HashSet<IpAddr, FixedState>,
-}
-
-/// Sockets that may be an end.
-#[derive(Debug, Default)]
-struct Candidates {
-    /// Connected to the other end: namespace and inode.
-    connected: Vec<(u64, u64)>,
-    /// Taking whoever comes, with how well they fit: the address itself, any of its family, any.
-    serving: Vec<(u64, Fit, u64)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fit {
-    Address,
-    Family,
-    Any,
-}
-
 impl Table {
     /// Of the host whose processes stand in this folder, mostly `/proc`.
     pub(super) fn new(root: &Path) -> Self {
@@ -115,6 +85,7 @@ impl Table {
             processes: BTreeMap::new(),
             inodes: HashMap::with_hasher(FixedState::default()),
             order: VecDeque::new(),
+            described: BTreeMap::new(),
             hot: BTreeSet::new(),
             cursor: 0,
             denied: HashSet::with_hasher(FixedState::default()),
@@ -173,6 +144,7 @@ impl Table {
         }
         let first = processes.get(&1).map(|seen| seen.namespace);
         self.host_namespace = first.or(self.host_namespace).or_else(|| self.own_namespace());
+        self.described.retain(|pid, _| processes.contains_key(pid));
         self.hot.retain(|pid| processes.contains_key(pid));
         self.denied.retain(|pid| processes.contains_key(pid));
         self.processes = processes;
@@ -183,7 +155,7 @@ impl Table {
     /// Looks for the owners of these ends. `links` is how many open files may be looked at; it is
     /// counted down.
     pub(super) fn look(&mut self, asked: &[Ends], links: &mut usize) -> Vec<Answer> {
-        let candidates = self.sockets(asked);
+        let candidates = candidates(&self.root, &self.namespaces, asked);
         let mut wanted: HashSet<u64, FixedState> = HashSet::with_hasher(FixedState::default());
         for found in candidates.iter().flatten() {
             wanted.extend(found.inodes());
@@ -237,55 +209,6 @@ impl Table {
             *times = times.saturating_add(1);
             self.counts.unfound += u64::from(*times == TIMES);
         }
-    }
-
-    /// The namespaces that an end may lie in.
-    fn namespaces_of(&self, ends: &Ends, local: IpAddr) -> Vec<u64> {
-        if local.is_loopback()
-            && let Some(own) = ends.namespace
-        {
-            return vec![own];
-        }
-        let has =
-            |namespace: &Namespace| local.is_loopback() || namespace.addresses.contains(&local);
-        self.namespaces.iter().filter(|(_, own)| has(own)).map(|(number, _)| *number).collect()
-    }
-
-    /// What may be the ends, by the lists of sockets of their namespaces.
-    fn sockets(&self, asked: &[Ends]) -> Vec<[Candidates; 2]> {
-        let mut found: Vec<[Candidates; 2]> = Vec::new();
-        found.resize_with(asked.len(), Default::default);
-        // Whose ends may be in a namespace: by the port, as of each only few are asked for.
-        let mut by_namespace: BTreeMap<(u64, bool), Ports> = BTreeMap::new();
-        for (question, ends) in asked.iter().enumerate() {
-            for (place, local) in ends.ends.iter().enumerate() {
-                for namespace in self.namespaces_of(ends, local.ip()) {
-                    let ports = by_namespace.entry((namespace, ends.datagrams)).or_default();
-                    ports.0.entry(local.port()).or_default().push((question, place));
-                }
-            }
-        }
-        for ((namespace, datagrams), ports) in by_namespace {
-            let Some(own) = self.namespaces.get(&namespace) else { continue };
-            let names = if datagrams { ["udp", "udp6"] } else { ["tcp", "tcp6"] };
-            for name in names {
-                own.read(&self.root, name, &mut |line| {
-                    let Some(places) = ports.0.get(&line.local.port()) else { return };
-                    for (question, place) in places {
-                        let Some(ends) = asked.get(*question) else { continue };
-                        let (Some(local), Some(remote)) =
-                            (ends.ends.get(*place), ends.ends.get(1 - *place))
-                        else {
-                            continue;
-                        };
-                        let candidates = found.get_mut(*question).and_then(|f| f.get_mut(*place));
-                        let Some(candidates) = candidates else { continue };
-                        candidates.add(namespace, line, *local, *remote);
-                    }
-                });
-            }
-        }
-        found
     }
 
     /// Looks through open files for these sockets; whether all files were looked at that there are.
@@ -369,7 +292,6 @@ impl Table {
             self.hot.insert(pid);
         }
         let Some(process) = self.describe(pid) else { return };
-        let process = Arc::new(process);
         for inode in inodes {
             if self.inodes.insert(*inode, process.clone()).is_none() {
                 self.order.push_back(*inode);
@@ -435,57 +357,22 @@ impl Table {
         found
     }
 
-    /// Reads what a process is, and which one began it and those beside it.
-    fn describe(&self, pid: u32) -> Option<Process> {
-        let mut status = Status::read(&self.of(pid))?;
-        let (mut pid, mut started) = (pid, self.started(pid, &status));
-        let mut name = started.name();
-        // Workers are forks of one process and do the same.
-        for _ in 0..ANCESTORS {
-            let parent = status.parent;
-            if parent <= 1 {
-                break;
-            }
-            let Some(above) = Status::read(&self.of(parent)) else { break };
-            let parent_started = self.started(parent, &above);
-            let parent_name = parent_started.name();
-            let same_file = parent_started.executable == started.executable
-                && parent_name.executable == name.executable;
-            if !same_file || (parent_name.name != name.name && !name.is_interpreter) {
-                break;
-            }
-            (pid, started, name, status) = (parent, parent_started, parent_name, above);
-        }
-        let executable = word(name.executable.as_bytes());
-        let called = word(name.name.as_bytes())?;
-        let namespace = self.processes.get(&pid).map(|seen| seen.namespace);
-        Some(Process {
-            pid,
-            executable: executable.filter(|executable| *executable != called),
-            name: called,
-            user: status.user,
+    /// What a process is; the same one where it is what it was.
+    fn describe(&mut self, pid: u32) -> Option<Arc<Process>> {
+        let process = process::describe(&self.root, pid)?;
+        let namespace = self.processes.get(&process.pid).map(|seen| seen.namespace);
+        let process = Process {
             namespace: namespace.filter(|own| Some(*own) != self.host_namespace),
-            group: started.group.as_deref().and_then(|group| word(group.as_bytes())),
             host: self.host.clone(),
-        })
-    }
-
-    fn started(&self, pid: u32, status: &Status) -> Started {
-        let folder = self.of(pid);
-        let link = |name: &str| {
-            let target = fs::read_link(folder.join(name)).ok();
-            target.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
+            ..process
         };
-        let arguments = bytes(&folder.join("cmdline")).unwrap_or_default();
-        let arguments = arguments.split(|byte| *byte == 0).filter(|word| !word.is_empty());
-        let cgroup = text(&folder.join("cgroup")).unwrap_or_default();
-        Started {
-            comm: status.comm.clone(),
-            executable: link("exe"),
-            arguments: arguments.map(|word| String::from_utf8_lossy(word).into_owned()).collect(),
-            directory: link("cwd"),
-            group: group(&cgroup),
+        let known = self.described.get(&pid).filter(|known| ***known == process);
+        if let Some(known) = known {
+            return Some(known.clone());
         }
+        let process = Arc::new(process);
+        self.described.insert(pid, process.clone());
+        Some(process)
     }
 
     fn of(&self, pid: u32) -> PathBuf {
@@ -514,10 +401,6 @@ impl Table {
     }
 }
 
-/// Which ends of which questions have a port.
-#[derive(Debug, Default)]
-struct Ports(HashMap<u16, Vec<(usize, usize)>, FixedState>);
-
 /// Whose some sockets are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Found {
@@ -526,94 +409,9 @@ enum Found {
     Several,
 }
 
-impl Candidates {
-    fn is_empty(&self) -> bool {
-        self.connected.is_empty() && self.serving.is_empty()
-    }
-
-    /// The sockets that somebody holds.
-    fn inodes(&self) -> impl Iterator<Item = u64> {
-        let connected = self.connected.iter().map(|(_, inode)| *inode);
-        let serving = self.serving.iter().map(|(_, _, inode)| *inode);
-        connected.chain(serving).filter(|inode| *inode != 0)
-    }
-
-    fn add(&mut self, space: u64, line: &SocketLine, local: SocketAddr, remote: SocketAddr) {
-        let count = self.connected.len() + self.serving.len();
-        if count >= CANDIDATES {
-            return;
-        }
-        if line.local == local && line.remote == remote {
-            self.connected.push((space, line.inode));
-        } else if line.serves() {
-            let fit = match line.local.ip() {
-                own if own == local.ip() => Fit::Address,
-                IpAddr::V4(Ipv4Addr::UNSPECIFIED) if local.is_ipv4() => Fit::Family,
-                IpAddr::V6(Ipv6Addr::UNSPECIFIED) if local.is_ipv6() => Fit::Family,
-                IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Fit::Any,
-                _ => return,
-            };
-            self.serving.push((space, fit, line.inode));
-        }
-    }
-}
-
-impl Namespace {
-    /// Reads one of its lists of sockets, through the first process that is still there.
-    fn read(&self, root: &Path, name: &str, see: &mut dyn FnMut(&SocketLine)) {
-        let files =
-            self.members.iter().map(|pid| root.join(pid.to_string()).join("net").join(name));
-        let Some(file) = files.filter_map(|path| File::open(path).ok()).next() else { return };
-        let mut reader = BufReader::with_capacity(READ, file.take(LIST));
-        let mut line = Vec::new();
-        while let Ok(1..) = reader.read_until(b'\n', &mut line) {
-            if let Ok(text) = std::str::from_utf8(&line)
-                && let Some(socket) = SocketLine::read(text)
-            {
-                see(&socket);
-            }
-            line.clear();
-        }
-    }
-}
-
-/// What `/proc/PID/status` says.
-#[derive(Debug)]
-struct Status {
-    comm: String,
-    parent: u32,
-    user: Option<u32>,
-}
-
-impl Status {
-    fn read(process: &Path) -> Option<Self> {
-        let text = text(&process.join("status"))?;
-        let value = |name: &str| {
-            let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
-            lines.next().map(str::trim)
-        };
-        Some(Self {
-            comm: value("Name:")?.to_owned(),
-            parent: value("PPid:")?.parse().ok()?,
-            // Real, effective, saved, and that of the file system.
-            user: value("Uid:").and_then(|all| all.split_whitespace().nth(1)?.parse().ok()),
-        })
-    }
-}
-
 /// `socket:[123]`, `net:[4026531840]`
 fn bracketed(text: &str, start: &str) -> Option<u64> {
     text.strip_prefix(start)?.strip_suffix(']')?.parse().ok()
-}
-
-fn bytes(path: &Path) -> Option<Vec<u8>> {
-    let mut all = Vec::new();
-    File::open(path).ok()?.take(SHORT).read_to_end(&mut all).ok()?;
-    Some(all)
-}
-
-fn text(path: &Path) -> Option<String> {
-    Some(String::from_utf8_lossy(&bytes(path)?).into_owned())
 }
 
 /// Processes that are known, and namespaces; of each namespace, processes through which it can be
@@ -628,15 +426,6 @@ const INODES: usize = 1 << 16;
 const TIMES: u8 = 3;
 /// Processes whose files are looked through first.
 const HOT: usize = 1024;
-/// Sockets that may be one end.
-const CANDIDATES: usize = 1024;
-/// How many processes up the one that began others is looked for.
-const ANCESTORS: usize = 4;
-/// Bytes of a list of sockets that are read: some 400,000 of them.
-const LIST: u64 = 64 << 20;
-/// Bytes of other files.
-const SHORT: u64 = 1 << 20;
-const READ: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

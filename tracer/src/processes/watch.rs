@@ -1,6 +1,7 @@
 //! A thread that looks into `/proc` for whoever asks, and takes no more than its share of a core.
 
-use super::table::{Answer, Ends, Table};
+use super::sockets::Ends;
+use super::table::{Answer, Table};
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use nix::time::{ClockId, clock_gettime};
