@@ -32,6 +32,8 @@ pub struct Recorder {
     path: PathBuf,
     rotation: Rotation,
     interfaces: Interfaces,
+    /// What the file says of each.
+    origins: Vec<String>,
     /// Those that were written of, in that order: each file of a series numbers them so.
     described: Vec<InterfaceId>,
     /// Whether each batch is to be seen in the file at once.
@@ -81,13 +83,14 @@ impl Recorder {
     pub fn create(
         path: &Path,
         rotation: Rotation,
-        interfaces: Interfaces,
+        interfaces: &Interfaces,
         now: Timestamp,
     ) -> Result<Self, RecordError> {
         let mut recorder = Self {
             path: path.to_owned(),
             rotation,
-            interfaces,
+            interfaces: Interfaces::default(),
+            origins: Vec::new(),
             described: Vec::new(),
             unbuffered: false,
             current: None,
@@ -97,6 +100,7 @@ impl Recorder {
             files: 0,
             last: now,
         };
+        recorder.learn(interfaces);
         recorder.begin(now)?;
         Ok(recorder)
     }
@@ -111,6 +115,9 @@ impl Recorder {
     /// Learns of interfaces that were met since.
     pub fn learn(&mut self, interfaces: &Interfaces) {
         if interfaces.len() > self.interfaces.len() {
+            let new = interfaces.iter().skip(self.origins.len());
+            let origin = |name: &str| format!("captured live on {name}");
+            self.origins.extend(new.map(|(_, interface)| origin(&interface.name)));
             self.interfaces = interfaces.clone();
         }
     }
@@ -123,10 +130,12 @@ impl Recorder {
         if let Some(current) = &mut self.current {
             for loss in &batch.losses {
                 let Some(id) = loss.interface else { continue };
-                let Some(interface) = self.interfaces.get(id) else { continue };
+                let Some((interface, origin)) = known(&self.interfaces, &self.origins, id) else {
+                    continue;
+                };
                 current
                     .savefile
-                    .lost(loss, id, interface, &origin(interface))
+                    .lost(loss, id, interface, origin)
                     .map_err(|error| RecordError { name: current.name.clone(), error })?;
             }
         }
@@ -135,18 +144,19 @@ impl Recorder {
             if !self.turn(packet.at)? {
                 return Ok(false);
             }
-            let Self { current: Some(current), interfaces, packets, .. } = self else {
+            let Self { current: Some(current), interfaces, origins, packets, .. } = self else {
                 return Ok(false);
             };
-            let Some(interface) = interfaces.get(packet.interface) else { continue };
-            let origin = origin(interface);
+            let Some((interface, origin)) = known(interfaces, origins, packet.interface) else {
+                continue;
+            };
             let bytes = batch.buffer.get(packet.bytes.clone()).unwrap_or_default();
             let owners = batch.owners(packet).iter().map(|told| told.owner.to_string());
             let owners: SmallVec<[String; 2]> = owners.collect();
             let comments: SmallVec<[&str; 2]> = owners.iter().map(String::as_str).collect();
             current
                 .savefile
-                .packet(packet, bytes, interface, &origin, &comments)
+                .packet(packet, bytes, interface, origin, &comments)
                 .map_err(|error| RecordError { name: current.name.clone(), error })?;
             *packets += 1;
         }
@@ -213,9 +223,11 @@ impl Recorder {
         };
         let mut savefile = open().map_err(|error| RecordError { name: name.clone(), error })?;
         for id in &self.described {
-            let Some(interface) = self.interfaces.get(*id) else { continue };
+            let Some((interface, origin)) = known(&self.interfaces, &self.origins, *id) else {
+                continue;
+            };
             savefile
-                .interface(*id, interface, &origin(interface))
+                .interface(*id, interface, origin)
                 .map_err(|error| RecordError { name: name.clone(), error })?;
         }
         self.files += 1;
@@ -259,8 +271,13 @@ fn by_time(path: &Path, now: Timestamp) -> OsString {
     text.map_or_else(|| path.as_os_str().to_owned(), OsString::from)
 }
 
-fn origin(interface: &Interface) -> String {
-    format!("captured live on {}", interface.name)
+/// An interface, and what the file says of it.
+fn known<'a>(
+    interfaces: &'a Interfaces,
+    origins: &'a [String],
+    id: InterfaceId,
+) -> Option<(&'a Interface, &'a str)> {
+    Some((interfaces.get(id)?, origins.get(usize::from(id.0))?))
 }
 
 /// A file, and how many bytes went into it.
@@ -308,7 +325,7 @@ mod tests {
         });
         let start = Timestamp(seconds.start * 1_000_000_000);
         let path = folder.path().join(name);
-        let mut recorder = Recorder::create(&path, rotation, interfaces, start).unwrap();
+        let mut recorder = Recorder::create(&path, rotation, &interfaces, start).unwrap();
         for second in seconds {
             let head = PacketHead {
                 at: Timestamp(second * 1_000_000_000),
@@ -382,8 +399,7 @@ mod tests {
         let mut interfaces = Interfaces::default();
         interfaces.add(ethernet("eth0"));
         let rotation = Rotation { bytes: Some(1), ..Rotation::default() };
-        let mut recorder =
-            Recorder::create(&path, rotation, interfaces.clone(), Timestamp(0)).unwrap();
+        let mut recorder = Recorder::create(&path, rotation, &interfaces, Timestamp(0)).unwrap();
         interfaces.add(ethernet("eth1"));
         recorder.learn(&interfaces);
         for id in [1, 0, 1] {

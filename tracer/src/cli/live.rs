@@ -230,8 +230,8 @@ fn after_long_help() -> String {
 const ABOUT: &str = "Show the traces of what passes by, as it passes";
 const USAGE: &str = "wirespan live [-i IF,…|any] [OPTIONS] [[--] FILTER]";
 const LATENCY: &str = "\
-A trace is shown when nothing has joined it for the join window (1 s, --join-window), and at most a
-quarter of a second later where the link is not overloaded.";
+A trace is shown when nothing has joined it for the join window (1 s, --join-window), and at most
+half a second later where the link is not overloaded.";
 const EXIT_CODES: &str = "\
 Exit codes:
   0  ended by ctrl-C, SIGTERM, -c, -W or --limit, with the counts

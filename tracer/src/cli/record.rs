@@ -76,8 +76,7 @@ impl RecordArgs {
             seconds: self.rotate_seconds,
             files: self.file_count,
         };
-        let recorder =
-            Recorder::create(path, rotation, source.interfaces().clone(), live::clock::now());
+        let recorder = Recorder::create(path, rotation, source.interfaces(), live::clock::now());
         let recorder = recorder.map_err(|fault| output::failure(&fault.name, &fault.error))?;
         Ok(Some(recorder.unbuffered(self.packet_buffered || self.is_stdout())))
     }

@@ -7,13 +7,12 @@ use super::metrics::MetricsArgs;
 use super::scrape::{Listening, Server};
 use crate::export::semantics::Semantics;
 use crate::exposition::Exposition;
+use crate::load::gauge::resident;
 use crate::load::used::Used;
 use crate::red::RedMetrics;
 use crate::vitals::{Drops, Live, ProcessVitals, Queues, Report, Vitals};
 use anyhow::{Context, Result};
 use signal_hook::consts::SIGUSR1;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -31,7 +30,6 @@ pub(super) struct Watch {
     /// Whether packets come from the kernel, which may drop some: then there is a look each second.
     is_live: bool,
     queues: Queues,
-    process: Process,
     began: Timestamp,
     /// When a snapshot was taken last.
     taken: Option<Instant>,
@@ -54,7 +52,6 @@ impl Watch {
             server: None,
             is_live: false,
             queues,
-            process: Process::default(),
             began,
             taken: None,
             // Rates that are shown first are those since the start.
@@ -139,38 +136,15 @@ impl Watch {
         let queues = self.queues.read();
         vitals.live.shed.traces += queues.iter().map(|queue| queue.traces_shed).sum::<u64>();
         vitals.live.queues.extend(queues);
-        vitals.live.process = self.process.vitals();
+        vitals.live.process = used();
         vitals
     }
 }
 
-/// The process itself.
-struct Process {
-    /// It is opened once, since the run may give up the right to open files.
-    status: Option<File>,
-}
-
-impl Default for Process {
-    fn default() -> Self {
-        Self { status: File::open("/proc/self/status").ok() }
-    }
-}
-
-impl Process {
-    fn vitals(&self) -> Option<ProcessVitals> {
-        let Used { cpu_seconds, peak_bytes } = Used::now()?;
-        let resident_bytes = self.resident().unwrap_or_default();
-        Some(ProcessVitals { cpu_seconds, resident_bytes, peak_bytes })
-    }
-
-    /// Bytes of memory that it has now: `VmRSS` of proc(5).
-    fn resident(&self) -> Option<u64> {
-        let mut text = [0; 4_096];
-        let length = self.status.as_ref()?.read_at(&mut text, 0).ok()?;
-        let text = String::from_utf8_lossy(text.get(..length)?);
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-    }
+/// What the process has used so far.
+fn used() -> Option<ProcessVitals> {
+    let Used { cpu_seconds, peak_bytes } = Used::now()?;
+    Some(ProcessVitals { cpu_seconds, resident_bytes: resident().unwrap_or_default(), peak_bytes })
 }
 
 /// How often metrics and warnings are made anew.
@@ -182,7 +156,7 @@ mod tests {
 
     #[test]
     fn process_knows_its_memory_and_time() {
-        let vitals = Process::default().vitals().unwrap();
+        let vitals = used().unwrap();
         assert!(vitals.resident_bytes > 1 << 20, "{vitals:?}");
         assert!(vitals.peak_bytes > 1 << 20 && vitals.cpu_seconds >= 0.0, "{vitals:?}");
     }

@@ -112,7 +112,8 @@ pub struct Shed {
 /// A queue between two threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueVitals {
-    /// What waits in it: `output`, `otlp`.
+    /// What waits in it: `output` (spans to be written), `to_send` (spans to be sent), `otlp`
+    /// (requests to a collector).
     pub name: &'static str,
     /// How much waits, in the queue's own units.
     pub depth: u64,
