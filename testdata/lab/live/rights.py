@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """rights.py PID: what each thread of a live capture may do: no user but an ordinary one, no new
-privileges, system calls filtered, and of all capabilities at most those that reading /proc needs.
+privileges, system calls filtered, and of all capabilities at most those that reading /proc needs; and
+that it stands back behind the other work of the host.
 """
 import os
 import sys
@@ -21,6 +22,11 @@ for thread in sorted(os.listdir(threads), key=int):
             wrong.append(f"{name}: {kind} {status[kind]}")
     if status["NoNewPrivs"] != "1" or status["Seccomp"] != "2":
         wrong.append(f"{name}: NoNewPrivs {status['NoNewPrivs']}, Seccomp {status['Seccomp']}")
+    with open(f"{threads}/{thread}/stat") as file:
+        # proc(5): field 19, of which the second ends with the last parenthesis.
+        niceness = int(file.read().rpartition(") ")[2].split()[16])
+    if niceness < 10:
+        wrong.append(f"{name}: niceness {niceness}")
     told.append(f"{name} (user {status['Uid'].split()[1]}, capabilities {int(status['CapEff'], 16):x})")
 for text in wrong:
     print(text, file=sys.stderr)

@@ -20,6 +20,7 @@ use crate::export::semantics::Semantics;
 use crate::load::controller::Bounds;
 use crate::load::gauge::{Gauge, SourceReadings};
 use crate::load::limits::{is_enough, limits_for, usual};
+use crate::load::priority::give_way;
 use crate::pipeline;
 use crate::span::SpanSink;
 use crate::summary::{Captured, Summary};
@@ -65,6 +66,10 @@ pub(super) struct LiveArgs {
     #[arg(long, value_name = "CORES", value_parser = cores, allow_negative_numbers = true, help_heading = LIMITS)]
     max_cpu: Option<f32>,
 
+    /// How far it stands back behind the host's other work for a core: 0 (not at all) to 19
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=19), allow_negative_numbers = true, help_heading = LIMITS)]
+    nice: u8,
+
     #[command(flatten)]
     ignored: IgnoredArgs,
 }
@@ -88,6 +93,12 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
     let memory = args.memory(usable, ring_bytes)?;
     let fitting = limits_for(memory, ring_bytes, config.threads);
     args.tracing.fit(&mut config, &fitting);
+    // Threads have the priority of the one that starts them.
+    if args.nice > 0
+        && let Err(reason) = give_way(args.nice)
+    {
+        complain(&format!("wirespan: warning: --nice: {reason}; it goes on as it is"));
+    }
     let source = args.capture.open(&options)?;
     let stop = source.stop();
     let status = source.status();

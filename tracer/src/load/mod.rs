@@ -3,11 +3,12 @@
 //!
 //! [`controller`] decides, and knows neither a clock nor the machine; [`gauge`] reads what the
 //! process uses ([`used`]); [`limits`] makes limits of flows and of the join window out of a bound of
-//! memory.
+//! memory; [`priority`] lets the host's other work go first.
 
 pub mod controller;
 pub mod limits;
 mod memory;
+pub mod priority;
 pub mod used;
 pub mod gauge;
 
