@@ -1,0 +1,1 @@
+"""What the scenarios of the lab share; only the standard library is used."""

@@ -1,0 +1,299 @@
+"""Requests and what answers them, read from streams; it knows well-formed traffic, as the lab has it.
+
+Each reader takes a connection, and gives (begin, end) of the request and of the answer as offsets into
+their streams, the operation, and the status; the answer is None where none came.
+"""
+import collections
+import re
+import struct
+
+from . import marks
+
+
+class Exchange:
+    """A request and its answer, as one point saw them."""
+    __slots__ = ("protocol", "connection", "nth", "operation", "status", "request", "answer", "first", "last", "key")
+
+    @property
+    def mark(self):
+        found = marks.PATTERN.search(self.request)
+        return found.group().decode() if found else None
+
+    @property
+    def begin(self):
+        return self.first.time
+
+    @property
+    def end(self):
+        return self.last.time if self.last else None
+
+
+def read(connections, datagrams, protocols):
+    """All exchanges; `protocols` tells the protocol of a port of a server."""
+    found = []
+    for connection in connections:
+        protocol = protocols.get(connection.server[1])
+        if protocol in READERS:
+            found += of_connection(connection, protocol)
+    for packets in datagrams.values():
+        found += dns([packet for packet in packets if 53 in (packet.source[1], packet.target[1])])
+    return found
+
+
+def of_connection(connection, protocol):
+    requests, answers = connection.requests, connection.answers
+    for nth, (asked, answered, operation, status) in enumerate(READERS[protocol](requests.content, answers.content), 1):
+        exchange = Exchange()
+        exchange.protocol, exchange.connection, exchange.nth = protocol, connection, nth
+        exchange.operation, exchange.status = operation, status
+        exchange.request = requests.content[slice(*asked)]
+        exchange.answer = answers.content[slice(*answered)] if answered else b""
+        exchange.first = requests.origin(asked[0])
+        exchange.last = answers.origin(answered[1] - 1) if answered else None
+        exchange.key = (*connection.identity, nth)
+        yield exchange
+
+
+def http(requests, answers):
+    """HTTP/1.1 (RFC 9112)."""
+    at = sent = 0
+    while message := http_message(requests, at):
+        begin, (end, line, _) = at, message
+        method, path = line.split(b" ")[:2]
+        answered, status = None, "none"
+        while answer := http_message(answers, sent, method):
+            start, (sent, first, _) = sent, answer
+            status = first.split(b" ")[1].decode()
+            # What is said in between is no answer yet.
+            if not status.startswith("1") or status == "101":
+                answered = (start, sent)
+                break
+            status = "none"
+        yield (begin, end), answered, f"{method.decode()} {path.decode()}", status
+        if status == "101" or method == b"CONNECT":
+            return
+        at = end
+
+
+def http_message(content, at, method=None):
+    """The end of a message, its first line, and its head; `method` says what an answer is to."""
+    end = content.find(b"\r\n\r\n", at)
+    if end < 0:
+        return None
+    head = content[at:end]
+    line, _, fields = head.partition(b"\r\n")
+    end += 4
+    fields = dict(re.findall(rb"(?m)^([^:\r]+):[ \t]*([^\r]*)", fields.lower()))
+    status = line.split(b" ")[1] if line.startswith(b"HTTP/") else None
+    if status and (method == b"HEAD" or status[:1] == b"1" or status in (b"204", b"304")):
+        return end, line, head
+    if b"chunked" in fields.get(b"transfer-encoding", b""):
+        while True:
+            stop = content.find(b"\r\n", end)
+            if stop < 0:
+                return None
+            size = int(content[end:stop].split(b";")[0], 16)
+            end = stop + 2 + size + 2
+            if size == 0:
+                break
+    elif b"content-length" in fields:
+        end += int(fields[b"content-length"])
+    elif status:
+        end = len(content)
+    return (end, line, head) if end <= len(content) else None
+
+
+def redis(requests, answers):
+    """RESP2 and RESP3; pushed messages are no answers."""
+    at = sent = 0
+    while (end := resp_value(requests, at)) is not None:
+        words = resp_words(requests, at)
+        while answers[sent:sent + 1] == b">":
+            pushed = resp_value(answers, sent)
+            if pushed is None:
+                break
+            sent = pushed
+        start, stop = sent, resp_value(answers, sent)
+        status = "none" if stop is None else "error" if answers[start:start + 1] in (b"-", b"!") else "ok"
+        operation = " ".join(word.decode("utf-8", "replace") for word in words[:2])
+        yield (at, end), None if stop is None else (start, stop), operation, status
+        at, sent = end, sent if stop is None else stop
+
+
+def resp_value(content, at):
+    """Where the value ends that begins there."""
+    stop = content.find(b"\r\n", at)
+    if stop < 0:
+        return None
+    kind, line, at = content[at:at + 1], content[at + 1:stop], stop + 2
+    if kind in (b"$", b"!", b"="):
+        end = at + int(line) + 2 if int(line) >= 0 else at
+        return end if end <= len(content) else None
+    if kind in (b"*", b"~", b">", b"%"):
+        for _ in range(max(int(line), 0) * (2 if kind == b"%" else 1)):
+            at = resp_value(content, at)
+            if at is None:
+                return None
+    return at
+
+
+def resp_words(content, at):
+    """The words of a command."""
+    stop = content.find(b"\r\n", at)
+    words, at = [], stop + 2
+    count = int(content[content.rfind(b"*", 0, stop) + 1:stop])
+    for _ in range(count):
+        stop = content.find(b"\r\n", at)
+        length = int(content[at + 1:stop])
+        words.append(content[stop + 2:stop + 2 + length])
+        at = stop + 2 + length + 2
+    return words
+
+
+MYSQL_COMMANDS = {1: "quit", 2: "init db", 3: "", 14: "ping", 17: "change user", 22: "prepare", 23: "execute", 25: "close",
+                  26: "reset statement", 27: "set option", 28: "fetch", 31: "reset connection"}
+
+
+def mysql(requests, answers):
+    """MySQL's protocol, without compression, without TLS, one command after the other."""
+    sent = mysql_packets(requests)
+    told = mysql_packets(answers)
+    # The server greets first; all up to its OK or error is the login.
+    commands = [number for number, (_, _, sequence, _) in enumerate(sent) if sequence == 0]
+    login = sent[:commands[0]] if commands else sent
+    if login:
+        end = next((place for place, (_, _, sequence, first) in enumerate(told) if place and first in (0, 0xff)), None)
+        status = "none" if end is None else "error" if told[end][3] == 0xff else "ok"
+        answered = None if end is None else (told[1][0], told[end][1])
+        yield (login[0][0], login[-1][1]), answered, "login", status
+        told = told[end + 1:] if end is not None else []
+    # The first packet that answers a command has the sequence number 1; in a long answer, it comes after 0.
+    answers_of = [place for place, (_, _, sequence, _) in enumerate(told)
+                  if sequence == 1 and (place == 0 or told[place - 1][2] != 0)] + [len(told)]
+    place = 0
+    for number, command in enumerate(commands):
+        begin, end, _, kind = sent[command]
+        last = commands[number + 1] if number + 1 < len(commands) else len(sent)
+        end = sent[last - 1][1]
+        operation = MYSQL_COMMANDS.get(kind, f"command {kind}")
+        if kind == 3:
+            operation = clean(requests[begin + 5:end])
+        answered, status = None, "none"
+        if kind not in (1, 25) and place + 1 < len(answers_of):
+            first, after = answers_of[place], answers_of[place + 1]
+            answered = (told[first][0], told[after - 1][1])
+            status = "error" if told[after - 1][3] == 0xff else "ok"
+            place += 1
+        elif kind in (1, 25):
+            status = "sent"
+        yield (begin, end), answered, operation, status
+
+
+def mysql_packets(content):
+    """Packets: (begin, end, sequence number, first byte)."""
+    found, at = [], 0
+    while at + 4 < len(content):
+        length = int.from_bytes(content[at:at + 3], "little")
+        if at + 4 + length > len(content):
+            break
+        found.append((at, at + 4 + length, content[at + 3], content[at + 4] if length else None))
+        at += 4 + length
+    return found
+
+
+def clean(statement):
+    """A statement in one line, without comments, not too long."""
+    text = re.sub(r"/\*.*?\*/", " ", statement.decode("utf-8", "replace"), flags=re.S)
+    return " ".join(text.split())[:80]
+
+
+def postgresql(requests, answers):
+    """PostgreSQL's protocol, version 3: an exchange is what is sent up to a Query or a Sync, and what
+    answers it up to ReadyForQuery."""
+    at = sent = 0
+    size, code = struct.unpack_from(">II", requests) if len(requests) >= 8 else (0, 0)
+    if code == 80877103:  # SSLRequest, which is answered by a byte.
+        yield (0, 8), (0, 1), "ssl", answers[:1].decode()
+        at, sent = 8, 1
+        size = struct.unpack_from(">I", requests, at)[0] if len(requests) >= at + 4 else 0
+    begin, kinds, operation, at = at, b"", "login", at + size
+    if not size:
+        return
+    logged_in = False
+    while True:
+        if logged_in:
+            begin, kinds, operation = at, b"", ""
+        done = False
+        while at + 5 <= len(requests):
+            kind, (size,) = requests[at:at + 1], struct.unpack_from(">I", requests, at + 1)
+            if not logged_in and kind != b"p":
+                break
+            kinds += kind
+            if kind in (b"Q", b"P"):
+                text = requests[at + 5:at + 1 + size]
+                operation = operation or clean(text.rstrip(b"\0") if kind == b"Q" else text.split(b"\0")[1])
+            at += 1 + size
+            if kind in (b"Q", b"S", b"X") and logged_in:
+                done = True
+                break
+        if logged_in and not done:
+            return
+        if kinds == b"X":
+            yield (begin, at), None, "terminate", "sent"
+            return
+        start, status, ready = sent, "ok", False
+        while sent + 5 <= len(answers) and not ready:
+            kind, (size,) = answers[sent:sent + 1], struct.unpack_from(">I", answers, sent + 1)
+            if kind == b"E":
+                status = "error"
+            ready = kind == b"Z"
+            sent += 1 + size
+        yield (begin, at), (start, sent) if ready else None, operation or "execute", status if ready else "none"
+        logged_in = True
+
+
+READERS = {"http": http, "redis": redis, "mysql": mysql, "postgresql": postgresql}
+
+
+def dns(packets):
+    """DNS over UDP (RFC 1035): queries and their answers at one point."""
+    waiting, counts, keys = {}, collections.Counter(), collections.Counter()
+    for packet in packets:
+        content = bytes(packet.data[packet.payload:packet.end])
+        number, flags = struct.unpack_from(">HH", content)
+        labels, at = [], 12
+        while content[at]:
+            labels.append(content[at + 1:at + 1 + content[at]].decode("latin-1"))
+            at += 1 + content[at]
+        question = ".".join(labels)
+        if flags >> 15:
+            exchange = waiting.pop((packet.target, packet.source, number, question), None)
+            if exchange:
+                exchange.last, exchange.answer = packet, content
+                code = flags & 15
+                exchange.status = {0: "NOERROR", 2: "SERVFAIL", 3: "NXDOMAIN"}.get(code, str(code))
+                yield exchange
+            continue
+        key = (packet.source, packet.target, number, question)
+        if key in waiting:  # Sent again.
+            continue
+        exchange = Exchange()
+        exchange.protocol, exchange.connection = "dns", Flow(packet)
+        counts[packet.ends] += 1
+        exchange.nth = counts[packet.ends]
+        kind = {1: "A", 28: "AAAA"}.get(content[at + 2], str(content[at + 2]))
+        exchange.operation, exchange.status = f"{kind} {question}", "none"
+        exchange.request, exchange.answer = content, b""
+        exchange.first, exchange.last = packet, None
+        key_of_all = ("dns", packet.source[1], number, question, kind)
+        keys[key_of_all] += 1
+        exchange.key = (*key_of_all, keys[key_of_all])
+        waiting[key] = exchange
+    yield from waiting.values()
+
+
+class Flow:
+    """The ends of a flow of UDP, as a connection has them."""
+
+    def __init__(self, packet):
+        self.point, self.client, self.server, self.tunnel = packet.point, packet.source, packet.target, packet.tunnel

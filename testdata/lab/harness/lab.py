@@ -1,0 +1,265 @@
+"""A run of a scenario: hosts, servers, captures, requests, and in the end the truth."""
+import collections
+import glob
+import ipaddress
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from . import exchanges, marks, packets, streams, truth
+from .install import fail, say
+from .net import Net
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+
+
+class Lab:
+    """What a scenario builds with; as a context, it takes all down in the end."""
+
+    def __init__(self, name, given):
+        self.name, self.out = name, given.out
+        self.rate, self.ids, self.requests_wanted = given.rate, given.ids, given.requests
+        self.duration = given.requests / given.rate if given.requests else given.duration
+        self.random = random.Random(f"{name} {given.seed}")
+        self.net = Net("wslab")
+        self.processes, self.captures, self.files = [], [], collections.OrderedDict()
+        self.protocols, self.services = {}, {}
+        self.names_at, self.sent = {}, None
+
+    def __enter__(self):
+        os.makedirs(self.out, exist_ok=True)
+        self.run = tempfile.mkdtemp(prefix="wslab-")
+        os.chmod(self.run, 0o755)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: sys.exit(143))
+        self.side = os.path.join(self.run, "side.tsv")
+        open(self.side, "w").close()
+        os.chmod(self.side, 0o666)
+        return self
+
+    def __exit__(self, *_):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        for process, _ in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        deadline = time.monotonic() + 8
+        for process, _ in self.processes:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                pass
+        # What a server has started may outlive it.
+        for full in self.net.namespaces:
+            for pid in subprocess.run(["ip", "netns", "pids", full], stdout=subprocess.PIPE, text=True).stdout.split():
+                try:
+                    os.kill(int(pid), signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        for process, _ in self.processes:
+            process.wait()
+        self.net.close()
+        shutil.rmtree(self.run, ignore_errors=True)
+
+    # Servers.
+
+    def start(self, namespace, name, *command, cwd=None, **environment):
+        """Starts a server, which ends with the lab at the latest. It finds the side log at $LAB_SIDE, and
+        the modules for marks on PYTHONPATH."""
+        log = open(os.path.join(self.run, f"{name}.log"), "wb")
+        variables = {**os.environ, "LAB_SIDE": self.side, "PYTHONPATH": os.path.dirname(HERE),
+                     "PYTHONDONTWRITEBYTECODE": "1", **{key: str(value) for key, value in environment.items()}}
+        command = self.net.inside(namespace, "setpriv", "--pdeathsig", "TERM", *map(str, command))
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables, cwd=cwd or self.run)
+        self.processes.append((process, name))
+        return process
+
+    def wait(self, what, test, seconds=60):
+        """Waits until something is so; ends with the last words of all servers if it does not come."""
+        deadline = time.monotonic() + seconds
+        while not test():
+            ended = [name for process, name in self.processes if process.poll() is not None]
+            if ended or time.monotonic() > deadline:
+                self.show_logs(ended)
+                fail(f"{', '.join(ended)} ended" if ended else f"{what} did not come within {seconds} s")
+            time.sleep(0.05)
+
+    def show_logs(self, names=()):
+        for path in sorted(glob.glob(os.path.join(self.run, "*.log"))):
+            if not names or os.path.basename(path)[:-4] in names:
+                with open(path, errors="replace") as file:
+                    words = file.read().splitlines()[-15:]
+                if words:
+                    print(f"--- {os.path.basename(path)}", *words, sep="\n", file=sys.stderr)
+
+    def wait_port(self, namespace, port, seconds=60):
+        self.wait(f"port {port} of {namespace}", lambda: self.listens(namespace, port), seconds)
+
+    def listens(self, namespace, port):
+        command = self.net.inside(namespace, "ss", "-Hlntu", f"sport = :{port}")
+        return bool(subprocess.run(command, stdout=subprocess.PIPE).stdout.strip())
+
+    def file(self, name, text):
+        """A file for a server, with its path."""
+        path = os.path.join(self.run, name)
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    # Captures.
+
+    def capture(self, namespace, interface, point, *options, file="capture.pcapng", filter=""):
+        """Captures at an interface from now on, as the point of this name."""
+        raw, log = os.path.join(self.run, f"{point}.pcap"), os.path.join(self.run, f"tcpdump-{point}.log")
+        command = self.net.inside(namespace, "setpriv", "--pdeathsig", "TERM", "tcpdump", "-i", interface, "-s", "0",
+                                  "-B", "65536", "-U", "-Z", "root", "--time-stamp-precision=nano", "-w", raw, *options, *filter.split())
+        with open(log, "wb") as words:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
+        self.processes.append((process, f"tcpdump-{point}"))
+        self.captures.append((process, point, raw, log, namespace))
+        self.files.setdefault(file, []).append(point)
+        self.wait(f"tcpdump of {point}", lambda: b"listening on" in open(log, "rb").read())
+
+    def stop_captures(self):
+        # The kernel hands packets on after a second at the latest, and tcpdump does not ask for what is
+        # left as it ends.
+        time.sleep(1.5)
+        dropped = 0
+        for process, point, _, log, _ in self.captures:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            with open(log) as file:
+                words = file.read()
+            if "\n0 packets dropped by kernel" not in words:
+                sys.stderr.write(words)
+                fail(f"the kernel dropped packets of {point}: run it again, or at a lower rate")
+        return dropped
+
+    # Requests.
+
+    def send(self, namespace, host, port, requests, connections=64):
+        """Sends requests, each (method, path, headers, body), at the rate of this run; waits for all."""
+        at, planned = 0.0, []
+        for number, (method, path, headers, body) in enumerate(requests):
+            # Arrivals that know nothing of each other: a Poisson process.
+            at += self.random.expovariate(self.rate)
+            planned.append([at, method, path, {marks.HEADER: marks.root(number + 1), **headers}, body])
+        plan, log = os.path.join(self.run, "plan.json"), os.path.join(self.run, "load.jsonl")
+        with open(plan, "w") as file:
+            json.dump({"host": host, "port": port, "connections": connections, "requests": planned}, file)
+        say(f"sends {len(planned)} requests, {self.rate:g} a second")
+        process = self.start(namespace, "load", sys.executable, "-m", "harness.load", plan, log)
+        deadline = time.monotonic() + at + 60
+        while process.poll() is None:
+            ended = [name for other, name in self.processes if other is not process and other.poll() is not None]
+            if ended or time.monotonic() > deadline:
+                self.show_logs(ended)
+                fail(f"{', '.join(ended)} ended" if ended else "the requests took too long")
+            time.sleep(0.1)
+        if process.returncode:
+            self.show_logs(["load"])
+            fail("the load failed")
+        self.processes.remove((process, "load"))
+        with open(log) as file:
+            *lines, total = map(json.loads, file)
+        sending = max(planned[line["number"]][0] + line["late_ms"] / 1000 for line in lines)
+        self.sent = {"requests": total["requests"], "rate": self.rate, "seconds": round(sending, 3),
+                     "rate_reached": round(total["requests"] / sending, 1),
+                     "most_in_flight": total["most_in_flight"],
+                     "statuses": dict(sorted(collections.Counter(str(line["status"]) for line in lines).items())),
+                     "late": sum(line["late_ms"] > 50 for line in lines)}
+
+    def how_many(self):
+        """How many requests this run sends."""
+        return self.requests_wanted or max(1, round(self.rate * self.duration))
+
+    # The truth.
+
+    def node_of(self, end, point):
+        """The host of an address and port, as it is seen at a point."""
+        address = str(ipaddress.ip_address(end[0]))
+        namespace = next(where for _, name, _, _, where in self.captures if name == point)
+        if address in ("127.0.0.1", "::1"):
+            return namespace
+        return self.names_at.get((point, address)) or self.net.hosts.get(address) or address
+
+    def finish(self, scenario):
+        """Ends the captures, and writes them and the truth; fails if something is not as it must be."""
+        self.stop_captures()
+        say("reads the captures")
+        points = {point: list(packets.read(raw, point)) for _, point, raw, _, _ in self.captures}
+        everything = sorted((packet for found in points.values() for packet in found), key=lambda packet: packet.time)
+        connections, datagrams = streams.connections(everything)
+        found = exchanges.read(connections, datagrams, self.protocols)
+        with open(self.side) as file:
+            side = [(client, server, int(nth), mark) for client, server, nth, mark in (line.split() for line in file)]
+        rows, missing = truth.rows(found, self.node_of, side, getattr(scenario, "alone", lambda row: False))
+        overwritten = sum(direction.overwrite_marks() for connection in connections
+                          for direction in (connection.requests, connection.answers))
+        for name in glob.glob(os.path.join(self.out, "*.pcapng")):
+            os.remove(name)
+        file_of = {}
+        for name, of_file in self.files.items():
+            packets.write(os.path.join(self.out, name), of_file, [packet for point in of_file for packet in points[point]])
+            file_of |= dict.fromkeys(of_file, name)
+        truth.write(os.path.join(self.out, "truth.ndjson"), rows, self.service_of, file_of.get)
+        problems = self.problems(scenario, rows, missing, connections)
+        report = {
+            "scenario": self.name, "ids": self.ids, **(self.sent or {}),
+            "packets": len(everything), "points": len(points), "exchanges": len(rows),
+            "by_protocol": dict(sorted(collections.Counter(row.protocol for row in rows).items())),
+            "roots": sum(row.parent is None and row.known for row in rows),
+            "unknown_parents": sum(row.parent is None and not row.known for row in rows),
+            "edges": dict(sorted(collections.Counter(row.evidence for row in rows if row.evidence).items())),
+            "marks_overwritten": overwritten, "problems": problems,
+        }
+        with open(os.path.join(self.out, "report.json"), "w") as file:
+            json.dump(report, file, indent=2)
+            file.write("\n")
+        say(f"{report['packets']:,} packets at {len(points)} points, {len(rows):,} exchanges, edges {report['edges']}")
+        if self.sent:
+            say(f"answers {self.sent['statuses']}, {self.sent['rate_reached']:g} requests a second, at most "
+                f"{self.sent['most_in_flight']} in flight")
+        if problems:
+            fail(*problems, f"not all is as it must be; the captures are in {self.out}")
+
+    def service_of(self, row):
+        last = row.sightings[-1].connection
+        return self.services.get((row.server, last.server[1])) or row.server
+
+    def problems(self, scenario, rows, missing, connections):
+        """What is not as it must be, in words."""
+        found = []
+        if missing:
+            found.append(f"{len(missing)} lines of the side log fit no exchange, such as {missing[0]}")
+        allowed = getattr(scenario, "unmarked", lambda row: False)
+        lost = [row for row in rows if row.parent is None and not row.known and not allowed(row)]
+        for row in lost[:5]:
+            one = row.sightings[0]
+            found.append(f"no parent known: {row.protocol} {row.operation}, {row.client} → {row.server}, frame {one.first.frame} of {one.connection.point}")
+        if len(lost) > 5:
+            found.append(f"and {len(lost) - 5} more")
+        if self.sent:
+            roots = {row.mark for row in rows if row.mark and not marks.levels(row.mark) and row.parent is None}
+            if len(roots) != self.sent["requests"]:
+                found.append(f"{self.sent['requests']} requests were sent, {len(roots)} are in the captures")
+            unanswered = {status for status in self.sent["statuses"] if not status.isdigit()}
+            if unanswered:
+                found.append(f"requests without an answer: {', '.join(sorted(unanswered))}")
+        for path in sorted(glob.glob(os.path.join(self.out, "*"))):
+            with open(path, "rb") as file:
+                if marks.PATTERN.search(file.read()):
+                    found.append(f"a mark is left in {os.path.basename(path)}")
+        for connection in connections:
+            for direction in (connection.requests, connection.answers):
+                direction.origins.clear()
+                direction.finish()
+                if b"labm" in direction.content:
+                    found.append(f"a mark is left in a stream of {connection.point}")
+        return found

@@ -1,0 +1,108 @@
+"""Streams of TCP, put together from packets: bytes, and which packet brought each first."""
+import bisect
+import collections
+
+from . import marks, packets
+
+# Bytes of the longest super-segment.
+LONGEST = 1 << 18
+
+
+class Direction:
+    """What one end of a connection sent, as one point saw it."""
+
+    def __init__(self):
+        self.first = None  # Sequence number of the first byte.
+        self.segments = []  # (offset, packet), in the order of the capture.
+        self.content = b""
+        self.origins, self.origin_starts = [], []
+        self.fin = None
+
+    def add(self, packet):
+        flags, length = packet.flags, packet.end - packet.payload
+        if self.first is None:
+            # Without a SYN, the first byte is the first that is seen.
+            self.first = (packet.seq + 1 if flags & 2 else packet.seq) & 0xffffffff
+        if flags & 5 and self.fin is None:
+            self.fin = packet
+        if length > 0 and not flags & 2:
+            offset = (packet.seq - self.first) & 0xffffffff
+            # What was sent before the first byte, such as a probe of keep-alive, is behind its end.
+            if offset < 1 << 31:
+                self.segments.append((offset, packet))
+
+    def finish(self):
+        """Puts it together; what is missing ends it."""
+        content = bytearray()
+        # Of copies, the one that came first brought the bytes.
+        self.segments.sort(key=lambda segment: (segment[0], segment[1].time))
+        for offset, packet in self.segments:
+            piece = packet.data[packet.payload:packet.end]
+            if offset > len(content):
+                break
+            if offset + len(piece) > len(content):
+                self.origins.append((len(content), packet))
+                content += piece[len(content) - offset:]
+        self.content = bytes(content)
+        self.origin_starts = [start for start, _ in self.origins]
+
+    def origin(self, offset):
+        """The packet that brought the byte at this offset."""
+        return self.origins[bisect.bisect_right(self.origin_starts, offset) - 1][1]
+
+    def overwrite_marks(self, character=b"-"):
+        """Overwrites all marks, in each packet that has a part of one; tells how many."""
+        count, starts = 0, [offset for offset, _ in self.segments]
+        for found in marks.PATTERN.finditer(self.content):
+            count += 1
+            near = slice(bisect.bisect_left(starts, found.start() - LONGEST), bisect.bisect_left(starts, found.end()))
+            for offset, packet in self.segments[near]:
+                begin = max(found.start(), offset)
+                end = min(found.end(), offset + packet.end - packet.payload)
+                if begin < end:
+                    packets.overwrite(packet, packet.payload + begin - offset, character * (end - begin))
+        return count
+
+
+class Connection:
+    """A connection of TCP, or a flow of UDP, as one point saw it."""
+
+    def __init__(self, point, client, server, tunnel):
+        self.point, self.client, self.server, self.tunnel = point, client, server, tunnel
+        self.requests, self.answers = Direction(), Direction()
+        self.identity = None
+
+    def finish(self):
+        self.requests.finish()
+        self.answers.finish()
+        # The first sequence numbers are the same wherever it is seen, whatever the addresses are.
+        self.identity = (self.requests.first, self.answers.first)
+
+
+def connections(all_packets):
+    """The connections of TCP at each point, and the packets of UDP at each point."""
+    open_now, done, datagrams = {}, [], collections.defaultdict(list)
+    for packet in all_packets:
+        if packet.protocol == "udp":
+            datagrams[packet.point].append(packet)
+        if packet.protocol != "tcp":
+            continue
+        ends = frozenset(packet.ends)
+        key = (packet.point, packet.tunnel_network, ends)
+        connection = open_now.get(key)
+        opens = packet.flags & 0x12 == 2
+        # The same ports once more are another connection, a SYN that is sent again is not.
+        if opens and connection is not None:
+            first = connection.requests.first
+            if first is not None and first != (packet.seq + 1) & 0xffffffff:
+                connection = None
+        if connection is None:
+            client, server = packet.ends
+            if packet.flags & 0x12 == 0x12 or not opens and client[1] < server[1]:
+                client, server = server, client
+            connection = open_now[key] = Connection(packet.point, client, server, packet.tunnel)
+            done.append(connection)
+        (connection.requests if packet.source == connection.client else connection.answers).add(packet)
+    for connection in done:
+        connection.finish()
+    return done, datagrams

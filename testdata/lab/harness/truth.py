@@ -1,0 +1,188 @@
+"""What truly happened: exchanges at points in, rows of truth.ndjson out. README.md describes them."""
+import collections
+import json
+import re
+
+from . import marks, packets
+
+# Values that a reader of packets could recognise: words, numbers, names.
+VALUE = re.compile(rb"[A-Za-z0-9_]{3,}|[0-9]{2,}")
+# What is long enough to be an identifier: hexadecimal, base64, UUIDs without their dashes, numbers.
+IDENTIFIER = re.compile(rb"(?<![A-Za-z0-9+/_=])[A-Za-z0-9+/_]{16,}={0,2}(?![A-Za-z0-9+/_=])")
+UUID = re.compile(rb"([0-9a-fA-F]{8})-([0-9a-fA-F]{4})-([0-9a-fA-F]{4})-([0-9a-fA-F]{4})-([0-9a-fA-F]{12})")
+# Bytes of a message that are looked at for values.
+LOOKED_AT = 1 << 16
+
+
+class Row:
+    """An exchange, at all points that saw it."""
+
+    def __init__(self, sightings):
+        self.sightings = sorted(sightings, key=lambda one: one.begin)
+        first = self.sightings[0]
+        self.begin, self.mark = first.begin, first.mark
+        self.ends = [one.end for one in self.sightings if one.end]
+        self.protocol, self.operation = first.protocol, first.operation
+        self.status = self.sightings[-1].status
+        self.client = self.server = None
+        self.number = self.parent = self.evidence = None
+        self.known = False
+
+    def open_at(self, time):
+        return self.begin <= time and (not self.ends or max(self.ends) >= time)
+
+
+def rows(exchanges, node_of, side=(), alone=lambda row: False):
+    """Rows in the order of their requests.
+
+    `node_of(end, point)` names the host of an address and port; two of the same name are the same.
+    `side` is the side log: (client, server, nth, mark) with `address:port`. `alone(row)` tells what
+    has no mark since nobody called it.
+    """
+    grouped = collections.defaultdict(list)
+    for exchange in exchanges:
+        grouped[exchange.key].append(exchange)
+    found = sorted((Row(group) for group in grouped.values()), key=lambda row: row.begin)
+    by_place = {}
+    for number, row in enumerate(found, 1):
+        row.number = number
+        outermost, innermost = row.sightings[0], row.sightings[-1]
+        row.client = node_of(outermost.connection.client, outermost.connection.point)
+        row.server = node_of(innermost.connection.server, innermost.connection.point)
+        for one in row.sightings:
+            by_place[packets.text(one.connection.client), packets.text(one.connection.server), one.nth] = row
+    missing = []
+    for client, server, nth, mark in side:
+        row = by_place.get((client, server, nth))
+        if row is None:
+            missing.append((client, server, nth, mark))
+        else:
+            row.mark = mark
+    chains = collections.defaultdict(list)
+    for row in found:
+        if row.mark:
+            chains[row.mark].append(row)
+    for row in found:
+        find_parent(row, chains, alone)
+    find_evidence(found)
+    return found, missing
+
+
+def find_parent(row, chains, alone):
+    if row.mark is None:
+        row.known = alone(row)
+        return
+    # A proxy passed the mark on.
+    passed = [one for one in chains[row.mark] if one.begin < row.begin and one.server == row.client and one.open_at(row.begin)]
+    if passed:
+        row.parent, row.known = passed[-1], True
+        return
+    above = marks.parent(row.mark)
+    if above is None:
+        row.known = True
+        return
+    # The service at the end of the chain; what it does after its answer is its own as well.
+    callers = [one for one in chains.get(above, ()) if one.begin < row.begin and one.server == row.client]
+    if callers:
+        row.parent, row.known = callers[-1], True
+    elif int(above[4:12], 16) >= marks.OF_ITS_OWN and not marks.levels(above):
+        row.known = True
+
+
+def find_evidence(found):
+    """The surest thing on the wire that tells the parent of each row."""
+    roots = {}
+    for row in found:
+        roots[row.number] = roots[row.parent.number] if row.parent else row.number
+    identifiers = {row.number: identifiers_of(row) for row in found}
+    owners = collections.defaultdict(set)
+    for row in found:
+        for identifier in identifiers[row.number]:
+            owners[identifier].add(roots[row.number])
+    served = collections.defaultdict(list)
+    for row in found:
+        served[row.server].append(row)
+    children = collections.defaultdict(list)
+    for row in found:
+        if row.parent:
+            children[row.parent.number].append(row)
+    for server in served:
+        served[server] = Served(served[server])
+    for row in found:
+        if row.parent is None:
+            continue
+        shared = identifiers[row.number] & identifiers[row.parent.number]
+        if any(len(owners[identifier]) == 1 for identifier in shared):
+            row.evidence = "ids"
+            continue
+        # What its caller served as it began; what has no mark carries no request of others.
+        others = [one for one in served[row.client].at(row.begin) if one is not row and one is not row.parent]
+        if not others and row.parent.open_at(row.begin):
+            row.evidence = "one candidate"
+            continue
+        values = values_of(row.sightings[0].request)
+        known = known_to(row.parent, children, row)
+        elsewhere = set().union(*(known_to(one, children, row) for one in others)) if others else set()
+        row.evidence = "content" if values & known - elsewhere else "none"
+
+
+class Served:
+    """What a host served, to be asked for a time."""
+
+    def __init__(self, found):
+        self.found = [row for row in found if row.mark]
+        self.at_time, self.place, self.open = 0, 0, []
+
+    def at(self, time):
+        """What was open at a time, which may not be earlier than the one before."""
+        assert time >= self.at_time
+        self.at_time = time
+        while self.place < len(self.found) and self.found[self.place].begin <= time:
+            self.open.append(self.found[self.place])
+            self.place += 1
+        self.open = [row for row in self.open if row.open_at(time)]
+        return self.open
+
+
+def known_to(row, children, child):
+    """The values that a server had received by the time of a call of it."""
+    values = values_of(row.sightings[-1].request)
+    for other in children[row.number]:
+        if other is not child and other.ends and min(other.ends) < child.begin:
+            values |= values_of(other.sightings[0].answer)
+    return values
+
+
+def values_of(message):
+    return set(VALUE.findall(marks.PATTERN.sub(b"", message[:LOOKED_AT])))
+
+
+def identifiers_of(row):
+    found = set()
+    for one in (row.sightings[0], row.sightings[-1]):
+        for message in (one.request, one.answer):
+            message = UUID.sub(rb"\1\2\3\4\5", marks.PATTERN.sub(b"", message[:LOOKED_AT]))
+            found.update(IDENTIFIER.findall(message))
+    return found
+
+
+def write(path, found, service_of, file_of):
+    """Writes truth.ndjson; `service_of(row)` names who serves it, `file_of(point)` the capture."""
+    with open(path, "w") as file:
+        for row in found:
+            parent = row.parent.number if row.parent else None if row.known else "unknown"
+            line = {"id": row.number, "parent": parent}
+            if row.evidence:
+                line["evidence"] = row.evidence
+            line |= {"protocol": row.protocol, "service": service_of(row), "operation": row.operation, "status": row.status}
+            line["points"] = [{
+                "point": one.connection.point,
+                "file": file_of(one.connection.point),
+                "client": packets.text(one.connection.client),
+                "server": packets.text(one.connection.server),
+                "nth": one.nth,
+                "begin": one.begin,
+                "end": one.end,
+                "frames": [one.first.frame, one.last.frame if one.last else None],
+            } for one in row.sightings]
+            file.write(json.dumps(line, separators=(",", ":")) + "\n")
