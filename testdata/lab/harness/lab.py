@@ -27,7 +27,7 @@ class Lab:
         self.rate, self.ids, self.requests_wanted = given.rate, given.ids, given.requests
         self.duration = given.requests / given.rate if given.requests else given.duration
         self.random = random.Random(f"{name} {given.seed}")
-        self.net = Net("wslab")
+        self.net = Net(os.environ.get("prefix", "wslab"))
         self.processes, self.captures, self.files = [], [], collections.OrderedDict()
         self.protocols, self.services = {}, {}
         self.names_at, self.sent = {}, None
