@@ -17,6 +17,8 @@ from .install import fail, say
 from .net import Net
 
 HERE = os.path.dirname(os.path.realpath(__file__))
+# Parts in a million by which a clock that is off runs fast or slow, at most.
+DRIFT = 50
 
 
 class Lab:
@@ -31,6 +33,8 @@ class Lab:
         self.processes, self.captures, self.files = [], [], collections.OrderedDict()
         self.protocols, self.services = {}, {}
         self.names_at, self.sent = {}, None
+        self.split, self.tap, self.clocks = given.split or given.tap or given.clocks is not None, given.tap, given.clocks
+        self.cables = {}
 
     def __enter__(self):
         os.makedirs(self.out, exist_ok=True)
@@ -65,7 +69,21 @@ class Lab:
         for process, _ in self.processes:
             process.wait()
         self.net.close()
+        for pid in self.left():
+            print(f"lab: process {pid} was left, and is ended", file=sys.stderr)
+            os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.run, ignore_errors=True)
+
+    def left(self):
+        """Processes of this run that are still there: all have the side log in their environment."""
+        sign = f"LAB_SIDE={self.side}".encode()
+        for path in glob.glob("/proc/[0-9]*/environ"):
+            try:
+                with open(path, "rb") as file:
+                    if sign in file.read().split(b"\0"):
+                        yield int(path.split("/")[2])
+            except OSError:
+                pass
 
     # Servers.
 
@@ -123,7 +141,8 @@ class Lab:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
         self.processes.append((process, f"tcpdump-{point}"))
         self.captures.append((process, point, raw, log, namespace))
-        self.files.setdefault(file, []).append(point)
+        self.files.setdefault(f"{point}.pcapng" if self.split else file, []).append(point)
+        self.cables[point] = self.net.cable_end(namespace, interface)
         self.wait(f"tcpdump of {point}", lambda: b"listening on" in open(log, "rb").read())
 
     def stop_captures(self):
@@ -202,13 +221,9 @@ class Lab:
         rows, missing = truth.rows(found, self.node_of, side, getattr(scenario, "alone", lambda row: False))
         overwritten = sum(direction.overwrite_marks() for connection in connections
                           for direction in (connection.requests, connection.answers))
-        for name in glob.glob(os.path.join(self.out, "*.pcapng")):
-            os.remove(name)
-        file_of = {}
-        for name, of_file in self.files.items():
-            packets.write(os.path.join(self.out, name), of_file, [packet for point in of_file for packet in points[point]])
-            file_of |= dict.fromkeys(of_file, name)
-        truth.write(os.path.join(self.out, "truth.ndjson"), rows, self.service_of, file_of.get)
+        clocks = self.shift_clocks(points)
+        self.write(points)
+        truth.write(os.path.join(self.out, "truth.ndjson"), rows, self.service_of)
         problems = self.problems(scenario, rows, missing, connections)
         report = {
             "scenario": self.name, "ids": self.ids, **(self.sent or {}),
@@ -219,6 +234,8 @@ class Lab:
             "edges": dict(sorted(collections.Counter(row.evidence for row in rows if row.evidence).items())),
             "marks_overwritten": overwritten, "problems": problems,
         }
+        if clocks:
+            report["clocks"] = clocks
         with open(os.path.join(self.out, "report.json"), "w") as file:
             json.dump(report, file, indent=2)
             file.write("\n")
@@ -228,6 +245,36 @@ class Lab:
                 f"{self.sent['most_in_flight']} in flight")
         if problems:
             fail(*problems, f"not all is as it must be; the captures are in {self.out}")
+
+    def shift_clocks(self, points):
+        """Lets each point have a clock of its own, which is off and drifts; tells by how much."""
+        if self.clocks is None:
+            return {}
+        clocks, began = {}, min(packet.time for found in points.values() for packet in found)
+        for point, found in points.items():
+            offset = round(self.random.uniform(-self.clocks, self.clocks) * 1e9)
+            drift = self.random.uniform(-DRIFT, DRIFT)
+            clocks[point] = {"offset_ns": offset, "drift_ppm": round(drift, 3), "since_ns": began}
+            for packet in found:
+                packet.time += offset + round((packet.time - began) * drift / 1e6)
+        return clocks
+
+    def write(self, points):
+        """Writes the captures."""
+        for name in glob.glob(os.path.join(self.out, "*.pcapng")):
+            os.remove(name)
+        for name, of_file in self.files.items():
+            mine, cable = [packet for point in of_file for packet in points[point]], self.cables[of_file[0]]
+            parts = {name: mine}
+            if self.tap and cable:
+                # A passive TAP gives what goes one way on one cable, and the rest on another.
+                base = name.removesuffix(".pcapng")
+                parts = {f"{base}-out.pcapng": [packet for packet in mine if packet.data[6:12] == cable],
+                         f"{base}-in.pcapng": [packet for packet in mine if packet.data[6:12] != cable]}
+            for part, chosen in parts.items():
+                for packet in chosen:
+                    packet.file = part
+                packets.write(os.path.join(self.out, part), of_file, chosen)
 
     def service_of(self, row):
         last = row.sightings[-1].connection

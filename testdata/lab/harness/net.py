@@ -1,4 +1,5 @@
 """Network namespaces, cables and bridges, which go when the lab ends, however it ends."""
+import json
 import os
 import subprocess
 
@@ -62,6 +63,14 @@ class Net:
         self.hosts[address.split("/")[0]] = name
         if via:
             self.ip("-n", f"{self.prefix}-{name}", "route", "add", "default", "via", via)
+
+    def cable_end(self, namespace, interface):
+        """The hardware address of an interface that is the end of a cable; None of another kind."""
+        shown = run("ip", "-n", f"{self.prefix}-{namespace}", "-j", "-d", "link", "show", "dev", interface)
+        link, = json.loads(shown)
+        if link.get("linkinfo", {}).get("info_kind") != "veth":
+            return None
+        return bytes.fromhex(link["address"].replace(":", ""))
 
     def sysctl(self, namespace, key, value):
         run("ip", "netns", "exec", f"{self.prefix}-{namespace}", "sh", "-c", f"echo {value} >/proc/sys/{key}")

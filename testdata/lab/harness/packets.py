@@ -12,7 +12,7 @@ VXLAN = 4789
 
 class Packet:
     """A packet of a capture. Offsets are into `data`, which may be changed."""
-    __slots__ = ("time", "point", "frame", "data", "network", "transport", "payload", "end", "protocol", "source",
+    __slots__ = ("time", "point", "file", "frame", "data", "network", "transport", "payload", "end", "protocol", "source",
                  "target", "seq", "ack", "flags", "tunnel")
 
     @property
@@ -40,7 +40,8 @@ def read(path, point):
         if kept != length:
             sys.exit(f"{path}: a packet was cut")
         packet = Packet()
-        packet.time, packet.point, packet.frame = seconds * 10**9 + fraction * scale, point, None
+        packet.time, packet.point = seconds * 10**9 + fraction * scale, point
+        packet.file = packet.frame = None
         packet.data = bytearray(content[at + 16:at + 16 + kept])
         packet.protocol, packet.tunnel = None, ()
         dissect(packet, 0)

@@ -166,8 +166,8 @@ def identifiers_of(row):
     return found
 
 
-def write(path, found, service_of, file_of):
-    """Writes truth.ndjson; `service_of(row)` names who serves it, `file_of(point)` the capture."""
+def write(path, found, service_of):
+    """Writes truth.ndjson, once the captures are written; `service_of(row)` names who serves it."""
     with open(path, "w") as file:
         for row in found:
             parent = row.parent.number if row.parent else None if row.known else "unknown"
@@ -175,14 +175,22 @@ def write(path, found, service_of, file_of):
             if row.evidence:
                 line["evidence"] = row.evidence
             line |= {"protocol": row.protocol, "service": service_of(row), "operation": row.operation, "status": row.status}
-            line["points"] = [{
-                "point": one.connection.point,
-                "file": file_of(one.connection.point),
-                "client": packets.text(one.connection.client),
-                "server": packets.text(one.connection.server),
-                "nth": one.nth,
-                "begin": one.begin,
-                "end": one.end,
-                "frames": [one.first.frame, one.last.frame if one.last else None],
-            } for one in row.sightings]
+            line["points"] = [sighting(one) for one in row.sightings]
             file.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def sighting(one):
+    """An exchange as a point saw it."""
+    line = {
+        "point": one.connection.point,
+        "file": one.first.file,
+        "client": packets.text(one.connection.client),
+        "server": packets.text(one.connection.server),
+        "nth": one.nth,
+        "begin": one.begin,
+        "end": one.end,
+        "frames": [one.first.frame, one.last.frame if one.last else None],
+    }
+    if one.last and one.last.file != one.first.file:
+        line["answer_file"] = one.last.file
+    return line
