@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Tests of what the lab knows the truth by: python3 testdata/lab/test_harness.py"""
+import os
+import random
+import struct
+import sys
+import tempfile
+import unittest
+import zlib
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+sys.dont_write_bytecode = True
+
+from harness import exchanges, marks, packets, streams, truth  # noqa: E402
+
+
+class Wire:
+    """Makes packets of connections, as a capture point sees them."""
+
+    def __init__(self, point="p", now=10**18):
+        self.point, self.now, self.packets, self.sequence = point, now, [], {}
+
+    def send(self, source, target, content, flags=0x18, seq=None):
+        key = (source, target)
+        # It soon begins anew at 0, which ends no stream.
+        first = 2**32 - 20 - zlib.crc32(repr(key).encode()) % 400
+        begin = self.sequence.setdefault(key, first) if seq is None else seq
+        packet = self.packet(source, target, begin, flags, content)
+        if seq is None:
+            self.sequence[key] = (begin + len(content) + (1 if flags & 3 else 0)) % 2**32
+        self.packets.append(packet)
+        return packet
+
+    def packet(self, source, target, seq, flags, content):
+        self.now += 1000
+        packet = packets.Packet()
+        packet.time, packet.point, packet.protocol, packet.tunnel = self.now, self.point, None, ()
+        tcp = struct.pack(">HHIIBBHHH", source[1], target[1], seq, 0, 5 << 4, flags, 1000, 0, 0) + content
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0) + source[0] + target[0]
+        packet.data = bytearray(bytes(12) + b"\x08\x00" + ip + tcp + b"\0" * 4)
+        packets.dissect(packet, 0)
+        struct.pack_into(">H", packet.data, packet.transport + 16, packets.checksum(packet))
+        return packet
+
+    def open(self, client, server):
+        self.send(client, server, b"", flags=2)
+        self.send(server, client, b"", flags=0x12)
+
+    def ask(self, client, server, request, answer):
+        self.send(client, server, request)
+        self.send(server, client, answer)
+
+
+def found(wire, **protocols):
+    connections, datagrams = streams.connections(wire.packets)
+    ports = {int(port[1:]): protocol for port, protocol in protocols.items()}
+    return connections, exchanges.read(connections, datagrams, ports)
+
+
+CLIENT, GATEWAY, SERVICE, STORE = [(bytes([10, 0, 0, number]), port) for number, port in ((1, 50000), (2, 80), (3, 81), (4, 6379))]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def get(path, mark):
+    return f"GET {path} HTTP/1.1\r\nX-Lab: {mark}\r\n\r\n".encode()
+
+
+class Marks(unittest.TestCase):
+    def test_place_of_a_call_is_in_its_mark(self):
+        caller = marks.Caller(marks.root(7))
+        first, second = caller.next(), caller.next()
+        self.assertEqual((first, second), ("labm00000007" + "0001" + "0" * 16, "labm00000007" + "0002" + "0" * 16))
+        self.assertEqual(marks.parent(marks.child(second, 3)), second)
+        self.assertEqual(marks.parent(first), marks.root(7))
+        self.assertIsNone(marks.parent(marks.root(7)))
+
+    def test_what_has_no_room_is_refused(self):
+        mark = marks.root(1)
+        for _ in range(marks.LEVELS):
+            mark = marks.child(mark, 1)
+        self.assertRaises(ValueError, marks.child, mark, 1)
+        self.assertRaises(ValueError, marks.child, marks.root(1), 0x10000)
+
+    def test_none_is_left_however_it_is_cut(self):
+        for seed in range(40):
+            chance = random.Random(seed)
+            wire, stream = Wire(), b"".join(get(f"/{number}", marks.root(number)) for number in range(5))
+            wire.open(CLIENT, GATEWAY)
+            begin, at, pieces = wire.sequence[CLIENT, GATEWAY], 0, []
+            while at < len(stream):
+                length = chance.randint(1, 60)
+                pieces.append((at, stream[at:at + length]))
+                at += length
+            # Some once more, some cut in another way, not in order.
+            pieces += [(at, stream[at:at + chance.randint(1, 90)]) for at, _ in chance.sample(pieces, 5)]
+            chance.shuffle(pieces)
+            for at, piece in pieces:
+                wire.send(CLIENT, GATEWAY, piece, seq=(begin + at) % 2**32)
+            connection, = streams.connections(wire.packets)[0]
+            self.assertEqual(connection.requests.content, stream)
+            self.assertEqual(connection.requests.overwrite_marks(), 5)
+            again, = streams.connections(wire.packets)[0]
+            self.assertEqual(again.requests.content, marks.PATTERN.sub(b"-" * 32, stream))
+            for packet in wire.packets:
+                self.assertNotIn(b"labm", packet.data)
+                self.assertEqual(packets.checksum(packet), 0)
+                self.assertEqual(bytes(packet.data[-4:]), bytes(4))
+
+    def test_checksum_that_the_card_was_to_make_stays(self):
+        wire = Wire()
+        packet = wire.send(CLIENT, GATEWAY, get("/", marks.root(1)))
+        struct.pack_into(">H", packet.data, packet.transport + 16, 0x1234)
+        streams.connections(wire.packets)[0][0].requests.overwrite_marks()
+        self.assertEqual(struct.unpack_from(">H", packet.data, packet.transport + 16)[0], 0x1234)
+
+
+class Captures(unittest.TestCase):
+    def test_file_is_read_back_by_its_numbers(self):
+        wire = Wire()
+        wire.open(CLIENT, GATEWAY)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "a.pcapng")
+            packets.write(path, ["p"], wire.packets)
+            with open(path, "rb") as file:
+                content = file.read()
+        at, kinds = 0, []
+        while at < len(content):
+            kind, length = struct.unpack_from("<II", content, at)
+            self.assertEqual(struct.unpack_from("<I", content, at + length - 4)[0], length)
+            kinds.append(kind)
+            at += length
+        self.assertEqual(kinds, [0x0a0d0d0a, 1, 6, 6])
+        self.assertEqual([packet.frame for packet in wire.packets], [1, 2])
+
+
+class Readers(unittest.TestCase):
+    def check(self, protocol, requests, answers, expected):
+        """Requests and answers, as streams, are these: (operation, status, request, answer)."""
+        seen = [(operation, status, requests[slice(*asked)], answers[slice(*answered)] if answered else None)
+                for asked, answered, operation, status in exchanges.READERS[protocol](requests, answers)]
+        self.assertEqual(seen, expected)
+
+    def test_http(self):
+        one, two = get("/a", "x"), b"POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        chunked = b"HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n"
+        self.check("http", one + two, OK + chunked, [("GET /a", "200", one, OK), ("POST /b", "404", two, chunked)])
+        head = b"HEAD /c HTTP/1.1\r\n\r\n"
+        no_body = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+        self.check("http", head + one, no_body + OK, [("HEAD /c", "200", head, no_body), ("GET /a", "200", one, OK)])
+        between = b"HTTP/1.1 100 Continue\r\n\r\n"
+        self.check("http", one, between + OK, [("GET /a", "200", one, OK)])
+        self.check("http", one + one, OK, [("GET /a", "200", one, OK), ("GET /a", "none", one, None)])
+
+    def test_redis(self):
+        one, two = b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n", b"*1\r\n$4\r\nPING\r\n"
+        array = b"*2\r\n$1\r\nx\r\n*1\r\n:5\r\n"
+        self.check("redis", one + two, array + b"-ERR no\r\n", [("GET a", "ok", one, array), ("PING", "error", two, b"-ERR no\r\n")])
+        self.check("redis", one, b"$-1\r\n", [("GET a", "ok", one, b"$-1\r\n")])
+        self.check("redis", one, b">2\r\n+a\r\n+b\r\n_\r\n", [("GET a", "ok", one, b"_\r\n")])
+
+    def test_mysql(self):
+        def packet(number, body):
+            return len(body).to_bytes(3, "little") + bytes([number]) + body
+        greeting, login, accepted = packet(0, b"\x0a8.0"), packet(1, b"me"), packet(2, b"\0\0\0")
+        query = packet(0, b"\x03SELECT 1 /*note*/ FROM t")
+        # More packets than there are sequence numbers.
+        rows = b"".join(packet(number % 256, b"\x02") for number in range(1, 600))
+        bad, error = packet(0, b"\x03oops"), packet(1, b"\xff\x28\x04")
+        close = packet(0, b"\x19\1\0\0\0")
+        self.check("mysql", login + query + close + bad, greeting + accepted + rows + error, [
+            ("login", "ok", login, accepted), ("SELECT 1 FROM t", "ok", query, rows),
+            ("close", "sent", close, None), ("oops", "error", bad, error)])
+
+
+class Truth(unittest.TestCase):
+    def rows(self, wire, side=()):
+        _, seen = found(wire, p80="http", p81="http", p6379="redis")
+        names = {bytes([10, 0, 0, 1]): "client", bytes([10, 0, 0, 2]): "gateway", bytes([10, 0, 0, 3]): "service",
+                 bytes([10, 0, 0, 4]): "store"}
+        return truth.rows(seen, lambda end, point: names[end[0]], side)
+
+    def chain(self, side=False):
+        """A client asks a gateway, which asks a service, which asks a store."""
+        wire, root = Wire(), marks.root(1)
+        child = marks.child(root, 1)
+        inner, outer = (SERVICE[0], 50001), (GATEWAY[0], 50002)
+        wire.open(CLIENT, GATEWAY)
+        wire.open(outer, SERVICE)
+        wire.open(inner, STORE)
+        wire.send(CLIENT, GATEWAY, get("/orders/4711", root))
+        wire.send(outer, SERVICE, get("/orders/4711", root))
+        key = b"order:4711" if side else child.encode()
+        wire.ask(inner, STORE, b"*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n" % (len(key), key), b"$1\r\n1\r\n")
+        wire.send(SERVICE, outer, OK)
+        wire.send(GATEWAY, CLIENT, OK)
+        return wire, [(packets.text(inner), packets.text(STORE), 1, child)] if side else []
+
+    def test_parents_are_told_by_marks(self):
+        for side in (False, True):
+            rows, missing = self.rows(*self.chain(side))
+            self.assertEqual([(row.protocol, row.parent and row.parent.number, row.known, row.evidence) for row in rows], [
+                ("http", None, True, None), ("http", 1, True, "one candidate"), ("redis", 2, True, "one candidate")])
+            self.assertEqual(missing, [])
+
+    def test_line_of_the_side_log_that_fits_nothing_is_told(self):
+        wire, side = self.chain(True)
+        wrong = (side[0][0], side[0][1], 2, side[0][3])
+        rows, missing = self.rows(wire, [wrong])
+        self.assertEqual(missing, [wrong])
+        self.assertFalse(rows[2].known)
+
+    def test_retry_of_a_proxy_is_its_call_as_well(self):
+        wire, root = Wire(), marks.root(1)
+        wire.open(CLIENT, GATEWAY)
+        wire.send(CLIENT, GATEWAY, get("/", root))
+        for port in (50002, 50003):
+            wire.open((GATEWAY[0], port), SERVICE)
+            wire.ask((GATEWAY[0], port), SERVICE, get("/", root), OK)
+        wire.send(GATEWAY, CLIENT, OK)
+        self.assertEqual([row.parent and row.parent.number for row in self.rows(wire)[0]], [None, 1, 1])
+
+    def test_evidence_is_the_surest_there_is(self):
+        def overlapping(paths, fields=("", "")):
+            wire = Wire()
+            for number, (path, field) in enumerate(zip(paths, fields)):
+                client, back = (CLIENT[0], 50000 + number), (GATEWAY[0], 51000 + number)
+                wire.open(client, GATEWAY)
+                request = get(path, marks.root(number + 1)).replace(b"\r\n\r\n", b"\r\n" + field.encode() + b"\r\n")
+                wire.send(client, GATEWAY, request)
+            for number, (path, field) in enumerate(zip(paths, fields)):
+                back = (GATEWAY[0], 51000 + number)
+                wire.open(back, SERVICE)
+                request = get(path, marks.root(number + 1)).replace(b"\r\n\r\n", b"\r\n" + field.encode() + b"\r\n")
+                wire.ask(back, SERVICE, request, OK)
+            return [row.evidence for row in self.rows(wire)[0]][2:]
+        self.assertEqual(overlapping(["/same", "/same"]), ["none", "none"])
+        self.assertEqual(overlapping(["/item/41", "/item/42"]), ["content", "content"])
+        ids = [f"X-Request-ID: {number * 32}\r\n" for number in "ab"]
+        self.assertEqual(overlapping(["/same", "/same"], ids), ["ids", "ids"])
+        same = ["X-Request-ID: abcdefabcdefabcdef\r\n"] * 2
+        self.assertEqual(overlapping(["/same", "/same"], same), ["none", "none"])
+
+    def test_exchange_at_several_points_is_one(self):
+        here, there = self.chain()[0], Wire("q")
+        for packet in here.packets:
+            # The same packet behind a router that changes the client's address.
+            source = (b"\x0a\x00\x00\x09", packet.source[1]) if packet.source == CLIENT else packet.source
+            target = (b"\x0a\x00\x00\x09", packet.target[1]) if packet.target == CLIENT else packet.target
+            copy = there.packet(source, target, packet.seq, packet.flags, bytes(packet.data[packet.payload:packet.end]))
+            copy.time = packet.time + 500
+            there.packets.append(copy)
+        here.packets += there.packets
+        here.packets.sort(key=lambda packet: packet.time)
+        rows, _ = self.rows(here)
+        self.assertEqual([[one.connection.point for one in row.sightings] for row in rows], [["p", "q"]] * 3)
+
+
+if __name__ == "__main__":
+    unittest.main()
