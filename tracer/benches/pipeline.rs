@@ -65,4 +65,4 @@ impl Surroundings for Nothing {
     }
 }
 
-const CAPTURE: &str = "../testdata/captures/shop/input.pcapng.zst";
+const CAPTURE: &str = "../testdata/captures/kiosk/input.pcapng.zst";

@@ -33,7 +33,7 @@ fn captures_look_as_expected() {
 /// A trace in each format that others open; they read it as `check_formats.sh` says.
 #[test]
 fn formats_look_as_expected() {
-    let folder = root().join("testdata/captures/shop");
+    let folder = root().join("testdata/captures/kiosk");
     for (format, ending) in FORMATS {
         let expected = folder.join(format!("expected.{ending}"));
         let output = Command::new(env!("CARGO_BIN_EXE_wirespan"))

@@ -373,7 +373,7 @@ fn serve(mut stream: &TcpStream, seen: &Mutex<Vec<Request>>, replies: &[Option<R
 
 fn wirespan(folder: &Path, words: &str, set: &[(&str, &str)]) -> Output {
     let capture = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let capture = capture.join("../testdata/captures/shop/input.pcapng.zst");
+    let capture = capture.join("../testdata/captures/kiosk/input.pcapng.zst");
     let words = words.split(' ').filter(|word| !word.is_empty());
     program(folder, set).arg("read").arg(capture).args(words).output().unwrap()
 }

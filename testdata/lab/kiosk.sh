@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# shop.sh OUT: makes OUT/shop, OUT/passive-tap and OUT/mirror-vlan, from one run of real servers.
+# kiosk.sh OUT: makes OUT/kiosk, OUT/passive-tap and OUT/mirror-vlan, from one run of real servers.
 #
 #   client 10.90.1.2
 #     │
@@ -65,19 +65,19 @@ record sw from-stock -i port-stk -Q in ip
 record sw to-stock -i port-stk -Q out ip
 # `ip netns exec` gives a mount namespace of its own: nobody else sees this resolv.conf.
 echo "nameserver 10.90.0.5" >"$run/resolv.conf"
-start stk stock node "$lab_folder/shop/stock.js"
-start ord orders python3 "$lab_folder/shop/orders.py"
+start stk stock node "$lab_folder/kiosk/stock.js"
+start ord orders python3 "$lab_folder/kiosk/orders.py"
 wait_for_port stk 8082
 wait_for_port ord 8081
-sed "s#@RUN@#$run#g" "$lab_folder/shop/nginx.conf.in" >"$run/nginx.conf"
+sed "s#@RUN@#$run#g" "$lab_folder/kiosk/nginx.conf.in" >"$run/nginx.conf"
 start gw nginx sh -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' "$run/resolv.conf" \
   nginx -c "$run/nginx.conf" -p "$run/" -e "$run/nginx.err.log"
 wait_for_port gw 8080
-inside cli python3 "$lab_folder/shop/client.py"
+inside cli python3 "$lab_folder/kiosk/client.py"
 stop_recording
 
-write_capture shop/input.pcapng.zst outside=outside services=services
-write_truth shop/truth.tsv
+write_capture kiosk/input.pcapng.zst outside=outside services=services
+write_truth kiosk/truth.tsv
 write_capture passive-tap/input.pcapng.zst tap-a=from-orders tap-b=to-orders
 write_truth passive-tap/truth.tsv 10.90.0.3
 write_capture mirror-vlan/input.pcapng.zst mirror@10=from-stock mirror@20=to-stock
