@@ -68,14 +68,16 @@ class Lab:
                     pass
         for process, _ in self.processes:
             process.wait()
-        self.net.close()
-        for pid in self.left():
-            print(f"lab: process {pid} was left, and is ended", file=sys.stderr)
+        for pid in self.own_processes():
             os.kill(pid, signal.SIGKILL)
+        self.net.close()
         shutil.rmtree(self.run, ignore_errors=True)
+        left = list(self.left())
+        if left:
+            fail(f"this is left behind: {', '.join(left)}")
 
-    def left(self):
-        """Processes of this run that are still there: all have the side log in their environment."""
+    def own_processes(self):
+        """All processes of this run: each has the side log in its environment."""
         sign = f"LAB_SIDE={self.side}".encode()
         for path in glob.glob("/proc/[0-9]*/environ"):
             try:
@@ -85,13 +87,25 @@ class Lab:
             except OSError:
                 pass
 
+    def left(self):
+        """What of this run is still there."""
+        deadline = time.monotonic() + 5
+        while any(True for _ in self.own_processes()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield from (f"process {pid}" for pid in self.own_processes())
+        yield from glob.glob(f"/run/netns/{self.net.prefix}-*")
+        with open("/proc/self/mounts") as file:
+            yield from (f"mount {line.split()[1]}" for line in file if self.run in line or f"/{self.net.prefix}-" in line)
+        if os.path.exists(self.run):
+            yield self.run
+
     # Servers.
 
     def start(self, namespace, name, *command, cwd=None, **environment):
         """Starts a server, which ends with the lab at the latest. It finds the side log at $LAB_SIDE, and
         the modules for marks on PYTHONPATH."""
         log = open(os.path.join(self.run, f"{name}.log"), "wb")
-        variables = {**os.environ, "LAB_SIDE": self.side, "PYTHONPATH": os.path.dirname(HERE),
+        variables = {**os.environ, "LAB_SIDE": self.side, "TMPDIR": self.run, "PYTHONPATH": os.path.dirname(HERE),
                      "PYTHONDONTWRITEBYTECODE": "1", **{key: str(value) for key, value in environment.items()}}
         command = self.net.inside(namespace, "setpriv", "--pdeathsig", "TERM", *map(str, command))
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables, cwd=cwd or self.run)
