@@ -19,6 +19,8 @@ from .net import Net
 HERE = os.path.dirname(os.path.realpath(__file__))
 # Parts in a million by which a clock that is off runs fast or slow, at most.
 DRIFT = 50
+# The share of requests that may be sent late.
+LATE = 0.01
 
 
 class Lab:
@@ -188,12 +190,16 @@ class Lab:
             json.dump({"host": host, "port": port, "connections": connections, "requests": planned}, file)
         say(f"sends {len(planned)} requests, {self.rate:g} a second")
         process = self.start(namespace, "load", sys.executable, "-m", "harness.load", plan, log)
-        deadline = time.monotonic() + at + 60
+        began = told = time.monotonic()
         while process.poll() is None:
             ended = [name for other, name in self.processes if other is not process and other.poll() is not None]
-            if ended or time.monotonic() > deadline:
+            now = time.monotonic()
+            if ended or now > began + at + 60:
                 self.show_logs(ended)
                 fail(f"{', '.join(ended)} ended" if ended else "the requests took too long")
+            if now > told + 10:
+                told = now
+                say(f"{now - began:.0f} s of {at:.0f}")
             time.sleep(0.1)
         if process.returncode:
             self.show_logs(["load"])
@@ -310,6 +316,8 @@ class Lab:
             roots = {row.mark for row in rows if row.mark and not marks.levels(row.mark) and row.parent is None}
             if len(roots) != self.sent["requests"]:
                 found.append(f"{self.sent['requests']} requests were sent, {len(roots)} are in the captures")
+            if self.sent["late"] > LATE * self.sent["requests"]:
+                found.append(f"{self.sent['late']} of {self.sent['requests']} requests were sent more than 50 ms late: the rate was not reached")
             unanswered = {status for status in self.sent["statuses"] if not status.isdigit()}
             if unanswered:
                 found.append(f"requests without an answer: {', '.join(sorted(unanswered))}")
