@@ -239,6 +239,24 @@ class Truth(unittest.TestCase):
         self.assertEqual(overlapping(["/same", "/same"], ids), ["ids", "ids"])
         same = ["X-Request-ID: abcdefabcdefabcdef\r\n"] * 2
         self.assertEqual(overlapping(["/same", "/same"], same), ["none", "none"])
+        # A long path is none.
+        self.assertEqual(overlapping(["/a/rather/long/path/41", "/a/rather/long/path/42"]), ["content", "content"])
+
+    def test_what_has_no_answer_is_over_with_its_connection(self):
+        wire = Wire()
+        for number, path in enumerate(("/given/up", "/asked")):
+            client, back = (CLIENT[0], 50000 + number), (GATEWAY[0], 51000 + number)
+            wire.open(client, GATEWAY)
+            wire.open(back, SERVICE)
+            wire.send(client, GATEWAY, get(path, marks.root(number)))
+            if number == 0:
+                wire.send(client, GATEWAY, b"", flags=0x11)
+            # The gateway may ask all the same, as it has not noticed.
+            wire.send(back, SERVICE, get(path, marks.root(number)))
+        rows = self.rows(wire)[0]
+        self.assertEqual([(row.parent and row.parent.number, row.status) for row in rows],
+                         [(None, "none"), (1, "none"), (None, "none"), (3, "none")])
+        self.assertEqual(rows[3].evidence, "one candidate")
 
     def test_exchange_at_several_points_is_one(self):
         here, there = self.chain()[0], Wire("q")

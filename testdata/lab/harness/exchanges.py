@@ -297,3 +297,4 @@ class Flow:
 
     def __init__(self, packet):
         self.point, self.client, self.server, self.tunnel = packet.point, packet.source, packet.target, packet.tunnel
+        self.closed = None

@@ -70,13 +70,14 @@ class Connection:
     def __init__(self, point, client, server, tunnel):
         self.point, self.client, self.server, self.tunnel = point, client, server, tunnel
         self.requests, self.answers = Direction(), Direction()
-        self.identity = None
+        self.identity, self.closed = None, None
 
     def finish(self):
         self.requests.finish()
         self.answers.finish()
         # The first sequence numbers are the same wherever it is seen, whatever the addresses are.
         self.identity = (self.requests.first, self.answers.first)
+        self.closed = min((one.fin.time for one in (self.requests, self.answers) if one.fin), default=None)
 
 
 def connections(all_packets):

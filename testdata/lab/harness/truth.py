@@ -7,8 +7,9 @@ from . import marks, packets
 
 # Values that a reader of packets could recognise: words, numbers, names.
 VALUE = re.compile(rb"[A-Za-z0-9_]{3,}|[0-9]{2,}")
-# What is long enough to be an identifier: hexadecimal, base64, UUIDs without their dashes, numbers.
-IDENTIFIER = re.compile(rb"(?<![A-Za-z0-9+/_=])[A-Za-z0-9+/_]{16,}={0,2}(?![A-Za-z0-9+/_=])")
+# What is long enough to be an identifier: hexadecimal, base64, UUIDs without their dashes, numbers. The
+# base64 of printable words has no slash, unlike paths.
+IDENTIFIER = re.compile(rb"(?<![A-Za-z0-9+_=])[A-Za-z0-9+_]{16,}={0,2}(?![A-Za-z0-9+_=])")
 UUID = re.compile(rb"([0-9a-fA-F]{8})-([0-9a-fA-F]{4})-([0-9a-fA-F]{4})-([0-9a-fA-F]{4})-([0-9a-fA-F]{12})")
 # Bytes of a message that are looked at for values.
 LOOKED_AT = 1 << 16
@@ -22,6 +23,9 @@ class Row:
         first = self.sightings[0]
         self.begin, self.mark = first.begin, first.mark
         self.ends = [one.end for one in self.sightings if one.end]
+        # Without an answer, it is over when the connection is.
+        over = self.ends or [one.connection.closed for one in self.sightings if one.connection.closed]
+        self.over = max(over, default=None)
         self.protocol, self.operation = first.protocol, first.operation
         self.status = self.sightings[-1].status
         self.client = self.server = None
@@ -29,7 +33,7 @@ class Row:
         self.known = False
 
     def open_at(self, time):
-        return self.begin <= time and (not self.ends or max(self.ends) >= time)
+        return self.begin <= time and (self.over is None or self.over >= time)
 
 
 def rows(exchanges, node_of, side=(), alone=lambda row: False):
@@ -73,9 +77,11 @@ def find_parent(row, chains, alone):
         row.known = alone(row)
         return
     # A proxy passed the mark on.
-    passed = [one for one in chains[row.mark] if one.begin < row.begin and one.server == row.client and one.open_at(row.begin)]
+    passed = [one for one in chains[row.mark] if one.begin < row.begin and one.server == row.client]
     if passed:
-        row.parent, row.known = passed[-1], True
+        # It may not have noticed yet that nobody waits any more.
+        still_open = [one for one in passed if one.open_at(row.begin)]
+        row.parent, row.known = (still_open or passed)[-1], True
         return
     above = marks.parent(row.mark)
     if above is None:
