@@ -178,16 +178,20 @@ class Lab:
 
     # Requests.
 
-    def send(self, namespace, host, port, requests, connections=64):
-        """Sends requests, each (method, path, headers, body), at the rate of this run; waits for all."""
+    def send(self, namespace, host, port, requests, connections=64, more=()):
+        """Sends requests, each (method, path, headers, body), at the rate of this run; waits for all.
+
+        A fifth value of a request is the time in seconds after which its client gives up and hangs up.
+        `more` are further (host, port): connections are made to all of them in turn.
+        """
         at, planned = 0.0, []
-        for number, (method, path, headers, body) in enumerate(requests):
+        for number, (method, path, headers, body, *patience) in enumerate(requests):
             # Arrivals that know nothing of each other: a Poisson process.
             at += self.random.expovariate(self.rate)
-            planned.append([at, method, path, {marks.HEADER: marks.root(number + 1), **headers}, body])
+            planned.append([at, method, path, {marks.HEADER: marks.root(number + 1), **headers}, body, *patience])
         plan, log = os.path.join(self.run, "plan.json"), os.path.join(self.run, "load.jsonl")
         with open(plan, "w") as file:
-            json.dump({"host": host, "port": port, "connections": connections, "requests": planned}, file)
+            json.dump({"fronts": [(host, port), *more], "connections": connections, "requests": planned}, file)
         say(f"sends {len(planned)} requests, {self.rate:g} a second")
         process = self.start(namespace, "load", sys.executable, "-m", "harness.load", plan, log)
         began = told = time.monotonic()
@@ -318,7 +322,7 @@ class Lab:
                 found.append(f"{self.sent['requests']} requests were sent, {len(roots)} are in the captures")
             if self.sent["late"] > LATE * self.sent["requests"]:
                 found.append(f"{self.sent['late']} of {self.sent['requests']} requests were sent more than 50 ms late: the rate was not reached")
-            unanswered = {status for status in self.sent["statuses"] if not status.isdigit()}
+            unanswered = {status for status in self.sent["statuses"] if not status.isdigit() and status != "gave up"}
             if unanswered:
                 found.append(f"requests without an answer: {', '.join(sorted(unanswered))}")
         for path in sorted(glob.glob(os.path.join(self.out, "*"))):

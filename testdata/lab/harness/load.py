@@ -1,12 +1,14 @@
 """load.py PLAN OUT: sends requests over HTTP at given times, whether or not earlier ones are answered.
 
-PLAN is JSON: `host`, `port`, `connections`, and `requests`, each [seconds, method, path, headers, body].
-Connections are kept and used again, the one that was idle longest first; more are made while all are
-busy, up to `connections`; beyond that, a request waits, and that is counted. OUT gets a line for each
-request, in JSON.
+PLAN is JSON: `fronts`, each [host, port], `connections`, and `requests`, each [seconds, method, path,
+headers, body], with a further number of seconds after which its client hangs up. Connections are made
+to the fronts in turn, kept and used again, the one that was idle longest first; more are made while all
+are busy, up to `connections`; beyond that, a request waits, and that is counted. OUT gets a line for
+each request, in JSON.
 """
 import asyncio
 import collections
+import itertools
 import json
 import sys
 import time
@@ -18,6 +20,7 @@ PATIENCE = 30
 class Load:
     def __init__(self, plan, out):
         self.plan, self.out = plan, out
+        self.fronts = itertools.cycle(plan["fronts"])
         self.idle, self.made, self.in_flight, self.most = collections.deque(), 0, 0, 0
         self.freed = asyncio.Condition()
 
@@ -30,7 +33,8 @@ class Load:
                     self.made += 1
                     break
                 await self.freed.wait()
-        return await asyncio.open_connection(self.plan["host"], self.plan["port"])
+        host, port = next(self.fronts)
+        return host, port, *await asyncio.open_connection(host, port)
 
     async def give_back(self, connection):
         async with self.freed:
@@ -41,29 +45,30 @@ class Load:
             self.freed.notify()
 
     async def ask(self, began, number, request):
-        at, method, path, headers, body = request
+        at, method, path, headers, body, *patience = request
         await asyncio.sleep(max(0, began + at - time.monotonic()))
         self.in_flight += 1
         self.most = max(self.most, self.in_flight)
-        due, status, kept = time.monotonic(), None, None
+        due, started, status, kept = time.monotonic(), None, None, None
         try:
-            reader, writer = connection = await self.connection()
+            host, port, reader, writer = connection = await self.connection()
             started = time.monotonic()
             try:
-                fields = {"Host": f"{self.plan['host']}:{self.plan['port']}", **headers}
+                fields = {"Host": f"[{host}]:{port}" if ":" in host else f"{host}:{port}", **headers}
                 if body or method == "POST":
                     fields["Content-Length"] = str(len(body.encode()))
                 head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
                 writer.write((head + "\r\n" + body).encode())
-                status, keep = await asyncio.wait_for(answer(reader, method), PATIENCE)
+                status, keep = await asyncio.wait_for(answer(reader, method), *patience or [PATIENCE])
                 kept = connection if keep else None
             finally:
                 if not kept:
                     writer.close()
                 await self.give_back(kept)
         except (OSError, EOFError, ValueError, asyncio.TimeoutError) as error:
-            status = status or type(error).__name__
-            started = due
+            gave_up = patience and isinstance(error, asyncio.TimeoutError)
+            status = "gave up" if gave_up else status or type(error).__name__
+            started = started or due
         self.in_flight -= 1
         line = {"number": number, "status": status, "late_ms": round(1000 * (started - began - at), 3),
                 "took_ms": round(1000 * (time.monotonic() - started), 3)}
@@ -74,7 +79,7 @@ class Load:
         requests = self.plan["requests"]
         tasks = [asyncio.create_task(self.ask(began, number, request)) for number, request in enumerate(requests)]
         await asyncio.gather(*tasks)
-        for _, writer in self.idle:
+        for *_, writer in self.idle:
             writer.close()
         took = time.monotonic() - began
         self.out.write(json.dumps({"requests": len(requests), "seconds": round(took, 3), "most_in_flight": self.most}) + "\n")
