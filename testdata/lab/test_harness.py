@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 sys.dont_write_bytecode = True
 
 from harness import exchanges, marks, packets, streams, truth  # noqa: E402
+from harness.lab import Lab  # noqa: E402
 
 
 class Wire:
@@ -271,6 +272,27 @@ class Truth(unittest.TestCase):
         here.packets.sort(key=lambda packet: packet.time)
         rows, _ = self.rows(here)
         self.assertEqual([[one.connection.point for one in row.sightings] for row in rows], [["p", "q"]] * 3)
+
+
+class Hosts(unittest.TestCase):
+    def test_network_of_a_tunnel_tells_hosts_of_the_same_address_apart(self):
+        lab = Lab("test", Given())
+        lab.net.hosts = {"10.0.0.1": "plain", (7, "10.0.0.1"): "red", (8, "10.0.0.1"): "blue"}
+        lab.net.tunnels = {("pod", "eth1"): 8}
+        lab.interfaces = {"node": ("node", "eth0"), "pod": ("pod", "eth1")}
+        def name(point, *networks):
+            tunnel = tuple((b"", b"", network) for network in networks)
+            return lab.node_of(CLIENT, streams.Connection(point, CLIENT, GATEWAY, tunnel))
+        self.assertEqual([name("node"), name("node", 7), name("node", 8), name("pod")], ["plain", "red", "blue", "blue"])
+        lab.names_at = {("node", "10.0.0.1"): "here"}
+        self.assertEqual(name("node", 7), "here")
+
+
+class Given:
+    """The options of a run."""
+    rate, duration, requests, seed, ids, out = 1, 1, None, 1, "none", "/nowhere"
+    split = tap = False
+    clocks = None
 
 
 if __name__ == "__main__":

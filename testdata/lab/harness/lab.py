@@ -36,7 +36,7 @@ class Lab:
         self.protocols, self.services = {}, {}
         self.names_at, self.sent = {}, None
         self.split, self.tap, self.clocks = given.split or given.tap or given.clocks is not None, given.tap, given.clocks
-        self.cables = {}
+        self.cables, self.interfaces = {}, {}
 
     def __enter__(self):
         os.makedirs(self.out, exist_ok=True)
@@ -156,7 +156,8 @@ class Lab:
         with open(log, "wb") as words:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
         self.processes.append((process, f"tcpdump-{point}"))
-        self.captures.append((process, point, raw, log, namespace))
+        self.captures.append((process, point, raw, log))
+        self.interfaces[point] = namespace, interface
         self.files.setdefault(f"{point}.pcapng" if self.split else file, []).append(point)
         self.cables[point] = self.net.cable_end(namespace, interface)
         self.wait(f"tcpdump of {point}", lambda: b"listening on" in open(log, "rb").read())
@@ -166,8 +167,10 @@ class Lab:
         # left as it ends.
         time.sleep(1.5)
         dropped = 0
-        for process, point, _, log, _ in self.captures:
+        # All end at once, so that what comes last is seen by all or by none.
+        for process, *_ in self.captures:
             process.send_signal(signal.SIGINT)
+        for process, point, _, log in self.captures:
             process.wait()
             with open(log) as file:
                 words = file.read()
@@ -224,19 +227,23 @@ class Lab:
 
     # The truth.
 
-    def node_of(self, end, point):
-        """The host of an address and port, as it is seen at a point."""
+    def node_of(self, end, connection):
+        """The host of an end of a connection, as it is seen at the point and in the tunnel of this one."""
         address = str(ipaddress.ip_address(end[0]))
-        namespace = next(where for _, name, _, _, where in self.captures if name == point)
+        namespace, interface = self.interfaces[connection.point]
         if address in ("127.0.0.1", "::1"):
             return namespace
-        return self.names_at.get((point, address)) or self.net.hosts.get(address) or address
+        hosts, network = self.net.hosts, self.net.tunnels.get((namespace, interface))
+        if connection.tunnel:
+            *_, (_, _, network) = connection.tunnel
+        named = self.names_at.get((connection.point, address)) or hosts.get((network, address))
+        return named or hosts.get(address) or address
 
     def finish(self, scenario):
         """Ends the captures, and writes them and the truth; fails if something is not as it must be."""
         self.stop_captures()
         say("reads the captures")
-        points = {point: list(packets.read(raw, point)) for _, point, raw, _, _ in self.captures}
+        points = {point: list(packets.read(raw, point)) for _, point, raw, _ in self.captures}
         everything = sorted((packet for found in points.values() for packet in found), key=lambda packet: packet.time)
         connections, datagrams = streams.connections(everything)
         found = exchanges.read(connections, datagrams, self.protocols)
@@ -285,8 +292,9 @@ class Lab:
 
     def write(self, points):
         """Writes the captures."""
-        for name in glob.glob(os.path.join(self.out, "*.pcapng")):
-            os.remove(name)
+        for pattern in ("*.pcapng", "truth.ndjson", "report.json"):
+            for name in glob.glob(os.path.join(self.out, pattern)):
+                os.remove(name)
         for name, of_file in self.files.items():
             mine, cable = [packet for point in of_file for packet in points[point]], self.cables[of_file[0]]
             parts = {name: mine}

@@ -82,7 +82,7 @@ def dissect(packet, at):
         ports = struct.unpack_from(">HH", data, transport)
         packet.payload = transport + 8
         if ports[1] == VXLAN:
-            packet.tunnel += ((source, target, bytes(data[packet.payload + 4:packet.payload + 7])),)
+            packet.tunnel += ((source, target, int.from_bytes(data[packet.payload + 4:packet.payload + 7], "big")),)
             dissect(packet, packet.payload + 8)
             return
     else:

@@ -39,7 +39,7 @@ class Row:
 def rows(exchanges, node_of, side=(), alone=lambda row: False):
     """Rows in the order of their requests.
 
-    `node_of(end, point)` names the host of an address and port; two of the same name are the same.
+    `node_of(end, connection)` names the host of an end of a connection; two of the same name are the same.
     `side` is the side log: (client, server, nth, mark) with `address:port`. `alone(row)` tells what
     has no mark since nobody called it.
     """
@@ -51,8 +51,8 @@ def rows(exchanges, node_of, side=(), alone=lambda row: False):
     for number, row in enumerate(found, 1):
         row.number = number
         outermost, innermost = row.sightings[0], row.sightings[-1]
-        row.client = node_of(outermost.connection.client, outermost.connection.point)
-        row.server = node_of(innermost.connection.server, innermost.connection.point)
+        row.client = node_of(outermost.connection.client, outermost.connection)
+        row.server = node_of(innermost.connection.server, innermost.connection)
         for one in row.sightings:
             by_place[packets.text(one.connection.client), packets.text(one.connection.server), one.nth] = row
     missing = []
@@ -197,6 +197,8 @@ def sighting(one):
         "end": one.end,
         "frames": [one.first.frame, one.last.frame if one.last else None],
     }
+    if one.connection.tunnel:
+        line["network"] = f"vni{one.connection.tunnel[-1][2]}"
     if one.last and one.last.file != one.first.file:
         line["answer_file"] = one.last.file
     return line
