@@ -76,7 +76,8 @@ def http(requests, answers):
 
 
 def http_message(content, at, method=None):
-    """The end of a message, its first line, and its head; `method` says what an answer is to."""
+    """The end of a message, its first line, and its head; `method` says what an answer is to. An answer may be
+    cut off behind its head, such as by a proxy that tries again."""
     end = content.find(b"\r\n\r\n", at)
     if end < 0:
         return None
@@ -91,7 +92,7 @@ def http_message(content, at, method=None):
         while True:
             stop = content.find(b"\r\n", end)
             if stop < 0:
-                return None
+                return (len(content), line, head) if status else None
             size = int(content[end:stop].split(b";")[0], 16)
             end = stop + 2 + size + 2
             if size == 0:
@@ -100,6 +101,8 @@ def http_message(content, at, method=None):
         end += int(fields[b"content-length"])
     elif status:
         end = len(content)
+    if status:
+        end = min(end, len(content))
     return (end, line, head) if end <= len(content) else None
 
 
@@ -293,7 +296,8 @@ def dns(packets):
 
 
 class Flow:
-    """The ends of a flow of UDP, as a connection has them."""
+    """The ends of a flow of UDP, as a connection has them; it is never closed."""
+    closed = None
 
     def __init__(self, packet):
         self.point, self.client, self.server, self.tunnel = packet.point, packet.source, packet.target, packet.tunnel

@@ -82,7 +82,7 @@ class Connection:
 
 def connections(all_packets):
     """The connections of TCP at each point, and the packets of UDP at each point."""
-    open_now, done, datagrams = {}, [], collections.defaultdict(list)
+    open_now, asked, done, datagrams = {}, {}, [], collections.defaultdict(list)
     for packet in all_packets:
         if packet.protocol == "udp":
             datagrams[packet.point].append(packet)
@@ -91,18 +91,24 @@ def connections(all_packets):
         ends = frozenset(packet.ends)
         key = (packet.point, packet.tunnel_network, ends)
         connection = open_now.get(key)
-        opens = packet.flags & 0x12 == 2
+        opens, accepts = packet.flags & 0x12 == 2, packet.flags & 0x12 == 0x12
         # The same ports once more are another connection, a SYN that is sent again is not.
         if opens and connection is not None:
             first = connection.requests.first
             if first is not None and first != (packet.seq + 1) & 0xffffffff:
                 connection = None
+        if accepts:
+            # What was redirected may be answered from the address that was meant; the numbers fit.
+            wanted = (packet.point, packet.tunnel_network, packet.target, packet.ack)
+            connection = open_now[key] = asked.get(wanted, connection)
         if connection is None:
             client, server = packet.ends
-            if packet.flags & 0x12 == 0x12 or not opens and client[1] < server[1]:
+            if accepts or not opens and client[1] < server[1]:
                 client, server = server, client
             connection = open_now[key] = Connection(packet.point, client, server, packet.tunnel)
             done.append(connection)
+            if opens:
+                asked[packet.point, packet.tunnel_network, client, (packet.seq + 1) & 0xffffffff] = connection
         (connection.requests if packet.source == connection.client else connection.answers).add(packet)
     for connection in done:
         connection.finish()
