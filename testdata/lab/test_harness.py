@@ -148,6 +148,7 @@ class Readers(unittest.TestCase):
         head = b"HEAD /c HTTP/1.1\r\n\r\n"
         no_body = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
         self.check("http", head + one, no_body + OK, [("HEAD /c", "200", head, no_body), ("GET /a", "200", one, OK)])
+        self.check("http", one, no_body + b"cut", [("GET /a", "200", one, no_body + b"cut")])
         between = b"HTTP/1.1 100 Continue\r\n\r\n"
         self.check("http", one, between + OK, [("GET /a", "200", one, OK)])
         self.check("http", one + one, OK, [("GET /a", "200", one, OK), ("GET /a", "none", one, None)])
@@ -171,6 +172,22 @@ class Readers(unittest.TestCase):
         self.check("mysql", login + query + close + bad, greeting + accepted + rows + error, [
             ("login", "ok", login, accepted), ("SELECT 1 FROM t", "ok", query, rows),
             ("close", "sent", close, None), ("oops", "error", bad, error)])
+
+
+class Redirected(unittest.TestCase):
+    def test_answers_from_the_address_that_was_meant_belong_to_it(self):
+        wire, sidecar = Wire(), (b"\x7f\0\0\1", 15001)
+        for _ in range(2):  # The second time, the client's port is used again.
+            opened = wire.send(CLIENT, sidecar, b"", flags=2)
+            answer = wire.send(SERVICE, CLIENT, b"", flags=0x12)
+            answer.ack = (opened.seq + 1) % 2**32
+            wire.send(CLIENT, sidecar, get("/", marks.root(1)))
+            wire.send(SERVICE, CLIENT, OK)
+            wire.send(CLIENT, sidecar, b"", flags=0x11)
+            wire.send(SERVICE, CLIENT, b"", flags=0x11)
+        connections, read = found(wire, p15001="http")
+        self.assertEqual([(one.client, one.server) for one in connections], [(CLIENT, sidecar)] * 2)
+        self.assertEqual([one.status for one in read], ["200", "200"])
 
 
 class Truth(unittest.TestCase):
@@ -236,9 +253,9 @@ class Truth(unittest.TestCase):
             return [row.evidence for row in self.rows(wire)[0]][2:]
         self.assertEqual(overlapping(["/same", "/same"]), ["none", "none"])
         self.assertEqual(overlapping(["/item/41", "/item/42"]), ["content", "content"])
-        ids = [f"X-Request-ID: {number * 32}\r\n" for number in "ab"]
+        ids = [f"X-Request-ID: {number * 32}\r\n" for number in "12"]
         self.assertEqual(overlapping(["/same", "/same"], ids), ["ids", "ids"])
-        same = ["X-Request-ID: abcdefabcdefabcdef\r\n"] * 2
+        same = ["X-Request-ID: abcdef012345abcdef\r\n"] * 2
         self.assertEqual(overlapping(["/same", "/same"], same), ["none", "none"])
         # A long path is none.
         self.assertEqual(overlapping(["/a/rather/long/path/41", "/a/rather/long/path/42"]), ["content", "content"])
@@ -258,6 +275,37 @@ class Truth(unittest.TestCase):
         self.assertEqual([(row.parent and row.parent.number, row.status) for row in rows],
                          [(None, "none"), (1, "none"), (None, "none"), (3, "none")])
         self.assertEqual(rows[3].evidence, "one candidate")
+
+    def test_first_line_as_a_whole_is_content(self):
+        wire, roots = Wire(), [marks.root(1), marks.root(2)]
+        paths = ["/one/two", "/two/one"]
+        for number, (path, root) in enumerate(zip(paths, roots)):
+            client = (CLIENT[0], 50000 + number)
+            wire.open(client, GATEWAY)
+            wire.send(client, GATEWAY, get(path, root))
+        for number, (path, root) in enumerate(zip(paths, roots)):
+            back = (GATEWAY[0], 51000 + number)
+            wire.open(back, SERVICE)
+            wire.ask(back, SERVICE, get(path, root), OK)
+        self.assertEqual([row.evidence for row in self.rows(wire)[0]][2:], ["content", "content"])
+
+    def test_what_a_request_was_made_for_is_no_other_candidate(self):
+        # A sidecar serves what comes to the host and what its application asks.
+        wire, root = Wire(), marks.root(1)
+        sidecar, application, outbound = GATEWAY, SERVICE, (GATEWAY[0], 82)
+        call = marks.child(root, 1)
+        asks = [(CLIENT, sidecar, root), ((GATEWAY[0], 51000), application, root),
+                ((SERVICE[0], 52000), outbound, call), ((GATEWAY[0], 53000), STORE, call)]
+        for client, server, mark in asks:
+            wire.open(client, server)
+            wire.send(client, server, get("/", mark))
+        for client, server, _ in reversed(asks):
+            wire.send(server, client, OK)
+        connections, _ = streams.connections(wire.packets)
+        read = exchanges.read(connections, {}, dict.fromkeys((80, 81, 82, 6379), "http"))
+        rows, _ = truth.rows(read, lambda end, connection: end[0])
+        self.assertEqual([(row.parent and row.parent.number, row.evidence) for row in rows],
+                         [(None, None), (1, "one candidate"), (2, "one candidate"), (3, "one candidate")])
 
     def test_exchange_at_several_points_is_one(self):
         here, there = self.chain()[0], Wire("q")

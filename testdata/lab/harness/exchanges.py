@@ -297,7 +297,6 @@ def dns(packets):
 
 class Flow:
     """The ends of a flow of UDP, as a connection has them; it is never closed."""
-    closed = None
 
     def __init__(self, packet):
         self.point, self.client, self.server, self.tunnel = packet.point, packet.source, packet.target, packet.tunnel

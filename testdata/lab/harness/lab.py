@@ -21,6 +21,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 DRIFT = 50
 # The share of requests that may be sent late.
 LATE = 0.01
+LOOPBACK = ("127.0.0.1", "::1")
 
 
 class Lab:
@@ -37,6 +38,9 @@ class Lab:
         self.names_at, self.sent = {}, None
         self.split, self.tap, self.clocks = given.split or given.tap or given.clocks is not None, given.tap, given.clocks
         self.cables, self.interfaces = {}, {}
+        # Programs that share a host, such as a service and its sidecar: who asks and who serves on the
+        # loopback interface of a namespace, as {(namespace, port of the server): (client, server)}.
+        self.on_loopback = {}
 
     def __enter__(self):
         os.makedirs(self.out, exist_ok=True)
@@ -228,10 +232,13 @@ class Lab:
     # The truth.
 
     def node_of(self, end, connection):
-        """The host of an end of a connection, as it is seen at the point and in the tunnel of this one."""
-        address = str(ipaddress.ip_address(end[0]))
+        """The host of an end of a connection, as it is seen at the point and in the tunnel of this one; or its
+        program on that host."""
+        address, server = (str(ipaddress.ip_address(one[0])) for one in (end, connection.server))
         namespace, interface = self.interfaces[connection.point]
-        if address in ("127.0.0.1", "::1"):
+        if server in LOOPBACK and (namespace, connection.server[1]) in self.on_loopback:
+            return self.on_loopback[namespace, connection.server[1]][end == connection.server]
+        if address in LOOPBACK:
             return namespace
         hosts, network = self.net.hosts, self.net.tunnels.get((namespace, interface))
         if connection.tunnel:

@@ -1,5 +1,7 @@
 """What truly happened: exchanges at points in, rows of truth.ndjson out. README.md describes them."""
 import collections
+import functools
+import itertools
 import json
 import re
 
@@ -8,8 +10,8 @@ from . import marks, packets
 # Values that a reader of packets could recognise: words, numbers, names.
 VALUE = re.compile(rb"[A-Za-z0-9_]{3,}|[0-9]{2,}")
 # What is long enough to be an identifier: hexadecimal, base64, UUIDs without their dashes, numbers. The
-# base64 of printable words has no slash, unlike paths.
-IDENTIFIER = re.compile(rb"(?<![A-Za-z0-9+_=])[A-Za-z0-9+_]{16,}={0,2}(?![A-Za-z0-9+_=])")
+# base64 of printable words has no slash, unlike paths, and some digit, unlike words.
+IDENTIFIER = re.compile(rb"(?<![A-Za-z0-9+_=])(?=[A-Za-z+_]*[0-9])[A-Za-z0-9+_]{16,}={0,2}(?![A-Za-z0-9+_=])")
 UUID = re.compile(rb"([0-9a-fA-F]{8})-([0-9a-fA-F]{4})-([0-9a-fA-F]{4})-([0-9a-fA-F]{4})-([0-9a-fA-F]{12})")
 # Bytes of a message that are looked at for values.
 LOOKED_AT = 1 << 16
@@ -121,15 +123,28 @@ def find_evidence(found):
         if any(len(owners[identifier]) == 1 for identifier in shared):
             row.evidence = "ids"
             continue
-        # What its caller served as it began; what has no mark carries no request of others.
-        others = [one for one in served[row.client].at(row.begin) if one is not row and one is not row.parent]
+        # What its caller served as it began; what has no mark carries no request of others. A proxy that serves
+        # what comes to a host and what leaves it serves one request several times.
+        above = ancestors(row)
+        others = [one for one in served[row.client].at(row.begin) if one is not row and one not in above]
         if not others and row.parent.open_at(row.begin):
             row.evidence = "one candidate"
             continue
-        values = values_of(row.sightings[0].request)
-        known = known_to(row.parent, children, row)
-        elsewhere = set().union(*(known_to(one, children, row) for one in others)) if others else set()
-        row.evidence = "content" if values & known - elsewhere else "none"
+        shared = values_of(row.sightings[0].request) & frozenset().union(*known_to(row.parent, children, row))
+        for elsewhere in itertools.chain.from_iterable(known_to(one, children, row) for one in others):
+            if not shared:
+                break
+            shared -= elsewhere
+        row.evidence = "content" if shared else "none"
+
+
+def ancestors(row):
+    """Its parent, and what that was made for."""
+    found = []
+    while row.parent:
+        row = row.parent
+        found.append(row)
+    return found
 
 
 class Served:
@@ -151,16 +166,19 @@ class Served:
 
 
 def known_to(row, children, child):
-    """The values that a server had received by the time of a call of it."""
-    values = values_of(row.sightings[-1].request)
+    """The values that a server had received by the time of a call of it, message by message."""
+    yield values_of(row.sightings[-1].request)
     for other in children[row.number]:
         if other is not child and other.ends and min(other.ends) < child.begin:
-            values |= values_of(other.sightings[0].answer)
-    return values
+            yield values_of(other.sightings[0].answer)
 
 
+# Messages near in time are asked for again and again.
+@functools.lru_cache(maxsize=1 << 14)
 def values_of(message):
-    return set(VALUE.findall(marks.PATTERN.sub(b"", message[:LOOKED_AT])))
+    """Its words and numbers, and its first line as a whole, which a proxy passes on."""
+    message = marks.PATTERN.sub(b"", message[:LOOKED_AT])
+    return frozenset((message.partition(b"\r\n")[0], *VALUE.findall(message)))
 
 
 def identifiers_of(row):
