@@ -10,7 +10,7 @@ use std::process::Command;
 
 #[test]
 fn every_key_is_documented() {
-    let (spans, summary) = written("shop/input.pcapng.zst");
+    let (spans, summary) = written("kiosk/input.pcapng.zst");
     let mut keys = BTreeSet::new();
     for span in &spans {
         collect(span, &mut keys);
@@ -42,7 +42,7 @@ fn example_is_a_span_of_a_shipped_capture() {
 
 #[test]
 fn summary_counts_what_was_written() {
-    let (spans, summary) = written("shop/input.pcapng.zst");
+    let (spans, summary) = written("kiosk/input.pcapng.zst");
     let count =
         |test: &dyn Fn(&Value) -> bool| spans.iter().filter(|span| test(span)).count() as u64;
     let sum = |map: &str| -> u64 {
