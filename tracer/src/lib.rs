@@ -36,6 +36,7 @@ pub mod red;
 pub mod exposition;
 pub mod wanted;
 pub mod import;
+pub mod evaluate;
 pub mod confine;
 pub mod load;
 pub mod config;

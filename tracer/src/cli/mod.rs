@@ -16,6 +16,7 @@ mod record;
 mod live_run;
 mod live;
 mod join;
+mod evaluate;
 mod up_to;
 mod inputs;
 mod output;
@@ -71,6 +72,7 @@ enum Command {
     Read(Box<read::ReadArgs>),
     Live(Box<live::LiveArgs>),
     Join(Box<join::JoinArgs>),
+    Evaluate(Box<evaluate::EvaluateArgs>),
     Bpf(bpf::BpfArgs),
     Doctor(doctor::DoctorArgs),
     Completions(install::CompletionsArgs),
@@ -104,6 +106,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
         Command::Read(args) => read::read(&args),
         Command::Live(args) => live::live(&args),
         Command::Join(args) => join::join(&args),
+        Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::Bpf(args) => bpf::bpf(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Completions(args) => install::completions(&args, Cli::command()),

@@ -4,7 +4,7 @@
 //! lines ─▶ where each span stands, and all events in one order ─▶ its line again ─▶ joining
 //! ```
 
-mod value;
+pub(crate) mod value;
 mod line;
 mod input;
 pub mod spans;

@@ -11,11 +11,11 @@ use wirespan_parsers::message::Value;
 
 /// A string; borrowed where nothing in it is escaped.
 #[derive(Debug)]
-pub(super) struct Word<'a>(Cow<'a, str>);
+pub(crate) struct Word<'a>(Cow<'a, str>);
 
 /// A text: a string, or an object with its bytes in base64.
 #[derive(Debug)]
-pub(super) struct Bytes<'a>(Cow<'a, [u8]>);
+pub(crate) struct Bytes<'a>(Cow<'a, [u8]>);
 
 /// Names, each with a text, a whole number, or several of them.
 #[derive(Debug, Default)]

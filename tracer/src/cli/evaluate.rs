@@ -1,0 +1,235 @@
+//! `wirespan evaluate`: spans or captures, and what truly happened, in; figures out.
+
+use super::inputs::Inputs;
+use super::install::write;
+use super::output::is_ascii_only;
+use super::progress::Meter;
+use super::tracing::TracingArgs;
+use super::{Exit, complain};
+use crate::evaluate::report::text;
+use crate::evaluate::score::{Measure, Report, evaluate as compare};
+use crate::evaluate::spans::{Collecting, Spans};
+use crate::evaluate::truth::Truth;
+use crate::export::ndjson::SourceNames;
+use crate::export::width::add_text;
+use crate::pipeline::{self, Surroundings};
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueHint};
+use std::path::{Path, PathBuf};
+use wirespan_capture::packet::Batch;
+use wirespan_capture::source::open;
+use wirespan_capture::source::report::Progress;
+
+/// Say how good joining is, where it is known what truly happened
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, after_long_help = after_long_help(), override_usage = USAGE)]
+pub(super) struct EvaluateArgs {
+    /// What truly happened: truth.ndjson of the lab
+    #[arg(value_name = "TRUTH", value_hint = ValueHint::FilePath)]
+    truth: PathBuf,
+
+    /// Spans that wirespan read --format ndjson wrote, or captures; without any, the captures that
+    /// the truth names, beside it
+    #[arg(value_name = "SPANS|CAPTURE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+
+    /// Write JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Of each kind of fault, tell so many
+    #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true)]
+    wrong: usize,
+
+    /// Tell of exchanges without their parent, too
+    #[arg(long)]
+    open: bool,
+
+    /// End with code 1 if a figure is lower than this: right=0.99,found=1
+    ///
+    /// Figures are found, right, edges, traces, precision, precision-95, coverage-95, precision-80,
+    /// coverage-80, unmerged and order. What cannot be told, as there is nothing of the kind, is
+    /// lower than anything.
+    #[arg(long, value_name = "NAME=SHARE,…", value_delimiter = ',', value_parser = floor)]
+    floor: Vec<Floor>,
+
+    /// Do not tell of what captures lack
+    #[arg(short = 'q', long)]
+    quiet: bool,
+
+    #[command(flatten)]
+    tracing: TracingArgs,
+}
+
+/// The least that a figure may be.
+#[derive(Clone, Copy, Debug)]
+struct Floor {
+    measure: Measure,
+    least: f64,
+}
+
+/// Runs the command.
+pub(super) fn evaluate(args: &EvaluateArgs) -> Result<Exit> {
+    let truth = Truth::read(&args.truth)?;
+    let spans = match args.files.as_slice() {
+        [] => {
+            let files = truth.captures(&args.truth);
+            if files.is_empty() {
+                bail!("{} names no captures; name them, or spans, behind it", args.truth.display());
+            }
+            read_captures(args, files)?
+        }
+        [file] if holds_lines(file)? => {
+            let progress = Progress::new(open::length(file));
+            let meter = Meter::new(progress.clone(), "spans", !args.quiet);
+            let spans = Spans::read(file, &progress, &mut |spans| meter.show(spans));
+            meter.clear();
+            spans?
+        }
+        files => {
+            for file in files {
+                if holds_lines(file)? {
+                    bail!(
+                        "{}: spans are one file; join several first: wirespan join --format ndjson",
+                        file.display()
+                    );
+                }
+            }
+            read_captures(args, files.to_vec())?
+        }
+    };
+    for remark in spans.remarks() {
+        complain(&format!("wirespan: warning: {remark}"));
+    }
+    let report = compare(&truth, &spans, args.wrong)?;
+    let mut bytes = Vec::new();
+    if args.json {
+        bytes = serde_json::to_vec_pretty(&report).context("write the report")?;
+        bytes.push(b'\n');
+    } else {
+        add_text(&text(&report, args.open), is_ascii_only(), &mut bytes);
+    }
+    let exit = write(&bytes)?;
+    Ok(if too_low(&args.floor, &report) { Exit::NotFound } else { exit })
+}
+
+/// Says which figures are lower than they may be.
+fn too_low(floors: &[Floor], report: &Report) -> bool {
+    let mut low = false;
+    for Floor { measure, least } in floors {
+        let name = measure.name();
+        match measure.of(report) {
+            Some(share) if share >= *least => continue,
+            Some(share) => complain(&format!("wirespan: {name} is {share}, lower than {least}")),
+            None => complain(&format!("wirespan: {name} cannot be told: there is none")),
+        }
+        low = true;
+    }
+    low
+}
+
+/// Whether a file begins as spans do. The standard input cannot be looked at twice: captures come
+/// through it.
+fn holds_lines(file: &Path) -> Result<bool> {
+    if open::is_stdin(file) {
+        return Ok(false);
+    }
+    match open::open(file, &Progress::new(None)) {
+        Ok(opened) => Ok(opened.head.trim_ascii_start().starts_with(b"{")),
+        Err(open::OpenError::Empty { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads captures as `wirespan read` does.
+fn read_captures(args: &EvaluateArgs, files: Vec<PathBuf>) -> Result<Spans> {
+    super::inputs::once(&files)?;
+    let mut config = args.tracing.config(false, false)?;
+    args.tracing.fit_if_bounded(&mut config);
+    let names = files.iter().map(|file| file.display().to_string()).collect();
+    let inputs = Inputs { files, filter: None };
+    let mut source = inputs.open(config.threads, None)?;
+    let meter = Meter::new(source.progress(), "packets", !args.quiet);
+    let mut here = Here { names: SourceNames::default(), meter };
+    let mut sink = Collecting::new(config.protocol_names(), here.names.clone(), names);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(config.threads)
+        .build()
+        .context("start the threads")?;
+    let outcomes = pool.install(|| pipeline::run(&mut source, &mut here, &config, &mut sink));
+    here.meter.clear();
+    if !args.quiet {
+        source.tell_rotations();
+        let reports = source.reports();
+        let damage = reports.iter().flat_map(|report| {
+            report.damage.iter().map(|damage| format!("{}: {damage}", report.name))
+        });
+        for remark in damage.chain(outcomes.summary.remarks) {
+            complain(&format!("wirespan: warning: {remark}"));
+        }
+    }
+    if let Some(error) = outcomes.source_error {
+        bail!("read: {error}");
+    }
+    Ok(sink.spans()?)
+}
+
+/// What the pipeline finds around it.
+struct Here {
+    names: SourceNames,
+    meter: Meter,
+}
+
+impl Surroundings for Here {
+    fn filter(&mut self, _: &mut Batch) {}
+
+    fn taps(&mut self, names: Vec<String>) {
+        self.names.add_taps(names);
+    }
+
+    fn networks(&mut self, names: Vec<String>) {
+        self.names.add_networks(names);
+    }
+
+    fn go_on(&mut self, packets: u64) -> bool {
+        self.meter.show(packets);
+        true
+    }
+}
+
+fn floor(text: &str) -> Result<Floor, String> {
+    let (name, least) = text.split_once('=').unwrap_or((text, ""));
+    let measure = Measure::ALL.into_iter().find(|measure| measure.name() == name);
+    let least = least.parse().ok().filter(|least| (0.0..=1.0).contains(least));
+    match (measure, least) {
+        (Some(measure), Some(least)) => Ok(Floor { measure, least }),
+        (None, _) => {
+            let names = Measure::ALL.map(Measure::name).join(", ");
+            Err(format!("name a figure and its least share, as in right=0.99; there are {names}"))
+        }
+        (Some(_), None) => Err("name a share from 0 to 1, as in right=0.99".to_owned()),
+    }
+}
+
+const USAGE: &str = "wirespan evaluate [OPTIONS] TRUTH [SPANS | CAPTURE...]";
+const EXAMPLES: &str = "\
+Examples:
+  wirespan evaluate shop/truth.ndjson                     the captures beside it
+  wirespan evaluate shop/truth.ndjson shop/*.pcapng --ids off
+  wirespan evaluate shop/truth.ndjson spans.ndjson --json
+  wirespan evaluate shop/truth.ndjson --floor right=0.9,precision-95=0.99";
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    done, but a figure is lower than --floor allows
+  2    could not be done, or nothing in the spans is in the truth; one line says why";
+const FIGURES: &str = "\
+Figures:
+  right%   exchanges with the right parent, or rightly without one, of those found and judged
+  prec95   links of a confidence of at least 0.95 that are right
+  cover95  exchanges with a parent that have such a link
+  ECE      expected calibration error, in ten bins; Brier is the Brier score";
+
+fn after_long_help() -> String {
+    [FIGURES, EXIT_CODES, EXAMPLES].join("\n\n")
+}
