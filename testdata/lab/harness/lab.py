@@ -29,7 +29,7 @@ class Lab:
 
     def __init__(self, name, given):
         self.name, self.out = name, given.out
-        self.rate, self.ids, self.requests_wanted = given.rate, given.ids, given.requests
+        self.rate, self.ids, self.seed, self.requests_wanted = given.rate, given.ids, given.seed, given.requests
         self.duration = given.requests / given.rate if given.requests else given.duration
         self.random = random.Random(f"{name} {given.seed}")
         self.net = Net(os.environ.get("prefix", "wslab"))
@@ -41,6 +41,8 @@ class Lab:
         # Programs that share a host, such as a service and its sidecar: who asks and who serves on the
         # loopback interface of a namespace, as {(namespace, port of the server): (client, server)}.
         self.on_loopback = {}
+        # Bytes of the side log of what was called before anything was captured.
+        self.side_before = None
 
     def __enter__(self):
         os.makedirs(self.out, exist_ok=True)
@@ -154,6 +156,8 @@ class Lab:
 
     def capture(self, namespace, interface, point, *options, file="capture.pcapng", filter=""):
         """Captures at an interface from now on, as the point of this name."""
+        if self.side_before is None:
+            self.side_before = os.path.getsize(self.side)
         raw, log = os.path.join(self.run, f"{point}.pcap"), os.path.join(self.run, f"tcpdump-{point}.log")
         command = self.net.inside(namespace, "setpriv", "--pdeathsig", "TERM", "tcpdump", "-i", interface, "-s", "0",
                                   "-B", "65536", "-U", "-Z", "root", "--time-stamp-precision=nano", "-w", raw, *options, *filter.split())
@@ -185,6 +189,12 @@ class Lab:
 
     # Requests.
 
+    def warm_up(self, namespace, host, port, requests, connections=16):
+        """Sends requests without marks, as fast as they are answered, before anything is captured. What
+        they cause must come to its end within a second after the last answer."""
+        self.drive(namespace, [(host, port)], [[0, *request] for request in requests], connections)
+        time.sleep(1)
+
     def send(self, namespace, host, port, requests, connections=64, more=()):
         """Sends requests, each (method, path, headers, body), at the rate of this run; waits for all.
 
@@ -196,19 +206,30 @@ class Lab:
             # Arrivals that know nothing of each other: a Poisson process.
             at += self.random.expovariate(self.rate)
             planned.append([at, method, path, {marks.HEADER: marks.root(number + 1), **headers}, body, *patience])
+        say(f"sends {len(planned)} requests, {self.rate:g} a second")
+        *lines, total = self.drive(namespace, [(host, port), *more], planned, connections)
+        sending = max(planned[line["number"]][0] + line["late_ms"] / 1000 for line in lines)
+        self.sent = {"requests": total["requests"], "rate": self.rate, "seconds": round(sending, 3),
+                     "rate_reached": round(total["requests"] / sending, 1),
+                     "most_in_flight": total["most_in_flight"],
+                     "statuses": dict(sorted(collections.Counter(str(line["status"]) for line in lines).items())),
+                     "late": sum(line["late_ms"] > 50 for line in lines)}
+
+    def drive(self, namespace, fronts, planned, connections):
+        """Sends what is planned, and gives the lines of load.py."""
         plan, log = os.path.join(self.run, "plan.json"), os.path.join(self.run, "load.jsonl")
         with open(plan, "w") as file:
-            json.dump({"fronts": [(host, port), *more], "connections": connections, "requests": planned}, file)
-        say(f"sends {len(planned)} requests, {self.rate:g} a second")
+            json.dump({"fronts": fronts, "connections": connections, "requests": planned}, file)
         process = self.start(namespace, "load", sys.executable, "-m", "harness.load", plan, log)
-        began = told = time.monotonic()
+        at, began = planned[-1][0], time.monotonic()
+        told = began
         while process.poll() is None:
             ended = [name for other, name in self.processes if other is not process and other.poll() is not None]
             now = time.monotonic()
-            if ended or now > began + at + 60:
+            if ended or now > began + at + 120:
                 self.show_logs(ended)
                 fail(f"{', '.join(ended)} ended" if ended else "the requests took too long")
-            if now > told + 10:
+            if at and now > told + 10:
                 told = now
                 say(f"{now - began:.0f} s of {at:.0f}")
             time.sleep(0.1)
@@ -217,13 +238,7 @@ class Lab:
             fail("the load failed")
         self.processes.remove((process, "load"))
         with open(log) as file:
-            *lines, total = map(json.loads, file)
-        sending = max(planned[line["number"]][0] + line["late_ms"] / 1000 for line in lines)
-        self.sent = {"requests": total["requests"], "rate": self.rate, "seconds": round(sending, 3),
-                     "rate_reached": round(total["requests"] / sending, 1),
-                     "most_in_flight": total["most_in_flight"],
-                     "statuses": dict(sorted(collections.Counter(str(line["status"]) for line in lines).items())),
-                     "late": sum(line["late_ms"] > 50 for line in lines)}
+            return [json.loads(line) for line in file]
 
     def how_many(self):
         """How many requests this run sends."""
@@ -254,9 +269,7 @@ class Lab:
         everything = sorted((packet for found in points.values() for packet in found), key=lambda packet: packet.time)
         connections, datagrams = streams.connections(everything)
         found = exchanges.read(connections, datagrams, self.protocols)
-        with open(self.side) as file:
-            side = [(client, server, int(nth), mark) for client, server, nth, mark in (line.split() for line in file)]
-        rows, missing = truth.rows(found, self.node_of, side, getattr(scenario, "alone", lambda row: False))
+        rows, missing = truth.rows(found, self.node_of, self.read_side(), getattr(scenario, "alone", lambda row: False))
         overwritten = sum(direction.overwrite_marks() for connection in connections
                           for direction in (connection.requests, connection.answers))
         clocks = self.shift_clocks(points)
@@ -314,6 +327,14 @@ class Lab:
                 for packet in chosen:
                     packet.file = part
                 packets.write(os.path.join(self.out, part), of_file, chosen)
+
+    def read_side(self):
+        """The lines of the side log, with the places of calls counted from the beginning of the captures."""
+        with open(self.side, "rb") as file:
+            before, after = (part.decode().splitlines() for part in (file.read(self.side_before), file.read()))
+        counts = collections.Counter(tuple(line.split()[:2]) for line in before)
+        for client, server, nth, mark in map(str.split, after):
+            yield client, server, int(nth) - counts[client, server], mark
 
     def service_of(self, row):
         last = row.sightings[-1].connection
