@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+const TRUTH: &str = "truth.ndjson.zst";
+
 /// Each capture that has its truth beside it scores as high as it did once: `floors.json` has the
 /// shares. `UPDATE_GOLDEN=1` raises those that are higher now, and never lowers one.
 #[test]
@@ -15,9 +17,9 @@ fn captures_with_their_truth_score_no_lower_than_they_did() {
         fs::read_dir(captures).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     let mut low = Vec::new();
-    for folder in folders.into_iter().filter(|folder| folder.join("truth.ndjson").exists()) {
+    for folder in folders.into_iter().filter(|folder| folder.join(TRUTH).exists()) {
         let done = Command::new(env!("CARGO_BIN_EXE_wirespan"))
-            .args(["evaluate", "-q", "truth.ndjson", "--json"])
+            .args(["evaluate", "-q", TRUTH, "--json"])
             .current_dir(&folder)
             .output()
             .unwrap();

@@ -480,7 +480,9 @@ fn traces_of_the_shipped_captures_are_the_same_alone() {
                 .iter()
                 .any(|span| span.exchange.text.text("wirespan.db.command") == Some(b"EXECUTE"))
         };
-        for trace in whole.traces.iter().filter(|trace| !prepared(trace)).step_by(4) {
+        // The capture is read anew for each.
+        let step = (whole.traces.len() / 25).max(4);
+        for trace in whole.traces.iter().filter(|trace| !prepared(trace)).step_by(step) {
             let file = cut_out_of(&open, trace.id, &config);
             let ran = run_source(&mut FileSource::open(file.path()).unwrap(), &config);
             let what = format!("{} {:032x}: {:?}", capture.display(), trace.id, ran.trees());
