@@ -173,6 +173,30 @@ class Readers(unittest.TestCase):
             ("login", "ok", login, accepted), ("SELECT 1 FROM t", "ok", query, rows),
             ("close", "sent", close, None), ("oops", "error", bad, error)])
 
+    def test_postgresql(self):
+        def message(kind, body=b""):
+            return kind + struct.pack(">I", 4 + len(body)) + body
+        start = struct.pack(">II", 15, 196608) + b"user\0me"
+        password, ready = message(b"p", b"x"), message(b"Z", b"I")
+        welcome = message(b"R", b"\0\0\0\0") + ready
+        parse, bind = message(b"P", b"one\0SELECT $1 /*note*/\0\0\0"), message(b"B", b"\0one\0\0\0\0\0\0\0")
+        execute, sync, done = message(b"E", b"\0\0\0\0\0"), message(b"S"), message(b"C", b"SELECT 1\0")
+        bad, good = message(b"E", b"C42601\0\0"), message(b"1") + message(b"2") + message(b"D", b"\0\0") + done
+        query, copy, bye = message(b"Q", b"BEGIN\0"), message(b"Q", b"COPY t FROM STDIN\0"), message(b"X")
+        data = message(b"d", b"1\n") + message(b"c")
+        self.check("postgresql", start + password + query + copy + data + bye, welcome + (done + ready) * 2, [
+            ("login", "ok", start + password, welcome), ("BEGIN", "ok", query, done + ready),
+            ("COPY t FROM STDIN", "ok", copy + data, done + ready), ("terminate", "sent", bye, None)])
+        # Prepared, then used twice at once, of which the first fails.
+        answers = [message(b"1") + ready, bad, ready, good + ready]
+        self.check("postgresql", start + parse + sync + (bind + execute) * 2 + sync + bind + execute + sync,
+                   welcome + b"".join(answers), [
+            ("login", "ok", start, welcome), ("prepare SELECT $1", "ok", parse + sync, answers[0]),
+            ("SELECT $1", "error", bind + execute, answers[1]), ("SELECT $1", "error", bind + execute + sync, answers[2]),
+            ("SELECT $1", "ok", bind + execute + sync, answers[3])])
+        self.check("postgresql", start, message(b"R", b"\0\0\0\5abcd") + bad, [
+            ("login", "error", start, message(b"R", b"\0\0\0\5abcd") + bad)])
+
 
 class Redirected(unittest.TestCase):
     def test_answers_from_the_address_that_was_meant_belong_to_it(self):

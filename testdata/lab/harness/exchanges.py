@@ -211,48 +211,78 @@ def clean(statement):
 
 
 def postgresql(requests, answers):
-    """PostgreSQL's protocol, version 3: an exchange is what is sent up to a Query or a Sync, and what
-    answers it up to ReadyForQuery."""
+    """PostgreSQL's protocol, version 3, without TLS: an exchange is a Query, or what is sent up to an
+    Execute, with the Sync behind it; a Sync behind no Execute ends what only prepares or closes."""
     at = sent = 0
-    size, code = struct.unpack_from(">II", requests) if len(requests) >= 8 else (0, 0)
-    if code == 80877103:  # SSLRequest, which is answered by a byte.
-        yield (0, 8), (0, 1), "ssl", answers[:1].decode()
+    if requests[4:8] == struct.pack(">I", 80877103):  # SSLRequest, which is answered by a byte.
+        yield (0, 8), (0, 1) if answers else None, "ssl", answers[:1].decode() or "none"
         at, sent = 8, 1
-        size = struct.unpack_from(">I", requests, at)[0] if len(requests) >= at + 4 else 0
-    begin, kinds, operation, at = at, b"", "login", at + size
-    if not size:
+    begin, at = at, at + int.from_bytes(requests[at:at + 4], "big")
+    if at == begin or at > len(requests):
         return
-    logged_in = False
-    while True:
-        if logged_in:
-            begin, kinds, operation = at, b"", ""
-        done = False
-        while at + 5 <= len(requests):
-            kind, (size,) = requests[at:at + 1], struct.unpack_from(">I", requests, at + 1)
-            if not logged_in and kind != b"p":
-                break
-            kinds += kind
-            if kind in (b"Q", b"P"):
-                text = requests[at + 5:at + 1 + size]
-                operation = operation or clean(text.rstrip(b"\0") if kind == b"Q" else text.split(b"\0")[1])
-            at += 1 + size
-            if kind in (b"Q", b"S", b"X") and logged_in:
-                done = True
-                break
-        if logged_in and not done:
-            return
+    while requests[at:at + 1] == b"p" and (message := postgresql_message(requests, at)):
+        at = message[2]
+    end, status = postgresql_answer(answers, sent, b"ZE")
+    yield (begin, at), None if status == "none" else (sent, end), "login", status
+    sent, failed = end, False
+    for begin, end, kinds, operation in postgresql_units(requests, at):
         if kinds == b"X":
-            yield (begin, at), None, "terminate", "sent"
+            yield (begin, end), None, operation, "sent"
             return
-        start, status, ready = sent, "ok", False
-        while sent + 5 <= len(answers) and not ready:
-            kind, (size,) = answers[sent:sent + 1], struct.unpack_from(">I", answers, sent + 1)
-            if kind == b"E":
-                status = "error"
-            ready = kind == b"Z"
-            sent += 1 + size
-        yield (begin, at), (start, sent) if ready else None, operation or "execute", status if ready else "none"
-        logged_in = True
+        turn_ends = any(kind in kinds for kind in b"QFS")
+        if failed and not turn_ends:  # It is passed over up to the Sync.
+            yield (begin, end), None, operation, "none"
+            continue
+        start, (sent, status) = sent, postgresql_answer(answers, sent, b"Z" if turn_ends else b"CIsE")
+        if failed and status == "ok":
+            status = "error"
+        yield (begin, end), None if status == "none" else (start, sent), operation, status
+        failed = not turn_ends and (failed or status == "error")
+
+
+def postgresql_message(content, at):
+    """A message: its kind, its content, its end."""
+    end = at + 1 + int.from_bytes(content[at + 1:at + 5], "big")
+    return (content[at:at + 1], content[at + 5:end], end) if at + 5 <= end <= len(content) else None
+
+
+def postgresql_answer(answers, at, last):
+    """Where an answer ends, whose last message is of one of these kinds, and its status."""
+    status = "ok"
+    while message := postgresql_message(answers, at):
+        kind, _, at = message
+        if kind == b"E":
+            status = "error"
+        if kind in last:
+            return at, status
+    return at, "none"
+
+
+def postgresql_units(requests, at):
+    """What is one exchange each: its begin, its end, the kinds of its messages, and what it asks for."""
+    begin, kinds, texts, bound, operation = at, b"", {}, {}, ""
+    while message := postgresql_message(requests, at):
+        kind, content, at = message
+        kinds += kind
+        if kind == b"Q":
+            operation = clean(content.rstrip(b"\0"))
+        elif kind == b"P":
+            name, text = content.split(b"\0")[:2]
+            texts[name] = clean(text)
+            operation = f"prepare {texts[name]}"
+        elif kind == b"B":
+            portal, name = content.split(b"\0")[:2]
+            bound[portal] = texts.get(name, "execute")
+        elif kind == b"E":
+            operation = bound.get(content.split(b"\0")[0], "execute")
+        elif kind == b"X":
+            operation = "terminate"
+        following = requests[at:at + 1]
+        if kind == b"E" and following == b"S" or following and following in b"dcf":  # The data of a COPY belong to it.
+            continue
+        if kind in b"QFESXdcf":
+            yield begin, at, kinds, operation or "close"
+            begin, kinds, operation = at, b"", ""
 
 
 READERS = {"http": http, "redis": redis, "mysql": mysql, "postgresql": postgresql}
