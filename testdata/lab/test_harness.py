@@ -215,6 +215,12 @@ class Redirected(unittest.TestCase):
 
 
 class Truth(unittest.TestCase):
+    def test_identifiers_are_the_same_however_they_are_written(self):
+        trace = b"0123456789abcdeff0e1d2c3b4a59687"
+        self.assertEqual(list(truth.otherwise(trace)), [trace[16:]])
+        self.assertEqual(list(truth.otherwise(b"%d" % int(trace[16:], 16))), [trace[16:]])
+        self.assertEqual(list(truth.otherwise(b"an_identifier_of_words")), [])
+
     def rows(self, wire, side=()):
         _, seen = found(wire, p80="http", p81="http", p6379="redis")
         names = {bytes([10, 0, 0, 1]): "client", bytes([10, 0, 0, 2]): "gateway", bytes([10, 0, 0, 3]): "service",

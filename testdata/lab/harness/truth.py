@@ -12,6 +12,7 @@ VALUE = re.compile(rb"[A-Za-z0-9_]{3,}|[0-9]{2,}")
 # What is long enough to be an identifier: hexadecimal, base64, UUIDs without their dashes, numbers. The
 # base64 of printable words has no slash, unlike paths, and some digit, unlike words.
 IDENTIFIER = re.compile(rb"(?<![A-Za-z0-9+_=])(?=[A-Za-z+_]*[0-9])[A-Za-z0-9+_]{16,}={0,2}(?![A-Za-z0-9+_=])")
+HEXADECIMAL, DECIMAL = re.compile(rb"[0-9a-f]{21,32}"), re.compile(rb"[0-9]{16,20}")
 UUID = re.compile(rb"([0-9a-fA-F]{8})-([0-9a-fA-F]{4})-([0-9a-fA-F]{4})-([0-9a-fA-F]{4})-([0-9a-fA-F]{12})")
 # Bytes of a message that are looked at for values.
 LOOKED_AT = 1 << 16
@@ -186,8 +187,18 @@ def identifiers_of(row):
     for one in (row.sightings[0], row.sightings[-1]):
         for message in (one.request, one.answer):
             message = UUID.sub(rb"\1\2\3\4\5", marks.PATTERN.sub(b"", message[:LOOKED_AT]))
-            found.update(IDENTIFIER.findall(message))
+            for identifier in IDENTIFIER.findall(message):
+                found.add(identifier)
+                found.update(otherwise(identifier))
     return found
+
+
+def otherwise(identifier):
+    """How others write it: of 128 bits, some take the lower 64, and some write these as a decimal number."""
+    if HEXADECIMAL.fullmatch(identifier):
+        yield identifier[-16:]
+    if DECIMAL.fullmatch(identifier) and int(identifier) < 1 << 64:
+        yield b"%016x" % int(identifier)
 
 
 def write(path, found, service_of):
