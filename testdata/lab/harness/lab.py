@@ -174,7 +174,6 @@ class Lab:
         # The kernel hands packets on after a second at the latest, and tcpdump does not ask for what is
         # left as it ends.
         time.sleep(1.5)
-        dropped = 0
         # All end at once, so that what comes last is seen by all or by none.
         for process, *_ in self.captures:
             process.send_signal(signal.SIGINT)
@@ -185,7 +184,6 @@ class Lab:
             if "\n0 packets dropped by kernel" not in words:
                 sys.stderr.write(words)
                 fail(f"the kernel dropped packets of {point}: run it again, or at a lower rate")
-        return dropped
 
     # Requests.
 
