@@ -13,6 +13,8 @@ pub struct Gauge {
     last: Option<(i64, f64)>,
     has_memory_bound: bool,
     shed: Shed,
+    /// When free memory was last given back to the system.
+    given_back: Option<i64>,
 }
 
 /// What a source tells of itself, as in [`Readings`]; since the last call.
@@ -31,7 +33,7 @@ impl Gauge {
     pub fn new(bounds: Bounds) -> Self {
         let has_memory_bound = bounds.memory.is_some();
         let controller = Controller::new(bounds);
-        Self { controller, last: None, has_memory_bound, shed: Shed::NOTHING }
+        Self { controller, last: None, has_memory_bound, shed: Shed::NOTHING, given_back: None }
     }
 
     /// What to shed at this moment, in nanoseconds of a clock that never goes back. It is called for
@@ -44,9 +46,11 @@ impl Gauge {
         } else if self.has_memory_bound {
             self.shed = self.controller.feel(now, resident().unwrap_or_default());
         }
-        if self.shed.relief != relief {
-            // What was given up at the last relief is free by now.
+        let given_back = *self.given_back.get_or_insert(now);
+        // What was given up at the last relief is free by now; what a burst took, in a while.
+        if self.shed.relief != relief || now - given_back >= A_WHILE {
             give_back();
+            self.given_back = Some(now);
         }
         self.shed
     }
@@ -83,6 +87,8 @@ fn page_size() -> u64 {
 
 /// Nanoseconds between two looks.
 const EACH: i64 = 100_000_000;
+/// Nanoseconds after which the system gets what is free in any case.
+const A_WHILE: i64 = 60_000_000_000;
 
 #[cfg(test)]
 mod tests {
