@@ -1,4 +1,4 @@
-"""instrumented: front (Node) → orders, accounts (Python), stock (Node) → PostgreSQL, MariaDB; all with tracing libraries"""
+"""instrumented: front → orders, accounts, stock → PostgreSQL, MariaDB; all with tracing libraries"""
 import base64
 import glob
 import os
@@ -55,8 +55,8 @@ def mariadb(lab):
     run("mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={folder}/data", "--skip-test-db",
         "--auth-root-authentication-method=normal")
     lab.start("maria", "mariadb", "mariadbd", "--no-defaults", "--user=root", f"--datadir={folder}/data",
-              f"--bind-address={address('maria')}", "--port=3306", f"--socket={folder}/socket", f"--pid-file={folder}/pid",
-              "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M")
+              f"--bind-address={address('maria')}", "--port=3306", f"--socket={folder}/socket",
+              f"--pid-file={folder}/pid", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M")
     lab.wait_port("maria", 3306)
     words = "CREATE DATABASE stock; USE stock; GRANT ALL ON stock.* TO lab@'10.96.0.%' IDENTIFIED BY 'correct horse';"
     run("mariadb", "--no-defaults", "-S", f"{folder}/socket", input=words + text("mariadb.sql"))
@@ -68,7 +68,8 @@ def postgresql(lab):
     os.mkdir(folder)
     shutil.chown(folder, "postgres", "postgres")
     as_postgres = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
-    run(*as_postgres, f"{programs}/initdb", "-D", f"{folder}/data", "-A", "trust", "-E", "UTF8", "--no-sync", cwd=folder)
+    run(*as_postgres, f"{programs}/initdb", "-D", f"{folder}/data", "-A", "trust", "-E", "UTF8", "--no-sync",
+        cwd=folder)
     with open(f"{folder}/data/pg_hba.conf", "a") as file:
         file.write("host lab lab 10.96.0.0/24 scram-sha-256\n")
     lab.start("pg", "postgresql", *as_postgres, f"{programs}/postgres", "-D", f"{folder}/data", "-h", address("pg"),
@@ -91,13 +92,15 @@ def libraries(lab):
         "LAB_IDS": lab.ids, "LAB_REPORTS": lab.reports, "LAB_COLLECTOR": collector,
         "NODE_PATH": f"{node}/node_modules", "PSYCOPG_IMPL": "python", "NO_PROXY": "*",
         "OTEL_SEMCONV_STABILITY_OPT_IN": "http,database",
-        "DD_TRACE_AGENT_URL": f"unix://{collector}", "DD_TRACE_API_VERSION": "v0.4", "DD_ENV": "lab", "DD_VERSION": "1.0",
+        "DD_TRACE_AGENT_URL": f"unix://{collector}", "DD_TRACE_API_VERSION": "v0.4", "DD_ENV": "lab",
+        "DD_VERSION": "1.0",
         "DD_TRACE_PROPAGATION_STYLE": "datadog", "DD_DBM_PROPAGATION_MODE": "full",
         "DD_TRACE_REMOVE_INTEGRATION_SERVICE_NAMES_ENABLED": "true", "DD_TRACE_STARTUP_LOGS": "false",
         "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false", "DD_REMOTE_CONFIGURATION_ENABLED": "false",
     }
     if lab.ids in ("sw8", "datadog"):
-        lab.start("node", "collector", f"{python}/bin/python", os.path.join(HERE, "collector.py"), lab.ids, **environment)
+        lab.start("node", "collector", f"{python}/bin/python", os.path.join(HERE, "collector.py"), lab.ids,
+                  **environment)
         lab.wait("the collector", lambda: os.path.exists(collector))
     return environment
 

@@ -1,7 +1,8 @@
 """spans.py REPORTS OUT: what the libraries of this scenario reported, as OTLP JSON.
 
-OUT gets an ExportTraceServiceRequest a line. Each line of REPORTS is a kind and a report: `json` is written as it is; in base64 come `otlp`, a message of
-protobuf, `datadog`, traces in MessagePack (v0.4), and `sw8`, a SegmentObject of SkyWalking.
+OUT gets an ExportTraceServiceRequest a line. Each line of REPORTS is a kind and a report: `json` is written
+as it is; in base64 come `otlp`, a message of protobuf, `datadog`, traces in MessagePack (v0.4), and `sw8`, a
+SegmentObject of SkyWalking.
 """
 import base64
 import hashlib
