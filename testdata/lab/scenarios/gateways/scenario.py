@@ -229,7 +229,7 @@ def load(lab):
             headers["traceparent"] = f"00-{chance.getrandbits(128):032x}-{chance.getrandbits(64):016x}-01"
         hangs_up = [chance.uniform(0.005, 0.06)] if chance.random() < 0.02 else []
         requests.append((method, path, headers, body, *hangs_up))
-    lab.send("cli", FRONT, FRONT_PORT, requests, connections=128, more=[(FRONT_V6, 8080)])
+    lab.send("cli", FRONT, FRONT_PORT, requests, connections=256, more=[(FRONT_V6, 8080)])
 
 
 def request(chance):
