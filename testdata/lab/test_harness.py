@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Tests of what the lab knows the truth by: python3 testdata/lab/test_harness.py"""
+import glob
 import os
 import random
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -106,6 +108,14 @@ class Marks(unittest.TestCase):
                 self.assertNotIn(b"labm", packet.data)
                 self.assertEqual(packets.checksum(packet), 0)
                 self.assertEqual(bytes(packet.data[-4:]), bytes(4))
+
+    def test_none_is_in_what_is_shipped(self):
+        captures = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "captures")
+        packed = sorted(glob.glob(os.path.join(captures, "*", "*.zst")))
+        self.assertGreater(len(packed), 4)
+        for path in packed:
+            content = subprocess.run(["zstd", "-dcq", path], stdout=subprocess.PIPE, check=True).stdout
+            self.assertNotIn(b"labm0", content, path)
 
     def test_checksum_that_the_card_was_to_make_stays(self):
         wire = Wire()
@@ -371,6 +381,7 @@ class Given:
     rate, duration, requests, seed, ids, out = 1, 1, None, 1, "none", "/nowhere"
     split = tap = False
     clocks = None
+    delay = loss = 0
 
 
 if __name__ == "__main__":

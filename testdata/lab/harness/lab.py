@@ -38,6 +38,9 @@ class Lab:
         self.names_at, self.sent = {}, None
         self.split, self.tap, self.clocks = given.split or given.tap or given.clocks is not None, given.tap, given.clocks
         self.cables, self.interfaces = {}, {}
+        if given.delay or given.loss:
+            self.net.lay_wire = lambda namespace: self.start(
+                namespace, namespace, sys.executable, "-m", "harness.wire", given.delay, given.loss, f"{given.seed} {namespace}")
         # Programs that share a host, such as a service and its sidecar: who asks and who serves on the
         # loopback interface of a namespace, as {(namespace, port of the server): (client, server)}.
         self.on_loopback = {}

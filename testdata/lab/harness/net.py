@@ -15,6 +15,8 @@ class Net:
         self.hosts = {}
         # Which network a tunnel's interface, (namespace, interface), is in.
         self.tunnels = {}
+        # Starts what lets frames take their time on the cable of a host, in a namespace of that name.
+        self.lay_wire = None
 
     def ip(self, *words):
         run("ip", *words)
@@ -100,8 +102,17 @@ class Net:
     def host(self, name, switch, bridge, address, via=None, **cable):
         """A namespace with an interface eth0, plugged into a bridge as port-NAME."""
         self.namespace(name)
-        self.cable(switch, f"port-{name}"[:15], name, "eth0", **cable)
-        self.ip("-n", f"{self.prefix}-{switch}", "link", "set", "dev", f"port-{name}"[:15], "master", bridge)
+        port = f"port-{name}"[:15]
+        if self.lay_wire:
+            wire = f"{name}-wire"
+            self.namespace(wire)
+            mtu = cable.get("mtu", 1500)
+            self.cable(switch, port, wire, "a", mtu=mtu)
+            self.cable(wire, "b", name, "eth0", mtu=mtu)
+            self.lay_wire(wire)
+        else:
+            self.cable(switch, port, name, "eth0", **cable)
+        self.ip("-n", f"{self.prefix}-{switch}", "link", "set", "dev", port, "master", bridge)
         self.address(name, "eth0", address)
         if via:
             self.route(name, "default", via)
