@@ -4,6 +4,7 @@
 BINARY is the program (default: target/release/wirespan); without one, only what they hold is told.
 """
 import json
+import math
 import os
 import subprocess
 import sys
@@ -15,13 +16,18 @@ HEAD = ["scenario", "ids", "requests/s", "in flight", "packets", "points", "exch
 
 
 def share(value):
-    return "–" if value is None else f"{100 * value:.2f}".rstrip("0").rstrip(".")
+    """Hundredths, in two digits behind the point; what is not all is not 100, what is not nothing not 0."""
+    if value is None:
+        return "–"
+    if 0 < value < 0.0001:
+        return "<0.01"
+    return f"{math.floor(10000 * value + 1e-9) / 100:g}"
 
 
 def scored(binary, folder):
     done = subprocess.run([binary, "evaluate", "--json", "-q", os.path.join(folder, "truth.ndjson")], stdout=subprocess.PIPE)
     if done.returncode:
-        return ["–"] * 10
+        sys.exit(done.returncode)
     report = json.loads(done.stdout)
     exchanges, parents, traces = report["exchanges"], report["parents"], report["traces"]
     by_evidence = {group["name"]: group["right_edges"] for group in report["evidence"]}

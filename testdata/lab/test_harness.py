@@ -117,6 +117,17 @@ class Marks(unittest.TestCase):
             content = subprocess.run(["zstd", "-dcq", path], stdout=subprocess.PIPE, check=True).stdout
             self.assertNotIn(b"labm0", content, path)
 
+    def test_byte_is_of_the_packet_that_brought_it_first(self):
+        wire = Wire()
+        packets_of = {}
+        for name, seq, content in (("a", 1000, b"a" * 100), ("b", 1100, b"b" * 100), ("d", 1250, b"d" * 50),
+                                   ("both", 1000, b"a" * 100 + b"b" * 100), ("all", 1150, b"b" * 50 + b"c" * 50 + b"d" * 60)):
+            packets_of[wire.send(CLIENT, GATEWAY, content, seq=seq)] = name
+        direction = streams.connections(wire.packets)[0][0].requests
+        self.assertEqual(direction.content, b"a" * 100 + b"b" * 100 + b"c" * 50 + b"d" * 60)
+        self.assertEqual([packets_of[direction.origin(at)] for at in (0, 99, 100, 150, 199, 200, 250, 299, 300)],
+                         ["a", "a", "b", "b", "b", "all", "d", "d", "all"])
+
     def test_checksum_that_the_card_was_to_make_stays(self):
         wire = Wire()
         packet = wire.send(CLIENT, GATEWAY, get("/", marks.root(1)))

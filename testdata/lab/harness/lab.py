@@ -16,6 +16,7 @@ from . import exchanges, marks, packets, streams, truth
 from .install import fail, say
 from .net import Net
 
+REPORT = "report.json"
 HERE = os.path.dirname(os.path.realpath(__file__))
 # Parts in a million by which a clock that is off runs fast or slow, at most.
 DRIFT = 50
@@ -48,7 +49,7 @@ class Lab:
         self.side_before = None
 
     def __enter__(self):
-        os.makedirs(self.out, exist_ok=True)
+        self.clear_out()
         self.run = tempfile.mkdtemp(prefix="wslab-")
         os.chmod(self.run, 0o755)
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -73,14 +74,11 @@ class Lab:
         # What a server has started may outlive it.
         for full in self.net.namespaces:
             for pid in subprocess.run(["ip", "netns", "pids", full], stdout=subprocess.PIPE, text=True).stdout.split():
-                try:
-                    os.kill(int(pid), signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+                kill(int(pid))
         for process, _ in self.processes:
             process.wait()
         for pid in self.own_processes():
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         self.net.close()
         shutil.rmtree(self.run, ignore_errors=True)
         left = list(self.left())
@@ -109,6 +107,21 @@ class Lab:
             yield from (f"mount {line.split()[1]}" for line in file if self.run in line or f"/{self.net.prefix}-" in line)
         if os.path.exists(self.run):
             yield self.run
+
+    def clear_out(self):
+        """Makes OUT, or takes away what an earlier run wrote there; what is of others stays, and stops this."""
+        os.makedirs(self.out, exist_ok=True)
+        try:
+            with open(os.path.join(self.out, REPORT)) as file:
+                written = json.load(file)["files"]
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            written = []
+        others = sorted(set(os.listdir(self.out)) - {REPORT, *written})
+        if others or not written and os.listdir(self.out):
+            fail(f"{self.out} holds {(others or [REPORT])[0]}, which no run of the lab wrote: name an empty folder, or a new one")
+        for name in (*written, REPORT):
+            if os.path.exists(os.path.join(self.out, name)):
+                os.remove(os.path.join(self.out, name))
 
     # Servers.
 
@@ -290,7 +303,9 @@ class Lab:
         }
         if clocks:
             report["clocks"] = clocks
-        with open(os.path.join(self.out, "report.json"), "w") as file:
+        # By these, the next run knows what it may take away.
+        report["files"] = sorted(os.listdir(self.out))
+        with open(os.path.join(self.out, REPORT), "w") as file:
             json.dump(report, file, indent=2)
             file.write("\n")
         say(f"{report['packets']:,} packets at {len(points)} points, {len(rows):,} exchanges, edges {report['edges']}")
@@ -315,9 +330,6 @@ class Lab:
 
     def write(self, points):
         """Writes the captures."""
-        for pattern in ("*.pcapng", "truth.ndjson", "report.json"):
-            for name in glob.glob(os.path.join(self.out, pattern)):
-                os.remove(name)
         for name, of_file in self.files.items():
             mine, cable = [packet for point in of_file for packet in points[point]], self.cables[of_file[0]]
             parts = {name: mine}
@@ -347,7 +359,7 @@ class Lab:
         """What is not as it must be, in words."""
         found = []
         if missing:
-            found.append(f"{len(missing)} lines of the side log fit no exchange, such as {missing[0]}")
+            found.append(f"{len(missing)} lines of the side log fit no exchange, or several, such as {missing[0]}")
         allowed = getattr(scenario, "unmarked", lambda row: False)
         lost = [row for row in rows if row.parent is None and not row.known and not allowed(row)]
         for row in lost[:5]:
@@ -364,14 +376,21 @@ class Lab:
             unanswered = {status for status in self.sent["statuses"] if not status.isdigit() and status != "gave up"}
             if unanswered:
                 found.append(f"requests without an answer: {', '.join(sorted(unanswered))}")
-        for path in sorted(glob.glob(os.path.join(self.out, "*"))):
-            with open(path, "rb") as file:
+        for name in sorted(os.listdir(self.out)):
+            with open(os.path.join(self.out, name), "rb") as file:
                 if marks.PATTERN.search(file.read()):
-                    found.append(f"a mark is left in {os.path.basename(path)}")
+                    found.append(f"a mark is left in {name}")
         for connection in connections:
             for direction in (connection.requests, connection.answers):
-                direction.origins.clear()
                 direction.finish()
                 if b"labm" in direction.content:
                     found.append(f"a mark is left in a stream of {connection.point}")
         return found
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        # It has ended meanwhile.
+        pass

@@ -34,7 +34,11 @@ class Load:
                     break
                 await self.freed.wait()
         host, port = next(self.fronts)
-        return host, port, *await asyncio.open_connection(host, port)
+        try:
+            return host, port, *await asyncio.wait_for(asyncio.open_connection(host, port), PATIENCE)
+        except BaseException:
+            await self.give_back(None)
+            raise
 
     async def give_back(self, connection):
         async with self.freed:

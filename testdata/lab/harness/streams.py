@@ -32,19 +32,31 @@ class Direction:
                 self.segments.append((offset, packet))
 
     def finish(self):
-        """Puts it together; what is missing ends it."""
-        content = bytearray()
-        # Of copies, the one that came first brought the bytes.
-        self.segments.sort(key=lambda segment: (segment[0], segment[1].time))
-        for offset, packet in self.segments:
-            piece = packet.data[packet.payload:packet.end]
-            if offset > len(content):
+        """Puts it together; what is missing ends it. Of copies of a byte, the one that came first counts."""
+        starts, pieces = [], []
+        for offset, packet in sorted(self.segments, key=lambda segment: segment[1].time):
+            at, end = offset, offset + packet.end - packet.payload
+            place = bisect.bisect_right(starts, at)
+            if place:
+                at = max(at, pieces[place - 1][1])
+            while at < end:
+                free = min(end, starts[place]) if place < len(starts) else end
+                if at < free:
+                    starts.insert(place, at)
+                    pieces.insert(place, (at, free, offset, packet))
+                    place += 1
+                at = max(free, pieces[place][1]) if place < len(pieces) else end
+                place += 1
+        content, self.origins = bytearray(), []
+        for at, end, offset, packet in pieces:
+            if at > len(content):
                 break
-            if offset + len(piece) > len(content):
-                self.origins.append((len(content), packet))
-                content += piece[len(content) - offset:]
+            self.origins.append((at, packet))
+            content += packet.data[packet.payload + at - offset:packet.payload + end - offset]
         self.content = bytes(content)
         self.origin_starts = [start for start, _ in self.origins]
+        # As marks are looked for in it.
+        self.segments.sort(key=lambda segment: (segment[0], segment[1].time))
 
     def origin(self, offset):
         """The packet that brought the byte at this offset."""

@@ -50,18 +50,20 @@ def rows(exchanges, node_of, side=(), alone=lambda row: False):
     for exchange in exchanges:
         grouped[exchange.key].append(exchange)
     found = sorted((Row(group) for group in grouped.values()), key=lambda row: row.begin)
-    by_place = {}
+    by_place, several = {}, set()
     for number, row in enumerate(found, 1):
         row.number = number
         outermost, innermost = row.sightings[0], row.sightings[-1]
         row.client = node_of(outermost.connection.client, outermost.connection)
         row.server = node_of(innermost.connection.server, innermost.connection)
         for one in row.sightings:
-            by_place[packets.text(one.connection.client), packets.text(one.connection.server), one.nth] = row
+            place = packets.text(one.connection.client), packets.text(one.connection.server), one.nth
+            if by_place.setdefault(place, row) is not row:
+                several.add(place)
     missing = []
     for client, server, nth, mark in side:
         row = by_place.get((client, server, nth))
-        if row is None:
+        if row is None or (client, server, nth) in several:
             missing.append((client, server, nth, mark))
         else:
             row.mark = mark
