@@ -371,7 +371,8 @@ class Lab:
             roots = {row.mark for row in rows if row.mark and not marks.levels(row.mark) and row.parent is None}
             if len(roots) != self.sent["requests"]:
                 found.append(f"{self.sent['requests']} requests were sent, {len(roots)} are in the captures")
-            if self.sent["late"] > LATE * self.sent["requests"]:
+            # Where packets get lost, making a connection may take a second.
+            if not self.net.lay_wire and self.sent["late"] > LATE * self.sent["requests"]:
                 found.append(f"{self.sent['late']} of {self.sent['requests']} requests were sent more than 50 ms late: the rate was not reached")
             unanswered = {status for status in self.sent["statuses"] if not status.isdigit() and status != "gave up"}
             if unanswered:
