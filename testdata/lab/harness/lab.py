@@ -372,11 +372,16 @@ class Lab:
             if len(roots) != self.sent["requests"]:
                 found.append(f"{self.sent['requests']} requests were sent, {len(roots)} are in the captures")
             # Where packets get lost, making a connection may take a second.
-            if not self.net.lay_wire and self.sent["late"] > LATE * self.sent["requests"]:
+            if self.net.lay_wire and self.sent["rate_reached"] < 0.8 * self.rate:
+                found.append(f"{self.sent['rate_reached']:g} requests a second were sent, not {self.rate:g}")
+            elif not self.net.lay_wire and self.sent["late"] > LATE * self.sent["requests"]:
                 found.append(f"{self.sent['late']} of {self.sent['requests']} requests were sent more than 50 ms late: the rate was not reached")
             unanswered = {status for status in self.sent["statuses"] if not status.isdigit() and status != "gave up"}
             if unanswered:
                 found.append(f"requests without an answer: {', '.join(sorted(unanswered))}")
+        for path in sorted(glob.glob(os.path.join(self.run, "*-wire.log"))):
+            if os.path.getsize(path):
+                found.append(f"the forwarder of {os.path.basename(path)[:-9]} was too slow: name a lower rate")
         for name in sorted(os.listdir(self.out)):
             with open(os.path.join(self.out, name), "rb") as file:
                 if marks.PATTERN.search(file.read()):

@@ -1,15 +1,18 @@
 """wire.py MILLISECONDS PERCENT SEED: a cable between the interfaces `a` and `b`, on which every frame takes that long,
-and so many get lost. It stands in for netem, which not every kernel has.
+and so many get lost. It stands in for netem, which not every kernel has. It says a word only where it is too slow, so
+that more frames are lost than are to be.
 """
 import collections
 import random
 import select
 import socket
+import struct
 import sys
 import time
 
 # linux/if_ether.h, linux/if_packet.h.
 ETH_P_ALL, SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_IGNORE_OUTGOING, PACKET_MR_PROMISC = 3, 263, 1, 23, 1
+PACKET_STATISTICS = 6
 # asm-generic/socket.h: beyond the limit that others have.
 SO_RCVBUFFORCE = 33
 
@@ -25,14 +28,25 @@ def end(name):
     return opened
 
 
+def dropped_by(opened):
+    """Frames that the kernel had no room for, since it was asked last."""
+    _, dropped = struct.unpack("II", opened.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+    return dropped
+
+
 def main():
     delay, loss, chance = float(sys.argv[1]) / 1000, float(sys.argv[2]) / 100, random.Random(sys.argv[3])
     a, b = end("a"), end("b")
     other, under_way = {a: b, b: a}, collections.deque()
+    looked = time.monotonic()
     while True:
         left = max(0, under_way[0][0] - time.monotonic()) if under_way else None
         readable, _, _ = select.select([a, b], [], [], left)
         now = time.monotonic()
+        if now > looked + 1:
+            looked, dropped = now, sum(dropped_by(one) for one in other)
+            if dropped:
+                print(f"{dropped} frames dropped", flush=True)
         for source in readable:
             try:
                 # Others get their turn, however much comes.
