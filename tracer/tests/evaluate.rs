@@ -86,6 +86,10 @@ fn words_give_the_code_and_the_line_that_they_should() {
     put("newer.ndjson", &first.replace("{\"evidence\"", "{\"v\":2,\"evidence\""));
     put("other.ndjson", &truth.replace("\"10.90.", "\"10.91."));
     put("nowhere.ndjson", &truth.replace("kiosk.pcapng.zst", "nowhere.pcapng"));
+    put("away.ndjson", &truth.replace("kiosk.pcapng.zst", "../kiosk.pcapng.zst"));
+    let lines = fs::read_to_string(folder.path().join("spans.ndjson")).unwrap();
+    let count = lines.lines().count();
+    put("twice.ndjson", &lines.repeat(2));
     // Nothing hangs under anything.
     let links = |mut span: Value| {
         if span["link"]["kind"] == "parent" {
@@ -127,6 +131,12 @@ fn words_give_the_code_and_the_line_that_they_should() {
         ("truth.ndjson empty.ndjson", 2, "wirespan: there are no spans to compare with the "),
         ("truth.ndjson spans.ndjson spans.ndjson", 2, "wirespan: spans.ndjson: spans are one file"),
         ("spans.ndjson truth.ndjson", 2, "wirespan: read spans.ndjson: line 1: it has a `type`"),
+        (
+            "truth.ndjson twice.ndjson",
+            2,
+            &format!("wirespan: read twice.ndjson: line {}: the span ", count + 1),
+        ),
+        ("away.ndjson", 2, "wirespan: read away.ndjson: line 1: its `file` cannot be \"../kiosk"),
         ("truth.ndjson truth.ndjson", 2, "wirespan: read truth.ndjson: line 1: it has no `type`"),
     ];
     for (words, code, error) in cases {

@@ -43,6 +43,8 @@ pub(super) struct Ends {
     pub(super) protocol: Label,
     pub(super) client: SocketAddr,
     pub(super) server: SocketAddr,
+    /// The number of the VXLAN or GENEVE network that they are in; none outside of any.
+    pub(super) network: Option<u32>,
 }
 
 /// Things that are told apart by a key, each with a number.

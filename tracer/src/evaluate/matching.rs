@@ -1,7 +1,7 @@
 //! Which span is which exchange of the truth, at which point.
 //!
-//! Both name a connection by protocol, client and server, and an exchange on it by time, packet and
-//! place in the order. What is surest goes first:
+//! Both name a connection by protocol, client, server and, in a tunnel, its network, and an exchange
+//! on it by time, packet and place in the order. What is surest goes first:
 //!
 //! 1. Which tap is which point: by name, then by what both have seen in the same packets and at the
 //!    same times. And by how much the clocks of both differ, as files of which the clocks are far
@@ -10,7 +10,7 @@
 //!    the exchange went on, as where its first packet was lost; then the order of what is left
 //!    between two pairs.
 
-use super::labels::small;
+use super::labels::{Ends, small};
 use super::spans::{Seen, Spans, Tap};
 use super::truth::{Place, Sighting, Truth};
 use hashbrown::HashMap;
@@ -68,11 +68,25 @@ struct Connection {
 
 /// Connections that both have, in the order of the truth.
 fn connections(truth: &Truth, spans: &Spans) -> Vec<Connection> {
+    // The networks in which the truth has a connection.
+    let mut networks: HashMap<Ends, Vec<Option<u32>>> = HashMap::new();
+    for number in 0..small(truth.connections.len()) {
+        let Some(ends) = truth.connections.key(number) else { continue };
+        networks.entry(Ends { network: None, ..ends }).or_default().push(ends.network);
+    }
     // Protocols bear different numbers on both sides.
     let own = |number: u32| {
         let mut ends = spans.connections.key(number)?;
         ends.protocol = truth.labels.known(spans.labels.text(ends.protocol))?;
-        truth.connections.known(&ends)
+        // In another network, the same addresses are other hosts. Where one side names none, as
+        // where taps are one point, the connection is the only one that there is.
+        let exact = truth.connections.known(&ends);
+        exact.or_else(|| match networks.get(&Ends { network: None, ..ends })?.as_slice() {
+            [only] if only.is_none() || ends.network.is_none() => {
+                truth.connections.known(&Ends { network: *only, ..ends })
+            }
+            _ => None,
+        })
     };
     let own: Vec<Option<u32>> = (0..small(spans.connections.len())).map(own).collect();
     let none = || Connection { sightings: Vec::new(), spans: Vec::new() };
@@ -200,12 +214,18 @@ fn likeness(truth: &Truth, spans: &Spans, tap: Tap, place: Place) -> (bool, usiz
     let file = spans.files.get(usize::from(tap.file)).map(|file| last(file));
     let is_file = file.is_some_and(|file| file == last(truth.labels.text(place.file)));
     // What a tap is besides its interface stands behind its name.
-    let name = match tap_name.strip_prefix(point) {
-        Some("") => point.len() + 1,
-        // Of interfaces with one name in several files, that of the file stands in front.
-        None if tap_name.rsplit(':').next() == Some(point) => point.len(),
-        Some(rest) if rest.starts_with(['.', ':', '%']) => point.len(),
-        _ => 0,
+    let begins = |name: &str| {
+        let rest = name.strip_prefix(point);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ':', '%']))
+    };
+    // Of interfaces with one name in several files, that of the file stands in front.
+    let mut behind = tap_name.match_indices(':').filter_map(|(at, _)| tap_name.get(at + 1..));
+    let name = if tap_name == point {
+        point.len() + 1
+    } else if begins(tap_name) || behind.any(begins) {
+        point.len()
+    } else {
+        0
     };
     (is_file, name)
 }

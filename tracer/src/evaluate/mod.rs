@@ -108,6 +108,17 @@ pub enum Flaw {
     /// Two rows have one number.
     #[error("the id {0} was there before")]
     Twice(u64),
+    /// Two spans of a trace have one id.
+    #[error(
+        "the span {id:016x} was there before, in line {line}; give each file of spans once, or \
+         join several: wirespan join --format ndjson"
+    )]
+    SpanTwice {
+        /// The id.
+        id: u64,
+        /// The line that has it first.
+        line: u64,
+    },
     /// A parent is missing.
     #[error("its parent {0} is nowhere in the file")]
     NoSuchParent(u64),

@@ -115,7 +115,7 @@ pub enum Measure {
     Found,
     /// Exchanges with the right parent, or rightly without one.
     Right,
-    /// Edges that were found.
+    /// Edges of which the child was found under its parent.
     Edges,
     /// Traces of several exchanges that are right as a whole.
     Traces,

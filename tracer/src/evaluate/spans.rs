@@ -121,6 +121,8 @@ impl Spans {
 
     pub(super) fn of(mut lines: Lines, go_on: &mut dyn FnMut(u64)) -> Result<Self, EvaluateError> {
         let mut spans = Self::default();
+        // The line of each span.
+        let mut numbers = Vec::new();
         while let Some(line) = lines.next()? {
             let open_end = line.open_end;
             match spans.line(line.text) {
@@ -132,12 +134,19 @@ impl Spans {
                 }
                 Err(flaw) => return Err(lines.flawed(flaw)),
             }
+            numbers.resize(spans.all.len(), lines.number());
             if spans.all.len().is_multiple_of(OFTEN) {
                 go_on(spans.all.len() as u64);
             }
         }
-        spans.complete();
-        Ok(spans)
+        let Some([first, again]) = spans.complete() else { return Ok(spans) };
+        let line = |place: usize| numbers.get(place).copied().unwrap_or_default();
+        let id = spans.all.get(again).map_or(0, |seen| seen.id);
+        Err(EvaluateError::Line {
+            file: lines.name().to_owned(),
+            line: line(again),
+            flaw: Flaw::SpanTwice { id, line: line(first) },
+        })
     }
 
     fn line(&mut self, text: &[u8]) -> Result<(), Flaw> {
@@ -187,6 +196,12 @@ impl Spans {
                 let kind = link.kind.as_deref().ok_or(Flaw::Missing("kind"))?;
                 let reason = link.reason.as_deref().ok_or(Flaw::Missing("reason"))?;
                 let confidence = link.confidence.ok_or(Flaw::Missing("confidence"))?;
+                if !(0.0..=1.0).contains(&confidence) {
+                    return Err(Flaw::unknown("confidence", &confidence.to_string()));
+                }
+                if !KINDS.iter().any(|known| known.name() == kind) {
+                    return Err(Flaw::unknown("kind", kind));
+                }
                 Some(Above {
                     id: hex(parent, 16, "parent")? as u64,
                     span: None,
@@ -203,10 +218,12 @@ impl Spans {
         let trace = line.trace.ok_or(Flaw::Missing("trace"))?;
         let id = line.span.ok_or(Flaw::Missing("span"))?;
         let protocol = line.protocol.ok_or(Flaw::Missing("protocol"))?;
+        let tap = line.tap.as_deref().unwrap_or_default();
         let ends = Ends {
             protocol: self.labels.number(&protocol),
             client: address(&line.client, "client")?,
             server: address(&line.server, "server")?,
+            network: network(tap),
         };
         let operation = line.operation.as_deref().unwrap_or_default();
         let resource = line.resource.as_deref().unwrap_or_default();
@@ -215,7 +232,7 @@ impl Spans {
             id: hex(&id, 16, "span")? as u64,
             link,
             connection: self.connections.number(ends),
-            place: self.place(line.tap.as_deref().unwrap_or_default(), request.file),
+            place: self.place(tap, request.file),
             start: request.at,
             ordinal: line.ordinal.unwrap_or_default(),
             in_packet: line.in_packet,
@@ -277,6 +294,7 @@ impl Spans {
                 protocol,
                 client: e.client,
                 server: e.server,
+                network: network(tap),
             }),
             place: self.place(tap, e.request.first.frame.file.0),
             start: e.start().0,
@@ -315,19 +333,24 @@ impl Spans {
         self.places.number(Tap { name, file })
     }
 
-    /// Finds the span above each, once all are there.
-    fn complete(&mut self) {
+    /// Finds the span above each, once all are there. Gives the places of the first two that bear
+    /// one id in one trace.
+    fn complete(&mut self) -> Option<[usize; 2]> {
         self.traces = self.numbers.len();
         self.numbers = HashMap::new();
         let mut places = HashMap::with_capacity(self.all.len());
+        let mut twice = None;
         for (place, seen) in self.all.iter().enumerate() {
-            places.insert((seen.trace, seen.id), small(place));
+            if let Some(first) = places.insert((seen.trace, seen.id), small(place)) {
+                twice = twice.or(Some([first as usize, place]));
+            }
         }
         for seen in &mut self.all {
             if let Some(link) = &mut seen.link {
                 link.span = places.get(&(seen.trace, link.id)).copied();
             }
         }
+        twice
     }
 }
 
@@ -480,6 +503,19 @@ fn hex(text: &str, digits: usize, field: &'static str) -> Result<u128, Flaw> {
     number.ok_or_else(|| Flaw::unknown(field, text))
 }
 
+/// The VXLAN or GENEVE network that a tap is in: the number of the innermost tunnel that bears one,
+/// as in `eth0:vxlan7@10.0.0.1-10.0.0.2`.
+fn network(tap: &str) -> Option<u32> {
+    let number = |name: &str| {
+        let (_, rest) = tap.rsplit_once(name)?;
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        // The fewer stand behind it, the further inside it is.
+        Some((rest.len(), rest.get(..end)?.parse().ok()?))
+    };
+    let all = [":vxlan", ":geneve"].into_iter().filter_map(number);
+    all.min_by_key(|(behind, _)| *behind).map(|(_, number)| number)
+}
+
 /// Sums of whole numbers do not depend on their order.
 fn millionths(confidence: f32) -> u32 {
     (f64::from(confidence.clamp(0.0, 1.0)) * 1e6).round() as u32
@@ -494,7 +530,32 @@ fn what(operation: &[u8], resource: &[u8]) -> Box<str> {
 }
 
 const SPAN: &str = "span";
+/// The links that there are.
+const KINDS: [LinkKind; 2] = [LinkKind::Parent, LinkKind::SameExchange];
 /// Characters of what was asked.
 const LONGEST: usize = 100;
 /// Spans after which progress is told.
 const OFTEN: usize = 1 << 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_told_by_taps() {
+        for (tap, expected) in [
+            ("", None),
+            ("eth0", None),
+            ("eth0.7", None),
+            ("eth0:gre7@10.0.0.1-10.0.0.2", None),
+            ("eth0:vxlan7", Some(7)),
+            ("eth0.5:vxlan7.9@10.0.0.1-10.0.0.2", Some(7)),
+            ("node:eth0:geneve8@fd00::1-fd00::2", Some(8)),
+            ("eth0:vxlan7@10.0.0.1-10.0.0.2:geneve8", Some(8)),
+            ("eth0:geneve8@10.0.0.1-10.0.0.2:vxlan7@10.0.0.3-10.0.0.4", Some(7)),
+            ("eth0:vxlan7@10.0.0.1-10.0.0.2:gre5", Some(7)),
+        ] {
+            assert_eq!(network(tap), expected, "{tap}");
+        }
+    }
+}

@@ -205,7 +205,7 @@ pub struct Figures {
     /// The share of all that were found and are judged that have the parent that they have, or have
     /// none.
     pub right_parents: Option<f64>,
-    /// The share of all edges that were found.
+    /// The share of all edges that were found under their parent.
     pub right_edges: Option<f64>,
     /// The share of links that are right.
     pub precision: Option<f64>,

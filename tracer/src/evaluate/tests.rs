@@ -766,3 +766,71 @@ fn broken_spans_are_named_with_their_line() {
 
 /// When the first trace begins, in nanoseconds since 1970.
 const START: i64 = 1_795_000_000_000_000_000;
+
+#[test]
+fn what_is_wrong_with_a_span_is_named_with_its_line() {
+    let span = |id: &str, confidence: &str, kind: &str| {
+        format!(
+            r#"{{"type":"span","v":2,"trace":"1","span":"{id}","parent":"1","link":{{"kind":"{kind}","reason":"one-candidate","confidence":{confidence}}},"protocol":"http","state":"complete","client":"10.0.0.1:9","server":"10.0.0.2:80","request":{{"at":5}}}}"#
+        )
+    };
+    let first = span("1", "1", "parent");
+    let other = span("1", "0.5", "same_exchange").replace(r#""trace":"1""#, r#""trace":"2""#);
+    for (line, expected) in [
+        (span("2", "0", "same_exchange"), None),
+        (other, None),
+        (first.clone(), Some("the span 0000000000000001 was there before, in line 1; ")),
+        (span("2", "5", "parent"), Some("its `confidence` cannot be \"5\"")),
+        (span("2", "-0.1", "parent"), Some("its `confidence` cannot be \"-0.1\"")),
+        (span("2", "1e39", "parent"), Some("")),
+        (span("2", "1", "friend"), Some("its `kind` cannot be \"friend\"")),
+    ] {
+        let text = format!("{first}\n\n{{\"type\":\"trace\"}}\n{line}\n");
+        let found = Spans::of(Lines::of(&text), &mut |_| {}).map_err(|error| error.to_string());
+        match expected {
+            None => assert_eq!(found.map(|spans| spans.all.len()), Ok(2), "{line}"),
+            Some(expected) => {
+                let expected = format!("read text: line 4: {expected}");
+                assert!(
+                    found.as_ref().is_err_and(|error| error.starts_with(&expected)),
+                    "{found:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn in_another_network_the_same_addresses_are_another_connection() {
+    let row = |id: u64, network: &str, begin: i64| {
+        format!(
+            r#"{{"id":{id},"parent":null,"protocol":"http","operation":"GET /{id}","points":[{{"point":"a","client":"10.0.0.1:9","server":"10.0.0.2:80","nth":1,"begin":{begin},"end":{end}{network}}}]}}"#,
+            end = begin + 5_000_000,
+        )
+    };
+    let span = |id: u64, tap: &str, at: i64| {
+        format!(
+            r#"{{"type":"span","v":2,"trace":"{id}","span":"{id}","protocol":"http","operation":"GET","resource":"/1","state":"complete","tap":"{tap}","client":"10.0.0.1:9","server":"10.0.0.2:80","request":{{"at":{at}}}}}"#
+        )
+    };
+    let vni = |number: u32| format!(r#","network":"vni{number}""#);
+    let (seven, eight) = ("a:vxlan7@10.9.0.1-10.9.0.2", "a:vxlan8@10.9.0.1-10.9.0.2");
+    // The networks of two rows that overlap, the taps of two spans, and how many are found.
+    for (networks, taps, expected) in [
+        ([vni(7), vni(8)], [seven, eight], 2),
+        ([vni(7), vni(8)], [seven, "a:geneve8"], 2),
+        ([vni(7), vni(8)], [seven, seven], 1),
+        ([vni(7), vni(8)], [seven, "a:vxlan9"], 1),
+        ([vni(7), vni(8)], [seven, "a"], 1),
+        ([vni(7), String::new()], [seven, "a"], 2),
+        ([vni(7), String::new()], [seven, eight], 1),
+        // Where one side names none, there is but one connection.
+        ([vni(7), vni(7)], ["a", "a"], 2),
+        ([String::new(), String::new()], [seven, seven], 2),
+    ] {
+        let rows = [row(1, &networks[0], 1_000_000_000), row(2, &networks[1], 1_001_000_000)];
+        let seen = [span(1, taps[0], 1_000_000_000), span(2, taps[1], 1_001_000_000)];
+        let report = report(&rows.join("\n"), &seen.join("\n"));
+        assert_eq!(report.exchanges.found, expected, "{networks:?} {taps:?}");
+    }
+}

@@ -186,7 +186,17 @@ impl Truth {
         for seen in &line.points {
             let client = address(&seen.client).ok_or_else(|| Flaw::unknown("client", &seen.client));
             let server = address(&seen.server).ok_or_else(|| Flaw::unknown("server", &seen.server));
-            let ends = Ends { protocol, client: client?, server: server? };
+            let network = seen.network.as_ref().map(|name| {
+                let number = name.strip_prefix(NETWORK).and_then(|number| number.parse().ok());
+                number.ok_or_else(|| Flaw::unknown("network", name))
+            });
+            let network = network.transpose()?;
+            let ends = Ends { protocol, client: client?, server: server?, network };
+            for (field, name) in [("file", &seen.file), ("answer_file", &seen.answer_file)] {
+                if !is_beside(name) {
+                    return Err(Flaw::unknown(field, name));
+                }
+            }
             let point = self.labels.number(&seen.point);
             let file = self.labels.number(&seen.file);
             self.files.extend([&seen.file, &seen.answer_file].map(|name| self.labels.number(name)));
@@ -305,6 +315,8 @@ struct Seen<'a> {
     end: Option<i64>,
     #[serde(default)]
     frames: Vec<Option<u64>>,
+    #[serde(borrow)]
+    network: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     answer_file: Cow<'a, str>,
 }
@@ -329,6 +341,14 @@ fn address(text: &str) -> Option<SocketAddr> {
     })
 }
 
+/// Whether a name, if it is one, is that of a file beside the truth: what came with a capture opens
+/// no other file of whoever reads it.
+fn is_beside(name: &str) -> bool {
+    !name.contains(['/', '\0']) && !["-", ".", ".."].contains(&name)
+}
+
+/// What stands before the number of a network.
+const NETWORK: &str = "vni";
 /// The version of the format that is read; rows that name none are of this one.
 const VERSION: u64 = 1;
 
@@ -359,6 +379,9 @@ mod tests {
     fn what_is_wrong_is_named_with_its_line() {
         let wrong = |text: &str| read(text).unwrap_err();
         let good = row(1, "null");
+        let with = |field: &str, value: &str| {
+            row(2, "null").replace("\"nth\"", &format!("\"{field}\":\"{value}\",\"nth\""))
+        };
         assert_eq!(
             wrong("\n \n"),
             "read text: it holds no exchange; give a truth.ndjson of the lab"
@@ -374,6 +397,11 @@ mod tests {
             (row(2, "null").replace("\"parent\":null,", ""), "it has no `parent`"),
             (row(2, "null").replace(POINT, ""), "it has no `points`"),
             (row(2, "null").replace("10.0.0.1:9", "here"), "its `client` cannot be \"here\""),
+            (with("network", "blue"), "its `network` cannot be \"blue\""),
+            (with("file", "../a.pcap"), "its `file` cannot be \"../a.pcap\""),
+            (with("file", "/dev/stdin"), "its `file` cannot be \"/dev/stdin\""),
+            (with("file", "-"), "its `file` cannot be \"-\""),
+            (with("answer_file", ".."), "its `answer_file` cannot be \"..\""),
         ] {
             let expected = format!("read text: line 2: {expected}");
             let found = wrong(&format!("{good}\n{line}\n"));
