@@ -19,6 +19,35 @@ fn spans_and_captures_give_one_report() {
     assert_eq!(spans, named);
 }
 
+/// What comes through a pipe, and what has a byte order mark, is read whole.
+#[test]
+fn spans_and_captures_come_through_pipes() {
+    let folder = folder();
+    let expected = report(&folder, "truth.ndjson spans.ndjson");
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let marked = [b"\xef\xbb\xbf", read("spans.ndjson").as_slice()].concat();
+    fs::write(folder.path().join("marked.ndjson"), marked).unwrap();
+    for name in ["spans.ndjson", "marked.ndjson", "kiosk.pcapng.zst"] {
+        for words in ["cat NAME | W -", "W - < NAME", "W <(cat NAME)", "W NAME"] {
+            let program = env!("CARGO_BIN_EXE_wirespan");
+            let words = words.replace('W', &format!("{program} evaluate --json truth.ndjson"));
+            let words = words.replace("NAME", name);
+            let mut shell = Command::new("bash");
+            let done = shell.args(["-c", &words]).current_dir(folder.path()).output();
+            let Ok(done) = done else { return println!("skipped: bash is absent") };
+            let said = String::from_utf8_lossy(&done.stderr).into_owned();
+            assert_eq!(done.status.code(), Some(0), "{words}\n{said}");
+            let mut found: Value = serde_json::from_slice(&done.stdout).unwrap();
+            // Taps of packets that came through a pipe are called by it.
+            if name != "kiosk.pcapng.zst" || words.ends_with(name) {
+                assert_eq!(found, expected, "{words}");
+            } else {
+                assert_eq!(found["measures"].take(), expected["measures"], "{words}");
+            }
+        }
+    }
+}
+
 #[test]
 fn kiosk_has_no_wrong_parent() {
     let folder = folder();
@@ -130,12 +159,19 @@ fn words_give_the_code_and_the_line_that_they_should() {
         ("nowhere.ndjson", 2, "wirespan: read nowhere.pcapng: there is no such file"),
         ("truth.ndjson empty.ndjson", 2, "wirespan: there are no spans to compare with the "),
         ("truth.ndjson spans.ndjson spans.ndjson", 2, "wirespan: spans.ndjson: spans are one file"),
+        ("- -", 2, "wirespan: the standard input (-) can be read once only"),
         ("spans.ndjson truth.ndjson", 2, "wirespan: read spans.ndjson: line 1: it has a `type`"),
         (
             "truth.ndjson twice.ndjson",
             2,
             &format!("wirespan: read twice.ndjson: line {}: the span ", count + 1),
         ),
+        (
+            "truth.ndjson spans.ndjson --ids off",
+            2,
+            "wirespan: --ids is for captures, and spans.ndjson holds spans",
+        ),
+        ("truth.ndjson spans.ndjson --wrong=-1", 2, "wirespan: --wrong -1: name a whole number"),
         ("away.ndjson", 2, "wirespan: read away.ndjson: line 1: its `file` cannot be \"../kiosk"),
         ("truth.ndjson truth.ndjson", 2, "wirespan: read truth.ndjson: line 1: it has no `type`"),
     ];

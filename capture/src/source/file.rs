@@ -10,7 +10,7 @@
 use crate::packet::{Batch, FileId, Loss, OwnerOf, PacketHead, Timestamp};
 use crate::source::interfaces::Interfaces;
 use crate::source::live::clock::now;
-use crate::source::open::{self, HEAD, OpenError};
+use crate::source::open::{self, HEAD, OpenError, Opened};
 use crate::source::pace::Pace;
 use crate::source::pcap::{FILE_HEADER, FileHeader, Records};
 use crate::source::pcapng::{self, Blocks};
@@ -70,7 +70,17 @@ impl FileSource {
     /// # Errors
     /// Why it is not a capture that can be read.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let source = Self::open_with(path, Progress::new(open::length(path)))?;
+        let progress = Progress::new(open::length(path));
+        Self::of_opened(path, open::open(path, &progress)?, progress)
+    }
+
+    /// Reads a file that is open, as somebody looked at its first bytes; `progress` is what counts
+    /// what is read of it.
+    ///
+    /// # Errors
+    /// Why it is not a capture that can be read.
+    pub fn of_opened(path: &Path, opened: Opened, progress: Progress) -> Result<Self, OpenError> {
+        let source = Self::recognised(path, opened, progress)?;
         // Nobody else's packets wait for those of this pipe.
         source.impatient.store(true, Ordering::Relaxed);
         Ok(source)
@@ -79,6 +89,10 @@ impl FileSource {
     /// Opens a file that is one of several, which may share what counts their progress.
     pub(super) fn open_with(path: &Path, progress: Progress) -> Result<Self, OpenError> {
         let opened = open::open(path, &progress)?;
+        Self::recognised(path, opened, progress)
+    }
+
+    fn recognised(path: &Path, opened: Opened, progress: Progress) -> Result<Self, OpenError> {
         let name = open::display_name(path);
         let (layout, walk, used) = recognise(&opened.head, &name)?;
         let label = open::label(path);

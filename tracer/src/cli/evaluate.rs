@@ -1,10 +1,10 @@
 //! `wirespan evaluate`: spans or captures, and what truly happened, in; figures out.
 
-use super::inputs::Inputs;
+use super::inputs::{Inputs, of_opened, once};
 use super::install::write;
 use super::output::is_ascii_only;
 use super::progress::Meter;
-use super::tracing::TracingArgs;
+use super::tracing::{TracingArgs, TracingGiven};
 use super::{Exit, complain};
 use crate::evaluate::report::text;
 use crate::evaluate::score::{Measure, Report, evaluate as compare};
@@ -17,13 +17,16 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueHint};
 use std::path::{Path, PathBuf};
 use wirespan_capture::packet::Batch;
-use wirespan_capture::source::open;
+use wirespan_capture::source::open::{self, OpenError, Opened};
 use wirespan_capture::source::report::Progress;
 
 /// Say how good joining is, where it is known what truly happened
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = after_long_help(), override_usage = USAGE)]
 pub(super) struct EvaluateArgs {
+    #[command(flatten)]
+    given: TracingGiven,
+
     /// What truly happened: truth.ndjson of the lab
     #[arg(value_name = "TRUTH", value_hint = ValueHint::FilePath)]
     truth: PathBuf,
@@ -38,10 +41,10 @@ pub(super) struct EvaluateArgs {
     json: bool,
 
     /// Of each kind of fault, tell so many
-    #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = number, allow_negative_numbers = true)]
     wrong: usize,
 
-    /// Tell of exchanges without their parent, too
+    /// Tell of exchanges without their parent, too; with --json they are told anyway
     #[arg(long)]
     open: bool,
 
@@ -70,6 +73,8 @@ struct Floor {
 
 /// Runs the command.
 pub(super) fn evaluate(args: &EvaluateArgs) -> Result<Exit> {
+    let all: Vec<PathBuf> = [&args.truth].into_iter().chain(&args.files).cloned().collect();
+    once(&all)?;
     let truth = Truth::read(&args.truth)?;
     let spans = match args.files.as_slice() {
         [] => {
@@ -77,15 +82,9 @@ pub(super) fn evaluate(args: &EvaluateArgs) -> Result<Exit> {
             if files.is_empty() {
                 bail!("{} names no captures; name them, or spans, behind it", args.truth.display());
             }
-            read_captures(args, files)?
+            read_captures(args, files, None)?
         }
-        [file] if holds_lines(file)? => {
-            let progress = Progress::new(open::length(file));
-            let meter = Meter::new(progress.clone(), "spans", !args.quiet);
-            let spans = Spans::read(file, &progress, &mut |spans| meter.show(spans));
-            meter.clear();
-            spans?
-        }
+        [file] => read_file(args, file)?,
         files => {
             for file in files {
                 if holds_lines(file)? {
@@ -95,7 +94,7 @@ pub(super) fn evaluate(args: &EvaluateArgs) -> Result<Exit> {
                     );
                 }
             }
-            read_captures(args, files.to_vec())?
+            read_captures(args, files.to_vec(), None)?
         }
     };
     for remark in spans.remarks() {
@@ -128,27 +127,53 @@ fn too_low(floors: &[Floor], report: &Report) -> bool {
     low
 }
 
-/// Whether a file begins as spans do. The standard input cannot be looked at twice: captures come
-/// through it.
+/// Reads spans or a capture, whichever it is. It is opened once, as a pipe has its first bytes once.
+fn read_file(args: &EvaluateArgs, file: &Path) -> Result<Spans> {
+    let progress = Progress::new(open::length(file));
+    let opened = match open::open(file, &progress) {
+        Ok(opened) if Spans::may_begin(&opened.head) => opened,
+        Ok(opened) => {
+            return read_captures(args, vec![file.to_owned()], Some((opened, progress)));
+        }
+        Err(OpenError::Empty { .. }) => return Ok(Spans::default()),
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(option) = args.given.first() {
+        let name = open::display_name(file);
+        bail!("{option} is for captures, and {name} holds spans; say it to wirespan read");
+    }
+    let meter = Meter::new(progress, "spans", !args.quiet);
+    let spans = Spans::read(file, opened, &mut |spans| meter.show(spans));
+    meter.clear();
+    Ok(spans?)
+}
+
+/// Whether a file begins as spans do. What can be looked at once only is a capture.
 fn holds_lines(file: &Path) -> Result<bool> {
-    if open::is_stdin(file) {
+    if open::is_stdin(file) || file.exists() && open::length(file).is_none() {
         return Ok(false);
     }
     match open::open(file, &Progress::new(None)) {
-        Ok(opened) => Ok(opened.head.trim_ascii_start().starts_with(b"{")),
-        Err(open::OpenError::Empty { .. }) => Ok(true),
+        Ok(opened) => Ok(Spans::may_begin(&opened.head)),
+        Err(OpenError::Empty { .. }) => Ok(true),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Reads captures as `wirespan read` does.
-fn read_captures(args: &EvaluateArgs, files: Vec<PathBuf>) -> Result<Spans> {
-    super::inputs::once(&files)?;
+/// Reads captures as `wirespan read` does; one of them may be open already, with what counts what
+/// is read of it.
+fn read_captures(
+    args: &EvaluateArgs,
+    files: Vec<PathBuf>,
+    opened: Option<(Opened, Progress)>,
+) -> Result<Spans> {
     let mut config = args.tracing.config(false, false)?;
     args.tracing.fit_if_bounded(&mut config);
     let names = files.iter().map(|file| file.display().to_string()).collect();
-    let inputs = Inputs { files, filter: None };
-    let mut source = inputs.open(config.threads, None)?;
+    let mut source = match (opened, files.as_slice()) {
+        (Some((opened, progress)), [file]) => of_opened(file, opened, progress, config.threads)?,
+        _ => Inputs { files, filter: None }.open(config.threads, None)?,
+    };
     let meter = Meter::new(source.progress(), "packets", !args.quiet);
     let mut here = Here { names: SourceNames::default(), meter };
     let mut sink = Collecting::new(config.protocol_names(), here.names.clone(), names);
@@ -195,6 +220,10 @@ impl Surroundings for Here {
         self.meter.show(packets);
         true
     }
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "name a whole number from 0 on".to_owned())
 }
 
 fn floor(text: &str) -> Result<Floor, String> {

@@ -11,6 +11,7 @@ use wirespan_capture::packet::Batch;
 use wirespan_capture::source::file::{CHUNK, FileSource};
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::merge::MergedSource;
+use wirespan_capture::source::open::Opened;
 use wirespan_capture::source::report::{Progress, SourceReport};
 use wirespan_capture::source::{Fill, PacketSource};
 
@@ -78,14 +79,30 @@ impl Inputs {
 
     /// Opens the captures, of which no more than so many packets are wanted.
     pub(super) fn open(&self, threads: usize, most: Option<u64>) -> Result<Source> {
-        // Several threads meet after each batch, and should not do so too often.
-        let chunk = if threads > 1 { 4 * CHUNK } else { CHUNK };
+        let chunk = chunk(threads);
         let files = match self.files.as_slice() {
             [file] => Files::One(Box::new(FileSource::open(file)?.reading(chunk))),
             files => Files::Many(Box::new(MergedSource::open_reading(files, chunk)?)),
         };
         Ok(UpTo::new(files, most, self.filter.clone()))
     }
+}
+
+/// All packets of a capture that is open already; `progress` counts what is read of it.
+pub(super) fn of_opened(
+    path: &Path,
+    opened: Opened,
+    progress: Progress,
+    threads: usize,
+) -> Result<Source> {
+    let source = FileSource::of_opened(path, opened, progress)?.reading(chunk(threads));
+    Ok(UpTo::new(Files::One(Box::new(source)), None, None))
+}
+
+/// Bytes of a capture that are read at once.
+fn chunk(threads: usize) -> usize {
+    // Several threads meet after each batch, and should not do so too often.
+    if threads > 1 { 4 * CHUNK } else { CHUNK }
 }
 
 fn compile(expression: &str, words: &[String], words_may_be_files: bool) -> Result<Filters> {

@@ -9,7 +9,8 @@ use crate::config::{self, Config};
 use crate::load::gauge::resident;
 use crate::load::limits::{MemoryLimits, limits_for};
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use std::sync::Arc;
 use wirespan_capture::decode::NamedPoint;
 use wirespan_parsers::registry;
@@ -59,6 +60,44 @@ pub(super) struct TracingArgs {
     /// Bytes that may wait for missing ones, and as many of unfinished messages
     #[arg(long, value_name = "BYTES", default_value_t = config::MAX_WAITING_BYTES, value_parser = count, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
     max_waiting_bytes: usize,
+}
+
+/// Which of these options stand on the command line. What has it has it in front of them, as they
+/// take what they need away.
+#[derive(Clone, Debug)]
+pub(super) struct TracingGiven(Vec<String>);
+
+impl TracingGiven {
+    /// The first of them as it is written, if there is one.
+    pub(super) fn first(&self) -> Option<&str> {
+        self.0.first().map(String::as_str)
+    }
+}
+
+impl Args for TracingGiven {
+    fn augment_args(command: Command) -> Command {
+        command
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        command
+    }
+}
+
+impl FromArgMatches for TracingGiven {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let known = TracingArgs::augment_args(Command::new(""));
+        let is_given = |arg: &&Arg| {
+            matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+        };
+        let given = known.get_arguments().filter(is_given);
+        Ok(Self(given.filter_map(|arg| Some(format!("--{}", arg.get_long()?))).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 impl TracingArgs {

@@ -3,7 +3,7 @@
 use super::{EvaluateError, Flaw};
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
-use wirespan_capture::source::open::{self, OpenError};
+use wirespan_capture::source::open::{self, OpenError, Opened};
 use wirespan_capture::source::report::Progress;
 
 /// A file of which the next line is read on demand.
@@ -25,13 +25,21 @@ impl Lines {
     /// Opens a file by its path, or the standard input by the path `-`. One without bytes has no
     /// lines.
     pub(super) fn open(path: &Path, progress: &Progress) -> Result<Self, EvaluateError> {
-        let reader: Box<dyn Read + Send> = match open::open(path, progress) {
-            Ok(opened) => Box::new(Cursor::new(opened.head).chain(opened.reader)),
-            Err(OpenError::Empty { .. }) => Box::new(std::io::empty()),
-            Err(error) => return Err(error.into()),
-        };
-        let reader = Box::new(BufReader::with_capacity(BUFFER, reader));
-        Ok(Self { name: open::display_name(path), reader, line: Vec::new(), number: 0 })
+        match open::open(path, progress) {
+            Ok(opened) => Ok(Self::of_opened(path, opened)),
+            Err(OpenError::Empty { .. }) => Ok(Self::new(path, Box::new(std::io::empty()))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lines of a file that is open.
+    pub(super) fn of_opened(path: &Path, opened: Opened) -> Self {
+        let reader = Cursor::new(opened.head).chain(opened.reader);
+        Self::new(path, Box::new(BufReader::with_capacity(BUFFER, reader)))
+    }
+
+    fn new(path: &Path, reader: Box<dyn BufRead + Send>) -> Self {
+        Self { name: open::display_name(path), reader, line: Vec::new(), number: 0 }
     }
 
     /// Lines of a text.
@@ -54,6 +62,10 @@ impl Lines {
             }
             if self.line.len() as u64 > LONGEST_LINE {
                 return Err(self.flawed(Flaw::TooLong));
+            }
+            // Editors put a byte order mark in front of a file.
+            if self.number == 1 && self.line.starts_with(MARK) {
+                self.line.drain(..MARK.len());
             }
             if !self.line.trim_ascii().is_empty() {
                 break;
@@ -79,6 +91,8 @@ impl Lines {
     }
 }
 
+/// The byte order mark, U+FEFF.
+pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
 /// Bytes of the longest line.

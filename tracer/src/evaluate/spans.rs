@@ -2,7 +2,7 @@
 //! `--format ndjson` wrote. Of each only what is compared is kept, some 150 bytes and its name.
 
 use super::labels::{Ends, Label, Labels, Numbered, small};
-use super::lines::Lines;
+use super::lines::{Lines, MARK};
 use super::{EvaluateError, Flaw, MOST};
 use crate::exchange::{OPERATION, RESOURCE, STATUS_TEXT, State};
 use crate::export::ndjson::{SCHEMA, SourceNames, outcome_name};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use wirespan_capture::source::report::Progress;
+use wirespan_capture::source::open::Opened;
 
 /// Spans that were found, with their links.
 #[derive(Debug, Default)]
@@ -96,17 +96,23 @@ pub(super) struct Tap {
 }
 
 impl Spans {
-    /// Reads what `--format ndjson` wrote; it may be compressed. `go_on` is called now and then
-    /// with the number of spans so far.
+    /// Whether a file that begins so may hold spans, and no capture.
+    pub fn may_begin(head: &[u8]) -> bool {
+        let text = head.strip_prefix(MARK).unwrap_or(head).trim_ascii_start();
+        matches!(text.first(), None | Some(b'{'))
+    }
+
+    /// Reads what `--format ndjson` wrote from a file that is open, and is called so. `go_on` is
+    /// called now and then with the number of spans so far.
     ///
     /// # Errors
-    /// Why the file cannot be opened, or which line is wrong.
+    /// Why it cannot be read, or which line is wrong.
     pub fn read(
         path: &Path,
-        progress: &Progress,
+        opened: Opened,
         go_on: &mut dyn FnMut(u64),
     ) -> Result<Self, EvaluateError> {
-        Self::of(Lines::open(path, progress)?, go_on)
+        Self::of(Lines::of_opened(path, opened), go_on)
     }
 
     /// What is to be told of how they were read.

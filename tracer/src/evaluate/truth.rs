@@ -410,6 +410,12 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let truth = read(&format!("\u{feff}{}", row(1, "null"))).unwrap();
+        assert_eq!(truth.exchanges(), 1);
+    }
+
+    #[test]
     fn addresses_of_ipv6_are_read_with_and_without_brackets() {
         for text in ["[fd00::1]:80", "fd00::1:80"] {
             assert_eq!(address(text), Some("[fd00::1]:80".parse().unwrap()), "{text}");
