@@ -307,6 +307,16 @@ fn standard_input_is_read_whatever_its_compression() {
             assert_eq!(piped.stdout, redirected.stdout, "{name}, wirespan {words}");
         }
     }
+    // One of several is read from its beginning, too.
+    fs::copy(files.path().join("shop.pcap"), files.path().join("again.pcap")).unwrap();
+    let input = || fs::read(files.path().join("shop.pcap")).unwrap();
+    let piped = wirespan(files.path(), "read - again.pcap").stdin(piped(input())).output().unwrap();
+    check(&piped, 0, "read      860 packets,", ROOT).unwrap();
+    let redirected = wirespan(files.path(), "read - again.pcap")
+        .stdin(File::open(files.path().join("shop.pcap")).unwrap())
+        .output()
+        .unwrap();
+    check(&redirected, 0, "read      860 packets,", ROOT).unwrap();
     let nothing = wirespan(files.path(), "read -").output().unwrap();
     let error = "wirespan: read stdin: it is empty, not even a capture's header was written";
     check(&nothing, 2, error, "").unwrap();

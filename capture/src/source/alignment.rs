@@ -81,10 +81,11 @@ struct Times(HashMap<u64, Option<i64>, FixedState>);
 /// Of the first packets of a file that carry bytes of TCP, or open a connection.
 fn times(path: &Path) -> Times {
     let mut times = HashMap::default();
-    // A pipe cannot be read twice.
-    let source = FileSource::open_with(path, Progress::new(None)).ok();
-    let Some(source) = source.filter(|source| source.is_regular() && open::length(path).is_some())
-    else {
+    // A pipe, and the standard input, cannot be read twice; nor may they be begun here.
+    if open::is_stdin(path) || open::length(path).is_none() {
+        return Times(times);
+    }
+    let Ok(source) = FileSource::open_with(path, Progress::new(None)) else {
         return Times(times);
     };
     let mut source = source.reading(CHUNK);

@@ -175,7 +175,8 @@ impl MergedSource {
             self.files.push(file);
             return Ok(());
         }
-        let reopen = source.is_regular();
+        // The standard input goes on where it was read to, also where it is a file.
+        let reopen = source.is_regular() && !open::is_stdin(path);
         let chunk = if reopen { PEEK_CHUNK } else { self.chunk };
         let mut reader = Box::new(Reader::new(source.reading(chunk)));
         reader.load();
