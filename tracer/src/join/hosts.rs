@@ -1,18 +1,19 @@
-//! Which incoming exchanges were open at which host when: what could have caused a call of it.
+//! Which incoming exchanges were open at which machine when: what could have caused a call of it.
+//!
+//! Of exchanges that lie in each other at one machine, as where a sidecar passes on to the
+//! application what came from outside, only the innermost counts: what a call is made for, it is
+//! made for through that one.
 
 use crate::exchange::EventNumber;
 use crate::join::NEVER;
+use crate::join::machines::Machine;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
-use wirespan_capture::packet::{NetworkId, Timestamp};
+use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::PointId;
-
-/// A host: an address in a network.
-pub(crate) type Address = (NetworkId, IpAddr);
 
 /// An exchange that the window holds, by its place there and by its number, as places come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +22,11 @@ pub(crate) struct Seat {
     pub(crate) number: EventNumber,
 }
 
-/// The incoming exchanges of all hosts, and their latest calls.
+/// The incoming exchanges of all machines, and their latest calls.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
-    by_address: HashMap<Address, Host, RandomState>,
-    /// The number of hosts at which those are dropped at which nothing is open.
+    by_machine: HashMap<Machine, Host, RandomState>,
+    /// The number of machines at which those are dropped at which nothing is open.
     look_at: usize,
     /// The point of the first exchange.
     first_point: Option<PointId>,
@@ -35,27 +36,43 @@ pub(crate) struct Hosts {
 
 #[derive(Debug)]
 struct Host {
-    /// What is open, by its start and first turn: its place in the window, and what of it was seen.
-    open: BTreeMap<(Timestamp, EventNumber), (usize, Sighting)>,
+    /// What is open, by its start and first turn.
+    open: BTreeMap<(Timestamp, EventNumber), Arrival>,
     /// What has ended lately, in the order in which that was told.
     closed: VecDeque<Closed>,
     /// When each point saw those of both, by the number of each; once there are several points.
     times: HashMap<Sighting, SmallVec<[Time; 1]>, RandomState>,
     /// When the last one that is forgotten was told to have ended.
     forgotten: Timestamp,
-    /// What the host has called lately, in the order in which that was told.
+    /// What the machine has called lately, in the order in which that was told.
     calls: VecDeque<Call>,
     /// The latest start of these.
     latest: Timestamp,
+    /// How much of the time how much was open.
+    load: Load,
+}
+
+/// An exchange that a machine serves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) seat: Seat,
+    pub(crate) start: Timestamp,
+    pub(crate) sighting: Sighting,
+    /// Stands for the address and port that were asked.
+    pub(crate) listener: u64,
+    /// Who asked was another machine.
+    pub(crate) from_outside: bool,
+    /// The process that serves it, as a number; 0 where that is not known.
+    pub(crate) process: u64,
+    /// The fingerprint of the exchange at the same machine that it was made for, as far as is known.
+    pub(crate) under: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Closed {
     told: Timestamp,
-    start: Timestamp,
     end: Timestamp,
-    seat: Seat,
-    sighting: Sighting,
+    arrival: Arrival,
 }
 
 /// From when to when an exchange was open.
@@ -75,34 +92,87 @@ pub(crate) struct Sighting {
     pub(crate) point: PointId,
 }
 
-/// A call of a host.
+/// A call of a machine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
     pub(crate) seat: Seat,
     pub(crate) start: Timestamp,
-    /// The point that saw it.
-    pub(crate) point: PointId,
+    pub(crate) sighting: Sighting,
+    /// Stands for the address and port that it asks.
+    pub(crate) listener: u64,
+    /// It asks its own machine.
+    pub(crate) within: bool,
+    /// The process that calls, as a number; 0 where that is not known.
+    pub(crate) process: u64,
     pub(crate) told: Timestamp,
+}
+
+/// How much of the time nothing was open at a machine that others had asked, and how much of it one
+/// exchange; in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Nothing was open.
+    pub idle: i64,
+    /// Exactly one exchange was.
+    pub one: i64,
+    open: u32,
+    since: Option<Timestamp>,
+    /// The point whose sightings count.
+    point: Option<PointId>,
+}
+
+impl Load {
+    fn pass(&mut self, now: Timestamp) {
+        if let Some(since) = self.since {
+            let passed = now.0.saturating_sub(since.0).max(0);
+            match self.open {
+                0 => self.idle = self.idle.saturating_add(passed),
+                1 => self.one = self.one.saturating_add(passed),
+                _ => {}
+            }
+        }
+        self.since = Some(self.since.map_or(now, |since| since.max(now)));
+    }
+
+    fn counts(&mut self, arrival: &Arrival) -> bool {
+        arrival.from_outside && *self.point.get_or_insert(arrival.sighting.point) == arrival.sighting.point
+    }
+
+    fn opened(&mut self, arrival: &Arrival, now: Timestamp) {
+        if self.counts(arrival) {
+            self.pass(now);
+            self.open += 1;
+        }
+    }
+
+    fn closed(&mut self, arrival: &Arrival, now: Timestamp) {
+        if self.counts(arrival) {
+            self.pass(now);
+            self.open = self.open.saturating_sub(1);
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.idle = self.idle.saturating_add(other.idle);
+        self.one = self.one.saturating_add(other.one);
+        self.open += other.open;
+        self.since = self.since.max(other.since);
+    }
 }
 
 impl Hosts {
     /// An exchange begins at its server.
-    pub(crate) fn open(
-        &mut self,
-        server: Address,
-        seat: Seat,
-        start: Timestamp,
-        sighting: Sighting,
-        now: Timestamp,
-    ) {
+    pub(crate) fn open(&mut self, server: Machine, arrival: Arrival, now: Timestamp) {
+        let Arrival { seat, start, sighting, .. } = arrival;
         let first = *self.first_point.get_or_insert(sighting.point);
         if !self.several_points && sighting.point != first {
             self.several_points = true;
-            self.by_address.values_mut().for_each(Host::note_times);
+            self.by_machine.values_mut().for_each(Host::note_times);
         }
         let several_points = self.several_points;
         let host = self.host(server, now);
-        host.open.insert((start, seat.number), (seat.place, sighting));
+        host.load.opened(&arrival, now);
+        host.open.insert((start, seat.number), arrival);
         if several_points {
             let time = Time { number: seat.number, start, end: NEVER };
             host.times.entry(sighting).or_default().push(time);
@@ -112,41 +182,68 @@ impl Hosts {
     /// It has ended.
     pub(crate) fn close(
         &mut self,
-        server: Address,
+        server: Machine,
         number: EventNumber,
         start: Timestamp,
         end: Timestamp,
         now: Timestamp,
     ) {
-        let Some(host) = self.by_address.get_mut(&server) else { return };
-        let Some((place, sighting)) = host.open.remove(&(start, number)) else { return };
-        let seat = Seat { place, number };
-        let times = if host.times.is_empty() { None } else { host.times.get_mut(&sighting) };
+        let Some(host) = self.by_machine.get_mut(&server) else { return };
+        let Some(arrival) = host.open.remove(&(start, number)) else { return };
+        host.load.closed(&arrival, now);
+        let times =
+            if host.times.is_empty() { None } else { host.times.get_mut(&arrival.sighting) };
         if let Some(time) = times.and_then(|t| t.iter_mut().find(|time| time.number == number)) {
             time.end = end;
         }
-        host.closed.push_back(Closed { told: now, start, end, seat, sighting });
+        host.closed.push_back(Closed { told: now, end, arrival });
         while let Some(first) = host.closed.front()
             && (host.closed.len() > REMEMBERED || is_old(first.told, now))
         {
-            let (sighting, number) = (first.sighting, first.seat.number);
+            let Arrival { sighting, seat, .. } = first.arrival;
             host.forgotten = first.told;
             host.closed.pop_front();
-            host.forget(sighting, number);
+            host.forget(sighting, seat.number);
         }
     }
 
     /// It is given up.
-    pub(crate) fn forget(&mut self, server: Address, number: EventNumber, start: Timestamp) {
-        if let Some(host) = self.by_address.get_mut(&server)
-            && let Some((_, sighting)) = host.open.remove(&(start, number))
+    pub(crate) fn forget(
+        &mut self,
+        server: Machine,
+        number: EventNumber,
+        start: Timestamp,
+        now: Timestamp,
+    ) {
+        if let Some(host) = self.by_machine.get_mut(&server)
+            && let Some(arrival) = host.open.remove(&(start, number))
         {
-            host.forget(sighting, number);
+            host.load.closed(&arrival, now);
+            host.forget(arrival.sighting, number);
         }
     }
 
-    /// A host calls; gives the exchanges that were open there at this time, as far as was told.
-    pub(crate) fn call(&mut self, caller: Address, call: Call) -> Candidates {
+    /// It was made for the exchange with this fingerprint, as far as is known.
+    pub(crate) fn put_under(
+        &mut self,
+        server: Machine,
+        number: EventNumber,
+        start: Timestamp,
+        under: Option<u64>,
+    ) {
+        if let Some(host) = self.by_machine.get_mut(&server) {
+            if let Some(arrival) = host.open.get_mut(&(start, number)) {
+                arrival.under = under;
+            } else if let Some(closed) =
+                host.closed.iter_mut().rev().find(|closed| closed.arrival.seat.number == number)
+            {
+                closed.arrival.under = under;
+            }
+        }
+    }
+
+    /// A machine calls; gives the exchanges that were open there at this time, as far as was told.
+    pub(crate) fn call(&mut self, caller: Machine, call: Call) -> Candidates {
         let host = self.host(caller, call.told);
         while let Some(first) = host.calls.front()
             && (host.calls.len() >= REMEMBERED || is_old(first.told, call.told))
@@ -158,29 +255,55 @@ impl Hosts {
         host.candidates(&call)
     }
 
-    /// The calls of a host that began after this time and were told before now.
-    pub(crate) fn calls_after(&self, caller: Address, time: Timestamp) -> Vec<Call> {
-        let host = self.by_address.get(&caller).filter(|host| host.latest > time);
+    /// The calls of a machine that began after this time and were told before now.
+    pub(crate) fn calls_after(&self, caller: Machine, time: Timestamp) -> Vec<Call> {
+        let host = self.by_machine.get(&caller).filter(|host| host.latest > time);
         let calls = host.into_iter().flat_map(|host| &host.calls);
         calls.filter(|call| call.start > time).copied().collect()
     }
 
     /// The exchanges that were open at the caller as a call began, by what is known now.
-    pub(crate) fn candidates(&self, caller: Address, call: &Call) -> Candidates {
-        let host = self.by_address.get(&caller);
+    pub(crate) fn candidates(&self, caller: Machine, call: &Call) -> Candidates {
+        let host = self.by_machine.get(&caller);
         host.map_or(Candidates::NotAsked, |host| host.candidates(call))
     }
 
-    fn host(&mut self, address: Address, now: Timestamp) -> &mut Host {
-        if self.by_address.len() >= self.look_at.max(FEW) {
-            self.by_address.retain(|_, host| {
+    /// How much was open at a machine.
+    pub(crate) fn load(&self, machine: Machine) -> Load {
+        self.by_machine.get(&machine).map(|host| host.load).unwrap_or_default()
+    }
+
+    /// Two machines are one.
+    pub(crate) fn merge(&mut self, kept: Machine, gone: Machine) {
+        let Some(gone) = self.by_machine.remove(&gone) else { return };
+        let host = self.by_machine.entry(kept).or_default();
+        host.open.extend(gone.open);
+        let closed = std::mem::take(&mut host.closed).into_iter().chain(gone.closed);
+        let mut closed: Vec<Closed> = closed.collect();
+        closed.sort_by_key(|closed| (closed.told, closed.arrival.seat.number));
+        host.closed = closed.into();
+        for (sighting, times) in gone.times {
+            host.times.entry(sighting).or_default().extend(times);
+        }
+        host.forgotten = host.forgotten.max(gone.forgotten);
+        let calls = std::mem::take(&mut host.calls).into_iter().chain(gone.calls);
+        let mut calls: Vec<Call> = calls.collect();
+        calls.sort_by_key(|call| (call.told, call.seat.number));
+        host.calls = calls.into();
+        host.latest = host.latest.max(gone.latest);
+        host.load.add(&gone.load);
+    }
+
+    fn host(&mut self, machine: Machine, now: Timestamp) -> &mut Host {
+        if self.by_machine.len() >= self.look_at.max(FEW) {
+            self.by_machine.retain(|_, host| {
                 let told = [host.closed.back().map(|c| c.told), host.calls.back().map(|c| c.told)];
                 let lately = told.into_iter().flatten().any(|told| !is_old(told, now));
                 lately || !host.open.is_empty()
             });
-            self.look_at = 2 * self.by_address.len();
+            self.look_at = 2 * self.by_machine.len();
         }
-        self.by_address.entry(address).or_default()
+        self.by_machine.entry(machine).or_default()
     }
 }
 
@@ -193,6 +316,7 @@ impl Default for Host {
             forgotten: Timestamp(i64::MIN),
             calls: VecDeque::new(),
             latest: Timestamp(i64::MIN),
+            load: Load::default(),
         }
     }
 }
@@ -201,45 +325,63 @@ impl Host {
     /// The exchanges that were open as a call began and may have caused it, as its point has seen
     /// them: what it has seen itself, it has seen at the right time.
     fn candidates(&self, call: &Call) -> Candidates {
-        let (at, point) = (call.start, call.point);
+        let (at, point) = (call.start, call.sighting.point);
         if self.open.is_empty() && self.closed.is_empty() {
             return Candidates::NotAsked;
         }
         // What is forgotten may have been open.
         if self.forgotten >= at {
-            return Candidates::Several;
+            return Candidates::Many;
         }
-        let open = self.open.iter().take_while(|((start, _), _)| *start <= at);
-        let open = open.map(|((start, number), (place, sighting))| {
-            (*start, Seat { place: *place, number: *number }, *sighting)
-        });
+        let open = self.open.range(..=(at, EventNumber(u64::MAX))).map(|(_, arrival)| arrival);
         let lately = self.closed.iter().rev().take_while(|closed| closed.told >= at);
         let lately = lately
-            .filter(|closed| closed.start <= at && closed.end >= at)
-            .map(|closed| (closed.start, closed.seat, closed.sighting));
-        let mut only: Option<(Timestamp, Seat, u64)> = None;
-        for (start, seat, sighting) in open.chain(lately) {
-            let Sighting { fingerprint, point: seen_at } = sighting;
-            let next = Some((start, seat, fingerprint));
-            match only {
-                // Where a host calls itself, it is not its own cause.
-                _ if seat.number == call.seat.number => {}
-                // The same exchange at another point is no other candidate; the inner one counts,
-                // which began last.
-                Some((.., other)) if other == fingerprint => {
-                    let key = |(start, seat, _): (Timestamp, Seat, u64)| (start, seat.number);
-                    only = only.into_iter().chain(next).max_by_key(|found| key(*found));
+            .filter(|closed| closed.arrival.start <= at && closed.end >= at)
+            .map(|closed| &closed.arrival);
+        let mut found: SmallVec<[&Arrival; 8]> = SmallVec::new();
+        for arrival in open.chain(lately) {
+            let Sighting { fingerprint, point: seen_at } = arrival.sighting;
+            // Where a machine calls itself, a call is not its own cause. One that asks what was
+            // asked before is its repetition, unless it comes from outside and is passed on.
+            let itself = fingerprint == call.sighting.fingerprint
+                || (arrival.listener == call.listener
+                    && !(arrival.from_outside && call.within));
+            let others = arrival.process != 0 && call.process != 0 && arrival.process != call.process;
+            if itself || others {
+                continue;
+            }
+            // The same exchange at another point is no other candidate; the inner one counts, which
+            // began last.
+            let same = found.iter_mut().find(|other| other.sighting.fingerprint == fingerprint);
+            if let Some(other) = same {
+                let key = |arrival: &Arrival| (arrival.start, arrival.seat.number);
+                if key(arrival) > key(other) {
+                    *other = arrival;
                 }
-                _ if seen_at != point && self.was_over(at, Sighting { fingerprint, point }) => {}
-                Some(_) => return Candidates::Several,
-                None => only = next,
+                continue;
+            }
+            if seen_at != point && self.was_over(at, Sighting { fingerprint, point }) {
+                continue;
+            }
+            if found.len() >= CANDIDATES {
+                return Candidates::Many;
+            }
+            found.push(arrival);
+        }
+        let inner = |arrival: &&&Arrival| {
+            let fingerprint = arrival.sighting.fingerprint;
+            !found.iter().any(|other| other.under == Some(fingerprint))
+        };
+        let mut innermost = found.iter().filter(inner).map(|arrival| arrival.seat);
+        match (innermost.next(), innermost.next()) {
+            (None, _) => Candidates::None,
+            (Some(only), None) => Candidates::One(only),
+            (Some(first), Some(second)) => {
+                Candidates::Several([first, second].into_iter().chain(innermost).collect())
             }
         }
-        only.map_or(Candidates::None, |(_, seat, _)| Candidates::One(seat))
     }
-}
 
-impl Host {
     /// Whether an exchange is known at this point, and was not open there at this time.
     fn was_over(&self, at: Timestamp, sighting: Sighting) -> bool {
         let times = self.times.get(&sighting);
@@ -248,11 +390,11 @@ impl Host {
 
     /// Notes when the exchanges were open that are known so far.
     fn note_times(&mut self) {
-        for ((start, number), (_, sighting)) in &self.open {
-            let time = Time { number: *number, start: *start, end: NEVER };
+        for Arrival { start, seat, sighting, .. } in self.open.values() {
+            let time = Time { number: seat.number, start: *start, end: NEVER };
             self.times.entry(*sighting).or_default().push(time);
         }
-        for Closed { start, end, seat, sighting, .. } in &self.closed {
+        for Closed { end, arrival: Arrival { start, seat, sighting, .. }, .. } in &self.closed {
             let time = Time { number: seat.number, start: *start, end: *end };
             self.times.entry(*sighting).or_default().push(time);
         }
@@ -271,25 +413,36 @@ impl Host {
     }
 }
 
-/// What could have caused a call of a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What could have caused a call of a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Candidates {
-    /// The host has not been asked itself, or not lately.
+    /// The machine has not been asked itself, or not lately.
     NotAsked,
     /// Nothing was open there.
     None,
     /// Exactly this one.
     One(Seat),
-    /// More than one.
-    Several,
+    /// These.
+    Several(SmallVec<[Seat; 4]>),
+    /// More than are looked at.
+    Many,
 }
 
 impl Candidates {
     /// The only one.
-    pub(crate) fn only(self) -> Option<Seat> {
+    pub(crate) fn only(&self) -> Option<Seat> {
         match self {
-            Self::One(seat) => Some(seat),
+            Self::One(seat) => Some(*seat),
             _ => None,
+        }
+    }
+
+    /// All that are known.
+    pub(crate) fn seats(&self) -> &[Seat] {
+        match self {
+            Self::One(seat) => std::slice::from_ref(seat),
+            Self::Several(seats) => seats,
+            _ => &[],
         }
     }
 }
@@ -308,22 +461,22 @@ pub struct Callers {
 }
 
 impl Callers {
-    pub(crate) fn count(&mut self, candidates: Candidates) {
+    pub(crate) fn count(&mut self, candidates: &Candidates) {
         *self.of(candidates) += 1;
     }
 
     /// A call counts as something else now.
-    pub(crate) fn uncount(&mut self, candidates: Candidates) {
+    pub(crate) fn uncount(&mut self, candidates: &Candidates) {
         let count = self.of(candidates);
         *count = count.saturating_sub(1);
     }
 
-    fn of(&mut self, candidates: Candidates) -> &mut u64 {
+    fn of(&mut self, candidates: &Candidates) -> &mut u64 {
         match candidates {
             Candidates::NotAsked => &mut self.not_asked,
             Candidates::None => &mut self.idle,
             Candidates::One(_) => &mut self.one,
-            Candidates::Several => &mut self.several,
+            Candidates::Several(_) | Candidates::Many => &mut self.several,
         }
     }
 }
@@ -333,21 +486,21 @@ fn is_old(told: Timestamp, now: Timestamp) -> bool {
     told.plus(DISORDER) < now
 }
 
-/// Exchanges of one host that are remembered after their end, and calls.
+/// Exchanges of one machine that are remembered after their end, and calls.
 const REMEMBERED: usize = 256;
 /// Nanoseconds for which they are: packets of one capture are hardly ever in greater disorder.
 const DISORDER: i64 = 1_000_000_000;
-/// Hosts that are kept in any case.
+/// Machines that are kept in any case.
 const FEW: usize = 1024;
+/// Exchanges that are looked at as the cause of a call.
+pub const CANDIDATES: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use wirespan_capture::packet::TapId;
 
-    fn host(n: u8) -> Address {
-        (NetworkId(0), IpAddr::from([10, 0, 0, n]))
-    }
+    const HOST: Machine = 1;
 
     fn seat(number: u64) -> Seat {
         Seat { place: number as usize, number: EventNumber(number) }
@@ -367,15 +520,15 @@ mod tests {
         let mut hosts = Hosts::default();
         for (serial, (start, _, fingerprint, tap)) in (1..).zip(exchanges) {
             let sighting = Sighting { fingerprint: *fingerprint, point: point(*tap) };
-            hosts.open(host(1), seat(serial), Timestamp(*start), sighting, Timestamp(*start));
+            hosts.open(HOST, seat(serial), Timestamp(*start), sighting, Timestamp(*start));
         }
         for (serial, (start, end, ..)) in (1..).zip(exchanges) {
             let (start, end) = (Timestamp(*start), Timestamp(*end));
-            hosts.close(host(1), EventNumber(serial), start, end, end);
+            hosts.close(HOST, EventNumber(serial), start, end, end);
         }
         let at = Timestamp(at);
         let call = Call { seat: seat(0), start: at, point: point(tap), told: at };
-        assert_eq!(hosts.call(host(1), call).only(), expected.map(seat));
+        assert_eq!(hosts.call(HOST, call).only(), expected.map(seat));
     }
 
     #[test]
@@ -408,13 +561,13 @@ mod tests {
         let sighting = |n| Sighting { fingerprint: n, point: point(u16::from(n == 500)) };
         for n in 1..=1_000 {
             let now = Timestamp(n as i64);
-            hosts.open(host(1), seat(n), now, sighting(n % 600), now);
+            hosts.open(HOST, seat(n), now, sighting(n % 600), now);
             match n % 2 {
-                0 => hosts.close(host(1), EventNumber(n), now, now, now),
-                _ => hosts.forget(host(1), EventNumber(n), now),
+                0 => hosts.close(HOST, EventNumber(n), now, now, now),
+                _ => hosts.forget(HOST, EventNumber(n), now),
             }
         }
-        let host = &hosts.by_address[&host(1)];
+        let host = &hosts.by_machine[&HOST];
         let times: usize = host.times.values().map(|times| times.len()).sum();
         assert_eq!((times, host.closed.len(), host.open.len()), (REMEMBERED, REMEMBERED, 0));
     }
@@ -434,7 +587,7 @@ mod tests {
             );
             hosts.close(server, EventNumber(u64::from(n)), now, now, now);
         }
-        assert!(hosts.by_address.len() <= 2 * FEW, "{}", hosts.by_address.len());
+        assert!(hosts.by_machine.len() <= 2 * FEW, "{}", hosts.by_machine.len());
     }
 
     #[test]

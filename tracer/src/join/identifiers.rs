@@ -4,11 +4,11 @@
 //! The identifier says that they belong together; which one is above is told by span ids, else by
 //! who called whom and by time.
 
-use crate::exchange::Exchange;
-use crate::join::{Above, Group, JoinKey, Joiner, Links, Nesting, nests};
+use crate::join::{Above, Group, JoinKey, Joiner, Links, Member, Nesting, content, nests};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
+use std::num::NonZeroU64;
 
 /// See the module.
 pub struct Identifiers;
@@ -23,44 +23,74 @@ impl Joiner for Identifiers {
             if links.above(lower).is_some() {
                 continue;
             }
-            let mut best: Option<Candidate> = None;
-            let mut second: Option<Candidate> = None;
-            let mut looked_at: SmallVec<[usize; 8]> = SmallVec::new();
-            for (key, context) in group.keys(lower) {
-                for upper in carriers.before(group, key, lower) {
-                    if looked_at.contains(&upper) {
-                        continue;
-                    }
-                    let Some(other) = group.members.get(upper) else { continue };
-                    let Some(nesting) = nests(&other.exchange, &member.exchange) else { continue };
-                    looked_at.push(upper);
-                    let by_span = group.keys(upper).any(|(other, above)| {
-                        other == key && context.parent.is_some() && context.parent == above.span
-                    });
-                    // Two calls of one host stand side by side: what caused both was not seen.
-                    let siblings = other.exchange.client_host() == member.exchange.client_host();
-                    if siblings && !by_span && !nesting.at_endpoint {
-                        continue;
-                    }
-                    let same_span = group.keys(upper).any(|(other, above)| {
-                        other == key && context.span.is_some() && context.span == above.span
-                    });
-                    let candidate = Candidate { upper, key, by_span, same_span, nesting };
-                    match &best {
-                        Some(best) if best.rank() >= candidate.rank() => {
-                            second = second.or(Some(candidate));
-                        }
-                        _ => second = best.replace(candidate),
-                    }
-                }
+            if let Some(above) = self.above(group, links, &carriers, lower, member) {
+                links.link(lower, above);
             }
-            let Some(best) = best else { continue };
-            let rival = second.filter(|second| {
-                second.rank() == best.rank() && !above_each_other(group, links, &best, second)
-            });
-            links.link(lower, best.above(rival.map(|rival| rival.upper)));
         }
     }
+}
+
+impl Identifiers {
+    /// What a member hangs under, by the identifiers that both carry.
+    fn above(
+        &self,
+        group: &Group,
+        links: &Links,
+        carriers: &Carriers,
+        lower: usize,
+        member: &Member,
+    ) -> Option<Above> {
+        let mut found: SmallVec<[Candidate; 8]> = SmallVec::new();
+        for (key, context) in group.keys(lower) {
+            for upper in carriers.before(group, key, lower) {
+                if found.iter().any(|other| other.upper == upper) {
+                    continue;
+                }
+                let Some(other) = group.members.get(upper) else { continue };
+                let Some(nesting) = nests(other, member) else { continue };
+                let span_above = |wanted: Option<NonZeroU64>| {
+                    let mut same = group.keys(upper).filter(|(other, _)| *other == key);
+                    wanted.is_some() && same.any(|(_, above)| wanted == above.span)
+                };
+                let by_span = span_above(context.parent);
+                let same_span = span_above(context.span);
+                if may_be_above(&nesting, by_span, other, member) {
+                    found.push(Candidate { upper, key, by_span, same_span, nesting });
+                }
+            }
+        }
+        let best = found.iter().map(Candidate::rank).max()?;
+        found.retain(|candidate| candidate.rank() == best);
+        // What a machine does for an exchange, it does for the innermost.
+        let inner: SmallVec<[Candidate; 8]> = found
+            .iter()
+            .filter(|outer| !found.iter().any(|other| is_above(links, outer.upper, other.upper)))
+            .copied()
+            .collect();
+        let alike = |candidate: &Candidate| group.members.get(candidate.upper).is_some_and(|m| content(&m.exchange) == content(&member.exchange));
+        let mut alike_ones = inner.iter().filter(|candidate| alike(candidate));
+        let passed_on = alike_ones.next().filter(|_| alike_ones.next().is_none());
+        // Else the one that began last, as the innermost mostly does.
+        let latest = |c: &&Candidate| group.members.get(c.upper).map(|m| (m.exchange.start(), c.upper));
+        let chosen = passed_on.or_else(|| inner.iter().max_by_key(latest))?;
+        let rival = inner.iter().filter(|c| c.upper != chosen.upper && passed_on.is_none()).max_by_key(latest);
+        Some(chosen.above(rival.map(|rival| rival.upper)))
+    }
+}
+
+/// Whether a member may hang under another one that carries the same identifier.
+fn may_be_above(nesting: &Nesting, by_span: bool, upper: &Member, lower: &Member) -> bool {
+    if by_span || nesting.at_endpoint {
+        return true;
+    }
+    // Of a caller that is seen to be asked, what caused its calls was asked of it. Two calls of one
+    // machine stand side by side: what caused both was not seen. And who passes on under another
+    // address what it was asked, passes it on in the same protocol.
+    nesting.begins_within
+        && lower.cause.candidates.is_empty()
+        && !lower.cause.many
+        && upper.client != lower.client
+        && upper.exchange.protocol == lower.exchange.protocol
 }
 
 /// Which members carry which identifier.
@@ -115,9 +145,10 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Better candidates rank higher; among equals the one that began last is the innermost.
-    fn rank(&self) -> (bool, bool, bool, bool) {
-        (self.by_span, self.nesting.at_endpoint, self.same_span, self.nesting.within)
+    /// Better candidates rank higher.
+    fn rank(&self) -> (bool, bool, bool, bool, bool) {
+        let Nesting { at_endpoint, begins_within, within } = self.nesting;
+        (self.by_span, at_endpoint, begins_within, self.same_span, within)
     }
 
     fn above(&self, rival: Option<usize>) -> Above {
@@ -128,7 +159,7 @@ impl Candidate {
             (false, false) => 0.9,
         };
         if !self.nesting.within && !self.by_span {
-            confidence -= 0.1;
+            confidence -= if self.nesting.begins_within { 0.1 } else { 0.2 };
         }
         if rival.is_some() {
             confidence = 0.5;
@@ -145,21 +176,16 @@ impl Candidate {
     }
 }
 
-/// Whether the two candidates lie above one another, so that the inner one is simply nearer.
-fn above_each_other(group: &Group, links: &Links, a: &Candidate, b: &Candidate) -> bool {
-    let is_above = |upper: usize, lower: usize| {
-        std::iter::successors(Some(lower), |at| links.above(*at).map(|above| above.member))
-            .any(|at| at == upper)
-    };
-    let exchange = |place: usize| group.members.get(place).map(|member| &*member.exchange);
-    let contains = |upper: Option<&Exchange>, lower: Option<&Exchange>| {
-        upper.zip(lower).is_some_and(|(upper, lower)| {
-            upper.start() <= lower.start() && upper.end() >= lower.end()
-        })
-    };
-    is_above(b.upper, a.upper)
-        || is_above(a.upper, b.upper)
-        || (!a.nesting.at_endpoint && contains(exchange(b.upper), exchange(a.upper)))
+/// Whether one member lies above another.
+fn is_above(links: &Links, upper: usize, lower: usize) -> bool {
+    let mut at = links.above(lower);
+    while let Some(above) = at {
+        if above.member == upper {
+            return true;
+        }
+        at = links.above(above.member);
+    }
+    false
 }
 
 /// Earlier carriers of an identifier that are looked at for each exchange.

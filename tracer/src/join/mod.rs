@@ -8,7 +8,9 @@
 //! settles together is a [`Group`]. A joiner links spans of a group by one kind of evidence and
 //! never overwrites the links of a surer one. [`tree`] makes traces of a group's spans and links.
 
+pub mod machines;
 pub mod hosts;
+pub mod patterns;
 pub mod window;
 pub mod same_exchange;
 pub mod identifiers;
@@ -16,15 +18,18 @@ pub mod one_candidate;
 pub mod tree;
 pub mod late;
 
-use crate::exchange::{Context, EventNumber, Exchange, TraceNumber};
+use crate::exchange::{Context, EventNumber, Exchange, OPERATION, RESOURCE, TraceNumber};
+use crate::join::machines::Machine;
+use crate::join::patterns::Pattern;
 use crate::span::{LinkKind, Reason};
 use smallvec::{SmallVec, smallvec};
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::trace_context::Format;
 use wirespan_parsers::trace_context::format::Space;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 /// Exchanges that settle together, in order of time.
 #[derive(Debug, Default)]
@@ -44,11 +49,38 @@ pub struct Group {
 pub struct Member {
     /// The exchange.
     pub exchange: Box<Exchange>,
-    /// The only incoming exchange that was open at the caller when this one began, by its first turn.
-    pub only_candidate: Option<EventNumber>,
+    /// What was open at the caller when this one began.
+    pub cause: Cause,
+    /// The machine that called.
+    pub client: Machine,
+    /// The machine that was called.
+    pub server: Machine,
     /// The name that DNS answers gave its server, or that tells the process there from others, as
     /// far as that was known before the group settled.
     pub learned_name: Option<Box<str>>,
+}
+
+/// What was open at its caller as a call began: what it may have been made for.
+#[derive(Clone, Debug, Default)]
+pub struct Cause {
+    /// The exchanges, by their first turns, of those that lie in each other only the innermost.
+    pub candidates: SmallVec<[EventNumber; 4]>,
+    /// There were more than are looked at.
+    pub many: bool,
+    /// Whether the caller has been asked at all.
+    pub asked: bool,
+    /// What calls of its kind have in common.
+    pub pattern: Pattern,
+}
+
+impl Cause {
+    /// The only exchange that it may have been made for.
+    pub fn only(&self) -> Option<EventNumber> {
+        match self.candidates.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
 }
 
 /// What exchanges are joined by: an identifier. Keys are equal where ids are, in formats whose ids
@@ -283,27 +315,46 @@ pub trait Joiner: Sync {
 pub const JOINERS: &[&dyn Joiner] =
     &[&same_exchange::SameExchange, &identifiers::Identifiers, &one_candidate::OneCandidate];
 
+/// Stands for the address and port that an exchange asks.
+pub fn listener(exchange: &Exchange) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(&exchange.network.0.to_le_bytes());
+    match exchange.server.ip() {
+        IpAddr::V4(ip) => hash.update(&ip.octets()),
+        IpAddr::V6(ip) => hash.update(&ip.octets()),
+    }
+    hash.update(&exchange.server.port().to_le_bytes());
+    hash.digest()
+}
+
+/// Stands for what an exchange asks: equal where a proxy passes a request on.
+pub fn content(exchange: &Exchange) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(&[exchange.protocol.0, exchange.sort as u8]);
+    for name in [OPERATION, RESOURCE, "url.query", "db.query.text"] {
+        hash.update(exchange.text.text(name).unwrap_or_default());
+        hash.update(&[0]);
+    }
+    hash.digest()
+}
+
 /// Whether one exchange, as a caller's, may lie within another, and what speaks against it.
 ///
 /// Gives `None` where it cannot: the upper one begins later, ends before, or asks the same server,
 /// but for a sidecar that passes on within its host what came from outside.
-pub fn nests(upper: &Exchange, lower: &Exchange) -> Option<Nesting> {
+pub fn nests(upper: &Member, lower: &Member) -> Option<Nesting> {
     let place = |exchange: &Exchange| (exchange.start(), exchange.turns.first().number);
-    let after = place(upper) > place(lower);
-    let passed_on = lower.within_host() && !upper.within_host();
-    if after || (upper.server == lower.server && !passed_on) {
+    let (above, below) = (&*upper.exchange, &*lower.exchange);
+    let after = place(above) > place(below);
+    let passed_on = lower.client == lower.server && upper.client != upper.server;
+    if after || (above.server == below.server && !passed_on) {
         return None;
     }
-    let open = upper.response.is_none();
-    let at_endpoint = upper.server_host() == lower.client_host();
-    let mut nesting = Nesting { at_endpoint, within: true };
-    if !open && lower.start() > upper.end() {
-        return None;
-    }
-    if !open && lower.end() > upper.end().plus(SLACK) {
-        nesting.within = false;
-    }
-    Some(nesting)
+    let open = above.response.is_none();
+    let at_endpoint = upper.server == lower.client;
+    let begins_within = open || below.start() <= above.end();
+    let within = begins_within && (open || below.end() <= above.end().plus(SLACK));
+    Some(Nesting { at_endpoint, begins_within, within })
 }
 
 /// How one exchange lies within another.
@@ -311,6 +362,8 @@ pub fn nests(upper: &Exchange, lower: &Exchange) -> Option<Nesting> {
 pub struct Nesting {
     /// The lower one's client is the upper one's server.
     pub at_endpoint: bool,
+    /// It begins before the upper one ends.
+    pub begins_within: bool,
     /// It ends before the upper one does.
     pub within: bool,
 }
@@ -322,7 +375,9 @@ impl Nesting {
         if !self.at_endpoint {
             against.push("the caller's address is not the server's above");
         }
-        if !self.within {
+        if !self.begins_within {
+            against.push("begins after the exchange above has ended");
+        } else if !self.within {
             against.push("ends after the exchange above");
         }
         against

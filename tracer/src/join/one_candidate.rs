@@ -1,7 +1,6 @@
 //! An outgoing call of a host while exactly one incoming call was open there: what else should
 //! have caused it? The window has found that one; here it is checked and weighed.
 
-use crate::exchange::Exchange;
 use crate::join::{Above, Group, JoinKey, Joiner, Links, nests};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
@@ -11,7 +10,7 @@ pub struct OneCandidate;
 
 impl Joiner for OneCandidate {
     fn link(&self, group: &Group, links: &mut Links) {
-        if group.members.iter().all(|member| member.only_candidate.is_none()) {
+        if group.members.iter().all(|member| member.cause.only().is_none()) {
             return;
         }
         let mut places = HashMap::new();
@@ -19,20 +18,24 @@ impl Joiner for OneCandidate {
             places.insert(member.exchange.turns.first().number, place);
         }
         for (lower, member) in group.members.iter().enumerate() {
-            let Some(upper) = member.only_candidate.and_then(|number| places.get(&number)).copied()
-            else {
+            let only = member.cause.only().and_then(|number| places.get(&number));
+            let Some((upper, above)) = only.and_then(|p| Some((*p, group.members.get(*p)?))) else {
                 continue;
             };
-            let Some(above) = group.members.get(upper) else { continue };
             if links.above(lower).is_some() || conflicting(group, upper, lower) {
                 continue;
             }
-            let Some(nesting) = nests(&above.exchange, &member.exchange) else { continue };
+            let Some(nesting) = nests(above, member) else { continue };
             let mut against = nesting.against();
-            let mut confidence = if nesting.within { 0.9 } else { 0.6 };
-            if is_loopback(&member.exchange) {
-                against.push("loopback: any process of the host may have called");
-                confidence -= 0.2;
+            let mut confidence = member.cause.pattern.confidence().min(MOST) as f32;
+            if !nesting.within {
+                confidence -= 0.3;
+            }
+            if confidence < LEAST {
+                continue;
+            }
+            if member.cause.pattern.idle > 0 {
+                against.push("such calls begin while nothing is open, too");
             }
             links.link(
                 lower,
@@ -58,6 +61,7 @@ fn conflicting(group: &Group, upper: usize, lower: usize) -> bool {
         .any(|key| upper.iter().any(|other| other.format == key.format) && !upper.contains(key))
 }
 
-fn is_loopback(exchange: &Exchange) -> bool {
-    exchange.client.ip().is_loopback()
-}
+/// How sure such a link can be.
+const MOST: f64 = 0.98;
+/// How sure it must be at least.
+const LEAST: f32 = 0.5;

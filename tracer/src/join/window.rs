@@ -5,17 +5,18 @@
 //! join window. Events come in one total order, so what settles when is the same on every run.
 
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Sort, Turn};
-use crate::join::hosts::{Address, Call, Callers, Candidates, Hosts, Seat, Sighting};
-use crate::join::{Group, IdSet, JoinKey, LooseKey, Member, NEVER};
+use crate::join::hosts::{Arrival, Call, Callers, Candidates, Hosts, Seat, Sighting};
+use crate::join::machines::{Ends, Machine, Machines, Name};
+use crate::join::patterns::{self, Patterns};
+use crate::join::{Cause, Group, IdSet, JoinKey, LooseKey, Member, NEVER, content, listener};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use slab::Slab;
 use smallvec::{SmallVec, smallvec};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use std::net::IpAddr;
-use wirespan_capture::packet::{NetworkId, Timestamp};
+use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::PointId;
 
 /// A request whose exchange is not complete yet.
@@ -24,10 +25,12 @@ pub struct Opened {
     id: ExchangeId,
     sort: Sort,
     start: Timestamp,
-    network: NetworkId,
     point: PointId,
-    client: IpAddr,
-    server: IpAddr,
+    ends: Ends,
+    /// Stands for the address and port that it asks.
+    listener: u64,
+    /// Stands for what it asks.
+    content: u64,
     contexts: SmallVec<[Context; 2]>,
 }
 
@@ -38,10 +41,10 @@ impl Opened {
             id: exchange.id,
             sort: exchange.sort,
             start: exchange.start(),
-            network: exchange.network,
             point: exchange.first_point,
-            client: exchange.client_host(),
-            server: exchange.server_host(),
+            ends: Ends::of(exchange),
+            listener: listener(exchange),
+            content: content(exchange),
             contexts: exchange.contexts.clone(),
         }
     }
@@ -116,8 +119,12 @@ pub struct Window {
     by_fingerprint: Option<HashMap<u64, usize, RandomState>>,
     /// The first point that was seen.
     point: Option<PointId>,
+    machines: Machines,
     /// What is open where.
     hosts: Hosts,
+    patterns: Patterns,
+    /// Whose the loopback addresses of a point are, once there are any.
+    loopbacks: Option<Loopbacks>,
     /// When which component may settle; a component's own `due` says which entry counts.
     due: Timetable,
     /// Numbers components in order of their birth.
@@ -144,8 +151,14 @@ struct Held {
     /// What could have caused it, once that was looked at.
     candidates: Option<Candidates>,
     component: usize,
-    server: Address,
+    client: Machine,
+    server: Machine,
+    listener: u64,
     fingerprint: u64,
+    /// The identifiers that it is known to carry.
+    keys: SmallVec<[JoinKey; 1]>,
+    /// What it is one of many of, once it is complete and if it is a call of somebody.
+    kind: Option<u64>,
     /// Its component settled without it.
     stayed: bool,
 }
@@ -175,7 +188,10 @@ impl Window {
             by_key: DashMap::with_hasher(RandomState::default()),
             by_fingerprint: None,
             point: None,
+            machines: Machines::default(),
             hosts: Hosts::default(),
+            patterns: Patterns::default(),
+            loopbacks: None,
             due: Timetable::default(),
             births: 0,
             now: Timestamp(i64::MIN),
@@ -212,9 +228,13 @@ impl Window {
         let end = if exchange.response.is_some() { exchange.end() } else { now };
         let contexts = exchange.contexts.clone();
         let known = exchange.turns.opened.map_or(0, |opened| opened.contexts);
+        if held.candidates.is_some() {
+            held.kind = Some(patterns::kind(held.client, held.listener, &exchange));
+        }
         held.exchange = Some(exchange);
-        let (server, component) = (held.server, held.component);
+        let (server, component) = (self.machines.one(held.server), held.component);
         self.hosts.close(server, number, start, end, now);
+        self.count(place, Patterns::count);
         if let Some(component) = self.components.get_mut(component) {
             component.open -= 1;
         }
@@ -223,7 +243,7 @@ impl Window {
             if (stayed || number >= known || context.carried_by == Carrier::Response)
                 && let Some(key) = JoinKey::of(context)
             {
-                self.carry(key.loose(), place);
+                self.carry(key, place);
             }
         }
         if let Some(component) = self.held.get(place).map(|held| held.component) {
@@ -303,40 +323,102 @@ impl Window {
         if self.held.len() >= self.limits.held {
             self.settle_first("held");
         }
-        let caller = (opened.network, opened.client);
+        let Opened { ends, listener, start, point, .. } = *opened;
+        if let Some(also) = ends.also {
+            self.same_machine(ends.server, also);
+        }
+        let client = self.machines.number(ends.client);
+        let server = self.machines.number(ends.server);
         let component = self.components.vacant_key();
-        let server = (opened.network, opened.server);
         let place = self.held.insert(Held {
             number,
-            start: opened.start,
+            start,
             exchange: None,
             candidates: None,
             component,
+            client,
             server,
+            listener,
             fingerprint,
+            keys: SmallVec::new(),
+            kind: None,
             stayed: false,
         });
         self.begin_component(place);
         let seat = Seat { place, number };
+        let sighting = Sighting { fingerprint, point };
+        for key in opened.contexts.iter().filter_map(JoinKey::of) {
+            self.carry(key, place);
+        }
         // A connection is ended whenever its owner finds the time: that something was open there
         // then says nothing.
-        let candidates = (opened.sort != Sort::End).then(|| {
-            let call = Call { seat, start: opened.start, point: opened.point, told: self.now };
-            self.hosts.call(caller, call)
+        let call = (opened.sort != Sort::End).then(|| Call {
+            seat,
+            start,
+            sighting,
+            listener,
+            within: client == server,
+            process: 0,
+            told: self.now,
         });
-        let sighting = Sighting { fingerprint, point: opened.point };
-        self.hosts.open(server, seat, opened.start, sighting, self.now);
-        for key in opened.contexts.iter().filter_map(JoinKey::of) {
-            self.carry(key.loose(), place);
-        }
+        let candidates = call.map(|call| self.hosts.call(client, call));
+        let arrival = Arrival {
+            seat,
+            start,
+            sighting,
+            listener,
+            from_outside: client != server,
+            process: 0,
+            under: None,
+        };
+        self.hosts.open(server, arrival, self.now);
         if let Some(candidates) = candidates {
             self.called_by(seat, candidates);
         }
-        if let Some(other) = self.seen_elsewhere(place, opened.point, fingerprint) {
+        self.look_at_loopback(place, opened);
+        if let Some(other) = self.seen_elsewhere(place, point, fingerprint) {
             self.unite(place, other);
         }
-        self.reconsider(server, opened.start);
+        self.reconsider(server, start);
         place
+    }
+
+    /// Two names are one machine's.
+    fn same_machine(&mut self, one: Name, other: Name) {
+        if let Some((kept, gone)) = self.machines.same(one, other) {
+            self.hosts.merge(kept, gone);
+            self.reconsider(kept, Timestamp(i64::MIN));
+        }
+    }
+
+    /// Learns whose the loopback addresses of a point are, by what passes on to them what it was
+    /// asked itself.
+    fn look_at_loopback(&mut self, place: usize, opened: &Opened) {
+        let Ends { client, server, also } = opened.ends;
+        if let Name::Loopback(_) = server {
+            let loopbacks = self.loopbacks.get_or_insert_default();
+            if loopbacks.known.contains(&server) {
+                return;
+            }
+            let Some((seat, machine)) = loopbacks.asked.get(&opened.content).copied() else {
+                return;
+            };
+            let is_open = self.held_at(seat).is_some_and(|held| held.exchange.is_none());
+            if let Some(loopbacks) = &mut self.loopbacks
+                && is_open
+                && loopbacks.vote(server, machine)
+            {
+                loopbacks.known.insert(server);
+                self.same_machine(machine, server);
+            }
+        } else if let Some(loopbacks) = &mut self.loopbacks {
+            if let Some(also) = also {
+                loopbacks.known.insert(also);
+            } else if client != server {
+                let number = self.held.get(place).map_or(EventNumber(0), |held| held.number);
+                loopbacks.asks(opened.content, Seat { place, number }, server);
+            }
+        }
     }
 
     /// Settles the component that would settle first, since this limit was reached; false if there
@@ -357,7 +439,7 @@ impl Window {
 
     /// Looks again at the calls of a host that began after this time, where that is told late:
     /// another exchange was open there then, or one less.
-    fn reconsider(&mut self, host: Address, time: Timestamp) {
+    fn reconsider(&mut self, host: Machine, time: Timestamp) {
         for call in self.hosts.calls_after(host, time) {
             let candidates = self.hosts.candidates(host, &call);
             self.called_by(call.seat, candidates);
@@ -366,20 +448,75 @@ impl Window {
 
     /// What was open at its caller as this one began.
     fn called_by(&mut self, called: Seat, candidates: Candidates) {
+        let candidates = self.narrow(called, candidates);
         let Some(held) = self.held_at(called) else { return };
-        if let Some(before) = held.candidates.replace(candidates) {
-            self.callers.uncount(before);
+        if held.candidates.as_ref() == Some(&candidates) {
+            return;
         }
-        self.callers.count(candidates);
-        if let Some(candidate) = candidates.only()
-            && self.held_at(candidate).is_some()
+        let (number, start) = (held.number, held.start);
+        let (client, server) = (held.client, held.server);
+        self.count(called.place, Patterns::uncount);
+        if let Some(held) = self.held.get_mut(called.place)
+            && let Some(before) = held.candidates.replace(candidates.clone())
         {
+            self.callers.uncount(&before);
+        }
+        self.callers.count(&candidates);
+        self.count(called.place, Patterns::count);
+        let only = candidates.only().filter(|candidate| self.held_at(*candidate).is_some());
+        let (client, server) = (self.machines.one(client), self.machines.one(server));
+        if client == server {
+            let under = only.and_then(|seat| self.held.get(seat.place)).map(|held| held.fingerprint);
+            self.hosts.put_under(server, number, start, under);
+        }
+        if let Some(candidate) = only {
             self.unite(called.place, candidate.place);
         }
     }
 
-    fn held_at(&mut self, seat: Seat) -> Option<&mut Held> {
-        self.held.get_mut(seat.place).filter(|held| held.number == seat.number)
+    /// Of what was open at its caller, what may have caused a call by the identifiers of both, and
+    /// by what calls of its kind are made for.
+    fn narrow(&mut self, called: Seat, candidates: Candidates) -> Candidates {
+        let Candidates::Several(seats) = &candidates else { return candidates };
+        let Some(call) = self.held_at(called) else { return candidates };
+        let (kind, keys) = (call.kind, call.keys.clone());
+        let held = |seat: &Seat| self.held.get(seat.place).filter(|h| h.number == seat.number);
+        let shares = |seat: &&Seat| held(seat).is_some_and(|h| h.keys.iter().any(|k| keys.contains(k)));
+        let differs = |seat: &&Seat| held(seat).is_some_and(|h| conflicting(&h.keys, &keys));
+        let mut left: SmallVec<[Seat; 4]> = seats.iter().filter(shares).copied().collect();
+        if left.is_empty() {
+            left = seats.iter().filter(|seat| !differs(seat)).copied().collect();
+        }
+        if left.len() > 1
+            && let Some(listener) = kind.and_then(|kind| self.patterns.listener(kind))
+        {
+            let fits = |seat: &Seat| held(seat).is_some_and(|h| h.listener == listener);
+            let fitting: SmallVec<[Seat; 4]> = left.iter().filter(|s| fits(s)).copied().collect();
+            if !fitting.is_empty() {
+                left = fitting;
+            }
+        }
+        match left.as_slice() {
+            [] => Candidates::None,
+            [only] => Candidates::One(*only),
+            _ => Candidates::Several(left),
+        }
+    }
+
+    /// Counts how much was open as the call at this place began, once it is known what it is.
+    fn count(
+        &mut self,
+        place: usize,
+        count: fn(&mut Patterns, u64, &Candidates, Option<u64>),
+    ) {
+        let Some(held) = self.held.get(place) else { return };
+        let (Some(kind), Some(candidates)) = (held.kind, &held.candidates) else { return };
+        let above = candidates.only().and_then(|seat| self.held.get(seat.place));
+        count(&mut self.patterns, kind, candidates, above.map(|above| above.listener));
+    }
+
+    fn held_at(&self, seat: Seat) -> Option<&Held> {
+        self.held.get(seat.place).filter(|held| held.number == seat.number)
     }
 
     /// A component of one open exchange; gives its place.
@@ -409,8 +546,13 @@ impl Window {
     }
 
     /// The exchange at this place carries an identifier.
-    fn carry(&mut self, key: LooseKey, place: usize) {
-        let Some(component) = self.held.get(place).map(|held| held.component) else { return };
+    fn carry(&mut self, key: JoinKey, place: usize) {
+        let Some(held) = self.held.get_mut(place) else { return };
+        let component = held.component;
+        if held.keys.len() < KEYS && !held.keys.contains(&key) {
+            held.keys.push(key);
+        }
+        let key = key.loose();
         if let Some(times) = self.repeating.get_mut(&key) {
             *times += 1;
             // It joins nothing, but the component must know that it is no evidence.
@@ -578,12 +720,12 @@ impl Window {
             let Some(held) = self.held.get_mut(place) else { continue };
             match held.exchange.take() {
                 Some(exchange) => {
-                    let only_candidate = held.candidates.and_then(Candidates::only);
-                    let only_candidate = only_candidate.map(|seat| seat.number);
-                    let fingerprint = held.fingerprint;
-                    self.held.remove(place);
-                    self.forget_fingerprint(fingerprint, place);
-                    members.push(Member { exchange, only_candidate, learned_name: None });
+                    let held = self.held.remove(place);
+                    self.forget_fingerprint(held.fingerprint, place);
+                    let cause = self.cause(&held);
+                    let client = self.machines.one(held.client);
+                    let server = self.machines.one(held.server);
+                    members.push(Member { exchange, cause, client, server, learned_name: None });
                 }
                 None => self.stay(place),
             }
@@ -594,6 +736,18 @@ impl Window {
             let mut group = Group { members, repeating, known, ..Group::default() };
             group.find_halves();
             self.settled.push_back(group);
+        }
+    }
+
+    /// What can be said of why a call was made.
+    fn cause(&self, held: &Held) -> Cause {
+        let candidates = held.candidates.as_ref();
+        let load = self.hosts.load(self.machines.one(held.client));
+        Cause {
+            candidates: candidates.map(Candidates::seats).unwrap_or_default().iter().map(|seat| seat.number).collect(),
+            asked: !matches!(candidates, None | Some(Candidates::NotAsked)),
+            many: matches!(candidates, Some(Candidates::Many)),
+            pattern: held.kind.map(|kind| self.patterns.of(kind, load)).unwrap_or_default(),
         }
     }
 
@@ -644,7 +798,8 @@ impl Window {
         let Some(held) = open.then(|| self.held.try_remove(place)).flatten() else { return };
         self.open.remove(&held.number);
         self.forget_fingerprint(held.fingerprint, place);
-        self.hosts.forget(held.server, held.number, held.start);
+        let server = self.machines.one(held.server);
+        self.hosts.forget(server, held.number, held.start, self.now);
     }
 
     fn forget_fingerprint(&mut self, fingerprint: u64, place: usize) {
@@ -664,11 +819,56 @@ impl Window {
     }
 }
 
+/// What is learnt of loopback addresses.
+#[derive(Debug, Default)]
+struct Loopbacks {
+    /// Those of which it is known whose they are.
+    known: HashSet<Name, RandomState>,
+    /// Of what was asked from outside lately: who was asked, and in which exchange.
+    asked: HashMap<u64, (Seat, Name), RandomState>,
+    /// How often a machine was seen to pass on to them what it was asked.
+    votes: HashMap<Name, SmallVec<[(Name, u32); 2]>, RandomState>,
+}
+
+impl Loopbacks {
+    fn asks(&mut self, content: u64, seat: Seat, server: Name) {
+        if self.asked.len() >= ASKED {
+            self.asked.clear();
+        }
+        self.asked.insert(content, (seat, server));
+    }
+
+    /// It looks as if this were the machine; says whether it is by now.
+    fn vote(&mut self, loopback: Name, machine: Name) -> bool {
+        if self.votes.len() >= ASKED {
+            self.votes.clear();
+        }
+        let votes = self.votes.entry(loopback).or_default();
+        let room = votes.len() < VOTES;
+        match votes.iter_mut().find(|(other, _)| *other == machine) {
+            Some((_, times)) => *times += 1,
+            None if room => votes.push((machine, 1)),
+            None => {}
+        }
+        let all: u32 = votes.iter().map(|(_, times)| times).sum();
+        let own = votes.iter().find(|(other, _)| *other == machine).map_or(0, |(_, times)| *times);
+        own >= ENOUGH && own * 10 >= all * 9
+    }
+}
+
 /// Lets only identifiers of these formats join.
 pub fn restrict(contexts: &mut [Context], ids: IdSet) {
     for context in contexts.iter_mut().filter(|context| !ids.has(context.format)) {
         context.joins = false;
     }
+}
+
+/// Whether two exchanges carry identifiers of one format, and not the same one.
+fn conflicting(one: &[JoinKey], other: &[JoinKey]) -> bool {
+    let differs = |key: &JoinKey| {
+        other.iter().any(|o| o.format == key.format) && !other.contains(key)
+    };
+    one.iter().any(differs)
 }
 
 /// What is due when: time, birth and place of a component.
@@ -740,6 +940,14 @@ pub fn outermost(intervals: impl Iterator<Item = (Timestamp, Timestamp)>) -> usi
 const CHECK: i64 = 100_000_000;
 /// Components in which one identifier may come, one after the other.
 const COMES_AGAIN: u32 = 8;
+/// Identifiers of an exchange that is open.
+const KEYS: usize = 8;
+/// Things asked for, and loopback addresses, of which it is looked for whose they are.
+const ASKED: usize = 16_384;
+/// Machines that loopback addresses may be of.
+const VOTES: usize = 16;
+/// How often a machine must be seen to pass something on to loopback addresses to own them.
+const ENOUGH: u32 = 3;
 /// Seconds for which a trace may go on after it was first handed out.
 const KNOWN_FOR: i64 = 60;
 /// Repeating identifiers that are remembered.

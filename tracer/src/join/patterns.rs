@@ -1,0 +1,157 @@
+//! What calls of one kind have had in common: whether they begin while their caller is asked for
+//! something, and at which of its ports.
+//!
+//! A call that is made for nobody, such as a check of health or what is done after an answer, begins
+//! at times while exactly one exchange happens to be open at its caller, and at times while none is.
+//! How often it does the second tells how often the first is by chance.
+
+use crate::exchange::{Exchange, OPERATION, RESOURCE};
+use crate::join::hosts::{Candidates, Load};
+use crate::join::machines::Machine;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+use xxhash_rust::xxh3::Xxh3;
+
+/// What is known of calls of each kind.
+#[derive(Debug, Default)]
+pub(crate) struct Patterns {
+    /// Those that were seen lately, and those before them.
+    kinds: [HashMap<u64, Seen, RandomState>; 2],
+}
+
+/// How often calls of one kind began while how much was open at their caller.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    idle: u32,
+    one: u32,
+    /// Where exactly one exchange was open: which port it asked, and how often.
+    listeners: SmallVec<[(u64, u32); 1]>,
+}
+
+/// What speaks for it that a call was made for the only exchange that was open at its caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pattern {
+    /// Calls of its kind that began while exactly one exchange was open, this one among them.
+    pub one: u32,
+    /// Calls of its kind that began while none was.
+    pub idle: u32,
+    /// How much of the time how much was open there.
+    pub load: Load,
+}
+
+impl Pattern {
+    /// How likely such a call was made for that exchange, from 0 to 1.
+    ///
+    /// Calls that are made for nobody begin at any time. So for each that began while nothing was
+    /// open, `one / idle` of them (nanoseconds of [`Load`]) begin while one exchange is. The more
+    /// often a kind was seen, the less it matters that its calls could be such all the same.
+    pub fn confidence(&self) -> f64 {
+        let Load { idle, one, .. } = self.load;
+        let (idle, one) = (idle.max(1) as f64, one.max(1) as f64);
+        // Of a caller that is hardly ever idle, it is hardly ever seen.
+        let by_chance = (one / idle).clamp(0.01, 20.0);
+        let strangers = by_chance * (f64::from(self.idle) + UNSEEN) + UNSEEN;
+        (1.0 - strangers / (f64::from(self.one) + 1.0)).max(0.0)
+    }
+}
+
+impl Patterns {
+    /// A call of this kind was made while so much was open at its caller.
+    pub(crate) fn count(&mut self, kind: u64, candidates: &Candidates, listener: Option<u64>) {
+        self.change(kind, candidates, listener, u32::saturating_add);
+    }
+
+    /// It counts as something else now.
+    pub(crate) fn uncount(&mut self, kind: u64, candidates: &Candidates, listener: Option<u64>) {
+        self.change(kind, candidates, listener, u32::saturating_sub);
+    }
+
+    fn change(
+        &mut self,
+        kind: u64,
+        candidates: &Candidates,
+        listener: Option<u64>,
+        by_one: fn(u32, u32) -> u32,
+    ) {
+        let seen = self.seen(kind);
+        match candidates {
+            Candidates::NotAsked | Candidates::None => seen.idle = by_one(seen.idle, 1),
+            Candidates::One(_) => {
+                seen.one = by_one(seen.one, 1);
+                let Some(listener) = listener else { return };
+                let room = seen.listeners.len() < LISTENERS;
+                match seen.listeners.iter_mut().find(|(known, _)| *known == listener) {
+                    Some((_, times)) => *times = by_one(*times, 1),
+                    None if room => seen.listeners.push((listener, by_one(0, 1))),
+                    None => {}
+                }
+            }
+            Candidates::Several(_) | Candidates::Many => {}
+        }
+    }
+
+    /// What is known of calls of a kind, at a caller with this load.
+    pub(crate) fn of(&self, kind: u64, load: Load) -> Pattern {
+        let seen = self.kinds.iter().find_map(|kinds| kinds.get(&kind));
+        let (one, idle) = seen.map_or((0, 0), |seen| (seen.one, seen.idle));
+        Pattern { one, idle, load }
+    }
+
+    /// The only port of its caller that calls of a kind have been made for, if it is known well.
+    pub(crate) fn listener(&self, kind: u64) -> Option<u64> {
+        let seen = self.kinds.iter().find_map(|kinds| kinds.get(&kind))?;
+        let mut asked = seen.listeners.iter().filter(|(_, times)| *times > 0);
+        match (asked.next(), asked.next()) {
+            (Some((listener, times)), None) if *times >= KNOWN => Some(*listener),
+            _ => None,
+        }
+    }
+
+    fn seen(&mut self, kind: u64) -> &mut Seen {
+        let [lately, before] = &mut self.kinds;
+        if lately.len() >= KINDS / 2 && !lately.contains_key(&kind) {
+            *before = std::mem::take(lately);
+        }
+        lately.entry(kind).or_insert_with(|| before.remove(&kind).unwrap_or_default())
+    }
+}
+
+/// A number for what a call is one of many of: who calls, who is asked, for what, without numbers
+/// that differ from call to call.
+pub(crate) fn kind(caller: Machine, listener: u64, exchange: &Exchange) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(&caller.to_le_bytes());
+    hash.update(&listener.to_le_bytes());
+    hash.update(&[exchange.protocol.0, exchange.sort as u8]);
+    for name in [OPERATION, RESOURCE, "db.query.text"] {
+        let text = exchange.text.text(name).unwrap_or_default();
+        let mut plain: SmallVec<[u8; 64]> = SmallVec::new();
+        let mut words = text.get(..text.len().min(TEXT)).unwrap_or_default();
+        // A word with a digit in it is a value.
+        while let Some(first) = words.first() {
+            let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80;
+            let len = words.iter().take_while(|byte| is_word(byte) == is_word(first)).count();
+            let (word, rest) = words.split_at(len);
+            match word.iter().any(u8::is_ascii_digit) {
+                true => plain.push(b'#'),
+                false => plain.extend_from_slice(word),
+            }
+            words = rest;
+        }
+        hash.update(&plain);
+        hash.update(&[0]);
+    }
+    hash.digest()
+}
+
+/// Kinds of calls that are remembered.
+pub const KINDS: usize = 65_536;
+/// Ports of callers that are told apart for each.
+const LISTENERS: usize = 8;
+/// Bytes of a text that are looked at.
+const TEXT: usize = 256;
+/// How often a kind must have been made for one port, to be taken for one that always is.
+const KNOWN: u32 = 5;
+/// Calls for nobody that count as seen though none was.
+const UNSEEN: f64 = 0.1;
