@@ -93,6 +93,8 @@ pub enum Reason {
     Identifier(Format),
     /// The only incoming call that was open at the caller.
     OneCandidate,
+    /// Of several that were open at the caller, the only one that asks for the same.
+    Content,
 }
 
 impl Reason {
@@ -103,6 +105,7 @@ impl Reason {
             Self::Datagram => "datagram",
             Self::Identifier(format) => format.name(),
             Self::OneCandidate => "one-candidate",
+            Self::Content => "content",
         }
     }
 }

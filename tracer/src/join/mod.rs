@@ -11,6 +11,7 @@
 pub mod machines;
 pub mod hosts;
 pub mod patterns;
+pub mod passing;
 pub mod window;
 pub mod same_exchange;
 pub mod identifiers;
@@ -65,12 +66,28 @@ pub struct Member {
 pub struct Cause {
     /// The exchanges, by their first turns, of those that lie in each other only the innermost.
     pub candidates: SmallVec<[EventNumber; 4]>,
+    /// What left one of several.
+    pub by: By,
     /// There were more than are looked at.
     pub many: bool,
     /// Whether the caller has been asked at all.
     pub asked: bool,
     /// What calls of its kind have in common.
     pub pattern: Pattern,
+}
+
+/// What left one candidate of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum By {
+    /// No other was open.
+    #[default]
+    Open,
+    /// No other carries the same identifier, or one that does not contradict.
+    Identifier,
+    /// No other asks for the same.
+    Content,
+    /// Calls of this kind are made for what that port is asked.
+    Listener,
 }
 
 impl Cause {

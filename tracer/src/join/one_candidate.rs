@@ -1,7 +1,7 @@
 //! An outgoing call of a host while exactly one incoming call was open there: what else should
 //! have caused it? The window has found that one; here it is checked and weighed.
 
-use crate::join::{Above, Group, JoinKey, Joiner, Links, nests};
+use crate::join::{Above, By, Group, JoinKey, Joiner, Links, nests};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
 
@@ -27,7 +27,12 @@ impl Joiner for OneCandidate {
             }
             let Some(nesting) = nests(above, member) else { continue };
             let mut against = nesting.against();
-            let mut confidence = member.cause.pattern.confidence().min(MOST) as f32;
+            let (reason, most) = match member.cause.by {
+                By::Content => (Reason::Content, MOST),
+                By::Open => (Reason::OneCandidate, MOST),
+                By::Identifier | By::Listener => (Reason::OneCandidate, LESS),
+            };
+            let mut confidence = member.cause.pattern.confidence().min(most) as f32;
             if !nesting.within {
                 confidence -= 0.3;
             }
@@ -42,7 +47,7 @@ impl Joiner for OneCandidate {
                 Above {
                     member: upper,
                     kind: LinkKind::Parent,
-                    reason: Reason::OneCandidate,
+                    reason,
                     confidence,
                     against,
                     runner_up: None,
@@ -63,5 +68,7 @@ fn conflicting(group: &Group, upper: usize, lower: usize) -> bool {
 
 /// How sure such a link can be.
 const MOST: f64 = 0.98;
+/// The same where others were open, too.
+const LESS: f64 = 0.9;
 /// How sure it must be at least.
 const LEAST: f32 = 0.5;

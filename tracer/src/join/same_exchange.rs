@@ -1,11 +1,12 @@
 //! One exchange seen at several points: the same bytes of the same connection, or the same
 //! datagram at about the same time. The point nearest the client, by time to live, is outermost.
 //!
-//! A packet may pass from one network into another, as where a VLAN tag is put on or taken off.
-//! There, equal addresses are no evidence; all numbers of both ends and what is asked must be equal.
+//! A packet may pass from one network into another, as where a VLAN tag is put on or taken off, and
+//! may get other addresses on the way. There, addresses are no evidence; the numbers of both ends
+//! and what is asked must be equal.
 
-use crate::exchange::{Exchange, Half, OPERATION, RESOURCE};
-use crate::join::{Above, Group, Joiner, Links};
+use crate::exchange::Exchange;
+use crate::join::{Above, Group, Joiner, Links, content};
 use crate::span::{LinkKind, Reason};
 use smallvec::SmallVec;
 use std::cmp::Reverse;
@@ -49,17 +50,13 @@ impl Joiner for SameExchange {
     }
 }
 
-/// Of equal exchanges in order of time, such as a datagram that is sent again, those that are one:
-/// seen once at each point, at about the same time.
+/// Of exchanges of one fingerprint in order of time, those that are one: seen once at each point.
 fn chains(same: Vec<(usize, &Exchange)>) -> Vec<Vec<(usize, &Exchange)>> {
     let mut chains: Vec<Vec<(usize, &Exchange)>> = Vec::new();
     for (place, exchange) in same {
         let fits = |chain: &&mut Vec<(usize, &Exchange)>| {
-            chain.iter().all(|(_, other)| {
-                other.point != exchange.point
-                    && (other.network == exchange.network || is_same_packet(other, exchange))
-                    && other.start().0.abs_diff(exchange.start().0) < APART
-            })
+            chain.iter().all(|(_, other)| other.point != exchange.point)
+                && chain.iter().any(|(_, other)| is_one(other, exchange))
         };
         match chains.iter_mut().find(fits) {
             Some(chain) => chain.push((place, exchange)),
@@ -69,40 +66,68 @@ fn chains(same: Vec<(usize, &Exchange)>) -> Vec<Vec<(usize, &Exchange)>> {
     chains
 }
 
-/// Whether two requests of equal fingerprints are one, though they were seen in two networks.
-fn is_same_packet(a: &Exchange, b: &Exchange) -> bool {
-    let (one, other) = (&a.request, &b.request);
-    let numbers = |half: &Half| match a.transport {
-        Transport::Tcp => (half.ack, half.tsval, 0),
-        Transport::Udp => (0, 0, half.ip_id),
-    };
-    let text = |e: &Exchange, name| e.text.text(name).map(<[u8]>::to_vec);
-    // Loopback addresses are each host's own.
-    let hosts = [a.client.ip(), a.server.ip()];
-    !hosts.iter().any(std::net::IpAddr::is_loopback)
-        && (one.seq.is_some() || one.ip_id > 0)
-        && numbers(one) == numbers(other)
-        && one.len == other.len
-        && [OPERATION, RESOURCE].iter().all(|name| text(a, name) == text(b, name))
+/// Whether two sightings of equal fingerprints are of one exchange.
+fn is_one(a: &Exchange, b: &Exchange) -> bool {
+    let same_ends = a.client == b.client && a.server == b.server;
+    if same_ends && a.network == b.network {
+        // The same connection; a datagram may be sent again with the same id.
+        return a.transport == Transport::Tcp || a.start().0.abs_diff(b.start().0) < APART;
+    }
+    // Loopback addresses are each machine's own.
+    let is_loopback = |e: &Exchange| e.client.ip().is_loopback() || e.server.ip().is_loopback();
+    !is_loopback(a) && !is_loopback(b) && is_same_packet(a, b, same_ends)
 }
 
-/// Equal for one exchange at all points that see it, and hardly ever else.
+/// Whether two requests are one that was seen in two networks, or with other addresses before and
+/// behind a translation (NAT): all numbers must agree that neither changes.
+///
+/// Sequence and acknowledgement numbers are 32 bits each that the two ends draw by chance, the
+/// timestamp option (RFC 7323) is a third. Without it, one end must be the same, too.
+fn is_same_packet(a: &Exchange, b: &Exchange, same_ends: bool) -> bool {
+    let (one, other) = (&a.request, &b.request);
+    let is_cut = one.cut || other.cut;
+    if content(a) != content(b) || (one.len != other.len && !is_cut) {
+        return false;
+    }
+    let same_id = one.ip_id > 0 && one.ip_id == other.ip_id;
+    let same_end = a.client.ip() == b.client.ip() || a.server == b.server;
+    if a.transport == Transport::Udp {
+        let soon = a.start().0.abs_diff(b.start().0) < APART;
+        return soon && same_id && (same_end || a.client.port() == b.client.port());
+    }
+    if one.seq.is_none() {
+        return false;
+    }
+    let answers = a.response.as_ref().zip(b.response.as_ref());
+    let same_answer = answers.is_none_or(|(one, other)| one.seq == other.seq);
+    let same_time = one.tsval == other.tsval;
+    let same_ack = one.ack == other.ack;
+    same_answer
+        && match (one.tsval, other.tsval) {
+            (0, 0) => same_ack && (same_ends || same_end),
+            // What was sent again bears another time, and the rest of it is the same.
+            _ => same_ack && (same_time || same_end),
+        }
+}
+
+/// Equal for one exchange at all points that see it, and hardly ever else; addresses do not count,
+/// as they may be translated on the way.
 pub fn fingerprint(exchange: &Exchange) -> u64 {
     let mut hash = Xxh3::new();
-    for end in [exchange.client, exchange.server] {
-        match end.ip() {
-            std::net::IpAddr::V4(ip) => hash.update(&ip.octets()),
-            std::net::IpAddr::V6(ip) => hash.update(&ip.octets()),
-        }
-        hash.update(&end.port().to_le_bytes());
-    }
-    hash.update(&[exchange.protocol.0]);
+    hash.update(&[exchange.protocol.0, exchange.transport as u8]);
     match (exchange.request.seq, exchange.transport) {
         (Some(seq), _) => hash.update(&u64::from(seq).to_le_bytes()),
         // A datagram has no sequence number; its own id within the flow stands for it.
         (None, Transport::Udp) => hash.update(&exchange.lane.to_le_bytes()),
         // Nor has what a connection carries inside; its place there does.
         (None, Transport::Tcp) => {
+            for end in [exchange.client, exchange.server] {
+                match end.ip() {
+                    std::net::IpAddr::V4(ip) => hash.update(&ip.octets()),
+                    std::net::IpAddr::V6(ip) => hash.update(&ip.octets()),
+                }
+                hash.update(&end.port().to_le_bytes());
+            }
             hash.update(&exchange.inside.to_le_bytes());
             hash.update(&exchange.lane.to_le_bytes());
             hash.update(&exchange.ordinal.to_le_bytes());
@@ -124,5 +149,5 @@ fn above_of(member: usize, exchange: &Exchange) -> Above {
     }
 }
 
-/// Nanoseconds by which the clocks of two points may differ.
+/// Nanoseconds within which a datagram passes all points.
 const APART: u64 = 1_000_000_000;

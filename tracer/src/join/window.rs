@@ -7,11 +7,12 @@
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Sort, Turn};
 use crate::join::hosts::{Arrival, Call, Callers, Candidates, Hosts, Seat, Sighting};
 use crate::join::machines::{Ends, Machine, Machines, Name};
+use crate::join::passing::Passing;
 use crate::join::patterns::{self, Patterns};
-use crate::join::{Cause, Group, IdSet, JoinKey, LooseKey, Member, NEVER, content, listener};
+use crate::join::{By, Cause, Group, IdSet, JoinKey, LooseKey, Member, NEVER, content, listener};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use slab::Slab;
 use smallvec::{SmallVec, smallvec};
 use std::cmp::Reverse;
@@ -123,8 +124,8 @@ pub struct Window {
     /// What is open where.
     hosts: Hosts,
     patterns: Patterns,
-    /// Whose the loopback addresses of a point are, once there are any.
-    loopbacks: Option<Loopbacks>,
+    /// Who passes on under further addresses what it is asked.
+    passing: Passing,
     /// When which component may settle; a component's own `due` says which entry counts.
     due: Timetable,
     /// Numbers components in order of their birth.
@@ -157,6 +158,9 @@ struct Held {
     fingerprint: u64,
     /// The identifiers that it is known to carry.
     keys: SmallVec<[JoinKey; 1]>,
+    content: u64,
+    /// What left one candidate of several.
+    by: By,
     /// What it is one of many of, once it is complete and if it is a call of somebody.
     kind: Option<u64>,
     /// Its component settled without it.
@@ -191,7 +195,7 @@ impl Window {
             machines: Machines::default(),
             hosts: Hosts::default(),
             patterns: Patterns::default(),
-            loopbacks: None,
+            passing: Passing::default(),
             due: Timetable::default(),
             births: 0,
             now: Timestamp(i64::MIN),
@@ -341,6 +345,8 @@ impl Window {
             listener,
             fingerprint,
             keys: SmallVec::new(),
+            content: opened.content,
+            by: By::Open,
             kind: None,
             stayed: false,
         });
@@ -375,7 +381,7 @@ impl Window {
         if let Some(candidates) = candidates {
             self.called_by(seat, candidates);
         }
-        self.look_at_loopback(place, opened);
+        self.look_at_passed_on(place, opened, fingerprint);
         if let Some(other) = self.seen_elsewhere(place, point, fingerprint) {
             self.unite(place, other);
         }
@@ -391,33 +397,31 @@ impl Window {
         }
     }
 
-    /// Learns whose the loopback addresses of a point are, by what passes on to them what it was
-    /// asked itself.
-    fn look_at_loopback(&mut self, place: usize, opened: &Opened) {
-        let Ends { client, server, also } = opened.ends;
-        if let Name::Loopback(_) = server {
-            let loopbacks = self.loopbacks.get_or_insert_default();
-            if loopbacks.known.contains(&server) {
-                return;
+    /// Learns which machine has further addresses, by what passes on under them what it was asked.
+    fn look_at_passed_on(&mut self, place: usize, opened: &Opened, fingerprint: u64) {
+        let Ends { client, server, .. } = opened.ends;
+        let Some(Held { number, client: caller, server: called, candidates, .. }) =
+            self.held.get(place)
+        else {
+            return;
+        };
+        let seat = Seat { place, number: *number };
+        let (caller, called) = (self.machines.one(*caller), self.machines.one(*called));
+        // Whoever is asked under an address calls under it, mostly.
+        let asked = !matches!(candidates, None | Some(Candidates::NotAsked))
+            && matches!(client, Name::Address(..));
+        if !asked && let Some((upper, machine)) = self.passing.asked(opened.content) {
+            let passes_on = self.held_at(upper).is_some_and(|held| {
+                let others = [caller, called].contains(&self.machines.one(held.server))
+                    || self.machines.one(held.client) == caller;
+                held.exchange.is_none() && held.fingerprint != fingerprint && !others
+            });
+            if passes_on && self.passing.vote(client, machine, opened.content) {
+                self.same_machine(machine, client);
             }
-            let Some((seat, machine)) = loopbacks.asked.get(&opened.content).copied() else {
-                return;
-            };
-            let is_open = self.held_at(seat).is_some_and(|held| held.exchange.is_none());
-            if let Some(loopbacks) = &mut self.loopbacks
-                && is_open
-                && loopbacks.vote(server, machine)
-            {
-                loopbacks.known.insert(server);
-                self.same_machine(machine, server);
-            }
-        } else if let Some(loopbacks) = &mut self.loopbacks {
-            if let Some(also) = also {
-                loopbacks.known.insert(also);
-            } else if client != server {
-                let number = self.held.get(place).map_or(EventNumber(0), |held| held.number);
-                loopbacks.asks(opened.content, Seat { place, number }, server);
-            }
+        }
+        if caller != called {
+            self.passing.asks(opened.content, seat, server);
         }
     }
 
@@ -448,18 +452,19 @@ impl Window {
 
     /// What was open at its caller as this one began.
     fn called_by(&mut self, called: Seat, candidates: Candidates) {
-        let candidates = self.narrow(called, candidates);
+        let (candidates, by) = self.narrow(called, candidates);
         let Some(held) = self.held_at(called) else { return };
-        if held.candidates.as_ref() == Some(&candidates) {
+        if held.candidates.as_ref() == Some(&candidates) && held.by == by {
             return;
         }
         let (number, start) = (held.number, held.start);
         let (client, server) = (held.client, held.server);
         self.count(called.place, Patterns::uncount);
-        if let Some(held) = self.held.get_mut(called.place)
-            && let Some(before) = held.candidates.replace(candidates.clone())
-        {
-            self.callers.uncount(&before);
+        if let Some(held) = self.held.get_mut(called.place) {
+            held.by = by;
+            if let Some(before) = held.candidates.replace(candidates.clone()) {
+                self.callers.uncount(&before);
+            }
         }
         self.callers.count(&candidates);
         self.count(called.place, Patterns::count);
@@ -476,30 +481,36 @@ impl Window {
 
     /// Of what was open at its caller, what may have caused a call by the identifiers of both, and
     /// by what calls of its kind are made for.
-    fn narrow(&mut self, called: Seat, candidates: Candidates) -> Candidates {
-        let Candidates::Several(seats) = &candidates else { return candidates };
-        let Some(call) = self.held_at(called) else { return candidates };
-        let (kind, keys) = (call.kind, call.keys.clone());
+    fn narrow(&self, called: Seat, candidates: Candidates) -> (Candidates, By) {
+        let Candidates::Several(seats) = &candidates else { return (candidates, By::Open) };
+        let Some(call) = self.held_at(called) else { return (candidates, By::Open) };
+        let (kind, keys, content) = (call.kind, &call.keys, call.content);
         let held = |seat: &Seat| self.held.get(seat.place).filter(|h| h.number == seat.number);
         let shares = |seat: &&Seat| held(seat).is_some_and(|h| h.keys.iter().any(|k| keys.contains(k)));
-        let differs = |seat: &&Seat| held(seat).is_some_and(|h| conflicting(&h.keys, &keys));
+        let differs = |seat: &&Seat| held(seat).is_some_and(|h| conflicting(&h.keys, keys));
+        let mut by = By::Identifier;
         let mut left: SmallVec<[Seat; 4]> = seats.iter().filter(shares).copied().collect();
         if left.is_empty() {
             left = seats.iter().filter(|seat| !differs(seat)).copied().collect();
         }
-        if left.len() > 1
-            && let Some(listener) = kind.and_then(|kind| self.patterns.listener(kind))
-        {
-            let fits = |seat: &Seat| held(seat).is_some_and(|h| h.listener == listener);
-            let fitting: SmallVec<[Seat; 4]> = left.iter().filter(|s| fits(s)).copied().collect();
-            if !fitting.is_empty() {
-                left = fitting;
+        if left.len() > 1 {
+            let listener = kind.and_then(|kind| self.patterns.listener(kind));
+            let asked = |h: &Held| Some(h.listener) == listener;
+            let alike = |h: &Held| h.content == content;
+            let of = |fits: &dyn Fn(&Held) -> bool| -> SmallVec<[Seat; 4]> {
+                left.iter().filter(|seat| held(seat).is_some_and(fits)).copied().collect()
+            };
+            let (alike, asked) = (of(&alike), of(&asked));
+            if alike.len() == 1 {
+                (left, by) = (alike, By::Content);
+            } else if !asked.is_empty() {
+                (left, by) = (asked, By::Listener);
             }
         }
         match left.as_slice() {
-            [] => Candidates::None,
-            [only] => Candidates::One(*only),
-            _ => Candidates::Several(left),
+            [] => (Candidates::None, By::Open),
+            [only] => (Candidates::One(*only), by),
+            _ => (Candidates::Several(left), By::Open),
         }
     }
 
@@ -511,6 +522,10 @@ impl Window {
     ) {
         let Some(held) = self.held.get(place) else { return };
         let (Some(kind), Some(candidates)) = (held.kind, &held.candidates) else { return };
+        // What was learnt is no evidence for what it was learnt from.
+        if held.by == By::Listener {
+            return;
+        }
         let above = candidates.only().and_then(|seat| self.held.get(seat.place));
         count(&mut self.patterns, kind, candidates, above.map(|above| above.listener));
     }
@@ -746,6 +761,7 @@ impl Window {
         Cause {
             candidates: candidates.map(Candidates::seats).unwrap_or_default().iter().map(|seat| seat.number).collect(),
             asked: !matches!(candidates, None | Some(Candidates::NotAsked)),
+            by: held.by,
             many: matches!(candidates, Some(Candidates::Many)),
             pattern: held.kind.map(|kind| self.patterns.of(kind, load)).unwrap_or_default(),
         }
@@ -816,43 +832,6 @@ impl Window {
         if let Some(held) = self.held.get_mut(place) {
             (held.component, held.stayed) = (component, true);
         }
-    }
-}
-
-/// What is learnt of loopback addresses.
-#[derive(Debug, Default)]
-struct Loopbacks {
-    /// Those of which it is known whose they are.
-    known: HashSet<Name, RandomState>,
-    /// Of what was asked from outside lately: who was asked, and in which exchange.
-    asked: HashMap<u64, (Seat, Name), RandomState>,
-    /// How often a machine was seen to pass on to them what it was asked.
-    votes: HashMap<Name, SmallVec<[(Name, u32); 2]>, RandomState>,
-}
-
-impl Loopbacks {
-    fn asks(&mut self, content: u64, seat: Seat, server: Name) {
-        if self.asked.len() >= ASKED {
-            self.asked.clear();
-        }
-        self.asked.insert(content, (seat, server));
-    }
-
-    /// It looks as if this were the machine; says whether it is by now.
-    fn vote(&mut self, loopback: Name, machine: Name) -> bool {
-        if self.votes.len() >= ASKED {
-            self.votes.clear();
-        }
-        let votes = self.votes.entry(loopback).or_default();
-        let room = votes.len() < VOTES;
-        match votes.iter_mut().find(|(other, _)| *other == machine) {
-            Some((_, times)) => *times += 1,
-            None if room => votes.push((machine, 1)),
-            None => {}
-        }
-        let all: u32 = votes.iter().map(|(_, times)| times).sum();
-        let own = votes.iter().find(|(other, _)| *other == machine).map_or(0, |(_, times)| *times);
-        own >= ENOUGH && own * 10 >= all * 9
     }
 }
 
@@ -942,12 +921,6 @@ const CHECK: i64 = 100_000_000;
 const COMES_AGAIN: u32 = 8;
 /// Identifiers of an exchange that is open.
 const KEYS: usize = 8;
-/// Things asked for, and loopback addresses, of which it is looked for whose they are.
-const ASKED: usize = 16_384;
-/// Machines that loopback addresses may be of.
-const VOTES: usize = 16;
-/// How often a machine must be seen to pass something on to loopback addresses to own them.
-const ENOUGH: u32 = 3;
 /// Seconds for which a trace may go on after it was first handed out.
 const KNOWN_FOR: i64 = 60;
 /// Repeating identifiers that are remembered.
