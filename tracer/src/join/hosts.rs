@@ -115,6 +115,8 @@ pub struct Load {
     pub idle: i64,
     /// Exactly one exchange was.
     pub one: i64,
+    /// More were.
+    pub several: i64,
     open: u32,
     since: Option<Timestamp>,
     /// The point whose sightings count.
@@ -122,13 +124,18 @@ pub struct Load {
 }
 
 impl Load {
+    /// Whether the machine was ever seen to be asked.
+    pub(crate) fn is_known(&self) -> bool {
+        self.since.is_some()
+    }
+
     fn pass(&mut self, now: Timestamp) {
         if let Some(since) = self.since {
             let passed = now.0.saturating_sub(since.0).max(0);
             match self.open {
                 0 => self.idle = self.idle.saturating_add(passed),
                 1 => self.one = self.one.saturating_add(passed),
-                _ => {}
+                _ => self.several = self.several.saturating_add(passed),
             }
         }
         self.since = Some(self.since.map_or(now, |since| since.max(now)));
@@ -155,6 +162,7 @@ impl Load {
     fn add(&mut self, other: &Self) {
         self.idle = self.idle.saturating_add(other.idle);
         self.one = self.one.saturating_add(other.one);
+        self.several = self.several.saturating_add(other.several);
         self.open += other.open;
         self.since = self.since.max(other.since);
     }

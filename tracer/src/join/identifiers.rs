@@ -86,9 +86,9 @@ fn may_be_above(nesting: &Nesting, by_span: bool, upper: &Member, lower: &Member
     // Of a caller that is seen to be asked, what caused its calls was asked of it. Two calls of one
     // machine stand side by side: what caused both was not seen. And who passes on under another
     // address what it was asked, passes it on in the same protocol.
+    let asked = !lower.cause.candidates.is_empty() || lower.cause.many;
     nesting.begins_within
-        && lower.cause.candidates.is_empty()
-        && !lower.cause.many
+        && (!asked || content(&upper.exchange) == content(&lower.exchange))
         && upper.client != lower.client
         && upper.exchange.protocol == lower.exchange.protocol
 }

@@ -1,9 +1,8 @@
 //! Machines that call under other addresses than they are asked under: gateways between networks,
 //! and sidecars, which pass on to an application on the same machine.
 //!
-//! Such a machine is never asked under the address that calls. That both are one machine is taken
-//! for sure once several different requests came out under the one while the same were open under
-//! the other.
+//! That two addresses are of one machine is taken for sure once several different requests went out
+//! under the one while the same were open under the other, and hardly any that were not.
 
 use crate::join::hosts::Seat;
 use crate::join::machines::Name;
@@ -16,17 +15,21 @@ use smallvec::SmallVec;
 pub(crate) struct Passing {
     /// The latest exchange between two machines that asked for something, and who was asked.
     asked: HashMap<u64, (Seat, Name), RandomState>,
-    /// Of addresses that only call: which machines were asked for the same.
-    votes: HashMap<Name, SmallVec<[Votes; 2]>, RandomState>,
+    /// Of those that call: which machines were asked for the same.
+    votes: HashMap<Name, Box<Votes>, RandomState>,
 }
 
-#[derive(Debug)]
+/// Different things that one has asked for.
+type Contents = SmallVec<[u64; 4]>;
+
+#[derive(Debug, Default)]
 struct Votes {
-    machine: Name,
-    /// How often.
-    times: u32,
-    /// Some of what was asked for.
-    contents: SmallVec<[u64; ENOUGH]>,
+    /// Those for which a machine was asked that was open then.
+    machines: SmallVec<[(Name, Contents); 1]>,
+    /// Those for which none was.
+    own: Contents,
+    /// It is known whose the name is, or that it asks for much by itself.
+    done: bool,
 }
 
 impl Passing {
@@ -43,34 +46,61 @@ impl Passing {
         self.asked.get(&content).copied()
     }
 
-    /// It looks as if this machine called under that name; says whether it surely does.
-    pub(crate) fn vote(&mut self, caller: Name, machine: Name, content: u64) -> bool {
-        if self.votes.len() >= ASKED && !self.votes.contains_key(&caller) {
+    /// Whether more is to be known of who calls.
+    pub(crate) fn wants(&self, caller: Name) -> bool {
+        self.votes.get(&caller).is_none_or(|votes| !votes.done)
+    }
+
+    /// One calls for something while this machine is asked for it, or none that is known; gives the
+    /// machine that it surely is.
+    pub(crate) fn vote(
+        &mut self,
+        caller: Name,
+        machine: Option<Name>,
+        content: u64,
+    ) -> Option<Name> {
+        if self.votes.len() >= CALLERS && !self.votes.contains_key(&caller) {
             self.votes.clear();
         }
-        let all = self.votes.entry(caller).or_default();
-        let place = all.iter().position(|votes| votes.machine == machine);
-        let place = place.unwrap_or_else(|| {
-            if all.len() < MACHINES {
-                all.push(Votes { machine, times: 0, contents: SmallVec::new() });
-            }
-            all.len() - 1
-        });
-        let sum: u32 = 1 + all.iter().map(|votes| votes.times).sum::<u32>();
-        let Some(votes) = all.get_mut(place).filter(|votes| votes.machine == machine) else {
-            return false;
+        let votes = self.votes.entry(caller).or_default();
+        let Some(machine) = machine else {
+            votes.done |= add(&mut votes.own, content) >= MOST;
+            return None;
         };
-        votes.times += 1;
-        if votes.contents.len() < ENOUGH && !votes.contents.contains(&content) {
-            votes.contents.push(content);
+        let place = votes.machines.iter().position(|(other, _)| *other == machine);
+        let place = place.unwrap_or_else(|| {
+            if votes.machines.len() < MACHINES {
+                votes.machines.push((machine, Contents::new()));
+            }
+            votes.machines.len() - 1
+        });
+        let (known, contents) = votes.machines.get_mut(place)?;
+        if *known != machine {
+            return None;
         }
-        votes.contents.len() >= ENOUGH && votes.times * 10 >= sum * 9
+        let asked = add(contents, content);
+        let others = votes.machines.iter().filter(|(other, _)| *other != machine);
+        let others = others.map(|(_, contents)| contents.len()).sum::<usize>() + votes.own.len();
+        votes.done = asked >= ENOUGH && asked >= 4 * others;
+        votes.done.then_some(machine)
     }
 }
 
-/// Things asked for, and callers, that are remembered.
+/// Adds what is not there as yet; gives how many there are.
+fn add(contents: &mut Contents, content: u64) -> usize {
+    if contents.len() < MOST && !contents.contains(&content) {
+        contents.push(content);
+    }
+    contents.len()
+}
+
+/// Things asked for that are remembered.
 pub const ASKED: usize = 16_384;
+/// Callers of which it is looked for whose they are.
+pub const CALLERS: usize = 4_096;
 /// Machines that a caller may be.
 const MACHINES: usize = 16;
 /// How many different things a machine must have passed on.
-const ENOUGH: usize = 3;
+const ENOUGH: usize = 4;
+/// Different things that are told apart.
+const MOST: usize = 64;

@@ -25,6 +25,7 @@ pub(crate) struct Patterns {
 struct Seen {
     idle: u32,
     one: u32,
+    all: u32,
     /// Where exactly one exchange was open: which port it asked, and how often.
     listeners: SmallVec<[(u64, u32); 1]>,
 }
@@ -36,6 +37,8 @@ pub struct Pattern {
     pub one: u32,
     /// Calls of its kind that began while none was.
     pub idle: u32,
+    /// All calls of its kind.
+    pub all: u32,
     /// How much of the time how much was open there.
     pub load: Load,
 }
@@ -43,16 +46,20 @@ pub struct Pattern {
 impl Pattern {
     /// How likely such a call was made for that exchange, from 0 to 1.
     ///
-    /// Calls that are made for nobody begin at any time. So for each that began while nothing was
-    /// open, `one / idle` of them (nanoseconds of [`Load`]) begin while one exchange is. The more
-    /// often a kind was seen, the less it matters that its calls could be such all the same.
+    /// Calls that are made for nobody begin at any time: of `all`, as many while nothing was open as
+    /// that was so of the time. Where none did, that is the less likely the more there should have
+    /// been (Poisson). Where some did, `one / idle` as many (nanoseconds of [`Load`]) begin while
+    /// one exchange is open.
     pub fn confidence(&self) -> f64 {
-        let Load { idle, one, .. } = self.load;
-        let (idle, one) = (idle.max(1) as f64, one.max(1) as f64);
+        let Load { idle, one, several, .. } = self.load;
+        let [idle, one, several] = [idle, one, several].map(|time| time.max(1) as f64);
+        if self.idle == 0 {
+            let expected = f64::from(self.all) * idle / (idle + one + several);
+            return 1.0 - STRANGERS * (-expected).exp();
+        }
         // Of a caller that is hardly ever idle, it is hardly ever seen.
-        let by_chance = (one / idle).clamp(0.01, 20.0);
-        let strangers = by_chance * (f64::from(self.idle) + UNSEEN) + UNSEEN;
-        (1.0 - strangers / (f64::from(self.one) + 1.0)).max(0.0)
+        let strangers = (one / idle).clamp(0.05, 20.0) * f64::from(self.idle);
+        (1.0 - strangers / f64::from(self.one.max(1)) - UNSURE).max(0.0)
     }
 }
 
@@ -75,6 +82,7 @@ impl Patterns {
         by_one: fn(u32, u32) -> u32,
     ) {
         let seen = self.seen(kind);
+        seen.all = by_one(seen.all, 1);
         match candidates {
             Candidates::NotAsked | Candidates::None => seen.idle = by_one(seen.idle, 1),
             Candidates::One(_) => {
@@ -94,8 +102,10 @@ impl Patterns {
     /// What is known of calls of a kind, at a caller with this load.
     pub(crate) fn of(&self, kind: u64, load: Load) -> Pattern {
         let seen = self.kinds.iter().find_map(|kinds| kinds.get(&kind));
-        let (one, idle) = seen.map_or((0, 0), |seen| (seen.one, seen.idle));
-        Pattern { one, idle, load }
+        seen.map_or_else(Pattern::default, |seen| {
+            let Seen { idle, one, all, .. } = *seen;
+            Pattern { one, idle, all, load }
+        })
     }
 
     /// The only port of its caller that calls of a kind have been made for, if it is known well.
@@ -153,5 +163,7 @@ const LISTENERS: usize = 8;
 const TEXT: usize = 256;
 /// How often a kind must have been made for one port, to be taken for one that always is.
 const KNOWN: u32 = 5;
-/// Calls for nobody that count as seen though none was.
-const UNSEEN: f64 = 0.1;
+/// The share of kinds of calls that are made for nobody, where nothing else is known.
+const STRANGERS: f64 = 0.1;
+/// What is taken off where a kind is seen to be made for nobody, too.
+const UNSURE: f64 = 0.05;

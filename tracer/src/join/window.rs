@@ -397,26 +397,31 @@ impl Window {
         }
     }
 
-    /// Learns which machine has further addresses, by what passes on under them what it was asked.
+    /// Learns which machine has further addresses, by what passes on under them what it was asked
+    /// under others.
     fn look_at_passed_on(&mut self, place: usize, opened: &Opened, fingerprint: u64) {
         let Ends { client, server, .. } = opened.ends;
-        let Some(Held { number, client: caller, server: called, candidates, .. }) =
-            self.held.get(place)
-        else {
-            return;
-        };
-        let seat = Seat { place, number: *number };
-        let (caller, called) = (self.machines.one(*caller), self.machines.one(*called));
-        // Whoever is asked under an address calls under it, mostly.
-        let asked = !matches!(candidates, None | Some(Candidates::NotAsked))
-            && matches!(client, Name::Address(..));
-        if !asked && let Some((upper, machine)) = self.passing.asked(opened.content) {
-            let passes_on = self.held_at(upper).is_some_and(|held| {
-                let others = [caller, called].contains(&self.machines.one(held.server))
+        let Some(held) = self.held.get(place) else { return };
+        let seat = Seat { place, number: held.number };
+        let (caller, called) = (self.machines.one(held.client), self.machines.one(held.server));
+        let candidates = held.candidates.as_ref();
+        let asks_itself = candidates.is_some_and(|candidates| {
+            let alike = |held: &Held| held.content == opened.content;
+            candidates.seats().iter().any(|seat| self.held_at(*seat).is_some_and(alike))
+        });
+        if opened.sort == Sort::Call && !asks_itself && self.passing.wants(client) {
+            let asked = self.passing.asked(opened.content);
+            let upper = asked.and_then(|(upper, name)| Some((self.held_at(upper)?, name)));
+            let same = upper.is_some_and(|(held, _)| held.fingerprint == fingerprint);
+            let passed_on = upper.filter(|(held, _)| {
+                let own = [caller, called].contains(&self.machines.one(held.server))
                     || self.machines.one(held.client) == caller;
-                held.exchange.is_none() && held.fingerprint != fingerprint && !others
+                held.exchange.is_none() && !own
             });
-            if passes_on && self.passing.vote(client, machine, opened.content) {
+            let machine = passed_on.map(|(_, name)| name);
+            if !same
+                && let Some(machine) = self.passing.vote(client, machine, opened.content)
+            {
                 self.same_machine(machine, client);
             }
         }
@@ -522,6 +527,11 @@ impl Window {
     ) {
         let Some(held) = self.held.get(place) else { return };
         let (Some(kind), Some(candidates)) = (held.kind, &held.candidates) else { return };
+        // What was open where nobody was seen to be asked as yet, nobody knows.
+        let client = self.machines.one(held.client);
+        if *candidates == Candidates::NotAsked && !self.hosts.load(client).is_known() {
+            return;
+        }
         // What was learnt is no evidence for what it was learnt from.
         if held.by == By::Listener {
             return;
