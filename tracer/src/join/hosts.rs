@@ -514,6 +514,12 @@ mod tests {
         Seat { place: number as usize, number: EventNumber(number) }
     }
 
+    fn arrival(number: u64, start: Timestamp, sighting: Sighting) -> Arrival {
+        let seat = seat(number);
+        let (listener, process) = (number, 0);
+        Arrival { seat, start, sighting, listener, from_outside: true, process, under: None }
+    }
+
     fn point(tap: u16) -> PointId {
         PointId::at(TapId(tap))
     }
@@ -528,14 +534,24 @@ mod tests {
         let mut hosts = Hosts::default();
         for (serial, (start, _, fingerprint, tap)) in (1..).zip(exchanges) {
             let sighting = Sighting { fingerprint: *fingerprint, point: point(*tap) };
-            hosts.open(HOST, seat(serial), Timestamp(*start), sighting, Timestamp(*start));
+            let start = Timestamp(*start);
+            hosts.open(HOST, arrival(serial, start, sighting), start);
         }
         for (serial, (start, end, ..)) in (1..).zip(exchanges) {
             let (start, end) = (Timestamp(*start), Timestamp(*end));
             hosts.close(HOST, EventNumber(serial), start, end, end);
         }
         let at = Timestamp(at);
-        let call = Call { seat: seat(0), start: at, point: point(tap), told: at };
+        let sighting = Sighting { fingerprint: u64::MAX, point: point(tap) };
+        let call = Call {
+            seat: seat(0),
+            start: at,
+            sighting,
+            listener: 0,
+            within: false,
+            process: 0,
+            told: at,
+        };
         assert_eq!(hosts.call(HOST, call).only(), expected.map(seat));
     }
 
@@ -569,10 +585,10 @@ mod tests {
         let sighting = |n| Sighting { fingerprint: n, point: point(u16::from(n == 500)) };
         for n in 1..=1_000 {
             let now = Timestamp(n as i64);
-            hosts.open(HOST, seat(n), now, sighting(n % 600), now);
+            hosts.open(HOST, arrival(n, now, sighting(n % 600)), now);
             match n % 2 {
                 0 => hosts.close(HOST, EventNumber(n), now, now, now),
-                _ => hosts.forget(HOST, EventNumber(n), now),
+                _ => hosts.forget(HOST, EventNumber(n), now, now),
             }
         }
         let host = &hosts.by_machine[&HOST];
@@ -584,16 +600,10 @@ mod tests {
     fn hosts_at_which_nothing_is_open_do_not_pile_up() {
         let mut hosts = Hosts::default();
         for n in 0..10_000u32 {
-            let server = (NetworkId(0), IpAddr::from(n.to_be_bytes()));
             let now = Timestamp(i64::from(n) * 10_000_000);
-            hosts.open(
-                server,
-                seat(u64::from(n)),
-                now,
-                Sighting { fingerprint: 0, point: point(0) },
-                now,
-            );
-            hosts.close(server, EventNumber(u64::from(n)), now, now, now);
+            let sighting = Sighting { fingerprint: 0, point: point(0) };
+            hosts.open(n, arrival(u64::from(n), now, sighting), now);
+            hosts.close(n, EventNumber(u64::from(n)), now, now, now);
         }
         assert!(hosts.by_machine.len() <= 2 * FEW, "{}", hosts.by_machine.len());
     }
