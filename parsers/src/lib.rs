@@ -8,6 +8,7 @@
 mod random;
 pub mod reader;
 pub mod secrets;
+pub mod values;
 pub mod trace_context;
 pub mod settings;
 pub mod message;

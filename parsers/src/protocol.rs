@@ -156,6 +156,8 @@ pub trait Out {
     fn add(&mut self, key: Key, attribute: Attribute<'_>);
     /// An open message carries this identifier.
     fn context(&mut self, key: Key, context: &TraceContext<'_>);
+    /// An open message carries this value ([`crate::values`]).
+    fn value(&mut self, _key: Key, _value: u16) {}
     /// The status of an open message is this, whatever was said before.
     fn status(&mut self, key: Key, status: Status<'_>);
     /// These bytes of an open message are secret: what is shown of it has something else in their

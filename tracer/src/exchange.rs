@@ -11,6 +11,7 @@ use wirespan_capture::stream::{PointId, Transport};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
 use wirespan_parsers::trace_context::conceal::is_hidden;
 use wirespan_parsers::trace_context::{Format, TraceContext};
+use wirespan_parsers::values::Values;
 
 /// A request with its response, seen at one point.
 #[derive(Clone, Debug)]
@@ -61,6 +62,8 @@ pub struct Exchange {
     pub text: Text,
     /// The identifiers that it carries.
     pub contexts: SmallVec<[Context; 2]>,
+    /// Values that its request carries.
+    pub values: Values,
     /// Where its secrets lie, where that was asked for and there are any.
     pub secrets: Option<Box<SecretPlaces>>,
     /// The processes at its two ends, where they are known; set by joining.
@@ -703,6 +706,7 @@ mod tests {
                 code: 0,
                 text: Text::default(),
                 contexts: SmallVec::new(),
+                values: Values::default(),
                 secrets: None,
                 processes: Processes::default(),
                 turns: Default::default(),

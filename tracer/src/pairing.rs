@@ -15,6 +15,7 @@ use wirespan_parsers::message::{
 };
 use wirespan_parsers::protocol::Key;
 use wirespan_parsers::trace_context::TraceContext;
+use wirespan_parsers::values::Values;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The open exchanges of one flow.
@@ -151,7 +152,21 @@ impl Pairing {
         if let Some((open, part)) = self.find(key)
             && part != INTERIM
         {
+            if part == REQUEST
+                && attribute.name == "url.query"
+                && let Value::Text(query) = attribute.value
+            {
+                open.exchange.values.read(query);
+                open.exchange.values.end();
+            }
             open.exchange.text.add(attribute);
+        }
+    }
+
+    /// A message carries a value.
+    pub fn value(&mut self, key: Key, value: u16) {
+        if let Some((open, REQUEST)) = self.find(key) {
+            open.exchange.values.add(value);
         }
     }
 
@@ -353,6 +368,9 @@ impl Pairing {
         if !message.resource.is_empty() {
             text.add(Attribute { name: RESOURCE, value: Value::Text(message.resource) });
         }
+        let mut values = Values::default();
+        values.read(message.resource);
+        values.end();
         let ordinal = self.ordinal;
         self.ordinal = self.ordinal.wrapping_add(1);
         let frame = place.first.frame;
@@ -391,6 +409,7 @@ impl Pairing {
             code: 0,
             text,
             contexts: Default::default(),
+            values,
             secrets: None,
             processes: Processes::default(),
             turns: Turns::default(),

@@ -702,6 +702,7 @@ impl ShardSink {
             code: 0,
             text,
             contexts: Default::default(),
+            values: Default::default(),
             secrets: None,
             processes: Processes::default(),
             turns: Turns::default(),

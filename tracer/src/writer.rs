@@ -109,6 +109,10 @@ impl Out for Writer<'_> {
         self.pairing.context(key, context);
     }
 
+    fn value(&mut self, key: Key, value: u16) {
+        self.pairing.value(key, value);
+    }
+
     fn status(&mut self, key: Key, status: Status<'_>) {
         self.pairing.status(key, &status);
     }

@@ -20,6 +20,7 @@ use crate::protocol::{Key, Out};
 use crate::secrets::scan;
 use crate::settings::Settings;
 use crate::trace_context::{Collector, TraceContext};
+use crate::values::Values;
 use comment::{Pair, Pairs};
 use names::{Found, Names};
 use shape::Shape;
@@ -57,6 +58,7 @@ impl Lexer {
                 shape: Shape::default(),
                 names: Names::default(),
                 pairs: Pairs::default(),
+                values: Values::default(),
                 hint: false,
                 scanner: scan::Scanner::default(),
             },
@@ -94,6 +96,8 @@ impl Lexer {
         statement.text.extend_from_slice(parts.shape.text());
         statement.found.clone_from(parts.names.found());
         statement.pairs.clone_from(&parts.pairs);
+        parts.values.end();
+        statement.values.clone_from(&parts.values);
     }
 
     /// What the statement would say if it ended here; it goes on all the same.
@@ -119,6 +123,7 @@ struct Parts {
     shape: Shape,
     names: Names,
     pairs: Pairs,
+    values: Values,
     /// Hints are read, which name tables that the statement names itself.
     hint: bool,
     /// Looks for secrets in a comment.
@@ -130,6 +135,7 @@ impl Parts {
         self.shape.clear();
         self.names.clear();
         self.pairs.clear();
+        self.values.clear();
         self.hint = false;
         self.scanner = scan::Scanner::default();
     }
@@ -164,6 +170,7 @@ impl Tokens for Parts {
     }
 
     fn literal(&mut self) {
+        self.values.end();
         if self.settings.secrets.are_shown() {
             self.shape.shown_literal();
         } else {
@@ -175,6 +182,7 @@ impl Tokens for Parts {
     }
 
     fn literal_bytes(&mut self, bytes: &[u8]) {
+        self.values.read(bytes);
         if self.settings.secrets.are_shown() {
             self.shape.add(bytes);
         }
@@ -233,6 +241,7 @@ pub struct Statement {
     text: Vec<u8>,
     found: Found,
     pairs: Pairs,
+    values: Values,
     settings: Arc<Settings>,
 }
 
@@ -250,6 +259,7 @@ impl Statement {
         self.text.clear();
         self.found.clear();
         self.pairs.clear();
+        self.values.clear();
     }
 
     /// What is done, in upper case, such as `SELECT`; empty without any word.
@@ -285,7 +295,7 @@ impl Statement {
     }
 
     /// Adds to a message what is neither its operation nor its target: `db.query.text`,
-    /// `db.query.summary`, and the identifiers in comments; with details also what else comments
+    /// `db.query.summary`, the values of literals, and the identifiers in comments; with details also what else comments
     /// say, as `wirespan.db.comment.<key>`.
     pub fn tell(&self, key: Key, out: &mut dyn Out) {
         let details = out.wants_details();
@@ -297,6 +307,9 @@ impl Statement {
             }
         }
         self.contexts(&mut |context| out.context(key, context));
+        for value in self.values.words() {
+            out.value(key, *value);
+        }
         if details {
             self.tell_comments(key, out);
         }

@@ -184,6 +184,11 @@ impl Ndjson {
                 id_fields(context, e, fields)
             });
         }
+        if !e.values.words().is_empty() {
+            let digits: String =
+                e.values.words().iter().map(|word| format!("{word:04x}")).collect();
+            line.name(key!("values"), &digits);
+        }
         let Processes { client, server } = &e.processes;
         if let Some(process) = client {
             line.object(key!("client_process"), |fields| process_fields(process, fields));

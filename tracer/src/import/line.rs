@@ -22,6 +22,7 @@ use wirespan_capture::stream::{PointId, Transport};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
 use wirespan_parsers::trace_context::Format;
 use wirespan_parsers::trace_context::format::Label;
+use wirespan_parsers::values::Values;
 
 /// What is wrong with a line.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,8 @@ pub(super) struct Line<'a> {
     response: Option<Message>,
     #[serde(borrow, default)]
     ids: Vec<Id<'a>>,
+    #[serde(borrow)]
+    values: Option<Word<'a>>,
     #[serde(borrow)]
     client_process: Option<ProcessAt<'a>>,
     #[serde(borrow)]
@@ -360,6 +363,7 @@ impl Line<'_> {
             code,
             text,
             contexts,
+            values: self.values()?,
             // Packets are not there to be overwritten.
             secrets: None,
             processes: Processes {
@@ -369,6 +373,18 @@ impl Line<'_> {
             turns,
             touched: self.touched()?,
         }))
+    }
+
+    fn values(&self) -> Result<Values, Flaw> {
+        let mut values = Values::default();
+        let digits = self.values.as_deref().unwrap_or_default();
+        let (groups, rest) = digits.as_bytes().as_chunks::<4>();
+        let bad = || unknown("values", digits);
+        for group in groups {
+            let group = std::str::from_utf8(group).map_err(|_| bad())?;
+            values.add(u16::from_str_radix(group, 16).map_err(|_| bad())?);
+        }
+        if rest.is_empty() { Ok(values) } else { Err(bad()) }
     }
 
     fn touched(&self) -> Result<Touched, Flaw> {

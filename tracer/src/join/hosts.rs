@@ -142,7 +142,8 @@ impl Load {
     }
 
     fn counts(&mut self, arrival: &Arrival) -> bool {
-        arrival.from_outside && *self.point.get_or_insert(arrival.sighting.point) == arrival.sighting.point
+        arrival.from_outside
+            && *self.point.get_or_insert(arrival.sighting.point) == arrival.sighting.point
     }
 
     fn opened(&mut self, arrival: &Arrival, now: Timestamp) {
@@ -352,9 +353,9 @@ impl Host {
             // Where a machine calls itself, a call is not its own cause. One that asks what was
             // asked before is its repetition, unless it comes from outside and is passed on.
             let itself = fingerprint == call.sighting.fingerprint
-                || (arrival.listener == call.listener
-                    && !(arrival.from_outside && call.within));
-            let others = arrival.process != 0 && call.process != 0 && arrival.process != call.process;
+                || (arrival.listener == call.listener && !(arrival.from_outside && call.within));
+            let others =
+                arrival.process != 0 && call.process != 0 && arrival.process != call.process;
             if itself || others {
                 continue;
             }

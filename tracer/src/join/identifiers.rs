@@ -67,15 +67,47 @@ impl Identifiers {
             .filter(|outer| !found.iter().any(|other| is_above(links, outer.upper, other.upper)))
             .copied()
             .collect();
-        let alike = |candidate: &Candidate| group.members.get(candidate.upper).is_some_and(|m| content(&m.exchange) == content(&member.exchange));
+        let alike = |candidate: &Candidate| {
+            group
+                .members
+                .get(candidate.upper)
+                .is_some_and(|m| content(&m.exchange) == content(&member.exchange))
+        };
         let mut alike_ones = inner.iter().filter(|candidate| alike(candidate));
         let passed_on = alike_ones.next().filter(|_| alike_ones.next().is_none());
+        // Or the only one that carries values of it.
+        let of_values = || by_values(group, &inner, member);
         // Else the one that began last, as the innermost mostly does.
-        let latest = |c: &&Candidate| group.members.get(c.upper).map(|m| (m.exchange.start(), c.upper));
-        let chosen = passed_on.or_else(|| inner.iter().max_by_key(latest))?;
-        let rival = inner.iter().filter(|c| c.upper != chosen.upper && passed_on.is_none()).max_by_key(latest);
+        let latest =
+            |c: &&Candidate| group.members.get(c.upper).map(|m| (m.exchange.start(), c.upper));
+        let handed_on = passed_on.or_else(of_values);
+        let chosen = handed_on.or_else(|| inner.iter().max_by_key(latest))?;
+        let rival = inner
+            .iter()
+            .filter(|c| c.upper != chosen.upper && handed_on.is_none())
+            .max_by_key(latest);
         Some(chosen.above(rival.map(|rival| rival.upper)))
     }
+}
+
+/// The one of several that carries more of the values of a member than each other one, of those that
+/// not all carry.
+fn by_values<'c>(group: &Group, all: &'c [Candidate], member: &Member) -> Option<&'c Candidate> {
+    let values = |candidate: &Candidate| {
+        let member = group.members.get(candidate.upper);
+        member.map(|member| member.exchange.values.words()).unwrap_or_default()
+    };
+    let wanted = member.exchange.values.words();
+    let shared = |candidate: &&Candidate| {
+        let own = values(candidate);
+        let tells =
+            |word: &&u16| own.contains(word) && !all.iter().all(|c| values(c).contains(word));
+        wanted.iter().filter(tells).count()
+    };
+    let best = all.iter().max_by_key(shared)?;
+    let most = shared(&best);
+    let others = all.iter().filter(|c| c.upper != best.upper);
+    (most > 0 && others.map(|c| shared(&c)).all(|other| other < most)).then_some(best)
 }
 
 /// Whether a member may hang under another one that carries the same identifier.

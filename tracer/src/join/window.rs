@@ -419,9 +419,7 @@ impl Window {
                 held.exchange.is_none() && !own
             });
             let machine = passed_on.map(|(_, name)| name);
-            if !same
-                && let Some(machine) = self.passing.vote(client, machine, opened.content)
-            {
+            if !same && let Some(machine) = self.passing.vote(client, machine, opened.content) {
                 self.same_machine(machine, client);
             }
         }
@@ -476,7 +474,8 @@ impl Window {
         let only = candidates.only().filter(|candidate| self.held_at(*candidate).is_some());
         let (client, server) = (self.machines.one(client), self.machines.one(server));
         if client == server {
-            let under = only.and_then(|seat| self.held.get(seat.place)).map(|held| held.fingerprint);
+            let under =
+                only.and_then(|seat| self.held.get(seat.place)).map(|held| held.fingerprint);
             self.hosts.put_under(server, number, start, under);
         }
         if let Some(candidate) = only {
@@ -491,7 +490,8 @@ impl Window {
         let Some(call) = self.held_at(called) else { return (candidates, By::Open) };
         let (kind, keys, content) = (call.kind, &call.keys, call.content);
         let held = |seat: &Seat| self.held.get(seat.place).filter(|h| h.number == seat.number);
-        let shares = |seat: &&Seat| held(seat).is_some_and(|h| h.keys.iter().any(|k| keys.contains(k)));
+        let shares =
+            |seat: &&Seat| held(seat).is_some_and(|h| h.keys.iter().any(|k| keys.contains(k)));
         let differs = |seat: &&Seat| held(seat).is_some_and(|h| conflicting(&h.keys, keys));
         let mut by = By::Identifier;
         let mut left: SmallVec<[Seat; 4]> = seats.iter().filter(shares).copied().collect();
@@ -520,11 +520,7 @@ impl Window {
     }
 
     /// Counts how much was open as the call at this place began, once it is known what it is.
-    fn count(
-        &mut self,
-        place: usize,
-        count: fn(&mut Patterns, u64, &Candidates, Option<u64>),
-    ) {
+    fn count(&mut self, place: usize, count: fn(&mut Patterns, u64, &Candidates, Option<u64>)) {
         let Some(held) = self.held.get(place) else { return };
         let (Some(kind), Some(candidates)) = (held.kind, &held.candidates) else { return };
         // What was open where nobody was seen to be asked as yet, nobody knows.
@@ -769,7 +765,12 @@ impl Window {
         let candidates = held.candidates.as_ref();
         let load = self.hosts.load(self.machines.one(held.client));
         Cause {
-            candidates: candidates.map(Candidates::seats).unwrap_or_default().iter().map(|seat| seat.number).collect(),
+            candidates: candidates
+                .map(Candidates::seats)
+                .unwrap_or_default()
+                .iter()
+                .map(|seat| seat.number)
+                .collect(),
             asked: !matches!(candidates, None | Some(Candidates::NotAsked)),
             by: held.by,
             many: matches!(candidates, Some(Candidates::Many)),
@@ -854,9 +855,8 @@ pub fn restrict(contexts: &mut [Context], ids: IdSet) {
 
 /// Whether two exchanges carry identifiers of one format, and not the same one.
 fn conflicting(one: &[JoinKey], other: &[JoinKey]) -> bool {
-    let differs = |key: &JoinKey| {
-        other.iter().any(|o| o.format == key.format) && !other.contains(key)
-    };
+    let differs =
+        |key: &JoinKey| other.iter().any(|o| o.format == key.format) && !other.contains(key);
     one.iter().any(differs)
 }
 

@@ -61,7 +61,7 @@ fn random_calls_never_make_what_must_not_be() {
                 };
                 match link.reason {
                     Reason::Identifier(format) => assert!(shares(format), "seed {seed}"),
-                    Reason::OneCandidate => {
+                    Reason::OneCandidate | Reason::Content => {
                         assert_eq!(up.server.ip(), down.client.ip(), "seed {seed}");
                     }
                     Reason::TcpSequence => assert_eq!(up.request.seq, down.request.seq),
