@@ -60,6 +60,8 @@ pub(crate) struct Arrival {
     pub(crate) sighting: Sighting,
     /// Stands for the address and port that were asked.
     pub(crate) listener: u64,
+    /// Who asked.
+    pub(crate) client: Machine,
     /// Who asked was another machine.
     pub(crate) from_outside: bool,
     /// The process that serves it, as a number; 0 where that is not known.
@@ -275,6 +277,27 @@ impl Hosts {
     pub(crate) fn candidates(&self, caller: Machine, call: &Call) -> Candidates {
         let host = self.by_machine.get(&caller);
         host.map_or(Candidates::NotAsked, |host| host.candidates(call))
+    }
+
+    /// Where something has been open since before this time that others than these two asked for or
+    /// are asked.
+    pub(crate) fn open_since(
+        &self,
+        time: Timestamp,
+        caller: Machine,
+        called: Machine,
+    ) -> Vec<Machine> {
+        if self.by_machine.len() > FEW {
+            return Vec::new();
+        }
+        let is_open = |host: &Host| {
+            let before = host.open.range(..(time, EventNumber(0)));
+            before.map(|(_, arrival)| arrival).any(|a| a.from_outside && a.client != caller)
+        };
+        let others = self.by_machine.iter().filter(|(m, _)| **m != caller && **m != called);
+        let mut open: Vec<Machine> = others.filter(|(_, h)| is_open(h)).map(|(m, _)| *m).collect();
+        open.sort_unstable();
+        open
     }
 
     /// How much was open at a machine.
@@ -518,7 +541,16 @@ mod tests {
     fn arrival(number: u64, start: Timestamp, sighting: Sighting) -> Arrival {
         let seat = seat(number);
         let (listener, process) = (number, 0);
-        Arrival { seat, start, sighting, listener, from_outside: true, process, under: None }
+        Arrival {
+            seat,
+            start,
+            sighting,
+            listener,
+            client: 0,
+            from_outside: true,
+            process,
+            under: None,
+        }
     }
 
     fn point(tap: u16) -> PointId {

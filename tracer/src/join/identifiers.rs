@@ -4,7 +4,9 @@
 //! The identifier says that they belong together; which one is above is told by span ids, else by
 //! who called whom and by time.
 
-use crate::join::{Above, Group, JoinKey, Joiner, Links, Member, Nesting, content, nests};
+use crate::join::{
+    Above, Group, JoinKey, Joiner, Links, Member, Nesting, Sightings, content, nests,
+};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -19,75 +21,87 @@ impl Joiner for Identifiers {
             return;
         }
         let carriers = Carriers::of(group);
-        for (lower, member) in group.members.iter().enumerate() {
+        let sightings = Sightings::of(links);
+        for (lower, all) in sightings.of_each(group.members.len()).iter().enumerate() {
             if links.above(lower).is_some() {
                 continue;
             }
-            if let Some(above) = self.above(group, links, &carriers, lower, member) {
+            let mut found: SmallVec<[Candidate; 8]> = SmallVec::new();
+            for sighting in all {
+                candidates(group, &carriers, &sightings, *sighting, &mut found);
+            }
+            let above =
+                group.members.get(lower).and_then(|member| best(group, links, member, found));
+            if let Some(above) = above {
                 links.link(lower, above);
             }
         }
     }
 }
 
-impl Identifiers {
-    /// What a member hangs under, by the identifiers that both carry.
-    fn above(
-        &self,
-        group: &Group,
-        links: &Links,
-        carriers: &Carriers,
-        lower: usize,
-        member: &Member,
-    ) -> Option<Above> {
-        let mut found: SmallVec<[Candidate; 8]> = SmallVec::new();
-        for (key, context) in group.keys(lower) {
-            for upper in carriers.before(group, key, lower) {
-                if found.iter().any(|other| other.upper == upper) {
-                    continue;
-                }
-                let Some(other) = group.members.get(upper) else { continue };
-                let Some(nesting) = nests(other, member) else { continue };
-                let span_above = |wanted: Option<NonZeroU64>| {
-                    let mut same = group.keys(upper).filter(|(other, _)| *other == key);
-                    wanted.is_some() && same.any(|(_, above)| wanted == above.span)
-                };
-                let by_span = span_above(context.parent);
-                let same_span = span_above(context.span);
-                if may_be_above(&nesting, by_span, other, member) {
-                    found.push(Candidate { upper, key, by_span, same_span, nesting });
-                }
+/// What a member may hang under, by the identifiers that both carry.
+fn candidates(
+    group: &Group,
+    carriers: &Carriers,
+    sightings: &Sightings,
+    lower: usize,
+    found: &mut SmallVec<[Candidate; 8]>,
+) {
+    let Some(member) = group.members.get(lower) else { return };
+    let before = found.len();
+    for (key, context) in group.keys(lower) {
+        for upper in carriers.before(group, key, lower) {
+            let known = found.iter().skip(before).any(|other| other.upper == upper);
+            if known || sightings.top(upper) == sightings.top(lower) {
+                continue;
+            }
+            let Some(other) = group.members.get(upper) else { continue };
+            let Some(nesting) = nests(other, member) else { continue };
+            let span_above = |wanted: Option<NonZeroU64>| {
+                let mut same = group.keys(upper).filter(|(other, _)| *other == key);
+                wanted.is_some() && same.any(|(_, above)| wanted == above.span)
+            };
+            let by_span = span_above(context.parent);
+            let same_span = span_above(context.span);
+            if may_be_above(&nesting, by_span, other, member) {
+                found.push(Candidate { upper, key, by_span, same_span, nesting });
             }
         }
-        let best = found.iter().map(Candidate::rank).max()?;
-        found.retain(|candidate| candidate.rank() == best);
-        // What a machine does for an exchange, it does for the innermost.
-        let inner: SmallVec<[Candidate; 8]> = found
-            .iter()
-            .filter(|outer| !found.iter().any(|other| is_above(links, outer.upper, other.upper)))
-            .copied()
-            .collect();
-        let alike = |candidate: &Candidate| {
-            group
-                .members
-                .get(candidate.upper)
-                .is_some_and(|m| content(&m.exchange) == content(&member.exchange))
-        };
-        let mut alike_ones = inner.iter().filter(|candidate| alike(candidate));
-        let passed_on = alike_ones.next().filter(|_| alike_ones.next().is_none());
-        // Or the only one that carries values of it.
-        let of_values = || by_values(group, &inner, member);
-        // Else the one that began last, as the innermost mostly does.
-        let latest =
-            |c: &&Candidate| group.members.get(c.upper).map(|m| (m.exchange.start(), c.upper));
-        let handed_on = passed_on.or_else(of_values);
-        let chosen = handed_on.or_else(|| inner.iter().max_by_key(latest))?;
-        let rival = inner
-            .iter()
-            .filter(|c| c.upper != chosen.upper && handed_on.is_none())
-            .max_by_key(latest);
-        Some(chosen.above(rival.map(|rival| rival.upper)))
     }
+}
+
+/// The best of several candidates.
+fn best(
+    group: &Group,
+    links: &Links,
+    member: &Member,
+    mut found: SmallVec<[Candidate; 8]>,
+) -> Option<Above> {
+    let best = found.iter().map(Candidate::rank).max()?;
+    found.retain(|candidate| candidate.rank() == best);
+    // What a machine does for an exchange, it does for the innermost.
+    let inner: SmallVec<[Candidate; 8]> = found
+        .iter()
+        .filter(|outer| !found.iter().any(|other| is_above(links, outer.upper, other.upper)))
+        .copied()
+        .collect();
+    let alike = |candidate: &Candidate| {
+        group
+            .members
+            .get(candidate.upper)
+            .is_some_and(|m| content(&m.exchange) == content(&member.exchange))
+    };
+    let mut alike_ones = inner.iter().filter(|candidate| alike(candidate));
+    let passed_on = alike_ones.next().filter(|_| alike_ones.next().is_none());
+    // Or the only one that carries values of it.
+    let of_values = || by_values(group, &inner, member);
+    // Else the one that began last, as the innermost mostly does.
+    let latest = |c: &&Candidate| group.members.get(c.upper).map(|m| (m.exchange.start(), c.upper));
+    let handed_on = passed_on.or_else(of_values);
+    let chosen = handed_on.or_else(|| inner.iter().max_by_key(latest))?;
+    let rival =
+        inner.iter().filter(|c| c.upper != chosen.upper && handed_on.is_none()).max_by_key(latest);
+    Some(chosen.above(rival.map(|rival| rival.upper)))
 }
 
 /// The one of several that carries more of the values of a member than each other one, of those that

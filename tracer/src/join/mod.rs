@@ -322,6 +322,47 @@ impl Links {
     }
 }
 
+/// Members that are one exchange, seen at several points.
+#[derive(Debug)]
+pub struct Sightings {
+    /// For each member the outermost of its exchange; none where no exchange was seen twice.
+    tops: Vec<usize>,
+}
+
+impl Sightings {
+    /// By the links that are there.
+    pub fn of(links: &Links) -> Self {
+        let is_sighting = |above: &Above| above.kind == LinkKind::SameExchange;
+        if !links.above.iter().flatten().any(is_sighting) {
+            return Self { tops: Vec::new() };
+        }
+        let top = |member: usize| {
+            let up = |at: &usize| {
+                links.above(*at).filter(|above| is_sighting(above)).map(|above| above.member)
+            };
+            std::iter::successors(Some(member), up).last().unwrap_or(member)
+        };
+        Self { tops: (0..links.above.len()).map(top).collect() }
+    }
+
+    /// The outermost sighting of a member's exchange.
+    pub fn top(&self, member: usize) -> usize {
+        self.tops.get(member).copied().unwrap_or(member)
+    }
+
+    /// All sightings of each exchange, the outermost first.
+    pub fn of_each(&self, members: usize) -> Vec<SmallVec<[usize; 2]>> {
+        let mut all: Vec<SmallVec<[usize; 2]>> =
+            (0..members).map(|member| smallvec![member]).collect();
+        for (member, top) in self.tops.iter().enumerate().filter(|(member, top)| member != *top) {
+            if let Some(sightings) = all.get_mut(*top) {
+                sightings.push(member);
+            }
+        }
+        all
+    }
+}
+
 /// Links spans by one kind of evidence.
 pub trait Joiner: Sync {
     /// Adds links to those that surer joiners made.

@@ -1,7 +1,7 @@
 //! An outgoing call of a host while exactly one incoming call was open there: what else should
 //! have caused it? The window has found that one; here it is checked and weighed.
 
-use crate::join::{Above, By, Group, JoinKey, Joiner, Links, nests};
+use crate::join::{Above, By, Group, JoinKey, Joiner, Links, Sightings, nests};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
 
@@ -17,15 +17,20 @@ impl Joiner for OneCandidate {
         for (place, member) in group.members.iter().enumerate() {
             places.insert(member.exchange.turns.first().number, place);
         }
-        for (lower, member) in group.members.iter().enumerate() {
-            let only = member.cause.only().and_then(|number| places.get(&number));
-            let Some((upper, above)) = only.and_then(|p| Some((*p, group.members.get(*p)?))) else {
-                continue;
-            };
-            if links.above(lower).is_some() || conflicting(group, upper, lower) {
+        let sightings = Sightings::of(links);
+        for (lower, all) in sightings.of_each(group.members.len()).iter().enumerate() {
+            if links.above(lower).is_some() {
                 continue;
             }
-            let Some(nesting) = nests(above, member) else { continue };
+            // What caused it may be told where it was seen under other addresses.
+            let only = all.iter().find_map(|sighting| {
+                let member = group.members.get(*sighting)?;
+                let upper = *places.get(&member.cause.only()?)?;
+                let nesting = nests(group.members.get(upper)?, member)?;
+                let other = sightings.top(upper) != lower && !conflicting(group, upper, *sighting);
+                other.then_some((member, upper, nesting))
+            });
+            let Some((member, upper, nesting)) = only else { continue };
             let mut against = nesting.against();
             let (reason, most) = match member.cause.by {
                 By::Content => (Reason::Content, MOST),

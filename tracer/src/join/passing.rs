@@ -4,8 +4,8 @@
 //! That two addresses are of one machine is taken for sure once several different requests went out
 //! under the one while the same were open under the other, and hardly any that were not.
 
-use crate::join::hosts::Seat;
-use crate::join::machines::Name;
+use crate::join::hosts::{Load, Seat};
+use crate::join::machines::{Machine, Name};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -16,7 +16,16 @@ pub(crate) struct Passing {
     /// The latest exchange between two machines that asked for something, and who was asked.
     asked: HashMap<u64, (Seat, Name), RandomState>,
     /// Of those that call: which machines were asked for the same.
-    votes: HashMap<Name, Box<Votes>, RandomState>,
+    votes: HashMap<(Name, Evidence), Box<Votes>, RandomState>,
+}
+
+/// What tells that something was passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Evidence {
+    /// Both ask for the same.
+    Content,
+    /// Both carry an identifier.
+    Identifier,
 }
 
 /// Different things that one has asked for.
@@ -47,7 +56,7 @@ impl Passing {
     }
 
     /// Whether more is to be known of who calls.
-    pub(crate) fn wants(&self, caller: Name) -> bool {
+    pub(crate) fn wants(&self, caller: (Name, Evidence)) -> bool {
         self.votes.get(&caller).is_none_or(|votes| !votes.done)
     }
 
@@ -55,7 +64,7 @@ impl Passing {
     /// machine that it surely is.
     pub(crate) fn vote(
         &mut self,
-        caller: Name,
+        caller: (Name, Evidence),
         machine: Option<Name>,
         content: u64,
     ) -> Option<Name> {
@@ -94,6 +103,92 @@ fn add(contents: &mut Contents, content: u64) -> usize {
     contents.len()
 }
 
+/// Callers that are never asked, and the machines at which something was open whenever they called.
+#[derive(Debug, Default)]
+pub(crate) struct Nested {
+    callers: HashMap<Machine, Calls, RandomState>,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    all: u32,
+    /// How many of them lay within something that was open there.
+    within: Vec<(Machine, u32)>,
+    done: bool,
+}
+
+impl Nested {
+    /// Whether more is to be known of who calls.
+    pub(crate) fn wants(&self, caller: Machine) -> bool {
+        self.callers.get(&caller).is_none_or(|calls| !calls.done)
+    }
+
+    /// A call has ended, while something was open at these machines that had begun before it;
+    /// gives the machine that the caller surely is.
+    ///
+    /// A stranger would find something open at a machine as often as it is busy; the machine itself
+    /// nearly always. The logarithms of how much likelier the second is are compared; the best must
+    /// be far ahead.
+    pub(crate) fn called(
+        &mut self,
+        caller: Machine,
+        open: Vec<Machine>,
+        load: impl Fn(Machine) -> Load,
+    ) -> Option<Machine> {
+        if self.callers.len() >= CALLERS && !self.callers.contains_key(&caller) {
+            self.callers.clear();
+        }
+        let calls = self.callers.entry(caller).or_default();
+        calls.all += 1;
+        if calls.all == 1 {
+            calls.within = open.into_iter().map(|machine| (machine, 1)).collect();
+        } else {
+            // One that is often not open is not it.
+            for (_, times) in
+                calls.within.iter_mut().filter(|(machine, _)| open.binary_search(machine).is_ok())
+            {
+                *times += 1;
+            }
+            let least = calls.all - 1 - calls.all / 16;
+            calls.within.retain(|(_, times)| *times >= least);
+        }
+        if calls.within.is_empty() || calls.all >= MOST_CALLS {
+            calls.done = true;
+        }
+        if calls.all < FEW_CALLS || !calls.all.is_power_of_two() {
+            return None;
+        }
+        let mut likely: Vec<(f64, Machine)> = calls
+            .within
+            .iter()
+            .map(|(machine, times)| {
+                let Load { idle, one, several, .. } = load(*machine);
+                let busy = (one.saturating_add(several)) as f64;
+                let share = busy / (busy + idle.max(1) as f64);
+                let share = share.clamp(0.01, 0.99);
+                let (hits, misses) = (f64::from(*times), f64::from(calls.all - times));
+                let likelier = hits * (WITHIN / share).ln()
+                    + misses * ((1.0 - WITHIN) / (1.0 - share)).ln();
+                (likelier, *machine)
+            })
+            .collect();
+        likely.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let (best, machine) = *likely.first()?;
+        let second = likely.get(1).map_or(0.0, |(second, _)| *second);
+        let sure = best >= LIKELIER && best >= 2.0 * second;
+        calls.done |= sure;
+        sure.then_some(machine)
+    }
+}
+
+/// Calls of one that is never asked before it is looked at whose they are, and after which it is
+/// not looked any more.
+const FEW_CALLS: u32 = 16;
+const MOST_CALLS: u32 = 1_024;
+/// The share of a machine's calls that lie within what it is asked.
+const WITHIN: f64 = 0.97;
+/// How much likelier it must be that they are its own, as a natural logarithm.
+const LIKELIER: f64 = 15.0;
 /// Things asked for that are remembered.
 pub const ASKED: usize = 16_384;
 /// Callers of which it is looked for whose they are.

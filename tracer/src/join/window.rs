@@ -7,7 +7,7 @@
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Sort, Turn};
 use crate::join::hosts::{Arrival, Call, Callers, Candidates, Hosts, Seat, Sighting};
 use crate::join::machines::{Ends, Machine, Machines, Name};
-use crate::join::passing::Passing;
+use crate::join::passing::{Evidence, Nested, Passing};
 use crate::join::patterns::{self, Patterns};
 use crate::join::{By, Cause, Group, IdSet, JoinKey, LooseKey, Member, NEVER, content, listener};
 use dashmap::DashMap;
@@ -126,6 +126,8 @@ pub struct Window {
     patterns: Patterns,
     /// Who passes on under further addresses what it is asked.
     passing: Passing,
+    /// Who calls only while another one is asked.
+    nesting: Nested,
     /// When which component may settle; a component's own `due` says which entry counts.
     due: Timetable,
     /// Numbers components in order of their birth.
@@ -154,6 +156,11 @@ struct Held {
     component: usize,
     client: Machine,
     server: Machine,
+    /// What its server is called by.
+    name: Name,
+    sort: Sort,
+    /// Its caller was asked for something before it called.
+    machine_was_asked: bool,
     listener: u64,
     fingerprint: u64,
     /// The identifiers that it is known to carry.
@@ -196,6 +203,7 @@ impl Window {
             hosts: Hosts::default(),
             patterns: Patterns::default(),
             passing: Passing::default(),
+            nesting: Nested::default(),
             due: Timetable::default(),
             births: 0,
             now: Timestamp(i64::MIN),
@@ -239,6 +247,7 @@ impl Window {
         let (server, component) = (self.machines.one(held.server), held.component);
         self.hosts.close(server, number, start, end, now);
         self.count(place, Patterns::count);
+        self.look_at_nesting(place);
         if let Some(component) = self.components.get_mut(component) {
             component.open -= 1;
         }
@@ -342,6 +351,9 @@ impl Window {
             component,
             client,
             server,
+            name: ends.server,
+            sort: opened.sort,
+            machine_was_asked: self.hosts.load(client).is_known(),
             listener,
             fingerprint,
             keys: SmallVec::new(),
@@ -373,6 +385,7 @@ impl Window {
             start,
             sighting,
             listener,
+            client,
             from_outside: client != server,
             process: 0,
             under: None,
@@ -409,7 +422,8 @@ impl Window {
             let alike = |held: &Held| held.content == opened.content;
             candidates.seats().iter().any(|seat| self.held_at(*seat).is_some_and(alike))
         });
-        if opened.sort == Sort::Call && !asks_itself && self.passing.wants(client) {
+        let caller_of = (client, Evidence::Content);
+        if opened.sort == Sort::Call && !asks_itself && self.passing.wants(caller_of) {
             let asked = self.passing.asked(opened.content);
             let upper = asked.and_then(|(upper, name)| Some((self.held_at(upper)?, name)));
             let same = upper.is_some_and(|(held, _)| held.fingerprint == fingerprint);
@@ -419,12 +433,68 @@ impl Window {
                 held.exchange.is_none() && !own
             });
             let machine = passed_on.map(|(_, name)| name);
-            if !same && let Some(machine) = self.passing.vote(client, machine, opened.content) {
+            if !same && let Some(machine) = self.passing.vote(caller_of, machine, opened.content) {
                 self.same_machine(machine, client);
             }
         }
         if caller != called {
             self.passing.asks(opened.content, seat, server);
+            self.look_at_handed_on(place, client, fingerprint);
+        }
+    }
+
+    /// Learns the same from identifiers: who hands one on that it was asked with under another
+    /// address.
+    fn look_at_handed_on(&mut self, place: usize, client: Name, fingerprint: u64) {
+        let Some(held) = self.held.get(place) else { return };
+        let (caller, called) = (self.machines.one(held.client), self.machines.one(held.server));
+        let caller_of = (client, Evidence::Identifier);
+        let (Some(key), true) = (held.keys.first().copied(), self.passing.wants(caller_of)) else {
+            return;
+        };
+        let candidates = held.candidates.as_ref().map(Candidates::seats).unwrap_or_default();
+        let shares = |held: &Held| held.keys.contains(&key);
+        if candidates.iter().any(|seat| self.held_at(*seat).is_some_and(shares)) {
+            return;
+        }
+        let members = self.components.get(held.component).map(|state| state.members.as_slice());
+        let others = members.unwrap_or_default().iter().rev().take(CARRIERS);
+        let others = others.filter_map(|place| self.held.get(*place as usize));
+        let others = others.filter(|other| other.fingerprint != fingerprint && shares(other));
+        let mut known = false;
+        let passed_on = others.inspect(|_| known = true).filter(|other| {
+            let own = [caller, called].contains(&self.machines.one(other.server))
+                || self.machines.one(other.client) == caller;
+            other.exchange.is_none() && !own
+        });
+        // The innermost of them began last.
+        let passed_on = passed_on.max_by_key(|other| (other.start, other.number));
+        let machine = passed_on.map(|other| other.name);
+        // What was over by then says nothing.
+        if machine.is_none() && known {
+            return;
+        }
+        if let Some(machine) = self.passing.vote(caller_of, machine, key.loose().short()) {
+            self.same_machine(machine, client);
+        }
+    }
+
+    /// Learns whose the address is of one that is never asked, by what is open somewhere whenever
+    /// it calls.
+    fn look_at_nesting(&mut self, place: usize) {
+        let Some(held) = self.held.get(place) else { return };
+        let (caller, called) = (self.machines.one(held.client), self.machines.one(held.server));
+        let Some(exchange) = held.exchange.as_deref() else { return };
+        let is_call = held.sort == Sort::Call && exchange.response.is_some();
+        if !is_call || held.machine_was_asked || !self.nesting.wants(caller) {
+            return;
+        }
+        let open = self.hosts.open_since(held.start, caller, called);
+        if let Some(machine) = self.nesting.called(caller, open, |m| self.hosts.load(m))
+            && let Some((kept, gone)) = self.machines.merge(machine, caller)
+        {
+            self.hosts.merge(kept, gone);
+            self.reconsider(kept, Timestamp(i64::MIN));
         }
     }
 
@@ -931,6 +1001,8 @@ const CHECK: i64 = 100_000_000;
 const COMES_AGAIN: u32 = 8;
 /// Identifiers of an exchange that is open.
 const KEYS: usize = 8;
+/// Latest exchanges of a component that are looked at for who handed an identifier on.
+const CARRIERS: usize = 64;
 /// Seconds for which a trace may go on after it was first handed out.
 const KNOWN_FOR: i64 = 60;
 /// Repeating identifiers that are remembered.
