@@ -126,6 +126,11 @@ pub struct Load {
 }
 
 impl Load {
+    /// For how many nanoseconds something was open.
+    pub(crate) fn busy(&self) -> f64 {
+        self.one.saturating_add(self.several) as f64
+    }
+
     /// Whether the machine was ever seen to be asked.
     pub(crate) fn is_known(&self) -> bool {
         self.since.is_some()
@@ -279,11 +284,12 @@ impl Hosts {
         host.map_or(Candidates::NotAsked, |host| host.candidates(call))
     }
 
-    /// Where something has been open since before this time that others than these two asked for or
-    /// are asked.
+    /// The machines, but for these two, at which something has been open since before this time that
+    /// is not this exchange itself, and that others than the caller asked for.
     pub(crate) fn open_since(
         &self,
         time: Timestamp,
+        fingerprint: u64,
         caller: Machine,
         called: Machine,
     ) -> Vec<Machine> {
@@ -292,7 +298,9 @@ impl Hosts {
         }
         let is_open = |host: &Host| {
             let before = host.open.range(..(time, EventNumber(0)));
-            before.map(|(_, arrival)| arrival).any(|a| a.from_outside && a.client != caller)
+            before.map(|(_, arrival)| arrival).any(|a| {
+                a.from_outside && a.client != caller && a.sighting.fingerprint != fingerprint
+            })
         };
         let others = self.by_machine.iter().filter(|(m, _)| **m != caller && **m != called);
         let mut open: Vec<Machine> = others.filter(|(_, h)| is_open(h)).map(|(m, _)| *m).collect();

@@ -4,7 +4,7 @@
 //! That two addresses are of one machine is taken for sure once several different requests went out
 //! under the one while the same were open under the other, and hardly any that were not.
 
-use crate::join::hosts::{Load, Seat};
+use crate::join::hosts::Seat;
 use crate::join::machines::{Machine, Name};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -124,7 +124,7 @@ impl Nested {
     }
 
     /// A call has ended, while something was open at these machines that had begun before it;
-    /// gives the machine that the caller surely is.
+    /// `busy` is the share of the time at which something was. Gives the machine that the caller surely is.
     ///
     /// A stranger would find something open at a machine as often as it is busy; the machine itself
     /// nearly always. The logarithms of how much likelier the second is are compared; the best must
@@ -133,7 +133,7 @@ impl Nested {
         &mut self,
         caller: Machine,
         open: Vec<Machine>,
-        load: impl Fn(Machine) -> Load,
+        busy: impl Fn(Machine) -> f64,
     ) -> Option<Machine> {
         if self.callers.len() >= CALLERS && !self.callers.contains_key(&caller) {
             self.callers.clear();
@@ -143,6 +143,13 @@ impl Nested {
         if calls.all == 1 {
             calls.within = open.into_iter().map(|machine| (machine, 1)).collect();
         } else {
+            if calls.all == 2 {
+                // The first one may have been an exception.
+                let known: Vec<Machine> =
+                    calls.within.iter().map(|(machine, _)| *machine).collect();
+                let others = open.iter().filter(|machine| !known.contains(machine));
+                calls.within.extend(others.map(|machine| (*machine, 0)));
+            }
             // One that is often not open is not it.
             for (_, times) in
                 calls.within.iter_mut().filter(|(machine, _)| open.binary_search(machine).is_ok())
@@ -154,7 +161,7 @@ impl Nested {
         }
         if calls.within.is_empty() || calls.all >= MOST_CALLS {
             calls.done = true;
-        }
+            }
         if calls.all < FEW_CALLS || !calls.all.is_power_of_two() {
             return None;
         }
@@ -162,20 +169,18 @@ impl Nested {
             .within
             .iter()
             .map(|(machine, times)| {
-                let Load { idle, one, several, .. } = load(*machine);
-                let busy = (one.saturating_add(several)) as f64;
-                let share = busy / (busy + idle.max(1) as f64);
+                let share = busy(*machine);
                 let share = share.clamp(0.01, 0.99);
                 let (hits, misses) = (f64::from(*times), f64::from(calls.all - times));
-                let likelier = hits * (WITHIN / share).ln()
-                    + misses * ((1.0 - WITHIN) / (1.0 - share)).ln();
+                let likelier =
+                    hits * (WITHIN / share).ln() + misses * ((1.0 - WITHIN) / (1.0 - share)).ln();
                 (likelier, *machine)
             })
             .collect();
         likely.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let (best, machine) = *likely.first()?;
         let second = likely.get(1).map_or(0.0, |(second, _)| *second);
-        let sure = best >= LIKELIER && best >= 2.0 * second;
+        let sure = best >= LIKELIER && best - second >= AHEAD;
         calls.done |= sure;
         sure.then_some(machine)
     }
@@ -189,6 +194,8 @@ const MOST_CALLS: u32 = 1_024;
 const WITHIN: f64 = 0.97;
 /// How much likelier it must be that they are its own, as a natural logarithm.
 const LIKELIER: f64 = 15.0;
+/// The same than that they are another machine's.
+const AHEAD: f64 = 8.0;
 /// Things asked for that are remembered.
 pub const ASKED: usize = 16_384;
 /// Callers of which it is looked for whose they are.

@@ -4,12 +4,14 @@
 //! component. It settles when none of its exchanges is open and nothing has joined it for the
 //! join window. Events come in one total order, so what settles when is the same on every run.
 
+mod causes;
+
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Sort, Turn};
 use crate::join::hosts::{Arrival, Call, Callers, Candidates, Hosts, Seat, Sighting};
 use crate::join::machines::{Ends, Machine, Machines, Name};
-use crate::join::passing::{Evidence, Nested, Passing};
+use crate::join::passing::{Nested, Passing};
 use crate::join::patterns::{self, Patterns};
-use crate::join::{By, Cause, Group, IdSet, JoinKey, LooseKey, Member, NEVER, content, listener};
+use crate::join::{By, Group, IdSet, JoinKey, LooseKey, Member, NEVER, content, listener};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;
@@ -133,6 +135,8 @@ pub struct Window {
     /// Numbers components in order of their birth.
     births: u64,
     now: Timestamp,
+    /// When the first exchange began.
+    began: Timestamp,
     settled: VecDeque<Group>,
     /// Identifiers that repeat without end, and how often each was seen.
     repeating: BTreeMap<LooseKey, u64>,
@@ -207,6 +211,7 @@ impl Window {
             due: Timetable::default(),
             births: 0,
             now: Timestamp(i64::MIN),
+            began: NEVER,
             settled: VecDeque::new(),
             repeating: BTreeMap::new(),
             known: HashMap::default(),
@@ -337,6 +342,7 @@ impl Window {
             self.settle_first("held");
         }
         let Opened { ends, listener, start, point, .. } = *opened;
+        self.began = self.began.min(start);
         if let Some(also) = ends.also {
             self.same_machine(ends.server, also);
         }
@@ -402,102 +408,6 @@ impl Window {
         place
     }
 
-    /// Two names are one machine's.
-    fn same_machine(&mut self, one: Name, other: Name) {
-        if let Some((kept, gone)) = self.machines.same(one, other) {
-            self.hosts.merge(kept, gone);
-            self.reconsider(kept, Timestamp(i64::MIN));
-        }
-    }
-
-    /// Learns which machine has further addresses, by what passes on under them what it was asked
-    /// under others.
-    fn look_at_passed_on(&mut self, place: usize, opened: &Opened, fingerprint: u64) {
-        let Ends { client, server, .. } = opened.ends;
-        let Some(held) = self.held.get(place) else { return };
-        let seat = Seat { place, number: held.number };
-        let (caller, called) = (self.machines.one(held.client), self.machines.one(held.server));
-        let candidates = held.candidates.as_ref();
-        let asks_itself = candidates.is_some_and(|candidates| {
-            let alike = |held: &Held| held.content == opened.content;
-            candidates.seats().iter().any(|seat| self.held_at(*seat).is_some_and(alike))
-        });
-        let caller_of = (client, Evidence::Content);
-        if opened.sort == Sort::Call && !asks_itself && self.passing.wants(caller_of) {
-            let asked = self.passing.asked(opened.content);
-            let upper = asked.and_then(|(upper, name)| Some((self.held_at(upper)?, name)));
-            let same = upper.is_some_and(|(held, _)| held.fingerprint == fingerprint);
-            let passed_on = upper.filter(|(held, _)| {
-                let own = [caller, called].contains(&self.machines.one(held.server))
-                    || self.machines.one(held.client) == caller;
-                held.exchange.is_none() && !own
-            });
-            let machine = passed_on.map(|(_, name)| name);
-            if !same && let Some(machine) = self.passing.vote(caller_of, machine, opened.content) {
-                self.same_machine(machine, client);
-            }
-        }
-        if caller != called {
-            self.passing.asks(opened.content, seat, server);
-            self.look_at_handed_on(place, client, fingerprint);
-        }
-    }
-
-    /// Learns the same from identifiers: who hands one on that it was asked with under another
-    /// address.
-    fn look_at_handed_on(&mut self, place: usize, client: Name, fingerprint: u64) {
-        let Some(held) = self.held.get(place) else { return };
-        let (caller, called) = (self.machines.one(held.client), self.machines.one(held.server));
-        let caller_of = (client, Evidence::Identifier);
-        let (Some(key), true) = (held.keys.first().copied(), self.passing.wants(caller_of)) else {
-            return;
-        };
-        let candidates = held.candidates.as_ref().map(Candidates::seats).unwrap_or_default();
-        let shares = |held: &Held| held.keys.contains(&key);
-        if candidates.iter().any(|seat| self.held_at(*seat).is_some_and(shares)) {
-            return;
-        }
-        let members = self.components.get(held.component).map(|state| state.members.as_slice());
-        let others = members.unwrap_or_default().iter().rev().take(CARRIERS);
-        let others = others.filter_map(|place| self.held.get(*place as usize));
-        let others = others.filter(|other| other.fingerprint != fingerprint && shares(other));
-        let mut known = false;
-        let passed_on = others.inspect(|_| known = true).filter(|other| {
-            let own = [caller, called].contains(&self.machines.one(other.server))
-                || self.machines.one(other.client) == caller;
-            other.exchange.is_none() && !own
-        });
-        // The innermost of them began last.
-        let passed_on = passed_on.max_by_key(|other| (other.start, other.number));
-        let machine = passed_on.map(|other| other.name);
-        // What was over by then says nothing.
-        if machine.is_none() && known {
-            return;
-        }
-        if let Some(machine) = self.passing.vote(caller_of, machine, key.loose().short()) {
-            self.same_machine(machine, client);
-        }
-    }
-
-    /// Learns whose the address is of one that is never asked, by what is open somewhere whenever
-    /// it calls.
-    fn look_at_nesting(&mut self, place: usize) {
-        let Some(held) = self.held.get(place) else { return };
-        let (caller, called) = (self.machines.one(held.client), self.machines.one(held.server));
-        let Some(exchange) = held.exchange.as_deref() else { return };
-        let is_call = held.sort == Sort::Call && exchange.response.is_some();
-        if !is_call || held.machine_was_asked || !self.nesting.wants(caller) {
-            return;
-        }
-        let open = self.hosts.open_since(held.start, caller, called);
-        if let Some(machine) = self.nesting.called(caller, open, |m| self.hosts.load(m))
-            && let Some((kept, gone)) = self.machines.merge(machine, caller)
-        {
-            self.hosts.merge(kept, gone);
-            self.reconsider(kept, Timestamp(i64::MIN));
-        }
-    }
-
     /// Settles the component that would settle first, since this limit was reached; false if there
     /// is none.
     fn settle_first(&mut self, limit: &'static str) -> bool {
@@ -512,98 +422,6 @@ impl Window {
             return true;
         }
         false
-    }
-
-    /// Looks again at the calls of a host that began after this time, where that is told late:
-    /// another exchange was open there then, or one less.
-    fn reconsider(&mut self, host: Machine, time: Timestamp) {
-        for call in self.hosts.calls_after(host, time) {
-            let candidates = self.hosts.candidates(host, &call);
-            self.called_by(call.seat, candidates);
-        }
-    }
-
-    /// What was open at its caller as this one began.
-    fn called_by(&mut self, called: Seat, candidates: Candidates) {
-        let (candidates, by) = self.narrow(called, candidates);
-        let Some(held) = self.held_at(called) else { return };
-        if held.candidates.as_ref() == Some(&candidates) && held.by == by {
-            return;
-        }
-        let (number, start) = (held.number, held.start);
-        let (client, server) = (held.client, held.server);
-        self.count(called.place, Patterns::uncount);
-        if let Some(held) = self.held.get_mut(called.place) {
-            held.by = by;
-            if let Some(before) = held.candidates.replace(candidates.clone()) {
-                self.callers.uncount(&before);
-            }
-        }
-        self.callers.count(&candidates);
-        self.count(called.place, Patterns::count);
-        let only = candidates.only().filter(|candidate| self.held_at(*candidate).is_some());
-        let (client, server) = (self.machines.one(client), self.machines.one(server));
-        if client == server {
-            let under =
-                only.and_then(|seat| self.held.get(seat.place)).map(|held| held.fingerprint);
-            self.hosts.put_under(server, number, start, under);
-        }
-        if let Some(candidate) = only {
-            self.unite(called.place, candidate.place);
-        }
-    }
-
-    /// Of what was open at its caller, what may have caused a call by the identifiers of both, and
-    /// by what calls of its kind are made for.
-    fn narrow(&self, called: Seat, candidates: Candidates) -> (Candidates, By) {
-        let Candidates::Several(seats) = &candidates else { return (candidates, By::Open) };
-        let Some(call) = self.held_at(called) else { return (candidates, By::Open) };
-        let (kind, keys, content) = (call.kind, &call.keys, call.content);
-        let held = |seat: &Seat| self.held.get(seat.place).filter(|h| h.number == seat.number);
-        let shares =
-            |seat: &&Seat| held(seat).is_some_and(|h| h.keys.iter().any(|k| keys.contains(k)));
-        let differs = |seat: &&Seat| held(seat).is_some_and(|h| conflicting(&h.keys, keys));
-        let mut by = By::Identifier;
-        let mut left: SmallVec<[Seat; 4]> = seats.iter().filter(shares).copied().collect();
-        if left.is_empty() {
-            left = seats.iter().filter(|seat| !differs(seat)).copied().collect();
-        }
-        if left.len() > 1 {
-            let listener = kind.and_then(|kind| self.patterns.listener(kind));
-            let asked = |h: &Held| Some(h.listener) == listener;
-            let alike = |h: &Held| h.content == content;
-            let of = |fits: &dyn Fn(&Held) -> bool| -> SmallVec<[Seat; 4]> {
-                left.iter().filter(|seat| held(seat).is_some_and(fits)).copied().collect()
-            };
-            let (alike, asked) = (of(&alike), of(&asked));
-            if alike.len() == 1 {
-                (left, by) = (alike, By::Content);
-            } else if !asked.is_empty() {
-                (left, by) = (asked, By::Listener);
-            }
-        }
-        match left.as_slice() {
-            [] => (Candidates::None, By::Open),
-            [only] => (Candidates::One(*only), by),
-            _ => (Candidates::Several(left), By::Open),
-        }
-    }
-
-    /// Counts how much was open as the call at this place began, once it is known what it is.
-    fn count(&mut self, place: usize, count: fn(&mut Patterns, u64, &Candidates, Option<u64>)) {
-        let Some(held) = self.held.get(place) else { return };
-        let (Some(kind), Some(candidates)) = (held.kind, &held.candidates) else { return };
-        // What was open where nobody was seen to be asked as yet, nobody knows.
-        let client = self.machines.one(held.client);
-        if *candidates == Candidates::NotAsked && !self.hosts.load(client).is_known() {
-            return;
-        }
-        // What was learnt is no evidence for what it was learnt from.
-        if held.by == By::Listener {
-            return;
-        }
-        let above = candidates.only().and_then(|seat| self.held.get(seat.place));
-        count(&mut self.patterns, kind, candidates, above.map(|above| above.listener));
     }
 
     fn held_at(&self, seat: Seat) -> Option<&Held> {
@@ -830,24 +648,6 @@ impl Window {
         }
     }
 
-    /// What can be said of why a call was made.
-    fn cause(&self, held: &Held) -> Cause {
-        let candidates = held.candidates.as_ref();
-        let load = self.hosts.load(self.machines.one(held.client));
-        Cause {
-            candidates: candidates
-                .map(Candidates::seats)
-                .unwrap_or_default()
-                .iter()
-                .map(|seat| seat.number)
-                .collect(),
-            asked: !matches!(candidates, None | Some(Candidates::NotAsked)),
-            by: held.by,
-            many: matches!(candidates, Some(Candidates::Many)),
-            pattern: held.kind.map(|kind| self.patterns.of(kind, load)).unwrap_or_default(),
-        }
-    }
-
     /// Notes the identifiers of a component that is handed out; gives those that were known, and
     /// judges those that come again and again.
     fn remember(&mut self, component: usize) -> SmallVec<[LooseKey; 2]> {
@@ -923,13 +723,6 @@ pub fn restrict(contexts: &mut [Context], ids: IdSet) {
     }
 }
 
-/// Whether two exchanges carry identifiers of one format, and not the same one.
-fn conflicting(one: &[JoinKey], other: &[JoinKey]) -> bool {
-    let differs =
-        |key: &JoinKey| other.iter().any(|o| o.format == key.format) && !other.contains(key);
-    one.iter().any(differs)
-}
-
 /// What is due when: time, birth and place of a component.
 ///
 /// Most of what is added is due last, so that it only queues up behind the rest.
@@ -1001,8 +794,6 @@ const CHECK: i64 = 100_000_000;
 const COMES_AGAIN: u32 = 8;
 /// Identifiers of an exchange that is open.
 const KEYS: usize = 8;
-/// Latest exchanges of a component that are looked at for who handed an identifier on.
-const CARRIERS: usize = 64;
 /// Seconds for which a trace may go on after it was first handed out.
 const KNOWN_FOR: i64 = 60;
 /// Repeating identifiers that are remembered.
