@@ -197,6 +197,7 @@ mod tests {
             kind,
             reason: Reason::OneCandidate,
             confidence: 1.0,
+            also: Default::default(),
             against: Default::default(),
             runner_up: None,
         });

@@ -57,6 +57,8 @@ pub struct Link {
     pub reason: Reason,
     /// How sure it is, from 0 to 1.
     pub confidence: f32,
+    /// What speaks for it besides.
+    pub also: SmallVec<[&'static str; 2]>,
     /// What speaks against it.
     pub against: SmallVec<[&'static str; 2]>,
     /// The span that would have been the next best, where another was about as good.

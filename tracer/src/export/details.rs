@@ -360,6 +360,9 @@ fn link(rows: &Rows<'_>, span: &Span) -> String {
     if let Some(other) = link.runner_up {
         text.push_str(&format!(", or under {other:016x}"));
     }
+    for also in &link.also {
+        text.push_str(&format!(", and {also}"));
+    }
     for against in &link.against {
         text.push_str(&format!(", but {against}"));
     }

@@ -234,6 +234,9 @@ fn link_fields(link: &Link, fields: &mut Object<'_>) {
     fields.name(key!("kind"), link.kind.name());
     fields.name(key!("reason"), link.reason.name());
     fields.float(key!("confidence"), link.confidence);
+    if !link.also.is_empty() {
+        fields.names(key!("also"), &link.also);
+    }
     if !link.against.is_empty() {
         fields.names(key!("against"), &link.against);
     }

@@ -567,6 +567,10 @@ fn place<'s>(trace: &Trace, span: &'s Span, names: &'s Names, out: &mut Attribut
 fn why<'s>(link: &'s Link, out: &mut Attributes<'s>) {
     out.reason(link.kind.name(), link.reason.name());
     out.confidence(link.confidence);
+    if !link.also.is_empty() {
+        let also = link.also.iter().map(|words| Cow::Borrowed(*words)).collect();
+        out.add("wirespan.link.also", Value::Texts(also));
+    }
     if !link.against.is_empty() {
         let against = link.against.iter().map(|words| Cow::Borrowed(*words)).collect();
         out.add("wirespan.link.against", Value::Texts(against));

@@ -85,23 +85,34 @@ fn best(
         .filter(|outer| !found.iter().any(|other| is_above(links, outer.upper, other.upper)))
         .copied()
         .collect();
-    let alike = |candidate: &Candidate| {
-        group
-            .members
-            .get(candidate.upper)
-            .is_some_and(|m| content(&m.exchange) == content(&member.exchange))
-    };
-    let mut alike_ones = inner.iter().filter(|candidate| alike(candidate));
-    let passed_on = alike_ones.next().filter(|_| alike_ones.next().is_none());
-    // Or the only one that carries values of it.
-    let of_values = || by_values(group, &inner, member);
-    // Else the one that began last, as the innermost mostly does.
+    // The one that began last is the innermost, mostly.
     let latest = |c: &&Candidate| group.members.get(c.upper).map(|m| (m.exchange.start(), c.upper));
-    let handed_on = passed_on.or_else(of_values);
-    let chosen = handed_on.or_else(|| inner.iter().max_by_key(latest))?;
-    let rival =
-        inner.iter().filter(|c| c.upper != chosen.upper && handed_on.is_none()).max_by_key(latest);
-    Some(chosen.above(rival.map(|rival| rival.upper)))
+    if let [only] = inner.as_slice() {
+        return Some(only.above(None, None));
+    }
+    let told = passed_on(group, &inner, member)
+        .map(|candidate| (candidate, "both ask for the same"))
+        .or_else(|| {
+            Some((by_values(group, &inner, member)?, "it carries values of the one above"))
+        });
+    match told {
+        Some((candidate, word)) => Some(candidate.above(None, Some(word))),
+        None => {
+            let chosen = inner.iter().max_by_key(latest)?;
+            let others = inner.iter().filter(|other| other.upper != chosen.upper);
+            Some(chosen.above(others.max_by_key(latest).map(|rival| rival.upper), None))
+        }
+    }
+}
+
+/// The only one of several that asks for the same as a member.
+fn passed_on<'c>(group: &Group, all: &'c [Candidate], member: &Member) -> Option<&'c Candidate> {
+    let wanted = content(&member.exchange);
+    let mut alike = all.iter().filter(|candidate| {
+        let upper = group.members.get(candidate.upper);
+        upper.is_some_and(|upper| content(&upper.exchange) == wanted)
+    });
+    alike.next().filter(|_| alike.next().is_none())
 }
 
 /// The one of several that carries more of the values of a member than each other one, of those that
@@ -197,7 +208,15 @@ impl Candidate {
         (self.by_span, at_endpoint, begins_within, self.same_span, within)
     }
 
-    fn above(&self, rival: Option<usize>) -> Above {
+    fn above(&self, rival: Option<usize>, told_by: Option<&'static str>) -> Above {
+        let mut also: SmallVec<[&'static str; 2]> = SmallVec::new();
+        if self.by_span {
+            also.push("its parent's id is the id that the one above carries");
+        }
+        if self.nesting.at_endpoint {
+            also.push("who calls is who was asked above");
+        }
+        also.extend(told_by);
         let mut against = self.nesting.against();
         let mut confidence = match (self.by_span, self.nesting.at_endpoint) {
             (true, _) => 1.0,
@@ -218,6 +237,7 @@ impl Candidate {
             confidence,
             against,
             runner_up: rival,
+            also,
         }
     }
 }

@@ -285,6 +285,8 @@ pub struct Above {
     pub reason: Reason,
     /// How sure it is, from 0 to 1.
     pub confidence: f32,
+    /// What speaks for it besides.
+    pub also: SmallVec<[&'static str; 2]>,
     /// What speaks against it.
     pub against: SmallVec<[&'static str; 2]>,
     /// The next best member, where it is about as good.

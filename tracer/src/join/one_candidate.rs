@@ -47,9 +47,16 @@ impl Joiner for OneCandidate {
             if member.cause.pattern.idle > 0 {
                 against.push("such calls begin while nothing is open, too");
             }
+            let also = match member.cause.by {
+                By::Open => "",
+                By::Identifier => "others that were open carry other identifiers",
+                By::Content => "others that were open were asked for something else",
+                By::Listener => "calls of its kind are made for what that port is asked",
+            };
             links.link(
                 lower,
                 Above {
+                    also: Some(also).filter(|also| !also.is_empty()).into_iter().collect(),
                     member: upper,
                     kind: LinkKind::Parent,
                     reason,

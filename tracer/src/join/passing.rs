@@ -161,7 +161,7 @@ impl Nested {
         }
         if calls.within.is_empty() || calls.all >= MOST_CALLS {
             calls.done = true;
-            }
+        }
         if calls.all < FEW_CALLS || !calls.all.is_power_of_two() {
             return None;
         }

@@ -26,7 +26,7 @@ impl Joiner for SameExchange {
             .members
             .iter()
             .enumerate()
-            .map(|(place, member)| (fingerprint(&member.exchange), place))
+            .map(|(place, member)| (bytes(&member.exchange), place))
             .collect();
         seen.sort_unstable();
         for same in seen.chunk_by(|a, b| a.0 == b.0) {
@@ -42,8 +42,8 @@ impl Joiner for SameExchange {
                 chain.sort_by_key(|(place, e)| {
                     (Reverse(e.request.ttl), from_server(e), e.start(), *place)
                 });
-                for ((above, _), (place, exchange)) in chain.iter().zip(chain.iter().skip(1)) {
-                    links.link(*place, above_of(*above, exchange));
+                for ((above, outer), (place, exchange)) in chain.iter().zip(chain.iter().skip(1)) {
+                    links.link(*place, above_of(*above, outer, exchange));
                 }
             }
         }
@@ -82,7 +82,8 @@ fn is_one(a: &Exchange, b: &Exchange) -> bool {
 /// behind a translation (NAT): all numbers must agree that neither changes.
 ///
 /// Sequence and acknowledgement numbers are 32 bits each that the two ends draw by chance, the
-/// timestamp option (RFC 7323) is a third. Without it, one end must be the same, too.
+/// timestamp option (RFC 7323) is a third. One end, the client's port or the IPv4 identification must
+/// be the same, too: few translators change all of them.
 fn is_same_packet(a: &Exchange, b: &Exchange, same_ends: bool) -> bool {
     let (one, other) = (&a.request, &b.request);
     let is_cut = one.cut || other.cut;
@@ -90,29 +91,40 @@ fn is_same_packet(a: &Exchange, b: &Exchange, same_ends: bool) -> bool {
         return false;
     }
     let same_id = one.ip_id > 0 && one.ip_id == other.ip_id;
-    let same_end = a.client.ip() == b.client.ip() || a.server == b.server;
+    let same_port = a.client.port() == b.client.port();
+    let same_client = a.client == b.client;
+    let same_server = a.server == b.server;
     if a.transport == Transport::Udp {
         let soon = a.start().0.abs_diff(b.start().0) < APART;
-        return soon && same_id && (same_end || a.client.port() == b.client.port());
+        return soon && same_id && (same_client || same_server || same_port);
     }
     if one.seq.is_none() {
         return false;
     }
     let answers = a.response.as_ref().zip(b.response.as_ref());
     let same_answer = answers.is_none_or(|(one, other)| one.seq == other.seq);
-    let same_time = one.tsval == other.tsval;
-    let same_ack = one.ack == other.ack;
+    let has_time = one.tsval != 0 && other.tsval != 0;
+    let known = same_ends || same_client || (same_server && same_port);
     same_answer
-        && match (one.tsval, other.tsval) {
-            (0, 0) => same_ack && (same_ends || same_end),
+        && one.ack == other.ack
+        && match has_time && one.tsval == other.tsval {
+            true => known || same_server || same_port || same_id,
             // What was sent again bears another time, and the rest of it is the same.
-            _ => same_ack && (same_time || same_end),
+            false => known,
         }
 }
 
-/// Equal for one exchange at all points that see it, and hardly ever else; addresses do not count,
-/// as they may be translated on the way.
+/// Equal for one exchange at all points that see it at the same addresses, and hardly ever else.
 pub fn fingerprint(exchange: &Exchange) -> u64 {
+    let mut hash = Xxh3::new();
+    add_ends(&mut hash, exchange);
+    hash.update(&bytes(exchange).to_le_bytes());
+    hash.digest()
+}
+
+/// The same whatever its addresses are, as these may be translated on the way; equal for others,
+/// too, where their connections begin with equal numbers.
+pub fn bytes(exchange: &Exchange) -> u64 {
     let mut hash = Xxh3::new();
     hash.update(&[exchange.protocol.0, exchange.transport as u8]);
     match (exchange.request.seq, exchange.transport) {
@@ -121,13 +133,7 @@ pub fn fingerprint(exchange: &Exchange) -> u64 {
         (None, Transport::Udp) => hash.update(&exchange.lane.to_le_bytes()),
         // Nor has what a connection carries inside; its place there does.
         (None, Transport::Tcp) => {
-            for end in [exchange.client, exchange.server] {
-                match end.ip() {
-                    std::net::IpAddr::V4(ip) => hash.update(&ip.octets()),
-                    std::net::IpAddr::V6(ip) => hash.update(&ip.octets()),
-                }
-                hash.update(&end.port().to_le_bytes());
-            }
+            add_ends(&mut hash, exchange);
             hash.update(&exchange.inside.to_le_bytes());
             hash.update(&exchange.lane.to_le_bytes());
             hash.update(&exchange.ordinal.to_le_bytes());
@@ -136,7 +142,21 @@ pub fn fingerprint(exchange: &Exchange) -> u64 {
     hash.digest()
 }
 
-fn above_of(member: usize, exchange: &Exchange) -> Above {
+fn add_ends(hash: &mut Xxh3, exchange: &Exchange) {
+    for end in [exchange.client, exchange.server] {
+        match end.ip() {
+            std::net::IpAddr::V4(ip) => hash.update(&ip.octets()),
+            std::net::IpAddr::V6(ip) => hash.update(&ip.octets()),
+        }
+        hash.update(&end.port().to_le_bytes());
+    }
+}
+
+fn above_of(member: usize, above: &Exchange, exchange: &Exchange) -> Above {
+    let mut also = SmallVec::new();
+    if (above.client, above.server) != (exchange.client, exchange.server) {
+        also.push("its addresses were translated in between");
+    }
     let reason =
         if exchange.request.seq.is_some() { Reason::TcpSequence } else { Reason::Datagram };
     Above {
@@ -144,6 +164,7 @@ fn above_of(member: usize, exchange: &Exchange) -> Above {
         kind: LinkKind::SameExchange,
         reason,
         confidence: if reason == Reason::TcpSequence { 1.0 } else { 0.95 },
+        also,
         against: SmallVec::new(),
         runner_up: None,
     }

@@ -91,6 +91,7 @@ fn trace(
             kind: above.kind,
             reason: above.reason,
             confidence: above.confidence,
+            also: above.also.clone(),
             against: above.against.clone(),
             runner_up: above
                 .runner_up

@@ -8,9 +8,10 @@ mod causes;
 
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Sort, Turn};
 use crate::join::hosts::{Arrival, Call, Callers, Candidates, Hosts, Seat, Sighting};
-use crate::join::machines::{Ends, Machine, Machines, Name};
+use crate::join::machines::{Ends, Machine, Machines};
 use crate::join::passing::{Nested, Passing};
 use crate::join::patterns::{self, Patterns};
+use crate::join::same_exchange::bytes;
 use crate::join::{By, Group, IdSet, JoinKey, LooseKey, Member, NEVER, content, listener};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
@@ -34,6 +35,8 @@ pub struct Opened {
     listener: u64,
     /// Stands for what it asks.
     content: u64,
+    /// Equal at all points that see it, whatever its addresses are there.
+    bytes: u64,
     contexts: SmallVec<[Context; 2]>,
 }
 
@@ -48,6 +51,7 @@ impl Opened {
             ends: Ends::of(exchange),
             listener: listener(exchange),
             content: content(exchange),
+            bytes: bytes(exchange),
             contexts: exchange.contexts.clone(),
         }
     }
@@ -118,8 +122,9 @@ pub struct Window {
     components: Slab<Component>,
     /// The component that carries an identifier.
     by_key: DashMap<LooseKey, usize, RandomState>,
-    /// The latest exchange with a fingerprint, once several points were seen.
-    by_fingerprint: Option<HashMap<u64, usize, RandomState>>,
+    /// The latest exchange with a fingerprint, and with one that leaves out addresses, once several
+    /// points were seen.
+    by_fingerprint: Option<[HashMap<u64, usize, RandomState>; 2]>,
     /// The first point that was seen.
     point: Option<PointId>,
     machines: Machines,
@@ -160,13 +165,14 @@ struct Held {
     component: usize,
     client: Machine,
     server: Machine,
-    /// What its server is called by.
-    name: Name,
     sort: Sort,
     /// Its caller was asked for something before it called.
     machine_was_asked: bool,
     listener: u64,
     fingerprint: u64,
+    /// The same whatever its addresses are.
+    bytes: u64,
+    ends: Ends,
     /// The identifiers that it is known to carry.
     keys: SmallVec<[JoinKey; 1]>,
     content: u64,
@@ -357,11 +363,12 @@ impl Window {
             component,
             client,
             server,
-            name: ends.server,
             sort: opened.sort,
             machine_was_asked: self.hosts.load(client).is_known(),
             listener,
             fingerprint,
+            bytes: opened.bytes,
+            ends,
             keys: SmallVec::new(),
             content: opened.content,
             by: By::Open,
@@ -400,8 +407,9 @@ impl Window {
         if let Some(candidates) = candidates {
             self.called_by(seat, candidates);
         }
-        self.look_at_passed_on(place, opened, fingerprint);
-        if let Some(other) = self.seen_elsewhere(place, point, fingerprint) {
+        self.look_at_passed_on(place, opened);
+        let fingerprints = [fingerprint, opened.bytes];
+        for other in self.seen_elsewhere(place, point, fingerprints).into_iter().flatten() {
             self.unite(place, other);
         }
         self.reconsider(server, start);
@@ -445,13 +453,30 @@ impl Window {
         component
     }
 
-    /// The same exchange, as another point has seen it.
-    fn seen_elsewhere(&mut self, place: usize, point: PointId, fingerprint: u64) -> Option<usize> {
+    /// The same exchange, as another point has seen it, surely at the same addresses, and maybe at
+    /// others.
+    fn seen_elsewhere(
+        &mut self,
+        place: usize,
+        point: PointId,
+        fingerprints: [u64; 2],
+    ) -> [Option<usize>; 2] {
         if *self.point.get_or_insert(point) != point && self.by_fingerprint.is_none() {
-            let all = self.held.iter().map(|(place, held)| (held.fingerprint, place));
-            self.by_fingerprint = Some(all.filter(|(_, other)| *other != place).collect());
+            let mut all = [HashMap::default(), HashMap::default()];
+            for (other, held) in self.held.iter().filter(|(other, _)| *other != place) {
+                for (latest, fingerprint) in all.iter_mut().zip([held.fingerprint, held.bytes]) {
+                    latest.insert(fingerprint, other);
+                }
+            }
+            self.by_fingerprint = Some(all);
         }
-        self.by_fingerprint.as_mut()?.insert(fingerprint, place)
+        let mut found = [None, None];
+        for ((latest, fingerprint), found) in
+            self.by_fingerprint.iter_mut().flatten().zip(fingerprints).zip(&mut found)
+        {
+            *found = latest.insert(fingerprint, place);
+        }
+        found
     }
 
     /// The exchange at this place carries an identifier.
@@ -630,7 +655,7 @@ impl Window {
             match held.exchange.take() {
                 Some(exchange) => {
                     let held = self.held.remove(place);
-                    self.forget_fingerprint(held.fingerprint, place);
+                    self.forget_fingerprints([held.fingerprint, held.bytes], place);
                     let cause = self.cause(&held);
                     let client = self.machines.one(held.client);
                     let server = self.machines.one(held.server);
@@ -694,16 +719,16 @@ impl Window {
         let open = self.held.get(place).is_some_and(|held| held.exchange.is_none());
         let Some(held) = open.then(|| self.held.try_remove(place)).flatten() else { return };
         self.open.remove(&held.number);
-        self.forget_fingerprint(held.fingerprint, place);
+        self.forget_fingerprints([held.fingerprint, held.bytes], place);
         let server = self.machines.one(held.server);
         self.hosts.forget(server, held.number, held.start, self.now);
     }
 
-    fn forget_fingerprint(&mut self, fingerprint: u64, place: usize) {
-        if let Some(latest) = &mut self.by_fingerprint
-            && latest.get(&fingerprint) == Some(&place)
-        {
-            latest.remove(&fingerprint);
+    fn forget_fingerprints(&mut self, fingerprints: [u64; 2], place: usize) {
+        for (latest, fingerprint) in self.by_fingerprint.iter_mut().flatten().zip(fingerprints) {
+            if latest.get(&fingerprint) == Some(&place) {
+                latest.remove(&fingerprint);
+            }
         }
     }
 

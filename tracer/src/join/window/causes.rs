@@ -22,7 +22,7 @@ impl Window {
 
     /// Learns which machine has further addresses, by what passes on under them what it was asked
     /// under others.
-    pub(super) fn look_at_passed_on(&mut self, place: usize, opened: &Opened, fingerprint: u64) {
+    pub(super) fn look_at_passed_on(&mut self, place: usize, opened: &Opened) {
         let Ends { client, server, .. } = opened.ends;
         let Some(held) = self.held.get(place) else { return };
         let seat = Seat { place, number: held.number };
@@ -36,7 +36,7 @@ impl Window {
         if opened.sort == Sort::Call && !asks_itself && self.passing.wants(caller_of) {
             let asked = self.passing.asked(opened.content);
             let upper = asked.and_then(|(upper, name)| Some((self.held_at(upper)?, name)));
-            let same = upper.is_some_and(|(held, _)| held.fingerprint == fingerprint);
+            let same = upper.is_some_and(|(upper, _)| is_one(upper, held));
             let passed_on = upper.filter(|(held, _)| {
                 let own = [caller, called].contains(&self.machines.one(held.server))
                     || self.machines.one(held.client) == caller;
@@ -49,14 +49,15 @@ impl Window {
         }
         if caller != called {
             self.passing.asks(opened.content, seat, server);
-            self.look_at_handed_on(place, client, fingerprint);
+            self.look_at_handed_on(place);
         }
     }
 
     /// Learns the same from identifiers: who hands one on that it was asked with under another
     /// address.
-    pub(super) fn look_at_handed_on(&mut self, place: usize, client: Name, fingerprint: u64) {
+    pub(super) fn look_at_handed_on(&mut self, place: usize) {
         let Some(held) = self.held.get(place) else { return };
+        let client = held.ends.client;
         let (caller, called) = (self.machines.one(held.client), self.machines.one(held.server));
         let caller_of = (client, Evidence::Identifier);
         let (Some(key), true) = (held.keys.first().copied(), self.passing.wants(caller_of)) else {
@@ -70,7 +71,7 @@ impl Window {
         let members = self.components.get(held.component).map(|state| state.members.as_slice());
         let others = members.unwrap_or_default().iter().rev().take(CARRIERS);
         let others = others.filter_map(|place| self.held.get(*place as usize));
-        let others = others.filter(|other| other.fingerprint != fingerprint && shares(other));
+        let others = others.filter(|other| !is_one(other, held) && shares(other));
         let mut known = false;
         let passed_on = others.inspect(|_| known = true).filter(|other| {
             let own = [caller, called].contains(&self.machines.one(other.server))
@@ -79,7 +80,7 @@ impl Window {
         });
         // The innermost of them began last.
         let passed_on = passed_on.max_by_key(|other| (other.start, other.number));
-        let machine = passed_on.map(|other| other.name);
+        let machine = passed_on.map(|other| other.ends.server);
         // What was over by then says nothing.
         if machine.is_none() && known {
             return;
@@ -186,7 +187,11 @@ impl Window {
     }
 
     /// Counts how much was open as the call at this place began, once it is known what it is.
-    pub(super) fn count(&mut self, place: usize, count: fn(&mut Patterns, u64, &Candidates, Option<u64>)) {
+    pub(super) fn count(
+        &mut self,
+        place: usize,
+        count: fn(&mut Patterns, u64, &Candidates, Option<u64>),
+    ) {
         let Some(held) = self.held.get(place) else { return };
         let (Some(kind), Some(candidates)) = (held.kind, &held.candidates) else { return };
         // What was open where nobody was seen to be asked as yet, nobody knows.
@@ -219,6 +224,12 @@ impl Window {
             pattern: held.kind.map(|kind| self.patterns.of(kind, load)).unwrap_or_default(),
         }
     }
+}
+
+/// Whether two may be one exchange, before and behind a translation of its addresses.
+fn is_one(one: &Held, other: &Held) -> bool {
+    let (a, b) = (one.ends, other.ends);
+    one.bytes == other.bytes && (a.client == b.client || one.listener == other.listener)
 }
 
 /// Whether two exchanges carry identifiers of one format, and not the same one.
