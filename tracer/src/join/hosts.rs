@@ -88,8 +88,10 @@ struct Time {
 /// An exchange as one point sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Sighting {
-    /// Equal for one exchange at all points.
+    /// Equal for one exchange at all points that see it at the same addresses.
     pub(crate) fingerprint: u64,
+    /// The same whatever its addresses are.
+    pub(crate) bytes: u64,
     /// The point.
     pub(crate) point: PointId,
 }
@@ -285,25 +287,27 @@ impl Hosts {
     }
 
     /// The machines, but for these two, at which something has been open since before this time that
-    /// is not this exchange itself, and that others than the caller asked for.
+    /// is not this exchange itself, and that others than the caller asked for; the latest of each.
     pub(crate) fn open_since(
         &self,
         time: Timestamp,
         fingerprint: u64,
         caller: Machine,
         called: Machine,
-    ) -> Vec<Machine> {
+    ) -> Vec<(Machine, EventNumber)> {
         if self.by_machine.len() > FEW {
             return Vec::new();
         }
-        let is_open = |host: &Host| {
-            let before = host.open.range(..(time, EventNumber(0)));
-            before.map(|(_, arrival)| arrival).any(|a| {
+        let latest = |host: &Host| {
+            let before = host.open.range(..(time, EventNumber(0))).rev();
+            let mut others = before.map(|(_, arrival)| arrival).filter(|a| {
                 a.from_outside && a.client != caller && a.sighting.fingerprint != fingerprint
-            })
+            });
+            others.next().map(|arrival| arrival.seat.number)
         };
         let others = self.by_machine.iter().filter(|(m, _)| **m != caller && **m != called);
-        let mut open: Vec<Machine> = others.filter(|(_, h)| is_open(h)).map(|(m, _)| *m).collect();
+        let mut open: Vec<(Machine, EventNumber)> =
+            others.filter_map(|(machine, host)| Some((*machine, latest(host)?))).collect();
         open.sort_unstable();
         open
     }
@@ -380,7 +384,7 @@ impl Host {
             .map(|closed| &closed.arrival);
         let mut found: SmallVec<[&Arrival; 8]> = SmallVec::new();
         for arrival in open.chain(lately) {
-            let Sighting { fingerprint, point: seen_at } = arrival.sighting;
+            let Sighting { fingerprint, bytes, point: seen_at } = arrival.sighting;
             // Where a machine calls itself, a call is not its own cause. One that asks what was
             // asked before is its repetition, unless it comes from outside and is passed on.
             let itself = fingerprint == call.sighting.fingerprint
@@ -392,7 +396,12 @@ impl Host {
             }
             // The same exchange at another point is no other candidate; the inner one counts, which
             // began last.
-            let same = found.iter_mut().find(|other| other.sighting.fingerprint == fingerprint);
+            let same = found.iter_mut().find(|other| {
+                let elsewhere =
+                    other.sighting.point != seen_at && other.listener == arrival.listener;
+                other.sighting.fingerprint == fingerprint
+                    || (elsewhere && other.sighting.bytes == bytes)
+            });
             if let Some(other) = same {
                 let key = |arrival: &Arrival| (arrival.start, arrival.seat.number);
                 if key(arrival) > key(other) {
@@ -400,7 +409,7 @@ impl Host {
                 }
                 continue;
             }
-            if seen_at != point && self.was_over(at, Sighting { fingerprint, point }) {
+            if seen_at != point && self.was_over(at, Sighting { fingerprint, bytes, point }) {
                 continue;
             }
             if found.len() >= CANDIDATES {
@@ -574,7 +583,7 @@ mod tests {
     fn check_at(exchanges: &[(i64, i64, u64, u16)], at: i64, tap: u16, expected: Option<u64>) {
         let mut hosts = Hosts::default();
         for (serial, (start, _, fingerprint, tap)) in (1..).zip(exchanges) {
-            let sighting = Sighting { fingerprint: *fingerprint, point: point(*tap) };
+            let sighting = Sighting { fingerprint: *fingerprint, bytes: 0, point: point(*tap) };
             let start = Timestamp(*start);
             hosts.open(HOST, arrival(serial, start, sighting), start);
         }
@@ -583,7 +592,7 @@ mod tests {
             hosts.close(HOST, EventNumber(serial), start, end, end);
         }
         let at = Timestamp(at);
-        let sighting = Sighting { fingerprint: u64::MAX, point: point(tap) };
+        let sighting = Sighting { fingerprint: u64::MAX, bytes: 0, point: point(tap) };
         let call = Call {
             seat: seat(0),
             start: at,
@@ -623,7 +632,7 @@ mod tests {
     fn times_are_known_for_as_long_as_their_exchanges() {
         let mut hosts = Hosts::default();
         // Once a second point has been seen, in the midst of them.
-        let sighting = |n| Sighting { fingerprint: n, point: point(u16::from(n == 500)) };
+        let sighting = |n| Sighting { fingerprint: n, bytes: 0, point: point(u16::from(n == 500)) };
         for n in 1..=1_000 {
             let now = Timestamp(n as i64);
             hosts.open(HOST, arrival(n, now, sighting(n % 600)), now);
@@ -642,7 +651,7 @@ mod tests {
         let mut hosts = Hosts::default();
         for n in 0..10_000u32 {
             let now = Timestamp(i64::from(n) * 10_000_000);
-            let sighting = Sighting { fingerprint: 0, point: point(0) };
+            let sighting = Sighting { fingerprint: 0, bytes: 0, point: point(0) };
             hosts.open(n, arrival(u64::from(n), now, sighting), now);
             hosts.close(n, EventNumber(u64::from(n)), now, now, now);
         }

@@ -38,11 +38,11 @@ impl Joiner for OneCandidate {
                 By::Identifier | By::Listener => (Reason::OneCandidate, LESS),
             };
             let mut confidence = member.cause.pattern.confidence().min(most) as f32;
-            if !nesting.within {
-                confidence -= 0.3;
-            }
             if confidence < LEAST {
                 continue;
+            }
+            if !nesting.within {
+                confidence -= 0.2;
             }
             if member.cause.pattern.idle > 0 {
                 against.push("such calls begin while nothing is open, too");
@@ -82,5 +82,5 @@ fn conflicting(group: &Group, upper: usize, lower: usize) -> bool {
 const MOST: f64 = 0.98;
 /// The same where others were open, too.
 const LESS: f64 = 0.9;
-/// How sure it must be at least.
-const LEAST: f32 = 0.5;
+/// How sure it must be at least that calls of its kind are made for what is open.
+const LEAST: f32 = 0.9;

@@ -4,6 +4,7 @@
 //! That two addresses are of one machine is taken for sure once several different requests went out
 //! under the one while the same were open under the other, and hardly any that were not.
 
+use crate::exchange::EventNumber;
 use crate::join::hosts::Seat;
 use crate::join::machines::{Machine, Name};
 use foldhash::fast::RandomState;
@@ -112,15 +113,33 @@ pub(crate) struct Nested {
 #[derive(Debug, Default)]
 struct Calls {
     all: u32,
-    /// How many of them lay within something that was open there.
-    within: Vec<(Machine, u32)>,
+    /// The machines at which something was open at the first calls.
+    within: Vec<Within>,
     done: bool,
+}
+
+/// Calls of one that is never asked, and what was open at a machine meanwhile.
+#[derive(Debug)]
+struct Within {
+    machine: Machine,
+    /// Exchanges of it within which calls lay.
+    exchanges: u32,
+    /// Calls that lay in none.
+    outside: u32,
+    latest: EventNumber,
 }
 
 impl Nested {
     /// Whether more is to be known of who calls.
     pub(crate) fn wants(&self, caller: Machine) -> bool {
         self.callers.get(&caller).is_none_or(|calls| !calls.done)
+    }
+
+    /// It is asked itself: nothing is to be known of it any more.
+    pub(crate) fn give_up(&mut self, caller: Machine) {
+        if let Some(calls) = self.callers.get_mut(&caller) {
+            calls.done = true;
+        }
     }
 
     /// A call has ended, while something was open at these machines that had begun before it;
@@ -132,68 +151,75 @@ impl Nested {
     pub(crate) fn called(
         &mut self,
         caller: Machine,
-        open: Vec<Machine>,
+        open: &[(Machine, EventNumber)],
         busy: impl Fn(Machine) -> f64,
     ) -> Option<Machine> {
         if self.callers.len() >= CALLERS && !self.callers.contains_key(&caller) {
             self.callers.clear();
         }
         let calls = self.callers.entry(caller).or_default();
-        calls.all += 1;
-        if calls.all == 1 {
-            calls.within = open.into_iter().map(|machine| (machine, 1)).collect();
-        } else {
-            if calls.all == 2 {
-                // The first one may have been an exception.
-                let known: Vec<Machine> =
-                    calls.within.iter().map(|(machine, _)| *machine).collect();
-                let others = open.iter().filter(|machine| !known.contains(machine));
-                calls.within.extend(others.map(|machine| (*machine, 0)));
+        for within in &mut calls.within {
+            match open.iter().find(|(machine, _)| *machine == within.machine) {
+                // Several calls within one exchange say no more than one of them.
+                Some((_, exchange)) if *exchange == within.latest => {}
+                Some((_, exchange)) => {
+                    within.exchanges += 1;
+                    within.latest = *exchange;
+                }
+                None => within.outside += 1,
             }
-            // One that is often not open is not it.
-            for (_, times) in
-                calls.within.iter_mut().filter(|(machine, _)| open.binary_search(machine).is_ok())
-            {
-                *times += 1;
-            }
-            let least = calls.all - 1 - calls.all / 16;
-            calls.within.retain(|(_, times)| *times >= least);
         }
+        // One of the first calls may have been an exception.
+        if calls.all < FIRST_CALLS {
+            for (machine, exchange) in open {
+                if !calls.within.iter().any(|within| within.machine == *machine) {
+                    let (exchanges, outside, latest) = (1, calls.all, *exchange);
+                    calls.within.push(Within { machine: *machine, exchanges, outside, latest });
+                }
+            }
+        }
+        calls.all += 1;
+        // One that is often not open is not it.
+        calls.within.retain(|w| w.outside <= FIRST_CALLS + (w.exchanges + w.outside) / 20);
         if calls.within.is_empty() || calls.all >= MOST_CALLS {
             calls.done = true;
         }
-        if calls.all < FEW_CALLS || !calls.all.is_power_of_two() {
+        if !calls.all.is_multiple_of(LOOK) {
             return None;
         }
-        let mut likely: Vec<(f64, Machine)> = calls
+        let mut likely: Vec<(f64, &Within)> = calls
             .within
             .iter()
-            .map(|(machine, times)| {
-                let share = busy(*machine);
-                let share = share.clamp(0.01, 0.99);
-                let (hits, misses) = (f64::from(*times), f64::from(calls.all - times));
-                let likelier =
-                    hits * (WITHIN / share).ln() + misses * ((1.0 - WITHIN) / (1.0 - share)).ln();
-                (likelier, *machine)
+            .map(|within| {
+                let share = busy(within.machine).clamp(0.01, 0.99);
+                let likelier = f64::from(within.exchanges) * (WITHIN / share).ln()
+                    + f64::from(within.outside) * ((1.0 - WITHIN) / (1.0 - share)).ln();
+                (likelier, within)
             })
             .collect();
-        likely.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let (best, machine) = *likely.first()?;
+        likely.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.machine.cmp(&b.1.machine)));
+        let (best, within) = *likely.first()?;
         let second = likely.get(1).map_or(0.0, |(second, _)| *second);
-        let sure = best >= LIKELIER && best - second >= AHEAD;
+        let enough = within.exchanges >= FEW_EXCHANGES;
+        let sure = enough && best >= LIKELIER && best - second >= AHEAD;
+        let machine = within.machine;
         calls.done |= sure;
         sure.then_some(machine)
     }
 }
 
-/// Calls of one that is never asked before it is looked at whose they are, and after which it is
-/// not looked any more.
-const FEW_CALLS: u32 = 16;
-const MOST_CALLS: u32 = 1_024;
+/// Exchanges of a machine within which calls must lie, at least, to be its own.
+const FEW_EXCHANGES: u32 = 10;
+/// Calls after which it is looked whose they are.
+const LOOK: u32 = 8;
+/// The first calls of one that is never asked.
+const FIRST_CALLS: u32 = 2;
+/// Calls after which it is not looked any more whose they are.
+const MOST_CALLS: u32 = 4_096;
 /// The share of a machine's calls that lie within what it is asked.
 const WITHIN: f64 = 0.97;
 /// How much likelier it must be that they are its own, as a natural logarithm.
-const LIKELIER: f64 = 15.0;
+const LIKELIER: f64 = 20.0;
 /// The same than that they are another machine's.
 const AHEAD: f64 = 8.0;
 /// Things asked for that are remembered.

@@ -166,4 +166,4 @@ const KNOWN: u32 = 5;
 /// The share of kinds of calls that are made for nobody, where nothing else is known.
 const STRANGERS: f64 = 0.1;
 /// What is taken off where a kind is seen to be made for nobody, too.
-const UNSURE: f64 = 0.05;
+const UNSURE: f64 = 0.02;

@@ -377,7 +377,7 @@ impl Window {
         });
         self.begin_component(place);
         let seat = Seat { place, number };
-        let sighting = Sighting { fingerprint, point };
+        let sighting = Sighting { fingerprint, bytes: opened.bytes, point };
         for key in opened.contexts.iter().filter_map(JoinKey::of) {
             self.carry(key, place);
         }

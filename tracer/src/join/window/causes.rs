@@ -97,13 +97,16 @@ impl Window {
         let (caller, called) = (self.machines.one(held.client), self.machines.one(held.server));
         let Some(exchange) = held.exchange.as_deref() else { return };
         let is_call = held.sort == Sort::Call && exchange.response.is_some();
+        if self.hosts.load(caller).is_known() {
+            self.nesting.give_up(caller);
+        }
         if !is_call || held.machine_was_asked || !self.nesting.wants(caller) {
             return;
         }
         let open = self.hosts.open_since(held.start, held.fingerprint, caller, called);
         let elapsed = self.now.0.saturating_sub(self.began.0).max(1) as f64;
         let busy = |machine| self.hosts.load(machine).busy() / elapsed;
-        if let Some(machine) = self.nesting.called(caller, open, busy)
+        if let Some(machine) = self.nesting.called(caller, &open, busy)
             && let Some((kept, gone)) = self.machines.merge(machine, caller)
         {
             self.hosts.merge(kept, gone);
@@ -229,7 +232,16 @@ impl Window {
 /// Whether two may be one exchange, before and behind a translation of its addresses.
 fn is_one(one: &Held, other: &Held) -> bool {
     let (a, b) = (one.ends, other.ends);
-    one.bytes == other.bytes && (a.client == b.client || one.listener == other.listener)
+    one.bytes == other.bytes
+        && (same_address(a.client, b.client) || same_address(a.server, b.server))
+}
+
+/// Whether two addresses are equal, whatever their networks are.
+fn same_address(one: Name, other: Name) -> bool {
+    match (one, other) {
+        (Name::Address(_, one), Name::Address(_, other)) => one == other,
+        _ => one == other,
+    }
 }
 
 /// Whether two exchanges carry identifiers of one format, and not the same one.
