@@ -22,13 +22,14 @@ impl Joiner for Identifiers {
         }
         let carriers = Carriers::of(group);
         let sightings = Sightings::of(links);
-        for (lower, all) in sightings.of_each(group.members.len()).iter().enumerate() {
+        let each = sightings.of_each(group.members.len());
+        for (lower, all) in each.iter().enumerate() {
             if links.above(lower).is_some() {
                 continue;
             }
             let mut found: SmallVec<[Candidate; 8]> = SmallVec::new();
             for sighting in all {
-                candidates(group, &carriers, &sightings, *sighting, &mut found);
+                candidates(group, &carriers, &sightings, &each, *sighting, &mut found);
             }
             let above =
                 group.members.get(lower).and_then(|member| best(group, links, member, found));
@@ -44,6 +45,7 @@ fn candidates(
     group: &Group,
     carriers: &Carriers,
     sightings: &Sightings,
+    each: &[SmallVec<[usize; 2]>],
     lower: usize,
     found: &mut SmallVec<[Candidate; 8]>,
 ) {
@@ -52,7 +54,8 @@ fn candidates(
     for (key, context) in group.keys(lower) {
         for upper in carriers.before(group, key, lower) {
             let known = found.iter().skip(before).any(|other| other.upper == upper);
-            if known || sightings.top(upper) == sightings.top(lower) {
+            let tops = [upper, lower].map(|member| sightings.top(member));
+            if known || tops[0] == tops[1] || !is_by_one_clock(group, each, [upper, lower], tops) {
                 continue;
             }
             let Some(other) = group.members.get(upper) else { continue };
@@ -68,6 +71,20 @@ fn candidates(
             }
         }
     }
+}
+
+/// Whether the times of two sightings may be compared: they are of one point, or no point has seen
+/// both exchanges. `tops` are the outermost sightings of the two.
+fn is_by_one_clock(
+    group: &Group,
+    each: &[SmallVec<[usize; 2]>],
+    sightings: [usize; 2],
+    tops: [usize; 2],
+) -> bool {
+    let point = |member: usize| group.members.get(member).map(|member| member.exchange.point);
+    let points = |top: usize| each.get(top).into_iter().flatten().map(|member| point(*member));
+    let [upper, lower] = sightings.map(point);
+    upper == lower || !points(tops[0]).any(|one| points(tops[1]).any(|other| one == other))
 }
 
 /// The best of several candidates.

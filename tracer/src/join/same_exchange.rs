@@ -5,7 +5,7 @@
 //! may get other addresses on the way. There, addresses are no evidence; the numbers of both ends
 //! and what is asked must be equal.
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Half};
 use crate::join::{Above, Group, Joiner, Links, content};
 use crate::span::{LinkKind, Reason};
 use smallvec::SmallVec;
@@ -105,13 +105,27 @@ fn is_same_packet(a: &Exchange, b: &Exchange, same_ends: bool) -> bool {
     let same_answer = answers.is_none_or(|(one, other)| one.seq == other.seq);
     let has_time = one.tsval != 0 && other.tsval != 0;
     let known = same_ends || same_client || (same_server && same_port);
+    let answered = |same: fn(&Half, &Half) -> bool| answers.is_some_and(|(a, b)| same(a, b));
     same_answer
         && one.ack == other.ack
-        && match has_time && one.tsval == other.tsval {
-            true => known || same_server || same_port || same_id,
-            // What was sent again bears another time, and the rest of it is the same.
-            false => known,
+        && match (has_time, one.tsval == other.tsval) {
+            (true, true) => known || same_server || same_port || same_id || is_within(a, b),
+            // What was sent again bears another time; its answer, which was sent once, the same.
+            (true, false) => {
+                same_ends || (known && (answers.is_none() || answered(|a, b| a.tsval == b.tsval)))
+            }
+            // Without times, what left one side later than it came to it passed in between.
+            (false, _) => {
+                known || (same_id && answered(|a, b| a.ip_id == b.ip_id)) || is_within(a, b)
+            }
         }
+}
+
+/// Whether one of two exchanges that were answered began and ended within the other.
+fn is_within(a: &Exchange, b: &Exchange) -> bool {
+    let (outer, inner) = if a.start() <= b.start() { (a, b) } else { (b, a) };
+    let answered = a.response.is_some() && b.response.is_some();
+    answered && outer.start() < inner.start() && inner.end() < outer.end()
 }
 
 /// Equal for one exchange at all points that see it at the same addresses, and hardly ever else.
