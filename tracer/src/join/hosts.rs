@@ -62,6 +62,8 @@ pub(crate) struct Arrival {
     pub(crate) listener: u64,
     /// Who asked.
     pub(crate) client: Machine,
+    /// Numbers that stand for the addresses of both ends, whatever network they are in.
+    pub(crate) addresses: [u64; 2],
     /// Who asked was another machine.
     pub(crate) from_outside: bool,
     /// The process that serves it, as a number; 0 where that is not known.
@@ -287,11 +289,11 @@ impl Hosts {
     }
 
     /// The machines, but for these two, at which something has been open since before this time that
-    /// is not this exchange itself, and that others than the caller asked for; the latest of each.
+    /// has nothing to do with both ends of it (`own`); the latest of each.
     pub(crate) fn open_since(
         &self,
         time: Timestamp,
-        fingerprint: u64,
+        own: [u64; 2],
         caller: Machine,
         called: Machine,
     ) -> Vec<(Machine, EventNumber)> {
@@ -301,7 +303,10 @@ impl Hosts {
         let latest = |host: &Host| {
             let before = host.open.range(..(time, EventNumber(0))).rev();
             let mut others = before.map(|(_, arrival)| arrival).filter(|a| {
-                a.from_outside && a.client != caller && a.sighting.fingerprint != fingerprint
+                let [from, to] = a.addresses;
+                // What it does itself, or is done at who it asks, may be seen in other networks too.
+                let itself = a.client == caller || own.contains(&from) || own.contains(&to);
+                a.from_outside && !itself
             });
             others.next().map(|arrival| arrival.seat.number)
         };

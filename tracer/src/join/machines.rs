@@ -21,6 +21,20 @@ pub(crate) enum Name {
     Loopback(PointId),
 }
 
+impl Name {
+    /// Equal for one address in all networks.
+    pub(crate) fn number(self) -> u64 {
+        match self {
+            Self::Address(_, IpAddr::V4(ip)) => u64::from(u32::from(ip)),
+            Self::Address(_, IpAddr::V6(ip)) => {
+                let ip = u128::from(ip);
+                (ip ^ ip >> 64) as u64
+            }
+            Self::Loopback(_) => 0,
+        }
+    }
+}
+
 /// The number of a machine; of two that turn out to be one, either may be used.
 pub type Machine = u32;
 

@@ -4,6 +4,7 @@
 use crate::join::{Above, By, Group, JoinKey, Joiner, Links, Sightings, nests};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
+use wirespan_parsers::trace_context::Format;
 
 /// See the module.
 pub struct OneCandidate;
@@ -18,6 +19,7 @@ impl Joiner for OneCandidate {
             places.insert(member.exchange.turns.first().number, place);
         }
         let sightings = Sightings::of(links);
+        let mut carried: HashMap<(usize, Format), JoinKey> = HashMap::new();
         for (lower, all) in sightings.of_each(group.members.len()).iter().enumerate() {
             if links.above(lower).is_some() {
                 continue;
@@ -31,6 +33,18 @@ impl Joiner for OneCandidate {
                 other.then_some((member, upper, nesting))
             });
             let Some((member, upper, nesting)) = only else { continue };
+            // What one exchange causes carries one trace id, mostly: where its own may be lost, that
+            // tells what it has caused.
+            let may_be_lost =
+                group.members.get(upper).is_some_and(|above| above.exchange.request.cut);
+            let differs = may_be_lost
+                && all.iter().flat_map(|sighting| group.keys(*sighting)).any(|(key, _)| {
+                    let names = key.format.names_trace();
+                    names && *carried.entry((upper, key.format)).or_insert(key) != key
+                });
+            if differs {
+                continue;
+            }
             let mut against = nesting.against();
             let (reason, most) = match member.cause.by {
                 By::Content => (Reason::Content, MOST),

@@ -399,6 +399,7 @@ impl Window {
             sighting,
             listener,
             client,
+            addresses: [ends.client.number(), ends.server.number()],
             from_outside: client != server,
             process: 0,
             under: None,

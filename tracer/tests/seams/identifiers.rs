@@ -40,7 +40,8 @@ fn joined(reason: &str, front: &[&str], back: &[&str]) {
 }
 
 fn apart(front: &[&str], back: &[&str]) {
-    assert_eq!(trees(front, back).len(), 3, "{front:?} {back:?}");
+    let trees = trees(front, back);
+    assert!(trees.contains(&"/front".to_owned()), "{trees:?} {front:?} {back:?}");
 }
 
 const TRACE: &str = "traceparent: 00-80f198ee56343ba864fe8b2a57d3eff7-00000000000000aa-01";

@@ -103,7 +103,8 @@ impl Window {
         if !is_call || held.machine_was_asked || !self.nesting.wants(caller) {
             return;
         }
-        let open = self.hosts.open_since(held.start, held.fingerprint, caller, called);
+        let own = [held.ends.client.number(), held.ends.server.number()];
+        let open = self.hosts.open_since(held.start, own, caller, called);
         let elapsed = self.now.0.saturating_sub(self.began.0).max(1) as f64;
         let busy = |machine| self.hosts.load(machine).busy() / elapsed;
         if let Some(machine) = self.nesting.called(caller, &open, busy)
@@ -183,7 +184,7 @@ impl Window {
             }
         }
         match left.as_slice() {
-            [] => (Candidates::None, By::Open),
+            [] => (candidates, By::Open),
             [only] => (Candidates::One(*only), by),
             _ => (Candidates::Several(left), By::Open),
         }
