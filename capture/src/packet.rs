@@ -2,7 +2,7 @@
 
 use crate::owner::Owner;
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 
 /// A moment of packet time: nanoseconds since 1970-01-01T00:00:00Z.
@@ -152,6 +152,9 @@ pub struct Batch {
     pub owners: Vec<OwnerOf>,
     /// What was lost, as far as it was told since the last batch.
     pub losses: Vec<Loss>,
+    /// What addresses are called, as far as it was told since the last batch; none comes later than
+    /// its frame.
+    pub names: Vec<AddressName>,
 }
 
 /// Whose socket it is, told with a packet.
@@ -161,6 +164,17 @@ pub struct OwnerOf {
     pub frame: Frame,
     /// What was told.
     pub owner: Owner,
+}
+
+/// What a capture calls an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressName {
+    /// The first packet that it is told before; there may be none with this number.
+    pub frame: Frame,
+    /// The address.
+    pub address: IpAddr,
+    /// Its name, as it stands there: at most 253 bytes of any characters.
+    pub name: Box<str>,
 }
 
 impl Batch {
@@ -183,5 +197,6 @@ impl Batch {
         self.packets.clear();
         self.owners.clear();
         self.losses.clear();
+        self.names.clear();
     }
 }

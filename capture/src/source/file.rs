@@ -7,13 +7,13 @@
 //!                                                              └── kept as rest ─┘
 //! ```
 
-use crate::packet::{Batch, FileId, Loss, OwnerOf, PacketHead, Timestamp};
+use crate::packet::{AddressName, Batch, FileId, Loss, OwnerOf, PacketHead, Timestamp};
 use crate::source::interfaces::Interfaces;
 use crate::source::live::clock::now;
 use crate::source::open::{self, HEAD, OpenError, Opened};
 use crate::source::pace::Pace;
 use crate::source::pcap::{FILE_HEADER, FileHeader, Records};
-use crate::source::pcapng::{self, Blocks};
+use crate::source::pcapng::{self, Blocks, names};
 use crate::source::report::{Compression, Damage, Format, Layout, Progress, SourceReport};
 use crate::source::walk::{Context, Walked};
 use crate::source::{Fill, PacketSource};
@@ -57,6 +57,8 @@ pub struct FileSource {
     impatient: Arc<AtomicBool>,
     /// The end of the capture was told, where it is known and later than the last packet.
     told_end: bool,
+    /// Names of addresses that stand at the end of the file.
+    names: Vec<AddressName>,
 }
 
 enum Walk {
@@ -96,6 +98,11 @@ impl FileSource {
         let name = open::display_name(path);
         let (layout, walk, used) = recognise(&opened.head, &name)?;
         let label = open::label(path);
+        // Most programs write names last, though they are needed first.
+        let names = match &walk {
+            Walk::Pcapng(_) if opened.compression == Compression::None => names::at_end(path),
+            _ => Vec::new(),
+        };
         let mut rest = opened.head;
         rest.drain(..used);
         Ok(Self {
@@ -123,6 +130,7 @@ impl FileSource {
             is_live: false,
             impatient: opened.impatient,
             told_end: false,
+            names,
         })
     }
 
@@ -221,11 +229,13 @@ impl FileSource {
         packets: &mut Vec<PacketHead>,
         owners: &mut Vec<OwnerOf>,
         losses: &mut Vec<Loss>,
+        names: &mut Vec<AddressName>,
     ) -> Walked {
         let mut context = Context {
             packets,
             owners,
             losses,
+            names,
             report: &mut self.report,
             interfaces: &mut self.interfaces,
             label: &self.label,
@@ -244,6 +254,8 @@ impl PacketSource for FileSource {
         batch.packets.clear();
         batch.owners.clear();
         batch.losses.clear();
+        batch.names.clear();
+        batch.names.append(&mut self.names);
         if self.ended {
             batch.buffer.clear();
             let silence = self.silence();
@@ -266,9 +278,9 @@ impl PacketSource for FileSource {
             let space = batch.buffer.get_mut(..target).unwrap_or_default();
             self.silent = false;
             filled = self.read(space, filled, self.wants);
-            let Batch { buffer, packets, owners, losses } = &mut *batch;
+            let Batch { buffer, packets, owners, losses, names } = &mut *batch;
             let bytes = buffer.get(..filled).unwrap_or_default();
-            let walked = self.walk(bytes, packets, owners, losses);
+            let walked = self.walk(bytes, packets, owners, losses, names);
             if walked.wants == Walked::STOP {
                 self.ended = true;
             }
@@ -296,6 +308,9 @@ impl PacketSource for FileSource {
                 packet.frame.file = self.report.file;
             }
             for told in &mut batch.owners {
+                told.frame.file = self.report.file;
+            }
+            for told in &mut batch.names {
                 told.frame.file = self.report.file;
             }
         }

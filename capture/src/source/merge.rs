@@ -371,6 +371,7 @@ impl MergedSource {
     ) -> bool {
         loop {
             reader.give_losses(&mut batch.losses);
+            reader.give_names(&mut batch.names);
             if reader.give_all(index, limit, batch) || reader.give_some(index, limit, batch) {
                 return true;
             }
@@ -419,6 +420,7 @@ impl PacketSource for MergedSource {
         batch.packets.clear();
         batch.owners.clear();
         batch.losses.clear();
+        batch.names.clear();
         let alone = self.files.len() == 1;
         if !alone {
             batch.buffer.clear();

@@ -3,7 +3,7 @@
 //! What is read ahead shows the end of a file before its last packets are given, and so whether
 //! the next file of a rotation may be waiting for them.
 
-use crate::packet::{Batch, InterfaceId, Loss, Timestamp};
+use crate::packet::{AddressName, Batch, InterfaceId, Loss, Timestamp};
 use crate::source::continuity::Tail;
 use crate::source::file::{CHUNK, FileSource};
 use crate::source::report::{Damage, SourceReport};
@@ -27,6 +27,8 @@ pub(super) struct Reader {
     pub(super) ids: Vec<Option<InterfaceId>>,
     /// Packets that were left out because their interface has no number.
     unnumbered: u64,
+    /// Names of addresses that were read and not given.
+    names: Vec<AddressName>,
 }
 
 impl Reader {
@@ -42,6 +44,7 @@ impl Reader {
             tail: Some(Tail::default()),
             ids: Vec::new(),
             unnumbered: 0,
+            names: Vec::new(),
         }
     }
 
@@ -57,6 +60,7 @@ impl Reader {
         }
         // A file source turns what the operating system says into damage of its report.
         self.ended = !matches!(self.source.fill(&mut self.ahead), Ok(Fill::More));
+        self.names.append(&mut self.ahead.names);
         self.add_to_tail();
     }
 
@@ -79,6 +83,11 @@ impl Reader {
         self.current.losses.splice(..0, told);
         self.at = 0;
         self.has_ahead = false;
+    }
+
+    /// Gives what was read of names of addresses, of packets that still come as well.
+    pub(super) fn give_names(&mut self, names: &mut Vec<AddressName>) {
+        names.append(&mut self.names);
     }
 
     /// Gives what the current batch tells of losses, with the numbers of interfaces here.
@@ -105,9 +114,9 @@ impl Reader {
             return false;
         }
         self.latest = latest;
-        let losses = mem::take(&mut batch.losses);
+        let (losses, names) = (mem::take(&mut batch.losses), mem::take(&mut batch.names));
         mem::swap(&mut self.current, batch);
-        batch.losses = losses;
+        (batch.losses, batch.names) = (losses, names);
         self.current.packets.clear();
         self.current.owners.clear();
         batch.packets.retain_mut(|packet| match self.ids.get(usize::from(packet.interface.0)) {

@@ -1,7 +1,7 @@
 //! What the walks over bytes of each format take and give: packets, interfaces and damage in one
 //! place, how far they came out.
 
-use crate::packet::{InterfaceId, Loss, OwnerOf, PacketHead, Timestamp};
+use crate::packet::{AddressName, InterfaceId, Loss, OwnerOf, PacketHead, Timestamp};
 use crate::source::interfaces::{Interface, Interfaces};
 use crate::source::report::{Damage, SourceReport};
 
@@ -24,6 +24,7 @@ pub(super) struct Context<'a> {
     pub(super) packets: &'a mut Vec<PacketHead>,
     pub(super) owners: &'a mut Vec<OwnerOf>,
     pub(super) losses: &'a mut Vec<Loss>,
+    pub(super) names: &'a mut Vec<AddressName>,
     pub(super) report: &'a mut SourceReport,
     pub(super) interfaces: &'a mut Interfaces,
     /// How the file is called, for interfaces without a name.

@@ -3,6 +3,8 @@
 //! <https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html>. Blocks are framed, and
 //! packets read, by hand and in place; the options of the other blocks are read by `pcap-parser`.
 
+pub(super) mod names;
+
 use crate::owner::Owner;
 use crate::packet::{FileId, Frame, InterfaceId, LinkType, Loss, OwnerOf, PacketHead, Timestamp};
 use crate::source::interfaces::Interface;
@@ -28,6 +30,8 @@ pub(super) struct Blocks {
     at: Timestamp,
     /// The time of the section's first packet.
     first: Option<Timestamp>,
+    /// Names of addresses so far.
+    names: usize,
 }
 
 /// What a section says of an interface.
@@ -205,11 +209,12 @@ impl Blocks {
             }
             INTERFACE_DESCRIPTION => return self.interface(block, at, out),
             INTERFACE_STATISTICS => return self.statistics(block, out),
+            NAME_RESOLUTION => return self.names(block, at, out),
             kind if OTHER_FRAMES.contains(&kind) => {
                 self.number += 1;
                 return;
             }
-            // Names, secrets, comments and what is not known: nothing that is used here.
+            // Secrets, comments and what is not known: nothing that is used here.
             _ => return,
         };
         let what = match packet {
@@ -279,6 +284,18 @@ impl Blocks {
             }
             options = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
         }
+    }
+
+    fn names(&mut self, block: &[u8], at: usize, out: &mut Context<'_>) {
+        let before = out.names.len();
+        let frame = Frame { file: FileId(0), number: self.number + 1 };
+        names::read(block, self.big_endian, frame, out.names);
+        let room = names::NAMES.saturating_sub(self.names);
+        if out.names.len() - before > room {
+            out.names.truncate(before + room);
+            out.hurt(at, |offset| Damage::BadBlock { offset, what: "names beyond 65,536" });
+        }
+        self.names += out.names.len() - before;
     }
 
     /// Section 4.3: interface, time, captured length, original length, data, options.
