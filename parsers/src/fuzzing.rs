@@ -5,6 +5,7 @@
 //! `testdata/vectors/<protocol>/`. Out: a [`Recording`] of the messages, with what broke the rules
 //! of [`crate::protocol`].
 
+use crate::client_hello::{ServerName, server_name};
 use crate::message::{Attribute, Id, Kind, Message, Outcome, Pairing, Side, Status, Value};
 use crate::protocol::{
     AfterGap, Conn, FlowInfo, Inner, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
@@ -145,6 +146,18 @@ pub fn detection(data: &[u8]) {
     }
     for transport in [Transport::Tcp, Transport::Udp] {
         unread(transport, Side::A, data);
+    }
+    // What a shorter start told of a name stays, whatever follows.
+    let mut last = Some(ServerName::Incomplete(0));
+    for end in 0..=data.len() {
+        let (head, _) = data.split_at(end);
+        let found = server_name(head);
+        assert!(
+            matches!(last, Some(ServerName::Incomplete(_))) || found == last,
+            "{last:?}, then {found:?} at {end} of {}",
+            data.escape_ascii()
+        );
+        last = found;
     }
 }
 

@@ -16,6 +16,7 @@ pub mod protocol;
 pub mod sql;
 pub mod protocols;
 pub mod registry;
+pub mod client_hello;
 pub mod unread;
 pub mod detect;
 pub mod fuzzing;

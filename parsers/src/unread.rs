@@ -7,17 +7,15 @@ use crate::reader::Reader;
 
 /// What a flow speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unread<'b> {
+pub struct Unread {
     /// The protocol's name, as people write it.
     pub protocol: &'static str,
     /// The side of the server, if these bytes tell.
     pub server: Option<Side>,
-    /// The name of the server that the client asked for.
-    pub name: Option<&'b str>,
 }
 
 /// Looks at the first bytes of one side.
-pub fn unread(transport: Transport, from: Side, head: &[u8]) -> Option<Unread<'_>> {
+pub fn unread(transport: Transport, from: Side, head: &[u8]) -> Option<Unread> {
     let known = |(protocol, sender): (&'static str, Sender)| Unread {
         protocol,
         server: match sender {
@@ -25,15 +23,11 @@ pub fn unread(transport: Transport, from: Side, head: &[u8]) -> Option<Unread<'_
             Sender::Server => Some(from),
             Sender::Either => None,
         },
-        name: None,
     };
     if transport == Transport::Udp {
         return quic(head).map(known);
     }
-    let tls = tls(head).map(known);
-    let name = || tls.and_then(|_| server_name(head));
-    let found = tls.or_else(|| text(head).map(known)).or_else(|| binary(head).map(known))?;
-    Some(Unread { name: name(), ..found })
+    tls(head).or_else(|| text(head)).or_else(|| binary(head)).map(known)
 }
 
 /// Whether these bytes begin a record of TLS.
@@ -72,39 +66,6 @@ fn tls(head: &[u8]) -> Option<(&'static str, Sender)> {
         (0x17, _) if minor == 3 => Some(("TLS", Sender::Either)),
         _ => None,
     }
-}
-
-/// The name in a ClientHello, as far as it has come (RFC 8446 section 4.1.2, RFC 6066 section 3).
-fn server_name(head: &[u8]) -> Option<&str> {
-    let mut reader = Reader::new(head);
-    // Record, handshake header, version, random.
-    if *reader.take(6)?.last()? != 0x01 {
-        return None;
-    }
-    reader.take(3 + 2 + 32)?;
-    let session = reader.u8()?;
-    reader.take(usize::from(session))?;
-    let ciphers = reader.u16_be()?;
-    reader.take(usize::from(ciphers))?;
-    let compressions = reader.u8()?;
-    reader.take(usize::from(compressions))?;
-    reader.u16_be()?;
-    for _ in 0..EXTENSIONS {
-        let (kind, len) = (reader.u16_be()?, reader.u16_be()?);
-        if kind != 0 {
-            reader.take(usize::from(len))?;
-            continue;
-        }
-        reader.u16_be()?;
-        if reader.u8()? != 0 {
-            return None;
-        }
-        let len = reader.u16_be()?;
-        let name = std::str::from_utf8(reader.take(usize::from(len))?).ok()?;
-        let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
-        return (is_name && (1..=LONGEST_NAME).contains(&name.len())).then_some(name);
-    }
-    None
 }
 
 /// A long header of version 1 or 2 (RFC 9000 section 17.2, RFC 9369).
@@ -177,14 +138,11 @@ const TEXTS: &[(&[u8], &str, Sender)] = &[
     (b"INFO {\"server_id\"", "NATS", Sender::Server),
     (b"RFB 003.", "VNC", Sender::Server),
 ];
-/// Extensions of a ClientHello that are looked through.
-const EXTENSIONS: usize = 64;
-/// The longest name of a host (RFC 1035, section 2.3.4).
-const LONGEST_NAME: usize = 253;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client_hello::tests::hello;
 
     fn check(head: &[u8], expected: Option<(&str, Option<Side>)>) {
         let found = unread(Transport::Tcp, Side::A, head);
@@ -192,36 +150,9 @@ mod tests {
         assert_eq!(found, expected, "{}", head.escape_ascii());
     }
 
-    /// A ClientHello with these extensions.
-    fn hello(extensions: &[u8]) -> Vec<u8> {
-        let mut body = vec![3, 3];
-        body.extend([7; 32]);
-        body.extend([0, 0, 2, 0x13, 0x01, 1, 0]);
-        body.extend((extensions.len() as u16).to_be_bytes());
-        body.extend(extensions);
-        let mut hello = vec![0x16, 3, 1];
-        hello.extend((body.len() as u16 + 4).to_be_bytes());
-        hello.extend([1, 0]);
-        hello.extend((body.len() as u16).to_be_bytes());
-        [hello, body].concat()
-    }
-
-    fn named(name: &[u8]) -> Vec<u8> {
-        let len = name.len() as u8;
-        let mut extensions = vec![0, 23, 0, 0, 0, 0, 0, len + 5, 0, len + 3, 0, 0, len];
-        extensions.extend(name);
-        hello(&extensions)
-    }
-
     #[test]
-    fn tls_is_told_by_its_records_and_names_its_server() {
-        let name = |head: &[u8]| {
-            unread(Transport::Tcp, Side::A, head).and_then(|found| found.name.map(str::to_owned))
-        };
-        check(&named(b"shop.example"), Some(("TLS", Some(Side::B))));
-        assert_eq!(name(&named(b"shop.example")).as_deref(), Some("shop.example"));
-        assert_eq!(name(&named(b"shop\x1b.example")), None);
-        assert_eq!(name(&hello(&[])), None);
+    fn tls_is_told_by_its_records() {
+        check(&hello(&[], 16_384), Some(("TLS", Some(Side::B))));
         check(&[0x16, 3, 3, 0, 80, 2, 0, 0], Some(("TLS", Some(Side::A))));
         check(&[0x17, 3, 3, 0, 80, 9, 9], Some(("TLS", None)));
         check(&[0x17, 3, 1, 0, 80, 9, 9], None);
@@ -256,23 +187,6 @@ mod tests {
             b"\x10\x0e\0\x04HTTP",
         ] {
             check(head, None);
-        }
-    }
-
-    #[test]
-    fn any_cut_of_a_hello_is_read_without_harm() {
-        let whole = named(b"shop.example");
-        for len in 0..whole.len() {
-            let cut = whole.get(..len).unwrap_or_default();
-            let found = unread(Transport::Tcp, Side::A, cut);
-            assert_eq!(found.and_then(|found| found.name), None, "{len}");
-        }
-        for at in 0..whole.len() {
-            for byte in [0, 1, 0x7f, 0xff] {
-                let mut spoilt = whole.clone();
-                spoilt[at] = byte;
-                unread(Transport::Tcp, Side::A, &spoilt);
-            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::join::window::WindowLimits;
 use crate::load::limits::MemoryLimits;
+use crate::names::files::NameFiles;
 use std::sync::Arc;
 use wirespan_capture::decode::NamedPoint;
 use wirespan_capture::entry::FlowLimits;
@@ -18,6 +19,8 @@ pub struct Config {
     pub open: usize,
     /// Taps that are one point each, by the user's word.
     pub points: Vec<NamedPoint>,
+    /// What the user calls services and hosts.
+    pub names: Arc<NameFiles>,
     /// Limits of the join window.
     pub window: WindowLimits,
     /// Nanoseconds after which a request counts as unanswered.
@@ -41,6 +44,7 @@ impl Default for Config {
             },
             open: MAX_OPEN,
             points: Vec::new(),
+            names: Arc::default(),
             window: WindowLimits::default(),
             response_timeout: RESPONSE_TIMEOUT_SECONDS * 1_000_000_000,
             details: false,

@@ -1,5 +1,6 @@
 //! A request with its response, owned: what pairing gives and joining takes.
 
+use crate::given::GivenNames;
 use crate::losses::Touched;
 use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
@@ -68,6 +69,8 @@ pub struct Exchange {
     pub secrets: Option<Box<SecretPlaces>>,
     /// The processes at its two ends, where they are known; set by joining.
     pub processes: Processes,
+    /// The names that its two ends were given by something else than messages; set by joining.
+    pub names: GivenNames,
     /// When joining learnt of it; set there.
     pub turns: Turns,
     /// By what losses it is touched; set as it settles.
@@ -709,6 +712,7 @@ mod tests {
                 values: Values::default(),
                 secrets: None,
                 processes: Processes::default(),
+                names: GivenNames::default(),
                 turns: Default::default(),
                 touched: Touched::NONE,
             }

@@ -12,6 +12,7 @@ use crate::join::{Group, IdSet, JoinKey, LooseKey, NEVER};
 use crate::losses::{Losses, ShedLoss, Touched};
 use crate::metrics::Metrics;
 use crate::names::Names;
+use crate::names::files::NameFiles;
 use crate::owners::Owners;
 use crate::points::PointNumbers;
 use crate::span::{SpanSink, Trace};
@@ -23,6 +24,8 @@ use hashbrown::HashMap;
 use rayon::prelude::*;
 use smallvec::SmallVec;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use wirespan_capture::owner::Owner;
 use wirespan_capture::packet::{InterfaceId, Loss, NetworkId, TapId, Timestamp};
 
@@ -101,6 +104,10 @@ pub enum News {
     Closed(Box<Exchange>),
     /// It became known whose a socket is, in this network.
     Owner(NetworkId, Owner),
+    /// A client of TLS asked this server for a name.
+    ServerName(NetworkId, SocketAddr, Box<str>),
+    /// The capture file says what an address is called.
+    AddressName(IpAddr, Box<str>),
 }
 
 impl<'a> Joining<'a> {
@@ -136,6 +143,13 @@ impl<'a> Joining<'a> {
             sink,
             error: None,
         }
+    }
+
+    /// Calls services and hosts as the user does.
+    #[must_use]
+    pub fn naming(mut self, files: Arc<NameFiles>) -> Self {
+        self.names = Names::with(files);
+        self
     }
 
     /// Numbers that stand for further networks in derived ids, in the order of networks.
@@ -182,10 +196,13 @@ impl<'a> Joining<'a> {
     pub fn take(&mut self, now: Timestamp, news: News) {
         self.settle(now);
         let turn = Turn { number: EventNumber(self.events), at: now };
-        // What is told of sockets has no turn: spans that are joined anew bring it with them.
-        self.events += u64::from(!matches!(news, News::Owner(..)));
+        // What is told of sockets and addresses has no turn: spans that are joined anew bring it
+        // with them.
+        self.events += u64::from(matches!(news, News::Opened(..) | News::Closed(_)));
         match news {
             News::Owner(network, owner) => self.owners.learn(network, owner),
+            News::ServerName(network, server, name) => self.names.asked(network, server, &name),
+            News::AddressName(address, name) => self.names.captured(address, &name),
             News::Opened(mut opened, fingerprint) => {
                 opened.restrict(self.ids);
                 let (contexts, point) = (opened.contexts(), opened.point());
@@ -235,6 +252,9 @@ impl<'a> Joining<'a> {
         if self.owners.forgotten() > 0 {
             add(&mut summary.lost, "socket_owners", self.owners.forgotten());
         }
+        if self.names.beyond() > 0 {
+            add(&mut summary.lost, "names", self.names.beyond());
+        }
         summary.unjoined = self.unjoined.why(&self.window.callers, repeat);
         for (limit, count) in &self.window.early {
             add(&mut summary.settled_early, limit, *count);
@@ -265,6 +285,7 @@ impl<'a> Joining<'a> {
         let opened = self.open.remove(&exchange.id);
         exchange.first_point = opened.map_or(exchange.first_point, |opened| opened.point);
         exchange.turns = Turns { opened, closed };
+        self.names.hear(&exchange);
         if Some(exchange.protocol) == self.dns {
             self.names.learn(&exchange);
         }
@@ -292,7 +313,9 @@ impl<'a> Joining<'a> {
         while let Some(mut group) = self.window.settled(now) {
             for member in &mut group.members {
                 self.owners.complete(&mut member.exchange);
-                member.learned_name = self.names.known(&member.exchange);
+                let network = self.networks.get(usize::from(member.exchange.network.0));
+                self.names.complete(&mut member.exchange, network.copied().unwrap_or_default());
+                member.service = Some(self.names.service(&member.exchange));
                 if !self.losses.is_empty() {
                     let touched = self.touched(&member.exchange);
                     member.exchange.touched = member.exchange.touched.and(touched);

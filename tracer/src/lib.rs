@@ -10,6 +10,7 @@ mod numbers;
 pub mod network;
 pub mod points;
 pub mod losses;
+pub mod given;
 pub mod exchange;
 mod doubt;
 pub mod pairing;

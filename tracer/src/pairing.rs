@@ -5,6 +5,7 @@ use crate::exchange::{
     Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, Processes, ProtocolIndex,
     RESOURCE, STATUS_TEXT, Sort, State, Text, Turns,
 };
+use crate::given::GivenNames;
 use crate::losses::Touched;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -412,6 +413,7 @@ impl Pairing {
             values,
             secrets: None,
             processes: Processes::default(),
+            names: GivenNames::default(),
             turns: Turns::default(),
             touched: Touched::NONE,
         });

@@ -16,11 +16,13 @@ use crate::decoder::{FlowDecoder, Found, Shared};
 use crate::exchange::{
     Exchange, ExchangeId, Half, OPERATION, Processes, ProtocolIndex, Sort, State, Text, Turns,
 };
+use crate::given::GivenNames;
 use crate::join::same_exchange::fingerprint;
 use crate::join::window::Opened;
 use crate::joining::{Joining, News, Outcomes, TapInterfaces};
 use crate::load::Shed;
 use crate::losses::{ShedLoss, Touched};
+use crate::names::captured::CapturedNames;
 use crate::network;
 use crate::numbers::grouped;
 use crate::pairing::{Exchanges, mark};
@@ -32,12 +34,15 @@ use crate::unknown::Unknowns;
 use crate::vitals::{REQUESTS_EVICTED, Vitals};
 use rayon::prelude::*;
 use std::io;
+use std::net::SocketAddr;
 use wirespan_capture::counters::Counters;
 use wirespan_capture::decode::{Decoder, Segment, Tap};
 use wirespan_capture::entry::FlowLimits;
 use wirespan_capture::flow::FlowTable;
 use wirespan_capture::owner::Owner;
-use wirespan_capture::packet::{Batch, InterfaceId, Loss, NetworkId, OwnerOf, TapId, Timestamp};
+use wirespan_capture::packet::{
+    AddressName, Batch, InterfaceId, Loss, NetworkId, OwnerOf, TapId, Timestamp,
+};
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::{Fill, PacketSource};
 use wirespan_capture::stream::{Cause, Ending, Flow, PointId, Seen, Side, StreamEvent, StreamSink};
@@ -95,6 +100,7 @@ pub fn run(
         taps: 0,
         networks: 0,
         lossy: false,
+        names: CapturedNames::default(),
         taps_told: 0,
         ended: false,
         stopped: false,
@@ -102,7 +108,7 @@ pub fn run(
     };
     let mut shards: Vec<Shard> = (0..SHARDS).map(|number| Shard::new(number, config)).collect();
     let protocols = shards.first().map_or_else(Vec::new, Shard::protocols);
-    let mut joining = Joining::new(config.window, protocols, sink);
+    let mut joining = Joining::new(config.window, protocols, sink).naming(config.names.clone());
     let mut ahead = Work::default();
     let mut present = Work::default();
     // What the shards told of the batch before, where it was not joined yet.
@@ -199,7 +205,7 @@ fn vitals(reader: &Reader<'_>, shards: &[Shard], joining: &Joining<'_>) -> Vital
 struct Work {
     batch: Batch,
     segments: Vec<Vec<Segment>>,
-    /// Whose sockets are at the ends of its packets.
+    /// Whose sockets are at the ends of its packets, and what it calls addresses.
     owners: Vec<Event>,
     /// Packet time at its end.
     until: Timestamp,
@@ -259,6 +265,8 @@ struct Reader<'a> {
     networks: usize,
     /// Whether the capture has lost anything.
     lossy: bool,
+    /// What the capture calls addresses, and was not told yet.
+    names: CapturedNames,
     /// Taps of which it was told on which interfaces they are.
     taps_told: usize,
     ended: bool,
@@ -293,12 +301,15 @@ impl Reader<'_> {
         self.decoder.counters.filtered += filtered;
         self.decoder.counters.bytes += bytes - wire_bytes(&work.batch);
         let shed_before = self.decoder.counters.packets_shed;
+        self.names.take(&mut work.batch.names);
         let mut asking = self.surroundings.asking();
         for head in &work.batch.packets {
+            self.names.reach(head.frame);
             let Some(segment) = self.decoder.decode(&work.batch.buffer, head) else { continue };
+            let order = (segment.now, Cause::Packet, segment.order);
+            work.owners.extend(self.names.due().map(|told| Event::name(order, told)));
             if !work.batch.owners.is_empty() {
                 for told in work.batch.owners(head) {
-                    let order = (segment.now, Cause::Packet, segment.order);
                     work.owners.push(Event::owner(order, segment.network, told.owner.clone()));
                 }
             }
@@ -332,6 +343,11 @@ impl Reader<'_> {
             packets,
             flows: work.shed.parts(),
         });
+        if self.ended {
+            self.names.reach_end();
+            let order = (self.decoder.now(), Cause::Packet, u64::MAX);
+            work.owners.extend(self.names.due().map(|told| Event::name(order, told)));
+        }
         if !self.ended && !self.surroundings.go_on(self.decoder.counters.packets) {
             (self.ended, self.stopped) = (true, true);
         }
@@ -456,6 +472,10 @@ struct Event {
 impl Event {
     fn owner(order: Order, network: NetworkId, owner: Owner) -> Self {
         Self { order, what: Some(News::Owner(network, owner)) }
+    }
+
+    fn name(order: Order, told: AddressName) -> Self {
+        Self { order, what: Some(News::AddressName(told.address, told.name)) }
     }
 }
 
@@ -705,6 +725,7 @@ impl ShardSink {
             values: Default::default(),
             secrets: None,
             processes: Processes::default(),
+            names: GivenNames::default(),
             turns: Turns::default(),
             touched: Touched::NONE,
         };
@@ -747,6 +768,10 @@ impl Exchanges for ShardSink {
 impl Found for ShardSink {
     fn opened(&mut self, exchange: &Exchange) {
         self.tell(News::Opened(Opened::of(exchange), fingerprint(exchange)));
+    }
+
+    fn named(&mut self, network: NetworkId, server: SocketAddr, name: &str) {
+        self.tell(News::ServerName(network, server, name.into()));
     }
 }
 

@@ -44,10 +44,10 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Takes what is needed of a borrowed one.
-    pub(crate) fn of(told: &Unread<'_>) -> Self {
-        let Unread { protocol, server, name } = *told;
-        Self { protocol, server, name: name.map(Into::into) }
+    /// What is known without a name.
+    pub(crate) fn of(told: Unread) -> Self {
+        let Unread { protocol, server } = told;
+        Self { protocol, server, name: None }
     }
 }
 

@@ -192,6 +192,18 @@ const CASES: &[Case] = &[
     ("read shop.pcap -q --format table", 0, "", "GET /orders/{id}"),
     ("read shop.pcap -q --format table --errors --sort errors", 0, "", "connect to port 9090"),
     ("read shop.pcap -q --format table --sort speed", 2, "wirespan: --sort speed: name one of total, count, errors, p99, name", ""),
+    // What services are called.
+    ("read shop.pcap -q --names names.txt", 0, "", "the-shop                   GET /orders/7 "),
+    ("read shop.pcap -q --names names.txt --names more.txt --hosts hosts.txt", 0, "", "├─ resolver "),
+    ("read shop.pcap -q --hosts hosts.txt --format ndjson", 0, "", "\"server_name\":{\"name\":\"web1\",\"by\":\"hosts\"}"),
+    ("join shop.ndjson -q --names names.txt", 0, "", "the-shop                   GET /orders/7 "),
+    ("join shop.ndjson -q --names names.txt --service the-shop", 0, "", "the-shop "),
+    ("read shop.pcap --names absent.txt", 2, "wirespan: --names absent.txt: there is no such file, check the path", ""),
+    ("read shop.pcap --hosts folder", 2, "wirespan: --hosts folder: Is a directory (os error 21)", ""),
+    ("read shop.pcap --names bad-names.txt", 2, "wirespan: --names bad-names.txt line 2: \"10.0.0\" is no address; write one as 10.0.0.7, 10.0.0.0/8, [::1]:80, or a port as :80", ""),
+    ("read shop.pcap --names more.txt --names other.txt", 2, "wirespan: --names other.txt line 1: \":53\" is called \"dns\" in more.txt line 1; leave one of them out", ""),
+    ("join shop.ndjson --hosts bad-names.txt", 2, "wirespan: --hosts bad-names.txt line 2: \"10.0.0\" is no address; write one as 10.0.0.7, 10.0.0.0/8, [::1]:80, or a port as :80", ""),
+    ("live -i absent0 --names absent.txt", 2, "wirespan: --names absent.txt: there is no such file, check the path", ""),
     ("read shop.pcap -q", 0, "", "19 exchanges joined no other"),
     ("read shop.pcap -q --all", 0, "", "1 exchange  "),
     ("read shop.pcap -q -o traces.txt --summary -", 0, "", "\"template\": \"items:{id}\""),
@@ -708,6 +720,11 @@ fn files() -> TempDir {
     put("redis.txt", b"# Redis\ntcp # of one\n  port 6379\n");
     put("nothing.txt", b"# Nothing yet.\n\n");
     put("bad.txt", b"tcp prot 80\n");
+    put("names.txt", b"# Services\n10.90.0.2:8080 the-shop # it\n10.90.0.1 browser\n");
+    put("more.txt", b":53 dns\n10.90.0.5:53 resolver\n");
+    put("other.txt", b":53 names\n");
+    put("bad-names.txt", b"10.0.0.1 a\n10.0.0 b\n");
+    put("hosts.txt", b"127.0.0.1 localhost\n10.90.0.2\tweb1 www # here\n");
     put("text.pcap", b"10:00:00.0 IP 10.0.0.1.1 > 10.0.0.2.2: tcp 0\n");
     put("program", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0\0\0\0\0");
     let unknown = [(1, 443, 700), (2, 9999, 60), (3, 9999, 60)];

@@ -5,6 +5,7 @@ use super::choose::ChooseArgs;
 use super::ids::JoinedByArgs;
 use super::inputs::once;
 use super::limits::JoiningArgs;
+use super::names::NamesArgs;
 use super::output::OutputArgs;
 use super::progress::Meter;
 use super::read::EXIT_CODES;
@@ -43,6 +44,9 @@ pub(super) struct JoinArgs {
 
     #[command(flatten)]
     joining: JoiningArgs,
+
+    #[command(flatten)]
+    names: NamesArgs,
 }
 
 /// Runs the command.
@@ -52,6 +56,7 @@ pub(super) fn join(args: &JoinArgs) -> Result<Exit> {
     }
     once(&args.files)?;
     let window = args.joining.window(args.joined_by.any()?);
+    let files = args.names.files()?;
     let total = args.files.iter().map(|path| open::length(path)).sum();
     let progress = Progress::new(total);
     let stop = progress.stop();
@@ -71,7 +76,7 @@ pub(super) fn join(args: &JoinArgs) -> Result<Exit> {
         })
     });
     meter.clear();
-    let spans = spans?;
+    let spans = spans?.naming(files);
     // What had come when ctrl-C ended the reading is joined all the same.
     let stopped = stop.load(Ordering::Relaxed);
     showing.names.set_taps(spans.taps().to_vec());

@@ -3,6 +3,7 @@
 mod exit;
 mod usage;
 mod limits;
+mod names;
 mod redact;
 mod ids;
 mod choose;

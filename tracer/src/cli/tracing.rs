@@ -4,6 +4,7 @@
 use super::complain;
 use super::ids::{JoinedByArgs, OwnIdArgs};
 use super::limits::{JoiningArgs, LIMITS, count, memory, nanoseconds, seconds};
+use super::names::NamesArgs;
 use super::redact::RedactArgs;
 use crate::config::{self, Config};
 use crate::load::gauge::resident;
@@ -30,6 +31,9 @@ pub(super) struct TracingArgs {
 
     #[command(flatten)]
     joining: JoiningArgs,
+
+    #[command(flatten)]
+    names: NamesArgs,
 
     /// Seconds after which a request counts as unanswered
     #[arg(long, value_name = "SECONDS", default_value_t = config::RESPONSE_TIMEOUT_SECONDS as f64, value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
@@ -118,6 +122,7 @@ impl TracingArgs {
             open: self.max_open,
             details,
             points: self.point.clone(),
+            names: self.names.files()?,
             protocols: Box::new(move || registry::protocols(&settings)),
             ..Config::default()
         };

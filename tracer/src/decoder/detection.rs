@@ -5,8 +5,10 @@ use crate::decoder::side::SideState;
 use crate::decoder::{FlowDecoder, Found, Mode, Shared};
 use crate::unknown::{Stranger, Told};
 use wirespan_capture::stream::Seen;
+use wirespan_parsers::client_hello::{LONGEST, ServerName, server_name};
 use wirespan_parsers::detect::{Detection, detect};
 use wirespan_parsers::message::Side;
+use wirespan_parsers::protocol::Transport;
 use wirespan_parsers::unread::{is_tls, unread};
 
 impl FlowDecoder {
@@ -65,18 +67,69 @@ impl FlowDecoder {
             }
         }
         if !matches!(self.mode, Mode::Reading { .. }) {
-            self.look(from, bytes);
+            self.look(from, bytes, shared, found);
         }
     }
 
-    /// Counts bytes that nobody recognises; the first ones may tell what they are.
-    pub(super) fn look(&mut self, from: Side, bytes: &[u8]) {
+    /// Counts bytes that nobody recognises; the first ones may tell what they are, and the name that
+    /// a client asks for.
+    pub(super) fn look(
+        &mut self,
+        from: Side,
+        bytes: &[u8],
+        shared: &mut Shared,
+        found: &mut dyn Found,
+    ) {
         let unknown = &mut self.sides[from.index()].unknown;
-        if *unknown == 0 && self.unread.is_none() {
-            let told = unread(self.info.transport, from, bytes);
-            self.unread = told.map(|told| Box::new(Told::of(&told)));
-        }
+        let is_first = *unknown == 0;
         *unknown += bytes.len() as u64;
+        if is_first && self.unread.is_none() {
+            let told = unread(self.info.transport, from, bytes);
+            self.unread = told.map(|told| Box::new(Told::of(told)));
+        }
+        // Who has heard an answer has asked.
+        self.end_hello(from.other(), found);
+        if is_first && self.info.transport == Transport::Tcp {
+            self.hello = Some(Box::new(Hello { from, bytes: Vec::new(), wants: 0, tries: 0 }));
+        }
+        let Some(hello) = self.hello.as_mut().filter(|hello| hello.from == from) else { return };
+        let told = hello.hear(bytes, shared);
+        self.heard(from, told, found);
+    }
+
+    /// Nothing more comes of a ClientHello; what has come may do.
+    pub(super) fn end_hello(&mut self, from: Side, found: &mut dyn Found) {
+        if let Some(hello) = self.hello.take_if(|hello| hello.from == from) {
+            let told = server_name(&hello.bytes);
+            self.heard(from, told.filter(|told| matches!(told, ServerName::Asked(_))), found);
+        }
+    }
+
+    /// What the beginning of one side tells of a name.
+    fn heard(&mut self, from: Side, told: Option<ServerName>, found: &mut dyn Found) {
+        let name = match told {
+            Some(ServerName::Incomplete(_)) => return,
+            Some(ServerName::Asked(name)) => Some(name),
+            Some(ServerName::NotAsked) => None,
+            None => {
+                self.hello = None;
+                return;
+            }
+        };
+        self.hello = None;
+        let server = from.other();
+        // It may have come in pieces that were too small to tell anything.
+        let unread = self.unread.get_or_insert_with(|| {
+            Box::new(Told { protocol: "TLS", server: Some(server), name: None })
+        });
+        let Some(name) = name else { return };
+        // What is asked for through a proxy is not the proxy.
+        if self.outermost && self.handed_over == 0 {
+            let [a, b] = self.ends.addresses;
+            let server = if server == Side::A { a } else { b };
+            found.named(self.ends.network, server, &name);
+        }
+        unread.name = Some(name);
     }
 
     pub(super) fn start_reading(&mut self, protocol: usize, client: Side, shared: &mut Shared) {
@@ -84,6 +137,7 @@ impl FlowDecoder {
         let conn = instance.open(&self.info, client);
         self.sides.iter_mut().for_each(|side| side.unknown = 0);
         self.mode = Mode::Reading { protocol, conn, client };
+        self.hello = None;
     }
 
     /// Reads what was collected on both sides, the older first, then the bytes at hand.
@@ -129,7 +183,50 @@ impl FlowDecoder {
     }
 }
 
+/// The beginning of one side, as long as it may be a ClientHello that has not come whole.
+pub(super) struct Hello {
+    from: Side,
+    /// What has come.
+    bytes: Vec<u8>,
+    /// How much is needed before looking at it again makes sense.
+    wants: usize,
+    tries: u32,
+}
+
+impl Hello {
+    /// Bytes that are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Takes the next bytes; says what is told with them.
+    fn hear(&mut self, bytes: &[u8], shared: &mut Shared) -> Option<ServerName> {
+        let told = if self.bytes.is_empty() {
+            server_name(bytes)
+        } else {
+            self.bytes.extend_from_slice(bytes);
+            if self.bytes.len() < self.wants {
+                return Some(ServerName::Incomplete(self.wants));
+            }
+            server_name(&self.bytes)
+        };
+        let Some(ServerName::Incomplete(wants)) = told else { return told };
+        if self.bytes.is_empty() {
+            self.bytes.extend_from_slice(bytes);
+        }
+        self.wants = wants;
+        self.tries += 1;
+        if self.bytes.len() > LONGEST || self.tries > HELLO_TRIES {
+            shared.lost("client_hello_too_long", 1);
+            return None;
+        }
+        told
+    }
+}
+
 /// Bytes of one side that are kept while nobody is sure whose they are.
 const UNDECIDED: usize = 16 << 10;
 /// Pieces of a flow that are looked at before it counts as unknown.
 const TRIES: u32 = 32;
+/// How often the beginning of a ClientHello is looked at: once for each of its records.
+const HELLO_TRIES: u32 = 64;

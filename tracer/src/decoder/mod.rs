@@ -5,14 +5,16 @@ mod side;
 mod detection;
 mod inside;
 
+use crate::decoder::detection::Hello;
 use crate::decoder::side::SideState;
 use crate::exchange::{Exchange, ProtocolIndex, State};
 use crate::pairing::{Ends, Exchanges, Pairing};
 use crate::unknown::Told;
 use crate::writer::Writer;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
-use wirespan_capture::packet::Timestamp;
+use wirespan_capture::packet::{NetworkId, Timestamp};
 use wirespan_capture::stream::{Ending, Flow, Seen, StreamEvent, Transport};
 use wirespan_parsers::detect::{Detection, detect};
 use wirespan_parsers::message::Side;
@@ -78,6 +80,9 @@ impl Shared {
 pub trait Found: Exchanges {
     /// A request was seen whose exchange is not complete yet.
     fn opened(&mut self, exchange: &Exchange);
+
+    /// A client of TLS asked this server for a name.
+    fn named(&mut self, network: NetworkId, server: SocketAddr, name: &str);
 }
 
 /// One flow, or one that is carried inside another.
@@ -95,6 +100,8 @@ pub struct FlowDecoder {
     outermost: bool,
     /// What it speaks that nobody reads.
     unread: Option<Box<Told>>,
+    /// What of a ClientHello has come.
+    hello: Option<Box<Hello>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -139,6 +146,7 @@ impl FlowDecoder {
             handed_over: 0,
             outermost,
             unread: None,
+            hello: None,
         }
     }
 
@@ -185,12 +193,18 @@ impl FlowDecoder {
     /// Bytes of unfinished messages that are kept, with what is known of their packets.
     fn kept(&self) -> usize {
         let own = self.sides.iter().map(|side| side.buffer.len() + side.marks.len() * MARK);
-        own.sum::<usize>() + self.children.iter().map(|(_, child)| child.kept()).sum::<usize>()
+        let hello = self.hello.as_ref().map_or(0, |hello| hello.kept());
+        hello
+            + own.sum::<usize>()
+            + self.children.iter().map(|(_, child)| child.kept()).sum::<usize>()
     }
 
     /// Gives up unfinished messages, since all flows together keep too much: as at a gap, so that
     /// what there is of them can be used.
     fn give_up_unfinished(&mut self, seen: &Seen, shared: &mut Shared, found: &mut dyn Found) {
+        if self.hello.take().is_some() {
+            shared.lost("unfinished_messages_evicted", 1);
+        }
         for from in [Side::A, Side::B] {
             if !self.sides[from.index()].buffer.is_empty() {
                 shared.lost("unfinished_messages_evicted", 1);
@@ -241,7 +255,7 @@ impl FlowDecoder {
             Mode::Detecting { .. } => self.detect(from, seen, bytes, shared, found),
             Mode::Unknown => {
                 self.sides[from.index()].position += bytes.len() as u64;
-                self.look(from, bytes);
+                self.look(from, bytes, shared, found);
             }
         }
     }
@@ -264,7 +278,7 @@ impl FlowDecoder {
                     self.start_reading(protocol, client, shared);
                 }
                 Detection::No | Detection::Unsure => {
-                    self.look(from, bytes);
+                    self.look(from, bytes, shared, found);
                     return;
                 }
             }
@@ -477,6 +491,7 @@ impl FlowDecoder {
         found: &mut dyn Found,
     ) {
         let mut lost = lost.get();
+        self.end_hello(from, found);
         if let Mode::Reading { conn, client, .. } = self.mode {
             if from != client {
                 self.pairing.misses();
@@ -586,6 +601,8 @@ impl FlowDecoder {
         self.closed(Side::A, shared, found);
         self.closed(Side::B, shared, found);
         self.pairing.end(state, found);
+        self.end_hello(Side::A, found);
+        self.end_hello(Side::B, found);
         if let Mode::Reading { protocol, conn, .. } = self.mode {
             if let Some(instance) = shared.protocols.get_mut(protocol) {
                 instance.forget(conn);

@@ -38,6 +38,10 @@ impl Exchanges for Done {
 }
 
 impl Found for Done {
+    fn named(&mut self, _network: NetworkId, server: SocketAddr, name: &str) {
+        self.lines.push(format!("{server} is asked for {name}"));
+    }
+
     fn opened(&mut self, _exchange: &Exchange) {}
 }
 
@@ -182,5 +186,62 @@ fn answer_tells_that_an_odd_line_was_a_request() {
     check(
         &[(Side::A, b"GET/ HTTP/1.1\r\n\r\n"), (Side::B, b"HTTP/1.0 400 Bad Request\r\n\r\n")],
         &[" complete 400"],
+    );
+}
+
+/// A ClientHello that asks for a name behind an extension of so many bytes.
+fn client_hello(name: &str, before: u16) -> Vec<u8> {
+    let part = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
+    let list = part(&[&[0][..], &part(name.as_bytes())].concat());
+    let filler = [&[0, 23][..], &part(&vec![1; before.into()])].concat();
+    let extensions = part(&[&filler[..], &[0, 0], &part(&list)].concat());
+    let body = [&[3, 3][..], &[7; 32], &[0, 0, 2, 0x13, 1, 1, 0], &extensions].concat();
+    let message = [&[1, 0][..], &part(&body)].concat();
+    [&[0x16, 3, 1][..], &part(&message)].concat()
+}
+
+#[test]
+fn a_client_hello_names_the_server() {
+    let hello = client_hello("shop.example", 1_800);
+    let named = ["127.0.0.1:80 is asked for shop.example"];
+    check(&[(Side::A, &hello)], &named);
+    for cut in [1, 3, 5, 6, 9, 1_460] {
+        let (one, other) = hello.split_at(cut);
+        check(&[(Side::A, one), (Side::A, other), (Side::B, b"\x16\x03\x03\0\x02\x02\0")], &named);
+    }
+    let pieces: Vec<(Side, &[u8])> = hello.chunks(40).map(|piece| (Side::A, piece)).collect();
+    check(&pieces, &named);
+    // From the server's side it would be the client that is asked.
+    check(&[(Side::B, &hello)], &["127.0.0.1:40000 is asked for shop.example"]);
+}
+
+#[test]
+fn a_client_hello_that_is_cut_names_the_server_where_it_can() {
+    let hello = client_hello("a.test", 4);
+    let with_rest = [&hello[..], &[0, 23, 0, 0]].concat();
+    let (start, _) = with_rest.split_at(hello.len() - 3);
+    check(&[(Side::A, start), (Side::A, &[0; 3])], &[]);
+    // The name has come, though more of the message was lost.
+    let mut long = client_hello("a.test", 4);
+    for (at, more) in [(4, 9), (8, 9), (51, 9)] {
+        long[at] += more;
+    }
+    let named = ["127.0.0.1:80 is asked for a.test"];
+    check(&[(Side::A, &long), (Side::A, &[0; 9])], &named);
+    check(&[(Side::A, &long)], &named);
+}
+
+#[test]
+fn what_is_asked_for_through_a_proxy_does_not_name_it() {
+    let hello = client_hello("shop.example", 1_800);
+    let (one, other) = hello.split_at(1_000);
+    check(
+        &[
+            (Side::A, b"CONNECT shop.example:443 HTTP/1.1\r\nHost: shop.example:443\r\n\r\n"),
+            (Side::B, b"HTTP/1.1 200 OK\r\n\r\n"),
+            (Side::A, one),
+            (Side::A, other),
+        ],
+        &["shop.example:443 complete 200"],
     );
 }

@@ -7,6 +7,7 @@ use crate::exchange::{
 };
 use crate::export::Render;
 use crate::export::json::{Object, key};
+use crate::given::{Given, GivenNames};
 use crate::losses::Touched;
 use crate::span::{Earlier, Link, LinkKind, Span, Trace};
 use crate::summary::protocol_name;
@@ -196,6 +197,13 @@ impl Ndjson {
         if let Some(process) = server {
             line.object(key!("server_process"), |fields| process_fields(process, fields));
         }
+        let GivenNames { client, server } = &e.names;
+        if let Some(given) = client {
+            line.object(key!("client_name"), |fields| given_fields(given, fields));
+        }
+        if let Some(given) = server {
+            line.object(key!("server_name"), |fields| given_fields(given, fields));
+        }
         line.object(key!("attributes"), |fields| attributes(e, fields));
         if e.touched != Touched::NONE {
             let names: SmallVec<[&str; 2]> = e.touched.names().collect();
@@ -288,6 +296,11 @@ fn process_fields(process: &Process, fields: &mut Object<'_>) {
     if let Some(host) = &process.host {
         fields.name(key!("host"), host);
     }
+}
+
+fn given_fields(given: &Given, fields: &mut Object<'_>) {
+    fields.text(key!("name"), given.name.as_bytes());
+    fields.name(key!("by"), given.by.name());
 }
 
 fn id_fields(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {

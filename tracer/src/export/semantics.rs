@@ -12,6 +12,7 @@
 
 use crate::exchange::{Context, Exchange, OPERATION, RESOURCE, STATUS_TEXT, Sort, State};
 use crate::export::ndjson::{Names, SourceNames, id_text};
+use crate::given::GivenBy;
 use crate::span::{Earlier, Link, LinkKind, Span, Trace};
 use crate::summary::protocol_name;
 use crate::templates::template;
@@ -504,8 +505,15 @@ fn ends<'s>(span: &'s Span, out: &mut Attributes<'s>) {
                 let rest = span.service.strip_prefix(&*process.name);
                 rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
             });
-            let is_name = !is_process && span.service.parse::<SocketAddr>().is_err();
-            let name = is_name.then(|| Value::Text((&*span.service).into()));
+            // What a user calls a service need not be the name of any host.
+            let is_own = e.names.server.as_ref().is_some_and(|given| given.by == GivenBy::Names);
+            let is_name = !is_process && !is_own && span.service.parse::<SocketAddr>().is_err();
+            let host = span
+                .service
+                .rsplit_once(':')
+                .filter(|(_, port)| port.parse() == Ok(e.server.port()));
+            let host = host.map_or(&*span.service, |(host, _)| host);
+            let name = is_name.then(|| Value::Text(host.into()));
             out.add("server.address", name.unwrap_or_else(|| address(e.server)));
             out.add("server.port", port(e.server.port()));
         }

@@ -137,6 +137,9 @@ impl Terminal {
             if let Some(root) = trace.spans.first() {
                 // Writing to memory does not fail.
                 let _ = write!(title, "from {}", root.exchange.client.ip());
+                if let Some(given) = &root.exchange.names.client {
+                    let _ = write!(title, " ({})", clean(given.name.as_bytes()));
+                }
             }
         };
         let late = |title: &mut String| {

@@ -7,6 +7,7 @@ use crate::exchange::{
     ProtocolIndex, RESOURCE, STATUS_TEXT, Sort, State, Text, TraceNumber, Turn, Turns,
 };
 use crate::export::ndjson::{SCHEMA, known_at_first, outcome_name};
+use crate::given::{self, Given, GivenBy, GivenNames};
 use crate::import::value::{Bytes, Named, Word};
 use crate::losses::Touched;
 use crate::pairing::CONTEXTS;
@@ -104,6 +105,10 @@ pub(super) struct Line<'a> {
     client_process: Option<ProcessAt<'a>>,
     #[serde(borrow)]
     server_process: Option<ProcessAt<'a>>,
+    #[serde(borrow)]
+    client_name: Option<NameOf<'a>>,
+    #[serde(borrow)]
+    server_name: Option<NameOf<'a>>,
     #[serde(borrow, default)]
     attributes: Named<'a>,
     #[serde(borrow, default)]
@@ -185,6 +190,15 @@ struct ProcessAt<'a> {
     group: Option<Word<'a>>,
     #[serde(borrow)]
     host: Option<Word<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+struct NameOf<'a> {
+    #[serde(borrow)]
+    name: Option<Word<'a>>,
+    #[serde(borrow)]
+    by: Option<Word<'a>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -370,6 +384,10 @@ impl Line<'_> {
                 client: self.client_process.as_ref().map(ProcessAt::process).transpose()?,
                 server: self.server_process.as_ref().map(ProcessAt::process).transpose()?,
             },
+            names: GivenNames {
+                client: self.client_name.as_ref().map(NameOf::given).transpose()?,
+                server: self.server_name.as_ref().map(NameOf::given).transpose()?,
+            },
             turns,
             touched: self.touched()?,
         }))
@@ -459,6 +477,15 @@ impl ProcessAt<'_> {
             group: own(&self.group, "group")?,
             host: own(&self.host, "host")?,
         }))
+    }
+}
+
+impl NameOf<'_> {
+    fn given(&self) -> Result<Arc<Given>, Flaw> {
+        let name = need(&self.name, "name")?;
+        let by = named(GivenBy::ALL, |by| by.name(), "by", need(&self.by, "by")?)?;
+        let name = given::word(name).ok_or_else(|| unknown("name", name))?;
+        Ok(Arc::new(Given { name: name.into(), by }))
     }
 }
 
@@ -730,6 +757,18 @@ mod tests {
         check(&exchange);
         exchange.processes.server = None;
         check(&exchange);
+    }
+
+    #[test]
+    fn names_that_were_given_come_back() {
+        let mut exchange = example();
+        for by in GivenBy::ALL {
+            let given = Some(Arc::new(Given { name: "läden\"/a".into(), by: *by }));
+            exchange.names = GivenNames { client: None, server: given.clone() };
+            check(&exchange);
+            exchange.names = GivenNames { client: given.clone(), server: given };
+            check(&exchange);
+        }
     }
 
     #[test]

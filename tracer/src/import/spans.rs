@@ -11,6 +11,7 @@ use crate::import::line::{self, Flaw, Line, Numbers, Read};
 use crate::join::same_exchange::fingerprint;
 use crate::join::window::{Opened, WindowLimits};
 use crate::joining::{Joining, News, Outcomes};
+use crate::names::files::NameFiles;
 use crate::network;
 use crate::span::SpanSink;
 use crate::summary::SpansRead;
@@ -19,6 +20,7 @@ use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use wirespan_capture::decode::Network;
 use wirespan_capture::packet::{NetworkId, TapId, Timestamp};
 use wirespan_capture::source::file::FileSource;
@@ -42,6 +44,7 @@ pub struct Spans {
     /// The first start, and the last moment at which joining learnt of anything.
     extent: Option<(Timestamp, Timestamp)>,
     damage: Vec<String>,
+    names: Arc<NameFiles>,
 }
 
 struct Input {
@@ -108,6 +111,7 @@ impl Spans {
             messages: 0,
             extent: None,
             damage: Vec::new(),
+            names: Arc::default(),
         };
         for path in paths {
             let walk = Walk::open(path, progress)?;
@@ -120,6 +124,13 @@ impl Spans {
         Ok(spans)
     }
 
+    /// Calls services and hosts as the user does.
+    #[must_use]
+    pub fn naming(mut self, files: Arc<NameFiles>) -> Self {
+        self.names = files;
+        self
+    }
+
     /// Joins them. `go_on` is called now and then with the number of events so far, of those that
     /// [`Spans::events`] counts; false ends the joining.
     pub fn join(
@@ -129,6 +140,7 @@ impl Spans {
         go_on: &mut dyn FnMut(u64) -> bool,
     ) -> Outcomes {
         let mut joining = Joining::new(limits, self.protocols.clone(), sink);
+        joining = joining.naming(self.names.clone());
         joining.networks(self.networks.iter().map(network::number).collect());
         let mut source_error = None;
         let mut stopped = false;

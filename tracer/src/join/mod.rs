@@ -16,12 +16,14 @@ pub mod window;
 pub mod same_exchange;
 pub mod identifiers;
 pub mod one_candidate;
+mod services;
 pub mod tree;
 pub mod late;
 
 use crate::exchange::{Context, EventNumber, Exchange, OPERATION, RESOURCE, TraceNumber};
 use crate::join::machines::Machine;
 use crate::join::patterns::Pattern;
+use crate::names::ServiceName;
 use crate::span::{LinkKind, Reason};
 use smallvec::{SmallVec, smallvec};
 use std::cmp::Ordering;
@@ -56,9 +58,8 @@ pub struct Member {
     pub client: Machine,
     /// The machine that was called.
     pub server: Machine,
-    /// The name that DNS answers gave its server, or that tells the process there from others, as
-    /// far as that was known before the group settled.
-    pub learned_name: Option<Box<str>>,
+    /// What its server is called, as far as that was known before the group settled.
+    pub service: Option<ServiceName>,
 }
 
 /// What was open at its caller as a call began: what it may have been made for.

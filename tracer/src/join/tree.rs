@@ -1,8 +1,9 @@
 //! A group's members and links to traces: trees of spans, joined where they share an identifier.
 
 use crate::exchange::Exchange;
+use crate::join::services::agree;
 use crate::join::{Group, JOINERS, JoinKey, Links, Member};
-use crate::names;
+use crate::names::{Known, ServiceName};
 use crate::span::{Link, LinkKind, Span, Trace};
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
@@ -67,8 +68,9 @@ fn trace(
 ) -> Option<Trace> {
     let place_of = |member: usize| order.iter().position(|other| *other == member);
     let mut spans: Vec<Span> = Vec::with_capacity(order.len());
+    let mut names: SmallVec<[Known; 8]> = SmallVec::new();
     for member in order {
-        let Member { exchange, learned_name, .. } = members.get_mut(*member)?.take()?;
+        let Member { exchange, service, .. } = members.get_mut(*member)?.take()?;
         let link = links.above(*member).and_then(|above| {
             // Parents come first in the order, and mostly just before.
             let parent = match order.len() {
@@ -99,7 +101,9 @@ fn trace(
                 .and_then(|at| spans.get(at))
                 .map(|s| s.id),
         });
-        let service = learned_name.unwrap_or_else(|| names::service(&exchange));
+        let ServiceName { label: service, known } =
+            service.unwrap_or_else(|| ServiceName::of_address(&exchange));
+        names.push(known);
         spans.push(Span {
             id,
             exchange,
@@ -111,6 +115,7 @@ fn trace(
             depth,
         });
     }
+    agree(&mut spans, &mut names);
     let first = spans.first()?;
     let id = match wire {
         Some(key) => key.id.get(),

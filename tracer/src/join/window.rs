@@ -660,7 +660,7 @@ impl Window {
                     let cause = self.cause(&held);
                     let client = self.machines.one(held.client);
                     let server = self.machines.one(held.server);
-                    members.push(Member { exchange, cause, client, server, learned_name: None });
+                    members.push(Member { exchange, cause, client, server, service: None });
                 }
                 None => self.stay(place),
             }

@@ -21,6 +21,7 @@ mod choosing;
 mod cut;
 mod joined;
 mod owners;
+mod naming;
 mod opened;
 mod random;
 mod talk;
