@@ -1,8 +1,11 @@
 //! Who calls whom: how often, how many failed, how long it took.
 //!
-//! The caller is the service of the span above. Where no span is above, it is the host that called:
-//! a service if that is the only one which was asked there, else the address.
+//! The caller is the service of the span above. Where no span is above, it is whom [`callers`]
+//! knows.
+//!
+//! [`callers`]: crate::callers
 
+use crate::callers::{CallerEnd, CallerKind, Callers};
 use crate::exchange::Exchange;
 use crate::operations::{Calls, Tally};
 use crate::span::Trace;
@@ -12,14 +15,14 @@ use hashbrown::hash_map::Entry;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use wirespan_capture::packet::NetworkId;
 
 /// Calls by who called and who was asked.
 #[derive(Debug, Default)]
 pub struct Edges {
     by_ends: HashMap<Ends, Tally, RandomState>,
-    hosts: ServiceHosts,
+    callers: Callers,
+    /// Edges whose caller no span tells.
+    open_ends: usize,
     /// Calls of edges beyond the limit.
     others: Option<Box<Tally>>,
 }
@@ -38,18 +41,6 @@ pub struct Edge {
     pub calls: Calls,
 }
 
-/// What a caller is called by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CallerKind {
-    /// By the name of a service.
-    Service,
-    /// By an address, as nothing more is known of it.
-    Address,
-    /// By nothing: these are those beyond the limit.
-    Other,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Ends {
     caller: Caller,
@@ -59,25 +50,10 @@ struct Ends {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Caller {
     Service(Box<str>),
-    Host(Host),
-}
-
-/// A host, by its address in a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Host {
-    network: NetworkId,
-    pub(crate) address: IpAddr,
-}
-
-/// Hosts that are one service.
-#[derive(Debug, Default)]
-pub(crate) struct ServiceHosts(HashMap<Host, Serving, RandomState>);
-
-/// Which services were asked at a host.
-#[derive(Debug)]
-enum Serving {
-    One(Box<str>),
-    Several,
+    /// Who it is turns out in the end.
+    End(CallerEnd),
+    /// A host by its name, where there are too many.
+    Host(Box<str>),
 }
 
 impl Edges {
@@ -85,10 +61,11 @@ impl Edges {
     pub fn record(&mut self, trace: &Trace) {
         for span in trace.exchanges() {
             let e = &*span.exchange;
-            self.hosts.learn(e, &span.service);
-            let caller = match trace.caller(span) {
+            self.callers.learn(e, &span.service);
+            let known = trace.caller(span).or_else(|| self.callers.asking(e));
+            let caller = match known {
                 Some(service) => Caller::Service(service.into()),
-                None => Caller::Host(Host::of_client(e)),
+                None => Caller::End(CallerEnd::of(e)),
             };
             self.call(Ends { caller, callee: span.service.clone() }, e);
         }
@@ -96,17 +73,15 @@ impl Edges {
 
     /// All of them, those first on which most time was spent.
     pub fn edges(&self) -> Vec<Edge> {
-        // Hosts that turn out to be a service are that service's, wherever their calls stand.
+        // Ends that turn out to be a service are that service's, wherever their calls stand.
         let mut named: BTreeMap<(CallerKind, String, &str), Tally> = BTreeMap::new();
         let mut all: Vec<_> = self.by_ends.iter().collect();
         all.sort_unstable_by_key(|(ends, _)| *ends);
         for (Ends { caller, callee }, tally) in all {
             let (kind, caller) = match caller {
                 Caller::Service(name) => (CallerKind::Service, name.to_string()),
-                Caller::Host(host) => match self.hosts.service(*host) {
-                    Some(name) => (CallerKind::Service, name.to_owned()),
-                    None => (CallerKind::Address, host.address.to_string()),
-                },
+                Caller::End(end) => self.callers.caller(end),
+                Caller::Host(name) => (CallerKind::Host, name.to_string()),
             };
             named.entry((kind, caller, &**callee)).or_default().add(tally);
         }
@@ -126,7 +101,19 @@ impl Edges {
         edges
     }
 
-    fn call(&mut self, ends: Ends, exchange: &Exchange) {
+    fn call(&mut self, mut ends: Ends, exchange: &Exchange) {
+        let is_known = self.by_ends.contains_key(&ends);
+        if let Caller::End(_) = ends.caller
+            && !is_known
+        {
+            match &exchange.names.client {
+                // Where the whole of a network calls, its hosts are one.
+                Some(given) if self.open_ends >= OPEN_ENDS => {
+                    ends.caller = Caller::Host(given.name.clone());
+                }
+                _ => self.open_ends += 1,
+            }
+        }
         let is_full = self.by_ends.len() >= EDGES;
         match self.by_ends.entry(ends) {
             Entry::Occupied(mut tally) => tally.get_mut().record_call(exchange),
@@ -138,54 +125,20 @@ impl Edges {
     }
 }
 
-impl Host {
-    /// The one that called.
-    pub(crate) fn of_client(exchange: &Exchange) -> Self {
-        Self { network: exchange.network, address: exchange.client.ip() }
-    }
-}
-
-impl ServiceHosts {
-    /// Learns which service a host is, from a call of it.
-    pub(crate) fn learn(&mut self, e: &Exchange, service: &str) {
-        let host = Host { network: e.network, address: e.server.ip() };
-        // All that runs on a machine has this address.
-        if host.address.is_loopback() {
-            return;
-        }
-        let is_full = self.0.len() >= HOSTS;
-        match self.0.entry(host) {
-            Entry::Occupied(mut serving) => {
-                if matches!(serving.get(), Serving::One(name) if **name != *service) {
-                    serving.insert(Serving::Several);
-                }
-            }
-            Entry::Vacant(_) if is_full => {}
-            Entry::Vacant(serving) => {
-                serving.insert(Serving::One(service.into()));
-            }
-        }
-    }
-
-    /// The only service that was asked at a host.
-    pub(crate) fn service(&self, host: Host) -> Option<&str> {
-        match self.0.get(&host) {
-            Some(Serving::One(name)) => Some(name),
-            _ => None,
-        }
-    }
-}
-
 /// Edges that are told apart: each has a histogram of up to 16 KiB.
 pub const EDGES: usize = 1_000;
-/// Hosts of which it is known which service they are.
-const HOSTS: usize = 65_536;
+/// Edges from ends that no span names after which those of hosts with one name are one.
+const OPEN_ENDS: usize = EDGES / 2;
 const OTHER: &str = "other";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::given::{Given, GivenBy};
     use crate::span::{Link, LinkKind, Reason, Span};
+    use std::net::IpAddr;
+    use std::sync::Arc;
+    use wirespan_capture::owner::Owner;
 
     /// A call from a host to a service at another, and the place of the span that called.
     fn span(from: u8, to: u8, service: &str, above: Option<(usize, LinkKind)>) -> Span {
@@ -271,6 +224,69 @@ mod tests {
                 ("shop", "stock", 1),
             ],
         );
+    }
+
+    /// The same with the processes at its ends.
+    fn between(mut span: Span, client: &str, server: &str) -> Span {
+        let process = |words: &str| {
+            let comment = format!("wirespan: tcp 10.0.0.1:1 is {words}");
+            Owner::parse(&comment).map(|owner| owner.process)
+        };
+        span.exchange.processes.client = process(client);
+        span.exchange.processes.server = process(server);
+        span
+    }
+
+    #[test]
+    fn the_process_that_asked_says_which_service_of_a_host_called() {
+        let mut edges = Edges::default();
+        let record = |edges: &mut Edges, span| edges.record(&trace(vec![span]));
+        // Before it is known what they are, and without links.
+        record(&mut edges, between(span(2, 2, "app", None), "nginx (pid 7)", "python (pid 8)"));
+        record(&mut edges, between(span(2, 3, "stock", None), "python (pid 8)", ""));
+        record(&mut edges, between(span(1, 2, "shop", None), "", "nginx (pid 7)"));
+        record(&mut edges, between(span(2, 3, "stock", None), "python (pid 8)", ""));
+        // One that nobody asks is itself, one that was started again is what it was.
+        record(&mut edges, between(span(2, 3, "stock", None), "cron (pid 9)", ""));
+        record(&mut edges, between(span(2, 3, "stock", None), "python (pid 10)", ""));
+        // Of this one nothing tells which it is.
+        record(&mut edges, span(2, 3, "stock", None));
+        expect(
+            &edges,
+            &[
+                ("10.0.0.1", "shop", 1),
+                ("10.0.0.2", "stock", 1),
+                ("app", "stock", 3),
+                ("cron", "stock", 1),
+                ("shop", "app", 1),
+            ],
+        );
+        let kinds = edges.edges().into_iter().map(|edge| (edge.caller, edge.caller_kind));
+        let kinds: BTreeMap<String, CallerKind> = kinds.collect();
+        assert_eq!(kinds["cron"], CallerKind::Process);
+        assert_eq!(kinds["app"], CallerKind::Service);
+    }
+
+    #[test]
+    fn a_process_is_its_host_where_no_process_of_that_is_known() {
+        let mut edges = Edges::default();
+        edges.record(&trace(vec![between(span(2, 3, "stock", None), "java (pid 7)", "")]));
+        edges.record(&trace(vec![span(1, 2, "shop", None)]));
+        expect(&edges, &[("10.0.0.1", "shop", 1), ("shop", "stock", 1)]);
+    }
+
+    #[test]
+    fn a_host_that_was_given_a_name_has_it_where_no_service_is_known() {
+        let mut edges = Edges::default();
+        for n in 0..OPEN_ENDS + 9 {
+            let mut span = span(1, 2, "shop", None);
+            span.exchange.client.set_ip(IpAddr::from([10, 1, (n >> 8) as u8, n as u8]));
+            let given = Given { name: "office".into(), by: GivenBy::Names };
+            span.exchange.names.client = Some(Arc::new(given));
+            edges.record(&trace(vec![span]));
+        }
+        expect(&edges, &[("office", "shop", OPEN_ENDS as u64 + 9)]);
+        assert_eq!(edges.by_ends.len(), OPEN_ENDS + 1);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod join;
 pub mod templates;
 pub mod metrics;
 pub mod operations;
+pub mod callers;
 pub mod edges;
 pub mod summary;
 pub mod unjoined;

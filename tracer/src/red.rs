@@ -5,7 +5,7 @@
 //! that others follow over time must not do: here, what comes first is told apart, and what comes
 //! after the limit is called `other` and counted.
 
-use crate::edges::{Host, ServiceHosts};
+use crate::callers::{CallerEnd, CallerKind, Callers};
 use crate::exchange::{Exchange, Sort, State};
 use crate::export::semantics::Semantics;
 use crate::span::Trace;
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct RedMetrics {
     semantics: Semantics,
-    hosts: ServiceHosts,
+    callers: Callers,
     tables: Arc<Mutex<Tables>>,
 }
 
@@ -77,7 +77,7 @@ struct Wanted<'a>([&'a str; 3]);
 impl RedMetrics {
     /// Nothing yet, of calls that mean this.
     pub fn new(semantics: Semantics) -> Self {
-        Self { semantics, hosts: ServiceHosts::default(), tables: Arc::default() }
+        Self { semantics, callers: Callers::default(), tables: Arc::default() }
     }
 
     /// Shows to others what is counted here.
@@ -89,13 +89,13 @@ impl RedMetrics {
 impl RedMetrics {
     /// Counts each exchange of these traces once.
     pub fn count(&mut self, traces: &[Trace]) {
-        let Self { semantics, hosts, tables } = self;
+        let Self { semantics, callers, tables } = self;
         // Nobody panics while it is locked; the counts are right in any case.
         let mut tables = tables.lock().unwrap_or_else(PoisonError::into_inner);
         for trace in traces {
             for span in trace.exchanges() {
                 let e = &*span.exchange;
-                hosts.learn(e, &span.service);
+                callers.learn(e, &span.service);
                 let failed = semantics.failed(e);
                 if !counts(e, failed) {
                     continue;
@@ -103,14 +103,14 @@ impl RedMetrics {
                 let (service, protocol) = (label(&span.service), semantics.protocol(e));
                 let operation = semantics.operation(e);
                 tables.operation([&service, protocol, &label(&operation)]).count(e, failed);
-                let host = Host::of_client(e);
-                let named = trace.caller(span).or_else(|| hosts.service(host));
-                let edge = match named {
+                let edge = match trace.caller(span).or_else(|| callers.asking(e)) {
                     Some(caller) => tables.edge([&label(caller), &service, protocol]),
-                    None => {
-                        let address = host.address.to_string();
-                        tables.edge_of_address([&address, &service, protocol])
-                    }
+                    None => match callers.caller(&CallerEnd::of(e)) {
+                        (CallerKind::Address, address) => {
+                            tables.edge_of_address([&address, &service, protocol])
+                        }
+                        (_, caller) => tables.edge([&label(&caller), &service, protocol]),
+                    },
                 };
                 edge.count(e, failed);
             }

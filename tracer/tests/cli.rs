@@ -196,6 +196,7 @@ const CASES: &[Case] = &[
     ("read shop.pcap -q --names names.txt", 0, "", "the-shop                   GET /orders/7 "),
     ("read shop.pcap -q --names names.txt --names more.txt --hosts hosts.txt", 0, "", "├─ resolver "),
     ("read shop.pcap -q --hosts hosts.txt --format ndjson", 0, "", "\"server_name\":{\"name\":\"web1\",\"by\":\"hosts\"}"),
+    ("read shop.pcap -q --names names.txt --format service-map", 0, "", "\"host browser\" -> \"the-shop\""),
     ("join shop.ndjson -q --names names.txt", 0, "", "the-shop                   GET /orders/7 "),
     ("join shop.ndjson -q --names names.txt --service the-shop", 0, "", "the-shop "),
     ("read shop.pcap --names absent.txt", 2, "wirespan: --names absent.txt: there is no such file, check the path", ""),

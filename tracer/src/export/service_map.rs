@@ -2,7 +2,8 @@
 //!
 //! <https://graphviz.org/doc/info/lang.html>
 
-use crate::edges::{CallerKind, Edge, Edges};
+use crate::callers::CallerKind;
+use crate::edges::{Edge, Edges};
 use crate::export::Exporter;
 use crate::export::time::duration_text;
 use crate::export::width::clean;
@@ -113,15 +114,16 @@ fn dot(services: &[Service], edges: &[Edge], seconds: Option<f64>) -> String {
         let label = format!("{service}\n{}", rate(calls, seconds));
         out.push_str(&format!("  {} [label={}];\n", quoted(service), quoted(&label)));
     }
-    let hosts = edges.iter().filter(|edge| edge.caller_kind == CallerKind::Address);
-    let hosts: BTreeSet<&str> = hosts.map(|edge| &*edge.caller).collect();
-    for host in hosts {
-        out.push_str(&format!("  {} [label={}, shape=plaintext];\n", node(host), quoted(host)));
+    let others: BTreeSet<(&str, &str)> =
+        edges.iter().filter_map(|edge| Some((what(edge.caller_kind)?, &*edge.caller))).collect();
+    for (what, name) in others {
+        let label = quoted(name);
+        out.push_str(&format!("  {} [label={label}, shape=plaintext];\n", node(what, name)));
     }
     for Edge { caller, caller_kind, callee, calls } in edges {
-        let caller = match caller_kind {
-            CallerKind::Address => node(caller),
-            CallerKind::Service | CallerKind::Other => quoted(caller),
+        let caller = match what(*caller_kind) {
+            Some(what) => node(what, caller),
+            None => quoted(caller),
         };
         let color = if calls.failed > 0 { ", color=red" } else { "" };
         let label = quoted(&label(calls, seconds));
@@ -131,10 +133,19 @@ fn dot(services: &[Service], edges: &[Edge], seconds: Option<f64>) -> String {
     out
 }
 
-/// A host that no service is known of. A service may have the same name, an address with a port
+/// What a caller is that no service is known of.
+fn what(kind: CallerKind) -> Option<&'static str> {
+    match kind {
+        CallerKind::Address | CallerKind::Host => Some("host"),
+        CallerKind::Process => Some("process"),
+        CallerKind::Service | CallerKind::Other => None,
+    }
+}
+
+/// A caller that no service is known of. A service may have the same name, an address with a port
 /// being the name of one that says none.
-fn node(host: &str) -> String {
-    quoted(&format!("host {host}"))
+fn node(what: &str, name: &str) -> String {
+    quoted(&format!("{what} {name}"))
 }
 
 fn rate(calls: &Calls, seconds: Option<f64>) -> String {

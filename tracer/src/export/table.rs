@@ -296,7 +296,7 @@ const NAME: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edges::CallerKind;
+    use crate::callers::CallerKind;
 
     fn services() -> Vec<Service> {
         let calls = |calls, failed, total| {
