@@ -5,7 +5,9 @@ use crate::decode::{Header, Segment, flow_hash};
 use crate::packet::{Endpoint, NetworkId, Timestamp};
 use crate::place::Sight;
 use crate::reassembly::{Arrival, Direction, Ready, Waits, distance};
-use crate::stream::{Ending, Flow, PointId, Seen, Side, StreamEvent, StreamSink, Transport};
+use crate::stream::{
+    Ending, Flow, PointId, RoundTrip, Seen, Side, StreamEvent, StreamSink, Transport,
+};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
@@ -125,6 +127,8 @@ pub(crate) struct Entry {
     first_ack: [Option<u32>; 2],
     initial_seq: [Option<u32>; 2],
     reset: Option<Side>,
+    /// The SYN was answered, and the next packet of its sender acknowledges that.
+    answered_now: bool,
     pub(crate) ended: bool,
     pub(crate) last_seen: Option<Seen>,
     pub(crate) last_packet: Timestamp,
@@ -159,6 +163,7 @@ impl Entry {
             opener: None,
             syn: None,
             established: None,
+            round_trip: RoundTrip::default(),
             first_seq: [None; 2],
             seen_sides: [false; 2],
             retransmissions: [0; 2],
@@ -175,6 +180,7 @@ impl Entry {
             first_ack: [None; 2],
             initial_seq: [None; 2],
             reset: None,
+            answered_now: false,
             ended: false,
             last_seen: None,
             last_packet: segment.now,
@@ -321,6 +327,12 @@ impl Entry {
         }
         if tcp.ack {
             self.acknowledge(from, segment.seen.ack, now);
+            if self.answered_now && self.flow.opener == Some(from) {
+                self.answered_now = false;
+                let answered = self.flow.established;
+                self.flow.round_trip.client =
+                    answered.and_then(|answered| RoundTrip::between(answered, segment.seen.at));
+            }
         }
         if !tcp.payload.is_empty() || segment.cut > 0 {
             self.payload(segment, tcp, seq, counters, sink);
@@ -351,6 +363,13 @@ impl Entry {
         self.direction(from).start_at(tcp.seq.wrapping_add(1));
         if tcp.ack {
             self.flow.opener = self.flow.opener.or_else(|| Some(from.other()));
+            // After a SYN that was sent again, it is not known which of them is answered.
+            if let (None, Some(syn), [0, 0]) =
+                (self.flow.established, self.flow.syn, self.flow.retransmissions)
+            {
+                self.flow.round_trip.server = RoundTrip::between(syn.at, segment.seen.at);
+                self.answered_now = true;
+            }
             self.flow.established = self.flow.established.or(Some(segment.seen.at));
             self.direction(from.other()).start_at(segment.seen.ack);
         } else {
@@ -387,26 +406,51 @@ impl Entry {
         let len = tcp.payload.len() + segment.cut as usize;
         let arrival = self.direction(from).arrive(seq, len);
         match arrival {
-            Arrival::Old => {
-                counters.retransmissions += 1;
-                self.flow.retransmissions[from.index()] += 1;
-            }
+            Arrival::Old => self.sent_again(segment, from, seq, len, counters, sink),
             Arrival::InOrder { offset, skip }
                 if !tcp.ack || self.gate(from).may(segment.seen.ack) =>
             {
                 let bytes = tcp.payload.get(skip..).unwrap_or_default();
                 let cut = (len - skip) - bytes.len();
+                let missed = self.direction(from).missed_long(segment.seen.at);
                 self.emit(from, &segment.seen, offset, bytes, cut as u64, counters, sink);
+                if missed.is_some() {
+                    let event = StreamEvent::Again { offset, missed };
+                    sink.event(&self.flow, from, &segment.seen, event);
+                }
             }
             Arrival::InOrder { .. } | Arrival::Early => {
                 let direction = self.direction(from);
                 let early = direction.ahead(seq).is_some_and(|ahead| ahead > 0);
                 counters.out_of_order += u64::from(early);
                 if !direction.wait(seq, tcp.payload, segment.cut, segment.seen, segment.now) {
-                    counters.retransmissions += 1;
-                    self.flow.retransmissions[from.index()] += 1;
+                    self.sent_again(segment, from, seq, len, counters, sink);
                 }
             }
+        }
+    }
+
+    /// A segment holds nothing that is new.
+    fn sent_again(
+        &mut self,
+        segment: &Segment,
+        from: Side,
+        seq: u32,
+        len: usize,
+        counters: &mut Counters,
+        sink: &mut impl StreamSink,
+    ) {
+        counters.retransmissions += 1;
+        self.flow.retransmissions[from.index()] += 1;
+        let direction = self.direction(from);
+        let (Some(ahead), Some(offset)) = (direction.ahead(seq), direction.offset_of(seq)) else {
+            return;
+        };
+        // One byte that was acknowledged long ago asks whether the other side is still there
+        // (RFC 9293, section 3.8.4).
+        if len > 1 || ahead != -1 {
+            let event = StreamEvent::Again { offset, missed: None };
+            sink.event(&self.flow, from, &segment.seen, event);
         }
     }
 

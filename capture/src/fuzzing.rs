@@ -87,7 +87,7 @@ impl StreamSink for Checking {
                 assert_eq!(offset, *next, "a gap follows on bytes");
                 *next += lost.get();
             }
-            StreamEvent::Datagram { .. } | StreamEvent::Closed => {}
+            StreamEvent::Datagram { .. } | StreamEvent::Again { .. } | StreamEvent::Closed => {}
             StreamEvent::End(_) => drop(self.open.remove(&flow.slot)),
         }
     }

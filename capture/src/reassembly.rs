@@ -291,6 +291,20 @@ impl Direction {
         later.into_iter().chain(acknowledged).min()
     }
 
+    /// Since when the next byte is known to be missing, if that is so long that it did not just come
+    /// in another order.
+    pub(crate) fn missed_long(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.pieces.is_empty() {
+            return None;
+        }
+        self.missed().filter(|missed| now.0.saturating_sub(missed.0) >= DISORDER)
+    }
+
+    /// The offset of a sequence number that was reached.
+    pub(crate) fn offset_of(&self, seq: u32) -> Option<u64> {
+        self.ahead(seq).map(|ahead| self.next.saturating_add_signed(i64::from(ahead)))
+    }
+
     /// Whether the next byte is missing, and later ones are known to exist.
     pub(crate) fn hole(&self) -> bool {
         match (self.pieces.front(), self.acknowledged) {
@@ -450,5 +464,8 @@ pub(crate) fn distance(from: u32, to: u32) -> i32 {
     to.wrapping_sub(from) as i32
 }
 
+/// Nanoseconds by which packets may come in another order; Wireshark, too, takes what comes later
+/// for sent again.
+const DISORDER: i64 = 3_000_000;
 /// A larger jump in an acknowledgement is no evidence of lost bytes.
 const BELIEVABLE: i32 = 1 << 28;

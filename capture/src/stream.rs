@@ -3,7 +3,7 @@
 
 use crate::packet::{Frame, NetworkId, TapId, Timestamp};
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 
 /// One of the two ends of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -130,6 +130,14 @@ pub enum StreamEvent<'b> {
         /// How many are lost.
         lost: NonZeroU64,
     },
+    /// A packet brought bytes that had been seen before, or that had been missing for long: they were
+    /// sent again.
+    Again {
+        /// Position of the first of them.
+        offset: u64,
+        /// Since when they were known to be missing, if they had not been seen.
+        missed: Option<Timestamp>,
+    },
     /// This side has sent its last byte.
     Closed,
     /// The flow has ended; the last event of a flow.
@@ -157,12 +165,33 @@ pub struct Flow {
     pub syn: Option<Seen>,
     /// When the SYN was answered, if both were seen.
     pub established: Option<Timestamp>,
+    /// How long the handshake took from the point to either end and back.
+    pub round_trip: RoundTrip,
     /// Sequence number of the byte at offset 0 of either direction, once one was seen.
     pub first_seq: [Option<u32>; 2],
     /// Whether a packet of that side was seen at all.
     pub seen_sides: [bool; 2],
     /// Segments of either direction whose bytes had been seen before in another packet.
     pub retransmissions: [u32; 2],
+}
+
+/// How long packets of a handshake took from where they were seen to an end of the connection, and
+/// those that answered them back. Both together are what its client had to wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// From the SYN to its answer, in nanoseconds; none where the SYN was sent more than once.
+    pub server: Option<NonZeroU32>,
+    /// From that answer to its acknowledgement, in nanoseconds.
+    pub client: Option<NonZeroU32>,
+}
+
+impl RoundTrip {
+    /// The time between two packets; none if they have no order.
+    pub fn between(from: Timestamp, to: Timestamp) -> Option<NonZeroU32> {
+        let time = to.0.saturating_sub(from.0);
+        // What takes longer than four seconds is no way of packets.
+        u32::try_from(time).ok().and_then(NonZeroU32::new)
+    }
 }
 
 /// Why a sink is called.

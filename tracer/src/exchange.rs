@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use wirespan_capture::owner::Process;
 use wirespan_capture::packet::{Frame, NetworkId, TapId, Timestamp};
-use wirespan_capture::stream::{PointId, Transport};
+use wirespan_capture::stream::{PointId, RoundTrip, Transport};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
 use wirespan_parsers::trace_context::conceal::is_hidden;
 use wirespan_parsers::trace_context::{Format, TraceContext};
@@ -71,6 +71,8 @@ pub struct Exchange {
     pub processes: Processes,
     /// The names that its two ends were given by something else than messages; set by joining.
     pub names: GivenNames,
+    /// How long the handshake of its connection took from the point to either end and back.
+    pub round_trip: RoundTrip,
     /// When joining learnt of it; set there.
     pub turns: Turns,
     /// By what losses it is touched; set as it settles.
@@ -325,6 +327,29 @@ pub struct Half {
     pub ttl: u8,
     /// Whether a part of it was lost.
     pub cut: bool,
+    /// Bytes within it that were lost, as far as they are known to be its own.
+    pub lost: u64,
+    /// What of it was sent again, as far as that was seen before the exchange was over.
+    pub resent: Resent,
+}
+
+/// Segments of a message that came again, or that had been missing for long, since those that were
+/// sent first were lost on their way: before the point or behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resent {
+    /// How many.
+    pub segments: u32,
+    /// Nanoseconds for which nothing new of that side had come as the first one did: what it cost.
+    pub stalled: i64,
+}
+
+impl Resent {
+    /// So many more of the same message, which came later.
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        let first = if self.segments == 0 { later } else { self };
+        Self { segments: self.segments.saturating_add(later.segments), ..first }
+    }
 }
 
 /// Where the secrets of an exchange lie on its TCP streams.
@@ -684,6 +709,8 @@ mod tests {
                     ip_id: 0,
                     ttl: 0,
                     cut: false,
+                    lost: 0,
+                    resent: Resent::default(),
                 }
             };
             Self {
@@ -713,6 +740,7 @@ mod tests {
                 secrets: None,
                 processes: Processes::default(),
                 names: GivenNames::default(),
+                round_trip: RoundTrip::default(),
                 turns: Default::default(),
                 touched: Touched::NONE,
             }

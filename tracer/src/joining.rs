@@ -3,7 +3,9 @@
 //!
 //! Packets and spans that were written before drive it alike.
 
-use crate::exchange::{EventNumber, Exchange, ExchangeId, Opening, ProtocolIndex, Turn, Turns};
+use crate::exchange::{
+    EventNumber, Exchange, ExchangeId, Opening, ProtocolIndex, Resent, Turn, Turns,
+};
 use crate::join::late::HandedOut;
 use crate::join::same_exchange::fingerprint;
 use crate::join::tree;
@@ -15,6 +17,7 @@ use crate::names::Names;
 use crate::names::files::NameFiles;
 use crate::owners::Owners;
 use crate::points::PointNumbers;
+use crate::resent::{Late, Part};
 use crate::span::{SpanSink, Trace};
 use crate::summary::{self, Summary, add, protocol_name};
 use crate::unjoined::Unjoined;
@@ -43,6 +46,7 @@ pub struct Joining<'a> {
     groups: Vec<Group>,
     names: Names,
     owners: Owners,
+    resent: Late,
     /// The protocol whose answers name addresses.
     dns: Option<ProtocolIndex>,
     networks: Vec<u64>,
@@ -102,6 +106,8 @@ pub enum News {
     Opened(Opened, u64),
     /// It is complete, or will not become so.
     Closed(Box<Exchange>),
+    /// Something of it was sent again after it was over.
+    Resent(ExchangeId, Part, Resent),
     /// It became known whose a socket is, in this network.
     Owner(NetworkId, Owner),
     /// A client of TLS asked this server for a name.
@@ -125,6 +131,7 @@ impl<'a> Joining<'a> {
             groups: Vec::new(),
             names: Names::default(),
             owners: Owners::default(),
+            resent: Late::default(),
             dns: protocols.iter().position(|name| name == "dns").map(|at| ProtocolIndex(at as u8)),
             networks: Vec::new(),
             points: PointNumbers::default(),
@@ -196,13 +203,14 @@ impl<'a> Joining<'a> {
     pub fn take(&mut self, now: Timestamp, news: News) {
         self.settle(now);
         let turn = Turn { number: EventNumber(self.events), at: now };
-        // What is told of sockets and addresses has no turn: spans that are joined anew bring it
-        // with them.
+        // What is told of sockets and addresses, or of what came again, has no turn: spans that are
+        // joined anew bring it with them.
         self.events += u64::from(matches!(news, News::Opened(..) | News::Closed(_)));
         match news {
             News::Owner(network, owner) => self.owners.learn(network, owner),
             News::ServerName(network, server, name) => self.names.asked(network, server, &name),
             News::AddressName(address, name) => self.names.captured(address, &name),
+            News::Resent(exchange, part, resent) => self.resent.note(exchange, part, resent),
             News::Opened(mut opened, fingerprint) => {
                 opened.restrict(self.ids);
                 let (contexts, point) = (opened.contexts(), opened.point());
@@ -316,6 +324,9 @@ impl<'a> Joining<'a> {
                 let network = self.networks.get(usize::from(member.exchange.network.0));
                 self.names.complete(&mut member.exchange, network.copied().unwrap_or_default());
                 member.service = Some(self.names.service(&member.exchange));
+                if !self.resent.is_empty() {
+                    self.resent.complete(&mut member.exchange);
+                }
                 if !self.losses.is_empty() {
                     let touched = self.touched(&member.exchange);
                     member.exchange.touched = member.exchange.touched.and(touched);

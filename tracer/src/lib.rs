@@ -13,6 +13,7 @@ pub mod losses;
 pub mod given;
 pub mod exchange;
 mod doubt;
+pub mod resent;
 pub mod pairing;
 mod writer;
 pub mod unknown;

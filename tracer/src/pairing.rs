@@ -3,14 +3,15 @@
 use crate::doubt::{Doubt, TurnTaking};
 use crate::exchange::{
     Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, Processes, ProtocolIndex,
-    RESOURCE, STATUS_TEXT, Sort, State, Text, Turns,
+    RESOURCE, Resent, STATUS_TEXT, Sort, State, Text, Turns,
 };
 use crate::given::GivenNames;
 use crate::losses::Touched;
+use crate::resent::Part;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use wirespan_capture::packet::{Frame, NetworkId, Timestamp};
-use wirespan_capture::stream::{PointId, Seen, Transport};
+use wirespan_capture::stream::{PointId, RoundTrip, Seen, Transport};
 use wirespan_parsers::message::{
     Attribute, Id, Kind, Message, Outcome, Pairing as Match, Side, Status, Value,
 };
@@ -39,6 +40,28 @@ pub struct Pairing {
     turns: TurnTaking,
     /// The nanoseconds that the slowest answer took to begin.
     slowest: Option<i64>,
+    /// The exchange that was complete last.
+    over: Option<Over>,
+}
+
+/// Where an exchange that is over lies in the streams of its sides.
+#[derive(Clone, Copy, Debug)]
+struct Over {
+    id: ExchangeId,
+    /// The side that asked.
+    from: Side,
+    request: (u64, u64),
+    response: (u64, u64),
+}
+
+impl Over {
+    fn part_at(&self, from: Side, offset: u64) -> Option<Part> {
+        let (part, (start, len)) = match self.from == from {
+            true => (Part::Request, self.request),
+            false => (Part::Response, self.response),
+        };
+        (start..start.saturating_add(len)).contains(&offset).then_some(part)
+    }
 }
 
 /// What is the same for all exchanges of a flow.
@@ -54,6 +77,8 @@ pub struct Ends {
     pub addresses: [SocketAddr; 2],
     /// The packet that opened the connection, if it was seen.
     pub opened: Option<Seen>,
+    /// How long the handshake took from the point to either end and back.
+    pub round_trip: RoundTrip,
     /// Tells flows that one connection carries apart; 0 for the connection itself.
     pub inside: u64,
 }
@@ -88,6 +113,8 @@ pub trait Exchanges {
     }
     /// A response has no request.
     fn unpaired(&mut self);
+    /// Something of an exchange that is over was sent again.
+    fn resent(&mut self, exchange: ExchangeId, part: Part, resent: Resent);
 }
 
 #[derive(Debug)]
@@ -247,6 +274,70 @@ impl Pairing {
         let one_way = open.exchange.sort.is_one_way();
         if open.request_done && (open.responded || one_way) {
             self.finish(at, State::Complete, exchanges);
+        }
+    }
+
+    /// Something of a message was sent again.
+    pub fn resent(&mut self, key: Key, resent: Resent) {
+        let Some((open, part)) = self.find(key) else { return };
+        let half = match part {
+            REQUEST => Some(&mut open.exchange.request),
+            RESPONSE => open.exchange.response.as_mut(),
+            _ => None,
+        };
+        if let Some(half) = half {
+            half.resent = half.resent.and(resent);
+        }
+    }
+
+    /// The byte at this offset of a side was sent again.
+    pub fn resent_at(
+        &mut self,
+        from: Side,
+        offset: u64,
+        resent: Resent,
+        exchanges: &mut dyn Exchanges,
+    ) {
+        if let Some(half) = self.half_at(from, offset) {
+            half.resent = half.resent.and(resent);
+        } else if let Some(over) = self.over
+            && let Some(part) = over.part_at(from, offset)
+        {
+            exchanges.resent(over.id, part, resent);
+        }
+    }
+
+    /// So many bytes of a side are lost, which are of the message that goes on there.
+    pub fn lost_at(&mut self, from: Side, offset: u64, lost: u64) {
+        if let Some(half) = self.half_at(from, offset) {
+            half.lost += lost;
+        }
+    }
+
+    /// The message that the byte at this offset of a side is of, while its exchange is open.
+    fn half_at(&mut self, from: Side, offset: u64) -> Option<&mut Half> {
+        let begins = |open: &Open| {
+            let [request, response] = open.offsets;
+            match open.from == from {
+                true => Some((request, open.exchange.request.len, open.request_done)),
+                false => {
+                    let half = open.exchange.response.as_ref()?;
+                    Some((response, half.len, open.responded))
+                }
+            }
+        };
+        let lately = self.open.iter_mut().rev().take(LOOKED_AT);
+        let before = lately.filter_map(|open| {
+            let (start, len, is_done) = begins(open).filter(|(start, ..)| *start <= offset)?;
+            Some((start, len, is_done, open))
+        });
+        let (start, len, is_done, open) = before.max_by_key(|(start, ..)| *start)?;
+        if is_done && offset - start >= len {
+            return None;
+        }
+        match open.from == from {
+            true => Some(&mut open.exchange.request),
+            false => open.exchange.response.as_mut(),
         }
     }
 
@@ -414,6 +505,7 @@ impl Pairing {
             secrets: None,
             processes: Processes::default(),
             names: GivenNames::default(),
+            round_trip: ends.round_trip,
             turns: Turns::default(),
             touched: Touched::NONE,
         });
@@ -594,6 +686,13 @@ impl Pairing {
         self.answered -= usize::from(open.responded);
         open.exchange.state = state;
         open.exchange.text.shrink();
+        let [request, response] = open.offsets;
+        self.over = Some(Over {
+            id: open.exchange.id,
+            from: open.from,
+            request: (request, open.exchange.request.len),
+            response: (response, open.exchange.response.as_ref().map_or(0, |half| half.len)),
+        });
         exchanges.done(open.exchange);
     }
 
@@ -643,6 +742,8 @@ fn half(place: &Place, cut: bool) -> Half {
         ip_id: first.ip_id,
         ttl: first.ttl,
         cut,
+        lost: 0,
+        resent: Resent::default(),
     }
 }
 
@@ -668,6 +769,8 @@ const REQUEST: u64 = 0;
 const RESPONSE: u64 = 1;
 const INTERIM: u64 = 2;
 
+/// Open exchanges of a flow among which that one is looked for which a byte is of.
+const LOOKED_AT: usize = 64;
 /// Requests of one flow that may be open at a time.
 pub const OPEN: usize = 4096;
 /// Identifiers of one exchange that are kept.

@@ -14,7 +14,8 @@
 use crate::config::Config;
 use crate::decoder::{FlowDecoder, Found, Shared};
 use crate::exchange::{
-    Exchange, ExchangeId, Half, OPERATION, Processes, ProtocolIndex, Sort, State, Text, Turns,
+    Exchange, ExchangeId, Half, OPERATION, Processes, ProtocolIndex, Resent, Sort, State, Text,
+    Turns,
 };
 use crate::given::GivenNames;
 use crate::join::same_exchange::fingerprint;
@@ -28,6 +29,7 @@ use crate::numbers::grouped;
 use crate::pairing::{Exchanges, mark};
 use crate::points::Points;
 use crate::processes::{Asking, Told as ToldOwner};
+use crate::resent::Part;
 use crate::span::SpanSink;
 use crate::summary::{Summary, add};
 use crate::unknown::Unknowns;
@@ -622,7 +624,9 @@ impl StreamSink for ShardSink {
             StreamEvent::End(ending) => Some(ending),
             _ => None,
         };
-        if decoder.is_none() && ending.is_none() {
+        // What comes again was told before, or nothing was.
+        let is_news = ending.is_none() && !matches!(event, StreamEvent::Again { .. });
+        if decoder.is_none() && is_news {
             decoder = Some(Box::new(FlowDecoder::new(flow)));
         }
         if let Some(decoder) = &mut decoder {
@@ -694,8 +698,12 @@ impl ShardSink {
             ip_id: seen.ip_id,
             ttl: seen.ttl,
             cut: false,
+            lost: 0,
+            resent: Resent::default(),
         };
         let mut request = half(&syn, flow.first_seq.first().copied().flatten());
+        let asked = if flow.opener == Some(Side::B) { Side::B } else { Side::A };
+        request.resent.segments = flow.retransmissions.get(asked.index()).copied().unwrap_or(0);
         if state == State::Unanswered {
             request.last = mark(seen);
         }
@@ -726,6 +734,7 @@ impl ShardSink {
             secrets: None,
             processes: Processes::default(),
             names: GivenNames::default(),
+            round_trip: flow.round_trip,
             turns: Turns::default(),
             touched: Touched::NONE,
         };
@@ -762,6 +771,10 @@ impl Exchanges for ShardSink {
     fn unpaired(&mut self) {
         self.messages += 1;
         self.unpaired += 1;
+    }
+
+    fn resent(&mut self, exchange: ExchangeId, part: Part, resent: Resent) {
+        self.tell(News::Resent(exchange, part, resent));
     }
 }
 

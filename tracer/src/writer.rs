@@ -1,7 +1,7 @@
 //! What a protocol writes to: messages and their parts in; out go calls of pairing that say where
 //! the bytes were seen, calls of hooks, and bytes of flows inside.
 
-use crate::exchange::ProtocolIndex;
+use crate::exchange::{ProtocolIndex, Resent};
 use crate::pairing::{Ends, Exchanges, Pairing, Place};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
@@ -45,6 +45,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) responses: u32,
     /// Bytes of the input up to which messages were opened.
     pub(crate) covered: usize,
+    /// From which offset on something came again whose message is not known yet.
+    pub(crate) resent: Option<Box<(u64, Resent)>>,
 }
 
 impl Writer<'_> {
@@ -52,6 +54,13 @@ impl Writer<'_> {
     fn seen_at(&self, offset: u64) -> Seen {
         let piece = self.marks.and_then(|marks| marks.iter().find(|(end, _)| *end > offset));
         piece.map_or(self.seen, |(_, seen)| *seen)
+    }
+
+    /// What came again before this offset is of this message.
+    fn resent_before(&mut self, key: Key, end: u64) {
+        if let Some(resent) = self.resent.take_if(|resent| resent.0 < end) {
+            self.pairing.resent(key, resent.1);
+        }
     }
 
     fn with_hooks(&mut self, f: impl FnOnce(&mut [Box<dyn Hook>], &mut Self)) {
@@ -78,6 +87,7 @@ impl Out for Writer<'_> {
         self.covered = self.covered.max(message.bytes.end);
         let key =
             self.pairing.open(self.ends, self.protocol, self.from, &message, place, self.exchanges);
+        self.resent_before(key, start + len);
         self.with_hooks(|hooks, this| {
             let at = Timestamp(place.first.at.0);
             let raw = this.input.get(message.bytes.clone()).unwrap_or_default();
@@ -136,6 +146,7 @@ impl Out for Writer<'_> {
     fn extend(&mut self, key: Key, end: usize) {
         let end = self.position + end as u64;
         self.pairing.extend(key, self.from, &self.seen_at(end.saturating_sub(1)), end);
+        self.resent_before(key, end);
     }
 
     fn close(&mut self, key: Key, end: usize) {

@@ -1,7 +1,8 @@
 //! Beginnings and ends of connections.
 
 use crate::packets::Packet;
-use crate::recorder::{A, B, a, acks, b, check, later, syn, syn_ack};
+use crate::recorder::{A, B, a, acks, b, check, later, run, syn, syn_ack};
+use wirespan_capture::entry::FlowLimits;
 use wirespan_capture::stream::Side;
 
 /// The packet as part of another connection between the same ends.
@@ -17,6 +18,21 @@ fn opener_and_times_of_the_handshake_are_known() {
     assert_eq!(flow.addresses, [A, B]);
     let syn = flow.syn.unwrap();
     assert_eq!(flow.established.unwrap().0 - syn.at.0, 3_000_000);
+}
+
+#[test]
+fn handshake_tells_the_way_to_either_end_and_back() {
+    let check = |packets: &[Packet], expected: [Option<u32>; 2]| {
+        let run = run(packets, usize::MAX, FlowLimits::default());
+        let times = run.flows.values().next().unwrap().round_trip;
+        let times = [times.server, times.client].map(|time| time.map(|time| time.get() / 1_000));
+        assert_eq!(times, expected);
+    };
+    check(&[syn().at(5), syn_ack().at(8), a(0, "x").at(9)], [Some(3_000), Some(1_000)]);
+    // It is not known which of two SYNs was answered.
+    let again = || syn().id(9).at(300);
+    check(&[syn().at(5), again(), syn_ack().at(303), a(0, "x").at(304)], [None, None]);
+    check(&[syn_ack().at(8), a(0, "x").at(9)], [None, None]);
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(crate) fn check_limits(limits: FlowLimits, packets: &[Packet], expected: &[&
     for batch in [1, 7] {
         let other = run(packets, batch, limits);
         assert_eq!(other.events, expected, "in batches of {batch}");
+        assert_eq!(other.again, first.again, "in batches of {batch}");
         assert_eq!(other.counters, first.counters, "in batches of {batch}");
     }
     if packets.iter().any(Packet::is_fixed) {
@@ -70,8 +71,8 @@ pub(crate) fn run(packets: &[Packet], batch: usize, limits: FlowLimits) -> Run {
     assert!(recorder.alive.is_empty(), "flows without an end: {:?}", recorder.alive);
     let mut counters = decoder.counters;
     counters.add(&table.counters);
-    let Recorder { events, streams, flows, seen, .. } = recorder;
-    Run { events, streams, flows, seen, counters, taps: decoder.taps().len() }
+    let Recorder { events, again, streams, flows, seen, .. } = recorder;
+    Run { events, again, streams, flows, seen, counters, taps: decoder.taps().len() }
 }
 
 /// What the event with these bytes was seen with.
@@ -85,6 +86,8 @@ pub(crate) fn seen_of(packets: &[Packet], bytes: &str) -> Seen {
 pub(crate) struct Run {
     /// One line an event, but for the end of the capture.
     pub(crate) events: Vec<String>,
+    /// Who sent what again, from which offset on, and for how many milliseconds it was missing.
+    pub(crate) again: Vec<(Side, u64, Option<i64>)>,
     /// What each side of each flow sent.
     pub(crate) streams: BTreeMap<(u64, usize), Vec<Piece>>,
     /// Each flow as it was at its last event.
@@ -106,6 +109,7 @@ pub(crate) enum Piece {
 #[derive(Default)]
 struct Recorder {
     events: Vec<String>,
+    again: Vec<(Side, u64, Option<i64>)>,
     streams: BTreeMap<(u64, usize), Vec<Piece>>,
     offsets: BTreeMap<(u64, usize), u64>,
     flows: BTreeMap<u64, Flow>,
@@ -143,6 +147,12 @@ impl StreamSink for Recorder {
             }
             StreamEvent::Datagram { bytes, cut } => {
                 format!("{from:?} datagram {} cut {cut}", String::from_utf8_lossy(bytes))
+            }
+            StreamEvent::Again { offset, missed } => {
+                assert!(offset <= *next || missed.is_none(), "what came late was told before");
+                let missed = missed.map(|missed| (seen.at.0 - missed.0) / 1_000_000);
+                self.again.push((from, offset, missed));
+                return;
             }
             StreamEvent::Closed => format!("{from:?} closed"),
             StreamEvent::End(ending) => {

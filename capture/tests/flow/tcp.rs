@@ -2,6 +2,7 @@
 
 use crate::packets::START;
 use crate::recorder::{B_FIRST, a, acks, b, check, later, seen_of, syn, syn_ack};
+use wirespan_capture::stream::Side;
 
 #[test]
 fn bytes_in_order_go_through() {
@@ -60,6 +61,19 @@ fn same_bytes_in_another_packet_are_a_retransmission() {
     let run = check(&[syn(), syn_ack(), a(0, "hi").id(7), a(0, "hi").id(8)], &["A 0 hi"]);
     assert_eq!((run.counters.retransmissions, run.counters.copies), (1, 0));
     assert_eq!(run.flows.values().next().unwrap().retransmissions, [1, 0]);
+    assert_eq!(run.again, [(Side::A, 0, None)]);
+}
+
+#[test]
+fn what_was_missing_for_long_was_sent_again() {
+    for (milliseconds, expected) in [(2, vec![]), (40, vec![(Side::A, 2, Some(40))])] {
+        let late = a(2, "yo").after(milliseconds);
+        let run = check(
+            &[syn(), syn_ack(), a(0, "hi"), a(4, "!").at(10), late],
+            &["A 0 hi", "A 2 yo", "A 4 !"],
+        );
+        assert_eq!(run.again, expected, "after {milliseconds} ms");
+    }
 }
 
 #[test]
@@ -106,7 +120,8 @@ fn without_an_ip_id_all_bytes_tell_a_copy() {
 
 #[test]
 fn keepalive_brings_nothing() {
-    check(&[syn(), syn_ack(), a(0, "hi"), a(1, "i"), a(2, "!")], &["A 0 hi", "A 2 !"]);
+    let run = check(&[syn(), syn_ack(), a(0, "hi"), a(1, "i"), a(2, "!")], &["A 0 hi", "A 2 !"]);
+    assert_eq!(run.again, []);
 }
 
 #[test]

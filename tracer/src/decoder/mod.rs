@@ -7,7 +7,7 @@ mod inside;
 
 use crate::decoder::detection::Hello;
 use crate::decoder::side::SideState;
-use crate::exchange::{Exchange, ProtocolIndex, State};
+use crate::exchange::{Exchange, ProtocolIndex, Resent, State};
 use crate::pairing::{Ends, Exchanges, Pairing};
 use crate::unknown::Told;
 use crate::writer::Writer;
@@ -129,6 +129,7 @@ impl FlowDecoder {
             transport: flow.transport,
             addresses: flow.addresses,
             opened: flow.syn,
+            round_trip: flow.round_trip,
             inside: 0,
         };
         Self::with(info, ends, Mode::Detecting { tries: 0 }, true)
@@ -162,6 +163,7 @@ impl FlowDecoder {
     ) {
         self.info.opener = flow.opener.map(convert);
         self.ends.opened = self.ends.opened.or(flow.syn);
+        self.ends.round_trip = flow.round_trip;
         let side = convert(from);
         if let Some(state) = self.sides.get_mut(side.index()) {
             state.first_seq = flow.first_seq.get(from.index()).copied().flatten();
@@ -178,9 +180,11 @@ impl FlowDecoder {
                 }
             }
             StreamEvent::Gap { lost, .. } => self.gap(side, seen, lost, shared, found),
+            StreamEvent::Again { offset, missed } => self.again(side, seen, offset, missed),
             StreamEvent::Closed => self.closed(side, shared, found),
             StreamEvent::End(ending) => self.end(flow, ending, shared, found),
         }
+        self.find_resent(side, found);
         shared.kept = (shared.kept + if ends { 0 } else { self.kept() }).saturating_sub(kept);
         if shared.kept > shared.may_keep && !ends {
             let kept = self.kept();
@@ -227,6 +231,25 @@ impl FlowDecoder {
         self.pairing.time_out(before, found);
         for (_, child) in &mut self.children {
             child.time_out(before, found);
+        }
+    }
+
+    /// Bytes came again, or late.
+    fn again(&mut self, from: Side, seen: &Seen, offset: u64, missed: Option<Timestamp>) {
+        let side = &mut self.sides[from.index()];
+        let Some(since) = missed.or_else(|| side.last.map(|last| last.at)) else { return };
+        let resent = Resent { segments: 1, stalled: seen.at.0.saturating_sub(since.0).max(0) };
+        let waits = side.resent.get_or_insert_with(|| Box::new((offset, Resent::default())));
+        waits.0 = waits.0.min(offset);
+        waits.1 = waits.1.and(resent);
+    }
+
+    /// Tells of what came again which message it is of, once its bytes were read.
+    fn find_resent(&mut self, from: Side, found: &mut dyn Found) {
+        let side = &mut self.sides[from.index()];
+        let position = side.position;
+        if let Some(waits) = side.resent.take_if(|waits| waits.0 < position) {
+            self.pairing.resent_at(from, waits.0, waits.1, found);
         }
     }
 
@@ -451,6 +474,7 @@ impl FlowDecoder {
     ) -> Option<T> {
         let Mode::Reading { protocol, .. } = self.mode else { return None };
         let instance = shared.protocols.get_mut(protocol)?;
+        let resent = self.sides[call.from.index()].resent.take();
         let side = &self.sides[call.from.index()];
         let rest = call.input.get(call.used..).unwrap_or_default();
         let mut inner = Vec::new();
@@ -474,8 +498,10 @@ impl FlowDecoder {
             inner: &mut inner,
             responses: 0,
             covered: 0,
+            resent,
         };
         let result = f(&mut **instance, protocol::Timestamp(call.seen.at.0), rest, &mut writer);
+        self.sides[call.from.index()].resent = writer.resent;
         for (lane, side, event) in inner {
             self.carry(lane, side, call.seen, event, shared, found);
         }
@@ -499,6 +525,7 @@ impl FlowDecoder {
             let side = &mut self.sides[from.index()];
             if side.skip > 0 && side.buffer.is_empty() {
                 let skipped = side.skip.min(lost);
+                self.pairing.lost_at(from, side.position, skipped);
                 side.position += skipped;
                 if side.skip != u64::MAX {
                     side.skip -= skipped;

@@ -1,6 +1,7 @@
 //! One side of a flow: the bytes of it that were not used yet, what they were seen with, and where
 //! reading stands.
 
+use crate::exchange::Resent;
 use std::collections::VecDeque;
 use wirespan_capture::stream::Seen;
 
@@ -25,6 +26,8 @@ pub(super) struct SideState {
     /// The side's last packet with bytes.
     pub(super) last: Option<Seen>,
     pub(super) first_seq: Option<u32>,
+    /// From which offset on something came again whose message is not known yet.
+    pub(super) resent: Option<Box<(u64, Resent)>>,
     /// Bytes that came while nobody had recognised the flow.
     pub(super) unknown: u64,
 }

@@ -1,12 +1,13 @@
 //! Streams of one flow in, the exchanges that come of them out.
 
 use super::*;
-use crate::exchange::{ExchangeId, RESOURCE};
+use crate::exchange::{ExchangeId, RESOURCE, Resent};
 use crate::pairing::Exchanges;
+use crate::resent::Part;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use wirespan_capture::packet::{Frame, NetworkId, TapId};
-use wirespan_capture::stream::{PointId, Side};
+use wirespan_capture::stream::{PointId, RoundTrip, Side};
 use wirespan_parsers::registry::protocols;
 
 #[derive(Default)]
@@ -31,6 +32,8 @@ impl Exchanges for Done {
     fn evicted(&mut self) {}
 
     fn unpaired(&mut self) {}
+
+    fn resent(&mut self, _: ExchangeId, _: Part, _: Resent) {}
 
     fn full(&self) -> bool {
         self.full
@@ -62,6 +65,7 @@ fn check_limits(mut done: Done, keep: usize, pieces: &[(Side, &[u8])], expected:
         opener: None,
         syn: None,
         established: None,
+        round_trip: RoundTrip::default(),
         first_seq: [None; 2],
         seen_sides: [true; 2],
         retransmissions: [0; 2],

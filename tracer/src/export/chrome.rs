@@ -17,6 +17,7 @@ use crate::export::Exporter;
 use crate::export::json::{Object, key};
 use crate::export::ndjson::Names;
 use crate::export::semantics::{Asked, Semantics, Value};
+use crate::export::shares::Times;
 use crate::span::{Span, SpanSink, Trace};
 use crate::summary::Summary;
 use foldhash::fast::RandomState;
@@ -87,8 +88,14 @@ impl<W: Write> SpanSink for Chrome<W> {
             .with_min_len(32)
             .map(|(trace, Seated { seats, new: mut text })| {
                 if let Some(names) = semantics.names() {
-                    let drawing =
-                        Drawing { semantics, names: &names, midnight, trace, seats: &seats };
+                    let drawing = Drawing {
+                        semantics,
+                        names: &names,
+                        times: Times::of(trace),
+                        midnight,
+                        trace,
+                        seats: &seats,
+                    };
                     drawing.draw(&mut text);
                 }
                 text
@@ -217,6 +224,7 @@ fn holder(trace: &Trace, span: &Span) -> Option<usize> {
 struct Drawing<'a> {
     semantics: &'a Semantics,
     names: &'a Names,
+    times: Times,
     midnight: i64,
     trace: &'a Trace,
     seats: &'a [Seat],
@@ -238,7 +246,7 @@ impl Drawing<'_> {
     }
 
     fn slice(&self, span: &Span, seat: Seat, fields: &mut Object<'_>) {
-        let told = self.semantics.tell(self.trace, span, self.names);
+        let told = self.semantics.tell(self.trace, span, &self.times, self.names);
         let e = &*span.exchange;
         fields.name(key!("ph"), "X");
         fields.text(key!("name"), told.name.as_bytes());

@@ -11,8 +11,8 @@
 //! ```
 
 use crate::exchange::{
-    Carrier, Context, Exchange, Half, Mark, OPERATION, Processes, RESOURCE, STATUS_TEXT, Sort,
-    State,
+    Carrier, Context, Exchange, Half, Mark, OPERATION, Processes, RESOURCE, Resent, STATUS_TEXT,
+    Sort, State,
 };
 use crate::export::ndjson::{id_text, outcome_name};
 use crate::export::rows::{Row, Rows};
@@ -25,7 +25,7 @@ use crate::span::{LinkKind, Span};
 use crate::summary::protocol_name;
 use std::num::NonZeroU64;
 use wirespan_capture::owner::Process;
-use wirespan_capture::stream::Transport;
+use wirespan_capture::stream::{RoundTrip, Transport};
 use wirespan_parsers::message::Value;
 use wirespan_parsers::trace_context::format::is_text_name;
 
@@ -100,6 +100,7 @@ impl Details<'_> {
         if self.all && e.lane != 0 {
             text.push_str(&format!(", stream {}", e.lane));
         }
+        text.push_str(&round_trip(e));
         text
     }
 
@@ -147,8 +148,8 @@ impl Details<'_> {
                 len => format!(" of {} bytes", grouped(len)),
             };
             let comma = if place > 0 || row.points > 1 { "," } else { "" };
-            let cut = if half.cut { ", a part of it lost" } else { "" };
-            text.push_str(&format!("{comma} {name}{bytes} in {}{cut}", self.frames(half)));
+            let loss = loss(half);
+            text.push_str(&format!("{comma} {name}{bytes} in {}{loss}", self.frames(half)));
         }
         text
     }
@@ -297,6 +298,41 @@ fn headers(half: &Half) -> String {
     }
     text.push_str(&format!("ttl {}, id {}", half.ttl, half.ip_id));
     text
+}
+
+/// What of a message was lost or sent again.
+pub(crate) fn loss(half: &Half) -> String {
+    let mut text = match half.lost {
+        0 if half.cut => ", a part of it lost".to_owned(),
+        0 => String::new(),
+        1 => ", 1 byte of it lost".to_owned(),
+        lost => format!(", {} bytes of it lost", grouped(lost)),
+    };
+    let Resent { segments, stalled } = half.resent;
+    if segments > 0 {
+        let segments = match segments {
+            1 => "1 segment".to_owned(),
+            several => format!("{} segments", grouped(several.into())),
+        };
+        let stalled = duration_text(stalled);
+        text.push_str(&format!(", {segments} sent again, the first after {stalled}"));
+    }
+    text
+}
+
+/// How long the handshake took to either end and back.
+pub(crate) fn round_trip(e: &Exchange) -> String {
+    let RoundTrip { server, client } = e.round_trip;
+    let ends = [("server", server), ("client", client)];
+    let ends = ends.into_iter().filter_map(|(end, time)| {
+        Some(format!("{} to the {end} and back", duration_text(time?.get().into())))
+    });
+    let ends: Vec<String> = ends.collect();
+    if ends.is_empty() {
+        String::new()
+    } else {
+        format!("; its handshake took {}", ends.join(", "))
+    }
 }
 
 fn request_line(e: &Exchange) -> String {

@@ -7,6 +7,7 @@
 use crate::export::json::{Object, key};
 use crate::export::ndjson::Names;
 use crate::export::semantics::{Asked, SCOPE, Semantics, Told, VERSION, Value, microseconds};
+use crate::export::shares::Times;
 use crate::export::{Frame, Render};
 use crate::span::{Span, Trace};
 
@@ -26,10 +27,11 @@ impl Jaeger {
         trace: &Trace,
         span: &Span,
         process: usize,
+        times: &Times,
         names: &Names,
         fields: &mut Object<'_>,
     ) {
-        let told = self.semantics.tell(trace, span, names);
+        let told = self.semantics.tell(trace, span, times, names);
         fields.trace(key!("traceID"), trace.id);
         fields.hex(key!("spanID"), span.id);
         fields.text(key!("operationName"), told.name.as_bytes());
@@ -72,8 +74,9 @@ impl Render for Jaeger {
             });
             (span, place + 1)
         });
+        let times = Times::of(trace);
         object.list(key!("spans"), spans, |(span, process), fields| {
-            self.span(trace, span, process, &names, fields);
+            self.span(trace, span, process, &times, &names, fields);
         });
         object.object(key!("processes"), |fields| {
             for (place, asked) in processes.iter().enumerate() {

@@ -1,6 +1,8 @@
 //! Traces out: one file per format.
 
 mod json;
+mod rows;
+mod shares;
 pub mod ndjson;
 pub mod semantics;
 pub mod otlp;
@@ -11,10 +13,8 @@ pub mod chrome;
 pub(crate) mod width;
 pub mod time;
 mod color;
-mod rows;
-mod shares;
 mod bar;
-mod details;
+pub(crate) mod details;
 pub mod terminal;
 mod singles;
 pub mod table;

@@ -2,12 +2,13 @@
 //! in `tracer/docs/formats.md`.
 
 use crate::exchange::{
-    Carrier, Context, Exchange, Half, OPERATION, Opening, Processes, RESOURCE, STATUS_TEXT, Sort,
-    Turn,
+    Carrier, Context, Exchange, Half, OPERATION, Opening, Processes, RESOURCE, Resent, STATUS_TEXT,
+    Sort, Turn,
 };
 use crate::export::Render;
 use crate::export::json::{Object, key};
 use crate::given::{Given, GivenNames};
+use crate::export::shares::{Shares, between, of_trace};
 use crate::losses::Touched;
 use crate::span::{Earlier, Link, LinkKind, Span, Trace};
 use crate::summary::protocol_name;
@@ -15,7 +16,7 @@ use smallvec::SmallVec;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 use wirespan_capture::owner::Process;
 use wirespan_capture::packet::{NetworkId, TapId};
-use wirespan_capture::stream::Transport;
+use wirespan_capture::stream::{RoundTrip, Transport};
 use wirespan_parsers::message::{Outcome, Value};
 use wirespan_parsers::trace_context::Format;
 use wirespan_parsers::trace_context::format::is_text_name;
@@ -108,9 +109,9 @@ impl SourceNames {
 impl Render for Ndjson {
     fn trace(&self, trace: &Trace, out: &mut Vec<u8>) {
         let Some(names) = self.names.read() else { return };
-        for span in &trace.spans {
+        for (span, shares) in trace.spans.iter().zip(of_trace(trace)) {
             let mut line = Object::new(out);
-            self.span(trace, span, &names, &mut line);
+            self.span(trace, span, shares.as_ref(), &names, &mut line);
             line.end();
             out.push(b'\n');
         }
@@ -118,7 +119,14 @@ impl Render for Ndjson {
 }
 
 impl Ndjson {
-    fn span(&self, trace: &Trace, span: &Span, names: &Names, line: &mut Object<'_>) {
+    fn span(
+        &self,
+        trace: &Trace,
+        span: &Span,
+        shares: Option<&Shares>,
+        names: &Names,
+        line: &mut Object<'_>,
+    ) {
         let e = &*span.exchange;
         line.name(key!("type"), "span");
         line.int(key!("v"), i64::from(SCHEMA));
@@ -126,7 +134,12 @@ impl Ndjson {
         line.hex(key!("span"), span.id);
         if let Some(link) = &span.link {
             line.hex(key!("parent"), trace.spans.get(link.parent).map_or(0, |parent| parent.id));
-            line.object(key!("link"), |fields| link_fields(link, fields));
+            line.object(key!("link"), |fields| {
+                link_fields(link, fields);
+                if let Some(between) = between(trace, span) {
+                    fields.int(key!("between"), between);
+                }
+            });
         }
         if let Some(earlier) = &span.earlier {
             earlier_parent(trace.id, earlier, line);
@@ -156,6 +169,9 @@ impl Ndjson {
         }
         line.int(key!("start"), e.start().0);
         line.int(key!("duration"), e.end().0.saturating_sub(e.start().0));
+        if let Some(shares) = shares {
+            line.object(key!("time"), |fields| time_fields(shares, fields));
+        }
         line.text(key!("tap"), names.tap(e.tap).as_bytes());
         line.int(key!("point"), i64::from(span.point));
         if span.first_point != span.point {
@@ -179,6 +195,17 @@ impl Ndjson {
         line.object(key!("request"), |fields| half_fields(&e.request, fields));
         if let Some(response) = &e.response {
             line.object(key!("response"), |fields| half_fields(response, fields));
+        }
+        if e.round_trip != RoundTrip::default() {
+            line.object(key!("round_trip"), |fields| {
+                for (key, time) in
+                    [(key!("server"), e.round_trip.server), (key!("client"), e.round_trip.client)]
+                {
+                    if let Some(time) = time {
+                        fields.number(key, u64::from(time.get()));
+                    }
+                }
+            });
         }
         if !e.contexts.is_empty() {
             line.list(key!("ids"), e.contexts.iter(), |context, fields| {
@@ -253,6 +280,15 @@ fn link_fields(link: &Link, fields: &mut Object<'_>) {
     }
 }
 
+fn time_fields(shares: &Shares, fields: &mut Object<'_>) {
+    let Shares { network, server, waiting } = *shares;
+    fields.int(key!("network"), network);
+    fields.int(key!("server"), server);
+    if waiting > 0 {
+        fields.int(key!("waiting"), waiting);
+    }
+}
+
 fn half_fields(half: &Half, fields: &mut Object<'_>) {
     fields.int(key!("at"), half.first.at.0);
     fields.int(key!("end"), half.last.at.0);
@@ -275,6 +311,15 @@ fn half_fields(half: &Half, fields: &mut Object<'_>) {
     }
     if half.cut {
         fields.bool(key!("cut"), true);
+    }
+    if half.lost > 0 {
+        fields.number(key!("lost"), half.lost);
+    }
+    if half.resent != Resent::default() {
+        fields.object(key!("resent"), |fields| {
+            fields.number(key!("segments"), u64::from(half.resent.segments));
+            fields.int(key!("stalled"), half.resent.stalled);
+        });
     }
 }
 
@@ -340,7 +385,7 @@ fn id_values(context: &Context, exchange: &Exchange, fields: &mut Object<'_>) {
 }
 
 /// A request id as it was sent.
-pub(super) fn id_text<'e>(context: &Context, exchange: &'e Exchange) -> &'e [u8] {
+pub(crate) fn id_text<'e>(context: &Context, exchange: &'e Exchange) -> &'e [u8] {
     // The texts stand in the order of the contexts.
     let own = |other: &&Context| other.format == context.format;
     let before = exchange.contexts.iter().take_while(|other| *other != context).filter(own);

@@ -126,6 +126,15 @@ impl<'t> Rows<'t> {
         own.filter_map(|place| self.span(place)).enumerate()
     }
 
+    /// How many segments of an exchange were sent again, as the point saw that saw most of them.
+    pub(super) fn resent(&self, row: usize) -> u32 {
+        let halves = |e: &Exchange| {
+            let response = e.response.as_ref().map_or(0, |half| half.resent.segments);
+            e.request.resent.segments.saturating_add(response)
+        };
+        self.points(row).map(|(_, span)| halves(&span.exchange)).max().unwrap_or_default()
+    }
+
     /// The rows that one called, in order.
     pub(super) fn below(&self, row: usize) -> impl Iterator<Item = &Row> {
         self.siblings(self.get(row).and_then(|row| row.below)).map(|(_, row)| row)

@@ -13,12 +13,14 @@
 use crate::exchange::{Context, Exchange, OPERATION, RESOURCE, STATUS_TEXT, Sort, State};
 use crate::export::ndjson::{Names, SourceNames, id_text};
 use crate::given::GivenBy;
+use crate::export::shares::{Shares, Times, between};
 use crate::span::{Earlier, Link, LinkKind, Span, Trace};
 use crate::summary::protocol_name;
 use crate::templates::template;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::RwLockReadGuard;
 use wirespan_capture::owner::Process;
 use wirespan_capture::packet::Timestamp;
@@ -135,6 +137,7 @@ impl Semantics {
         &'s self,
         trace: &'s Trace,
         span: &'s Span,
+        times: &Times,
         names: &'s Names,
     ) -> Told<'s> {
         let e = &*span.exchange;
@@ -156,6 +159,7 @@ impl Semantics {
         attributes.rest_of(e);
         attributes.add("wirespan.protocol", Value::Text(self.protocol(e).into()));
         place(trace, span, names, &mut attributes);
+        transport(trace, span, times, &mut attributes);
         let earlier = span.earlier.filter(|earlier| earlier.trace == trace.id);
         match (&span.link, &earlier) {
             (Some(link), _) => why(link, &mut attributes),
@@ -569,6 +573,38 @@ fn place<'s>(trace: &Trace, span: &'s Span, names: &'s Names, out: &mut Attribut
     if let Some(response) = &e.response {
         out.add("wirespan.response.frame", number(response.first.frame.number));
         out.add("wirespan.response.size", number(response.len));
+    }
+}
+
+/// Where the time went, and what of it packets cost that were sent again.
+fn transport(trace: &Trace, span: &Span, times: &Times, out: &mut Attributes<'_>) {
+    let e = &*span.exchange;
+    if let Some(Shares { network, server, waiting }) = times.get(span.id) {
+        out.add("wirespan.time.network", Value::Int(*network));
+        out.add("wirespan.time.server", Value::Int(*server));
+        if *waiting > 0 {
+            out.add("wirespan.time.waiting", Value::Int(*waiting));
+        }
+    }
+    let between = between(trace, span).filter(|time| *time > 0);
+    out.optional("wirespan.time.between_points", between.map(Value::Int));
+    let number = |time: Option<NonZeroU32>| time.map(|time| Value::Int(time.get().into()));
+    out.optional("wirespan.round_trip.server", number(e.round_trip.server));
+    out.optional("wirespan.round_trip.client", number(e.round_trip.client));
+    let names = [
+        ["wirespan.request.resent", "wirespan.request.stalled", "wirespan.request.lost"],
+        ["wirespan.response.resent", "wirespan.response.stalled", "wirespan.response.lost"],
+    ];
+    let halves = [Some(&e.request), e.response.as_ref()];
+    for ([resent, stalled, lost], half) in names.into_iter().zip(halves) {
+        let Some(half) = half else { continue };
+        if half.resent.segments > 0 {
+            out.add(resent, Value::Int(half.resent.segments.into()));
+            out.add(stalled, Value::Int(half.resent.stalled));
+        }
+        if half.lost > 0 {
+            out.add(lost, Value::Int(i64::try_from(half.lost).unwrap_or(i64::MAX)));
+        }
     }
 }
 

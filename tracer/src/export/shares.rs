@@ -13,7 +13,8 @@
 
 use crate::exchange::{Exchange, Sort};
 use crate::export::rows::{Row, Rows};
-use smallvec::SmallVec;
+use crate::span::{Span, Trace};
+use smallvec::{SmallVec, smallvec};
 
 /// What some time was spent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,50 @@ impl Shares {
     }
 }
 
+/// Where the time of each exchange of a trace went, by the place of its outermost span.
+pub(super) fn of_trace(trace: &Trace) -> SmallVec<[Option<Shares>; 8]> {
+    let rows = Rows::each(trace);
+    let mut all: SmallVec<[Option<Shares>; 8]> = smallvec![None; trace.spans.len()];
+    for (place, row) in rows.lines() {
+        let mut shares = Shares::default();
+        shares.add(&stretches(&rows, place));
+        if let Some(own) = all.get_mut(row.outer) {
+            *own = Some(shares);
+        }
+    }
+    all
+}
+
+/// Where the time of the exchanges of a trace went, by the ids of their outermost spans.
+pub(super) struct Times(SmallVec<[(u64, Shares); 8]>);
+
+impl Times {
+    /// Of a trace.
+    pub(super) fn of(trace: &Trace) -> Self {
+        let spans = trace.spans.iter().zip(of_trace(trace));
+        let mut times: SmallVec<_> =
+            spans.filter_map(|(span, shares)| Some((span.id, shares?))).collect();
+        times.sort_unstable_by_key(|(id, _)| *id);
+        Self(times)
+    }
+
+    /// Of the exchange whose outermost span has this id.
+    pub(super) fn get(&self, span: u64) -> Option<&Shares> {
+        let place = self.0.binary_search_by_key(&span, |(id, _)| *id).ok()?;
+        self.0.get(place).map(|(_, shares)| shares)
+    }
+}
+
+/// Nanoseconds of the exchange above that passed between its point and that of this span, which is
+/// the same one.
+pub(super) fn between(trace: &Trace, span: &Span) -> Option<i64> {
+    let link = span.link.as_ref().filter(|_| span.is_next_point())?;
+    let (above, own) = (&trace.spans.get(link.parent)?.exchange, &span.exchange);
+    let took = |e: &Exchange| e.end().0.saturating_sub(e.start().0);
+    let both_answered = above.response.is_some() && own.response.is_some();
+    both_answered.then(|| took(above).saturating_sub(took(own)).max(0))
+}
+
 /// Where the time of a row went.
 pub(super) fn stretches(rows: &Rows<'_>, place: usize) -> Stretches {
     let mut stretches = Stretches::new();
@@ -118,7 +163,7 @@ fn server_time(row: &Row, inner: &Exchange) -> (i64, i64) {
     } else {
         0
     };
-    let within = |at: i64| at.saturating_add(shift).clamp(row.from, row.to);
+    let within = |at: i64| at.saturating_add(shift).max(row.from).min(row.to);
     let answered = within(response.first.at.0);
     (within(inner.request.last.at.0).min(answered), answered)
 }

@@ -194,7 +194,8 @@ impl Terminal {
             fit(&tree, widths.tree, text);
         }
         text.push(' ');
-        fit(&self.what(row, told, alike.as_ref()), widths.operation, text);
+        let notes = if alike.is_none() { notes(rows, place, row) } else { Vec::new() };
+        fit(&self.what(row, notes, told, alike.as_ref()), widths.operation, text);
         self.paint(out, color, text);
         text.clear();
         let touched = rows.points(place).any(|(_, span)| span.exchange.touched != Touched::NONE);
@@ -250,18 +251,27 @@ impl Terminal {
         out.push('\n');
     }
 
-    /// What was asked: of many in one line how many, and at how many points where there is room.
-    fn what(&self, row: &Row, e: &Exchange, alike: Option<&Alike>) -> String {
+    /// What was asked: of many in one line how many; and what is to be noted where there is room.
+    fn what(
+        &self,
+        row: &Row,
+        mut notes: Vec<String>,
+        e: &Exchange,
+        alike: Option<&Alike>,
+    ) -> String {
         if let Some(alike) = alike {
             let what = operation(e, &self.look.protocols, Some(&alike.resource));
             return format!("{} × {what}", grouped(row.alike as u64));
         }
         let mut what = operation(e, &self.look.protocols, e.text.text(RESOURCE));
-        if row.points > 1 {
-            let points = format!(" [{} points]", row.points);
-            if columns(&what) + points.len() <= self.columns.operation {
-                what.push_str(&points);
+        // Where there is no room for all, the last ones are told.
+        while !notes.is_empty() {
+            let text = format!(" [{}]", notes.join(", "));
+            if columns(&what) + text.len() <= self.columns.operation {
+                what.push_str(&text);
+                break;
             }
+            notes.remove(0);
         }
         what
     }
@@ -443,6 +453,26 @@ pub(crate) fn operation(e: &Exchange, protocols: &[String], resource: Option<&[u
     text
 }
 
+/// What is to be noted of an exchange, the most important last.
+fn notes(rows: &Rows<'_>, place: usize, row: &Row) -> Vec<String> {
+    let mut notes = Vec::new();
+    if row.points > 1 {
+        notes.push(format!("{} points", row.points));
+        let took = row.to.saturating_sub(row.from);
+        let inner = rows.exchange(row.inner).filter(|inner| inner.response.is_some());
+        let within = inner.map_or(took, |e| e.end().0.saturating_sub(e.start().0));
+        let between = took.saturating_sub(within);
+        if between >= LONG && between >= took / 2 {
+            notes.push(format!("network {}", duration_text(between)));
+        }
+    }
+    let resent = rows.resent(place);
+    if resent > 0 {
+        notes.push(format!("{} resent", grouped(resent.into())));
+    }
+    notes
+}
+
 /// Why a span hangs where it does, and how sure that is.
 fn link_text(link: &Link, with_reason: bool) -> String {
     let mut text = String::with_capacity(REASON);
@@ -517,6 +547,8 @@ const STATUS: usize = 12;
 const TOUCHED: char = '~';
 const START: usize = 8;
 const DURATION: usize = 7;
+/// Nanoseconds between two points from which on they are told of.
+const LONG: i64 = 1_000_000;
 /// A link's reason, and how sure it is.
 const REASON: usize = 18;
 /// How sure a link is.

@@ -5,6 +5,7 @@
 use crate::export::json::{Object, key};
 use crate::export::ndjson::Names;
 use crate::export::semantics::{Asked, Semantics, Told, microseconds};
+use crate::export::shares::Times;
 use crate::export::{Frame, Render};
 use crate::span::{Span, Trace};
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +21,14 @@ impl Zipkin {
         Self { semantics }
     }
 
-    fn span(&self, trace: &Trace, span: &Span, names: &Names, fields: &mut Object<'_>) {
+    fn span(
+        &self,
+        trace: &Trace,
+        span: &Span,
+        times: &Times,
+        names: &Names,
+        fields: &mut Object<'_>,
+    ) {
         let Told {
             name,
             is_next_point,
@@ -31,7 +39,7 @@ impl Zipkin {
             caller,
             attributes,
             events,
-        } = self.semantics.tell(trace, span, names);
+        } = self.semantics.tell(trace, span, times, names);
         let e = &*span.exchange;
         fields.trace(key!("traceId"), trace.id);
         fields.hex(key!("id"), span.id);
@@ -77,12 +85,13 @@ impl Zipkin {
 impl Render for Zipkin {
     fn trace(&self, trace: &Trace, out: &mut Vec<u8>) {
         let Some(names) = self.semantics.names() else { return };
+        let times = Times::of(trace);
         for (place, span) in trace.spans.iter().enumerate() {
             if place > 0 {
                 out.extend_from_slice(b",\n");
             }
             let mut object = Object::new(out);
-            self.span(trace, span, &names, &mut object);
+            self.span(trace, span, &times, &names, &mut object);
             object.end();
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::exchange::{
     Carrier, Context, EventNumber, Exchange, ExchangeId, Half, Mark, OPERATION, Opening, Processes,
-    ProtocolIndex, RESOURCE, STATUS_TEXT, Sort, State, Text, TraceNumber, Turn, Turns,
+    ProtocolIndex, RESOURCE, Resent, STATUS_TEXT, Sort, State, Text, TraceNumber, Turn, Turns,
 };
 use crate::export::ndjson::{SCHEMA, known_at_first, outcome_name};
 use crate::given::{self, Given, GivenBy, GivenNames};
@@ -15,11 +15,11 @@ use serde::Deserialize;
 use serde::de::Error as _;
 use smallvec::SmallVec;
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use wirespan_capture::owner::{self, Process};
 use wirespan_capture::packet::{FileId, Frame, NetworkId, TapId, Timestamp};
-use wirespan_capture::stream::{PointId, Transport};
+use wirespan_capture::stream::{PointId, RoundTrip, Transport};
 use wirespan_parsers::message::{Attribute, Outcome, Value};
 use wirespan_parsers::trace_context::Format;
 use wirespan_parsers::trace_context::format::Label;
@@ -97,6 +97,7 @@ pub(super) struct Line<'a> {
     inside: u64,
     request: Option<Message>,
     response: Option<Message>,
+    round_trip: Option<Handshake>,
     #[serde(borrow, default)]
     ids: Vec<Id<'a>>,
     #[serde(borrow)]
@@ -151,6 +152,24 @@ struct Message {
     frames: [u64; 2],
     #[serde(default)]
     cut: bool,
+    #[serde(default)]
+    lost: u64,
+    resent: Option<Again>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+struct Again {
+    segments: u32,
+    #[serde(default)]
+    stalled: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+struct Handshake {
+    server: Option<NonZeroU32>,
+    client: Option<NonZeroU32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -388,6 +407,9 @@ impl Line<'_> {
                 client: self.client_name.as_ref().map(NameOf::given).transpose()?,
                 server: self.server_name.as_ref().map(NameOf::given).transpose()?,
             },
+            round_trip: self.round_trip.as_ref().map_or_else(RoundTrip::default, |times| {
+                RoundTrip { server: times.server, client: times.client }
+            }),
             turns,
             touched: self.touched()?,
         }))
@@ -450,6 +472,11 @@ impl Message {
             ip_id: self.ip_id,
             ttl: self.ttl,
             cut: self.cut,
+            lost: self.lost,
+            resent: self.resent.as_ref().map_or_else(Resent::default, |again| Resent {
+                segments: again.segments,
+                stalled: again.stalled,
+            }),
         })
     }
 
@@ -665,7 +692,13 @@ mod tests {
             ip_id: u16::MAX,
             ttl: u8::MAX,
             cut: true,
+            lost: u64::MAX,
+            resent: Resent { segments: u32::MAX, stalled: i64::MAX },
         };
+        exchange.round_trip =
+            RoundTrip { server: NonZeroU32::new(u32::MAX), client: NonZeroU32::new(1) };
+        check(&exchange);
+        exchange.round_trip.server = None;
         check(&exchange);
         (exchange.request.seq, exchange.in_packet) = (None, u32::MAX);
         exchange.response = None;

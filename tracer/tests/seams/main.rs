@@ -10,6 +10,7 @@ mod http;
 mod toy;
 mod places;
 mod losses;
+mod resent;
 mod shedding;
 mod messages;
 mod layers;

@@ -12,6 +12,7 @@ pub use response::PartialSuccess;
 use crate::export::Render;
 use crate::export::ndjson::Names;
 use crate::export::semantics::{Asked, POINT, SCOPE, Semantics, Told, VERSION, Value, exact};
+use crate::export::shares::Times;
 use crate::span::{Span, Trace};
 use prost::Message;
 use proto::{AnyKind, AnyValue, ArrayValue, KeyValue, SpanKind, StatusCode};
@@ -63,8 +64,9 @@ impl Otlp {
         content: Content,
         see: &mut dyn FnMut(u64, Vec<u8>),
     ) {
+        let times = Times::of(trace);
         for spans in trace.spans.chunks(PIECE) {
-            let request = self.request(trace, spans);
+            let request = self.request(trace, spans, &times);
             let mut out = Vec::new();
             match content {
                 Content::Json => json::resources(&request, &mut out),
@@ -74,7 +76,12 @@ impl Otlp {
         }
     }
 
-    fn request(&self, trace: &Trace, spans: &[Span]) -> proto::ExportTraceServiceRequest {
+    fn request(
+        &self,
+        trace: &Trace,
+        spans: &[Span],
+        times: &Times,
+    ) -> proto::ExportTraceServiceRequest {
         let mut request = proto::ExportTraceServiceRequest::default();
         let Some(names) = self.semantics.names() else { return request };
         // There are few of either in a trace, or they were told apart one after another.
@@ -96,7 +103,7 @@ impl Otlp {
                 points.len() - 1
             });
             if let Some(scope) = resource.scope_spans.get_mut(scope) {
-                scope.spans.push(self.span(trace, span, &names));
+                scope.spans.push(self.span(trace, span, times, &names));
             }
         }
         request
@@ -116,8 +123,8 @@ impl Otlp {
         proto::ResourceSpans { resource, scope_spans: Vec::new() }
     }
 
-    fn span(&self, trace: &Trace, span: &Span, names: &Names) -> proto::Span {
-        let told = self.semantics.tell(trace, span, names);
+    fn span(&self, trace: &Trace, span: &Span, times: &Times, names: &Names) -> proto::Span {
+        let told = self.semantics.tell(trace, span, times, names);
         let Told {
             name, is_next_point, error, message, parent, elsewhere, attributes, events, ..
         } = told;
@@ -161,7 +168,7 @@ impl Otlp {
 
 impl Render for Otlp {
     fn trace(&self, trace: &Trace, out: &mut Vec<u8>) {
-        let request = self.request(trace, &trace.spans);
+        let request = self.request(trace, &trace.spans, &Times::of(trace));
         match self.encoding {
             Encoding::JsonLines => {
                 json::request(&request, out);
