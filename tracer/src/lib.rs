@@ -35,6 +35,7 @@ pub mod moment;
 pub mod best;
 pub mod select;
 pub mod export;
+pub mod explain;
 pub mod red;
 pub mod exposition;
 pub mod wanted;

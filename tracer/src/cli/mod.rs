@@ -18,6 +18,7 @@ mod live_run;
 mod live;
 mod join;
 mod evaluate;
+mod explain;
 mod up_to;
 mod inputs;
 mod output;
@@ -73,6 +74,7 @@ enum Command {
     Read(Box<read::ReadArgs>),
     Live(Box<live::LiveArgs>),
     Join(Box<join::JoinArgs>),
+    Explain(Box<explain::ExplainArgs>),
     Evaluate(Box<evaluate::EvaluateArgs>),
     Bpf(bpf::BpfArgs),
     Doctor(doctor::DoctorArgs),
@@ -107,6 +109,7 @@ fn run(mut words: Vec<OsString>) -> anyhow::Result<Exit> {
         Command::Read(args) => read::read(&args),
         Command::Live(args) => live::live(&args),
         Command::Join(args) => join::join(&args),
+        Command::Explain(args) => explain::explain(&args),
         Command::Evaluate(args) => evaluate::evaluate(&args),
         Command::Bpf(args) => bpf::bpf(&args),
         Command::Doctor(args) => doctor::doctor(&args),

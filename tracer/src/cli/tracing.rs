@@ -7,6 +7,7 @@ use super::limits::{JoiningArgs, LIMITS, count, memory, nanoseconds, seconds};
 use super::names::NamesArgs;
 use super::redact::RedactArgs;
 use crate::config::{self, Config};
+use crate::join::window::WindowLimits;
 use crate::load::gauge::resident;
 use crate::load::limits::{MemoryLimits, limits_for};
 use anyhow::{Result, bail};
@@ -72,6 +73,15 @@ pub(super) struct TracingArgs {
 pub(super) struct TracingGiven(Vec<String>);
 
 impl TracingGiven {
+    /// The first of them that is not about joining, which spans need as well.
+    pub(super) fn other_than_joining(&self) -> Option<&str> {
+        let known = JoinedByArgs::augment_args(JoiningArgs::augment_args(Command::new("")));
+        let joins = |option: &&String| {
+            known.get_arguments().any(|arg| option.strip_prefix("--") == arg.get_long())
+        };
+        self.0.iter().find(|option| !joins(option)).map(String::as_str)
+    }
+
     /// The first of them as it is written, if there is one.
     pub(super) fn first(&self) -> Option<&str> {
         self.0.first().map(String::as_str)
@@ -105,6 +115,16 @@ impl FromArgMatches for TracingGiven {
 }
 
 impl TracingArgs {
+    /// The limits of joining spans that were written, which may have labels of any name.
+    pub(super) fn window_of_spans(&self) -> Result<WindowLimits> {
+        Ok(self.joining.window(self.joined_by.any()?))
+    }
+
+    /// How many threads work at a time.
+    pub(super) fn threads(&self) -> usize {
+        self.joining.threads()
+    }
+
     /// What a run needs to know. With details, all is kept that messages say; where secrets are to
     /// be overwritten in packets, it is noted where they stand.
     pub(super) fn config(&self, details: bool, locate_secrets: bool) -> Result<Config> {

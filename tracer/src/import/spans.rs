@@ -185,6 +185,11 @@ impl Spans {
         &self.protocols
     }
 
+    /// How many files the spans were seen in.
+    pub fn files(&self) -> u32 {
+        self.inputs.last().map_or(0, |input| input.names.next.files)
+    }
+
     /// The names of all taps.
     pub fn taps(&self) -> &[String] {
         &self.taps

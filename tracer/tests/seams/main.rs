@@ -11,6 +11,7 @@ mod toy;
 mod places;
 mod losses;
 mod resent;
+mod explain;
 mod shedding;
 mod messages;
 mod layers;

@@ -1,0 +1,417 @@
+//! Two spans and the link between them in, sentences out: what in the packets says that they belong
+//! together, what speaks against it, and what the confidence is made of.
+
+use crate::exchange::{Carrier, Context, Exchange, Half};
+use crate::explain::around::{Caller, Near, content};
+use crate::explain::asked::what;
+use crate::explain::hosts::are_one;
+use crate::explain::places::Places;
+use crate::export::ndjson::id_text;
+use crate::export::time::duration_text;
+use crate::export::width::clean;
+use crate::join::JoinKey;
+use crate::numbers::grouped;
+use crate::span::{Link, LinkKind, Reason, Span};
+use wirespan_capture::packet::Timestamp;
+use wirespan_capture::stream::Transport;
+use wirespan_parsers::trace_context::format::Space;
+
+/// What says that one span hangs rightly under another one.
+pub(super) fn because(
+    upper: &Span,
+    lower: &Span,
+    link: &Link,
+    caller: Option<&Caller>,
+    places: &Places,
+) -> Vec<String> {
+    let mut because = match link.kind {
+        LinkKind::SameExchange => same_bytes(upper, lower, places),
+        LinkKind::Parent => shared_ids(upper, lower, places),
+    };
+    if link.kind == LinkKind::Parent {
+        if ask_the_same(&upper.exchange, &lower.exchange) {
+            because.push(format!("both ask for the same: {}", what(lower)));
+        }
+        if link.reason == Reason::OneCandidate
+            && let Some(caller) = caller
+        {
+            because.push(only_candidate(lower, caller, places));
+        }
+        because.extend(hosts(&upper.exchange, &lower.exchange, link));
+        because.push(times(&upper.exchange, &lower.exchange, places));
+    }
+    because
+}
+
+/// What the confidence in a link is made of.
+pub(super) fn weighs(upper: &Span, lower: &Span, link: &Link) -> String {
+    let text = match link.reason.name() {
+        "tcp-sequence" => {
+            "a connection has each number of a byte once, so that nothing else can be the same"
+        }
+        "datagram" => {
+            "another datagram with these addresses, ports and id at that time is most unlikely"
+        }
+        "one-candidate" => {
+            "only time and addresses say so: the host may have called by itself, or for something \
+             that was not captured"
+        }
+        "content" => {
+            "of what was open at the host, only this one asks for the same; it may still be chance"
+        }
+        "stream-id" => "the queue gives each message an id of its own, and says it to both",
+        "message-content" => "a message of the same content may have come from elsewhere",
+        "one-message" => {
+            "only time and addresses say so: the host may have called for something else than the \
+             message that it had got"
+        }
+        _ if names_parent(&upper.exchange, &lower.exchange) => {
+            "whoever sent it says itself which span it belongs under"
+        }
+        _ if is_endpoint(&upper.exchange, &lower.exchange) => {
+            "identifier and addresses agree; that it is this one of the calls with that identifier \
+             is told by the host that called and by time"
+        }
+        _ => "only the identifier says so: who called has another address than who was asked",
+    };
+    let mut text = text.to_owned();
+    if !link.against.is_empty() {
+        text.push_str("; what speaks against it makes it less");
+    }
+    if link.runner_up.is_some() {
+        text.push_str("; so does another one that is about as good");
+    }
+    text
+}
+
+/// Why the next best parent is not the parent.
+pub(super) fn why_lost(best: &Span, rival: &Span, lower: &Span) -> Vec<String> {
+    let [by_best, by_rival] =
+        [best, rival].map(|upper| names_parent(&upper.exchange, &lower.exchange));
+    let mut why = Vec::new();
+    if by_best && !by_rival {
+        why.push("its span is not the one that is named as parent".to_owned());
+    }
+    if is_endpoint(&best.exchange, &lower.exchange)
+        && !is_endpoint(&rival.exchange, &lower.exchange)
+    {
+        let (host, caller) = (rival.exchange.server_host(), lower.exchange.client_host());
+        why.push(format!("it asked {host}, and {caller} called"));
+    }
+    let shares = |upper: &Span| shared(&upper.exchange, &lower.exchange).next().is_some();
+    if shares(best) && !shares(rival) {
+        why.push("it carries none of the identifiers".to_owned());
+    }
+    let same = |upper: &Span| ask_the_same(&upper.exchange, &lower.exchange);
+    if same(best) && !same(rival) {
+        why.push("it asks for something else".to_owned());
+    }
+    let is_within = |upper: &Span| {
+        upper.exchange.response.is_none() || lower.exchange.end() <= upper.exchange.end()
+    };
+    if is_within(best) && !is_within(rival) {
+        why.push("it was over before this one was".to_owned());
+    }
+    if why.is_empty() {
+        let apart = best.exchange.start().0.saturating_sub(rival.exchange.start().0);
+        why.push(match apart {
+            0.. => format!(
+                "nothing tells them apart but time: it began {} earlier",
+                duration_text(apart)
+            ),
+            _ => format!(
+                "nothing tells them apart but time: it began {} later",
+                duration_text(apart.saturating_neg())
+            ),
+        });
+    }
+    why
+}
+
+/// An identifier as it was carried, without where.
+pub(super) fn id(context: &Context, exchange: &Exchange) -> String {
+    let name = context.format.name();
+    if context.hidden {
+        return format!("{name} ***");
+    }
+    let text = if context.format.is_text() { id_text(context, exchange) } else { &[] };
+    let mut text = match text {
+        [] => format!("{name} {:032x}", context.trace.get()),
+        text => format!("{name} {}", clean(text)),
+    };
+    if let Some(span) = context.span {
+        text.push_str(&format!(" with span {span:016x}"));
+    }
+    if let Some(parent) = context.parent {
+        text.push_str(&format!(" under {parent:016x}"));
+    }
+    text
+}
+
+/// In which frames a message carried an identifier.
+pub(super) fn carried_in(context: &Context, exchange: &Exchange, places: &Places) -> String {
+    let what = match places.protocol(exchange.protocol) {
+        "mysql" | "postgresql" => "a comment of its statement",
+        _ => "its request",
+    };
+    let request = format!("{what} ({})", places.frames(&exchange.request));
+    let response = exchange.response.as_ref();
+    let response = response.map(|half| format!("its response ({})", places.frames(half)));
+    match (context.carried_by, response) {
+        (Carrier::Response, Some(response)) => response,
+        (Carrier::Both, Some(response)) => format!("{request} and {response}"),
+        _ => request,
+    }
+}
+
+/// Whether two identifiers are one, as far as their own digits say.
+pub(super) fn are_same(a: &Context, b: &Context) -> bool {
+    let (Some(a), Some(b)) = (JoinKey::of(a), JoinKey::of(b)) else { return false };
+    // Some formats carry no more than the lower half of a trace id.
+    let is_half = (a.id.is_half() || b.id.is_half()) && a.id.low() == b.id.low();
+    let are_trace_ids = a.format.space() == Space::Traces && b.format.space() == Space::Traces;
+    a == b || (is_half && are_trace_ids)
+}
+
+/// Whether the host that called is the one that was asked above.
+pub(super) fn is_endpoint(upper: &Exchange, lower: &Exchange) -> bool {
+    upper.server_host() == lower.client_host()
+}
+
+/// Names of identifiers of which two exchanges carry different ones.
+pub(super) fn conflicts<'e>(
+    upper: &'e [Context],
+    lower: &'e [Context],
+) -> impl Iterator<Item = &'static str> + 'e {
+    lower.iter().filter_map(move |own| {
+        let mut same_format = upper.iter().filter(|other| other.format == own.format).peekable();
+        same_format.peek()?;
+        let differ = same_format.all(|other| !are_same(other, own));
+        differ.then_some(own.format.name())
+    })
+}
+
+/// Whether two exchanges ask for the same thing.
+fn ask_the_same(one: &Exchange, other: &Exchange) -> bool {
+    content(one).is_some_and(|content_of_one| Some(content_of_one) == content(other))
+}
+
+/// How long two moments are apart, in words.
+pub(super) fn apart(from: Timestamp, to: Timestamp, after: &str, before: &str) -> String {
+    match to.0.saturating_sub(from.0) {
+        0 => "at the same moment as".to_owned(),
+        time @ 1.. => format!("{} {after}", duration_text(time)),
+        time => format!("{} {before}", duration_text(time.saturating_neg())),
+    }
+}
+
+/// Another exchange, in words.
+pub(super) fn other(near: &Near, places: &Places) -> String {
+    let Near { what, service, span, .. } = near;
+    let frames = places.frames(&near.request);
+    format!("{what} of {} ({frames}, span {span:016x})", clean(service.as_bytes()))
+}
+
+fn shared<'e>(
+    upper: &'e Exchange,
+    lower: &'e Exchange,
+) -> impl Iterator<Item = (&'e Context, &'e Context)> {
+    lower.contexts.iter().filter_map(|own| {
+        let other = upper.contexts.iter().filter(|other| are_same(other, own));
+        // Of several, the one that names the span says most.
+        let best = other.max_by_key(|other| (names(other, own), other.format == own.format));
+        Some((best?, own))
+    })
+}
+
+/// Whether a lower identifier names the span of an upper one as its parent.
+fn names(upper: &Context, lower: &Context) -> bool {
+    lower.parent.is_some() && lower.parent == upper.span
+}
+
+fn names_parent(upper: &Exchange, lower: &Exchange) -> bool {
+    shared(upper, lower).any(|(above, own)| names(above, own))
+}
+
+fn shared_ids(upper: &Span, lower: &Span, places: &Places) -> Vec<String> {
+    let (upper, lower) = (&*upper.exchange, &*lower.exchange);
+    let sentences = shared(upper, lower).map(|(above, own)| {
+        let (id_above, id_own) = (id(above, upper), id(own, lower));
+        let id_above = if id_above == id_own { "the same" } else { id_above.as_str() };
+        let mut text = format!(
+            "{id_own} stands in {}; the one above has {id_above} in {}",
+            carried_in(own, lower, places),
+            carried_in(above, upper, places),
+        );
+        if names(above, own) {
+            text.push_str("; so it names the span of the one above as its parent");
+        } else if own.span.is_some() && own.span == above.span {
+            text.push_str("; both name one span, as where a host hands on what it was told");
+        } else if own.format.is_text()
+            && !own.hidden
+            && id_text(own, lower) != id_text(above, upper)
+        {
+            text.push_str(
+                "; they differ in the digit in which Envoy notes whether it traces, or in how they \
+                 are written",
+            );
+        }
+        text
+    });
+    sentences.collect()
+}
+
+fn only_candidate(lower: &Span, caller: &Caller, places: &Places) -> String {
+    let host = lower.exchange.client_host();
+    let open = caller.open.len() as u64 + caller.more;
+    let mut text = match open {
+        0 | 1 => format!("as it began, this was the only exchange that was open at {host}"),
+        _ => format!(
+            "as it began, this was the only exchange open at {host} as far as had been seen by \
+             then; {} are known now",
+            grouped(open)
+        ),
+    };
+    if let Some(before) = &caller.before {
+        let ago = duration_text(lower.exchange.start().0.saturating_sub(before.end.0));
+        text.push_str(&format!(
+            "; the one before it, {}, was over {ago} before",
+            other(before, places)
+        ));
+    }
+    text
+}
+
+fn hosts(upper: &Exchange, lower: &Exchange, link: &Link) -> Option<String> {
+    let (asked, caller) = (upper.server_host(), lower.client_host());
+    if asked == caller {
+        return Some(format!("{caller} called, which is the host that was asked above"));
+    }
+    are_one(link).then(|| {
+        format!(
+            "{caller} called and {asked} was asked above: two addresses of one machine, as its \
+             packets tell"
+        )
+    })
+}
+
+fn times(upper: &Exchange, lower: &Exchange, places: &Places) -> String {
+    let [own, above] = [&lower.request, &upper.request].map(|half| places.frames(half));
+    let began = apart(upper.start(), lower.start(), "after", "before");
+    let mut text = format!("it began ({own}) {began} the one above ({above})");
+    match (&lower.response, &upper.response) {
+        (Some(own), Some(above)) => {
+            let ended = apart(upper.end(), lower.end(), "after", "before");
+            let [own, above] = [own, above].map(|half| places.frames(half));
+            text.push_str(&format!(", and ended ({own}) {ended} that one ({above})"));
+        }
+        (_, None) => text.push_str(", whose response was not seen"),
+        (None, Some(_)) => text.push_str("; its own response was not seen"),
+    }
+    text
+}
+
+/// What is equal in the packets of one exchange at two points, and which of them is nearer to the
+/// client.
+fn same_bytes(upper: &Span, lower: &Span, places: &Places) -> Vec<String> {
+    let (above, own) = (&*upper.exchange, &*lower.exchange);
+    let mut because = Vec::new();
+    let halves = [
+        ("request", Some((&above.request, &own.request))),
+        ("response", above.response.as_ref().zip(own.response.as_ref())),
+    ];
+    for (name, pair) in halves {
+        let Some((above, own)) = pair else { continue };
+        let (mut same, mut different) = (Vec::new(), Vec::new());
+        for (field, [one, other]) in fields(above, own) {
+            match one == other {
+                true => same.push(format!("{field} {one}")),
+                false => different.push(format!("{field} {one} above and {other} here")),
+            }
+        }
+        let mut text = format!(
+            "the {name} is in {} above and in {} here",
+            places.frames(above),
+            places.frames(own)
+        );
+        if !same.is_empty() {
+            text.push_str(&format!(", with the same {}", same.join(", ")));
+        }
+        if !different.is_empty() {
+            text.push_str(&format!("; different are {}", different.join(", ")));
+        }
+        because.push(text);
+    }
+    because.push(ends(above, own));
+    because.extend(nearer(above, own));
+    let longer = above
+        .end()
+        .0
+        .saturating_sub(above.start().0)
+        .saturating_sub(own.end().0.saturating_sub(own.start().0));
+    if above.response.is_some() && own.response.is_some() && longer > 0 {
+        because
+            .push(format!("{} of its time passed between the two points", duration_text(longer)));
+    }
+    because
+}
+
+fn fields(above: &Half, own: &Half) -> Vec<(&'static str, [u64; 2])> {
+    let mut fields = Vec::new();
+    let mut add = |name, is_there: bool, of: fn(&Half) -> u64| {
+        if is_there {
+            fields.push((name, [of(above), of(own)]));
+        }
+    };
+    let has_seq = above.seq.is_some() && own.seq.is_some();
+    add("sequence number", has_seq, |half| half.seq.unwrap_or_default().into());
+    add("acknowledgement", has_seq, |half| half.ack.into());
+    add("timestamp", above.tsval > 0 || own.tsval > 0, |half| half.tsval.into());
+    add("IP id", above.ip_id > 0 || own.ip_id > 0, |half| half.ip_id.into());
+    add("length", true, |half| half.len);
+    fields
+}
+
+fn ends(above: &Exchange, own: &Exchange) -> String {
+    let name = if own.transport == Transport::Tcp { "tcp" } else { "udp" };
+    if (above.client, above.server) == (own.client, own.server) {
+        return format!("both are of {name} {} > {}", own.client, own.server);
+    }
+    format!(
+        "addresses are translated in between: {name} {} > {} above is {} > {} here",
+        above.client, above.server, own.client, own.server
+    )
+}
+
+/// Which of two points is nearer to the client, and what tells it.
+fn nearer(above: &Exchange, own: &Exchange) -> Vec<String> {
+    let mut why = Vec::new();
+    let routers =
+        |more: u8| if more == 1 { "one router".to_owned() } else { format!("{more} routers") };
+    let (first, second) = (above.request.ttl, own.request.ttl);
+    if first > second {
+        why.push(format!(
+            "the request's TTL is {first} above and {second} here: it passed {} in between, so the \
+             point above is nearer to the client",
+            routers(first - second)
+        ));
+    }
+    if let (Some(one), Some(other)) = (&above.response, &own.response)
+        && one.ttl < other.ttl
+    {
+        why.push(format!(
+            "the response's TTL is {} here and {} above: it comes from here",
+            other.ttl, one.ttl
+        ));
+    }
+    let way = own.start().0.saturating_sub(above.start().0);
+    if way > 0 {
+        why.push(format!("the request was seen above {} earlier", duration_text(way)));
+    } else if way < 0 {
+        why.push(format!(
+            "the request was seen here {} earlier, so the clocks of the points are not the same",
+            duration_text(way.saturating_neg())
+        ));
+    }
+    why
+}
