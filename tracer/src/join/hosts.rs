@@ -569,6 +569,7 @@ mod tests {
             sighting,
             listener,
             client: 0,
+            addresses: [0; 2],
             from_outside: true,
             process,
             under: None,

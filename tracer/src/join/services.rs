@@ -62,6 +62,7 @@ mod tests {
                 kind,
                 reason: Reason::TcpSequence,
                 confidence: 1.0,
+                also: Default::default(),
                 against: Default::default(),
                 runner_up: None,
             }),
