@@ -16,6 +16,7 @@ pub mod fragment;
 pub mod tunnel;
 pub mod handshakes;
 pub mod decode;
+pub mod clocks;
 pub mod reassembly;
 pub mod place;
 pub mod entry;

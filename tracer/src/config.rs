@@ -6,6 +6,7 @@ use crate::names::files::NameFiles;
 use std::sync::Arc;
 use wirespan_capture::decode::NamedPoint;
 use wirespan_capture::entry::FlowLimits;
+use wirespan_capture::source::alignment::Alignment;
 use wirespan_parsers::protocol::{Hook, Protocol};
 use wirespan_parsers::registry;
 
@@ -21,6 +22,8 @@ pub struct Config {
     pub points: Vec<NamedPoint>,
     /// What the user calls services and hosts.
     pub names: Arc<NameFiles>,
+    /// How the clocks of files were found to differ, and their times are set right.
+    pub clocks: Vec<Alignment>,
     /// Limits of the join window.
     pub window: WindowLimits,
     /// Nanoseconds after which a request counts as unanswered.
@@ -45,6 +48,7 @@ impl Default for Config {
             open: MAX_OPEN,
             points: Vec::new(),
             names: Arc::default(),
+            clocks: Vec::new(),
             window: WindowLimits::default(),
             response_timeout: RESPONSE_TIMEOUT_SECONDS * 1_000_000_000,
             details: false,

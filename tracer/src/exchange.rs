@@ -77,6 +77,17 @@ pub struct Exchange {
     pub turns: Turns,
     /// By what losses it is touched; set as it settles.
     pub touched: Touched,
+    /// How its times were set right, where its clock was off; set as it settles.
+    pub clock: Option<SetRight>,
+}
+
+/// How times were set right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetRight {
+    /// How many nanoseconds were taken off: so much the clock was ahead.
+    pub ahead: i64,
+    /// Nanoseconds by which that may be wrong.
+    pub error: u64,
 }
 
 impl Exchange {
@@ -743,6 +754,7 @@ mod tests {
                 round_trip: RoundTrip::default(),
                 turns: Default::default(),
                 touched: Touched::NONE,
+                clock: None,
             }
         }
     }

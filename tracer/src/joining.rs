@@ -4,7 +4,7 @@
 //! Packets and spans that were written before drive it alike.
 
 use crate::exchange::{
-    EventNumber, Exchange, ExchangeId, Opening, ProtocolIndex, Resent, Turn, Turns,
+    EventNumber, Exchange, ExchangeId, Opening, ProtocolIndex, Resent, SetRight, Turn, Turns,
 };
 use crate::join::late::HandedOut;
 use crate::join::same_exchange::fingerprint;
@@ -30,7 +30,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use wirespan_capture::owner::Owner;
-use wirespan_capture::packet::{InterfaceId, Loss, NetworkId, TapId, Timestamp};
+use wirespan_capture::packet::{FileId, InterfaceId, Loss, NetworkId, TapId, Timestamp};
+use wirespan_capture::source::alignment::{Alignment, Offset};
 
 /// Joins exchanges and hands out their traces.
 pub struct Joining<'a> {
@@ -58,6 +59,8 @@ pub struct Joining<'a> {
     /// For each tap that is a place, the interfaces of it.
     interfaces: Vec<PlaceInterfaces>,
     losses: Losses,
+    /// By file, how its times were set right.
+    clocks: HashMap<FileId, (Offset, u64), FixedState>,
     /// What was over before this time may have settled.
     settled: Timestamp,
     /// Nanoseconds without news after which traces settle.
@@ -139,6 +142,7 @@ impl<'a> Joining<'a> {
             places: Vec::new(),
             interfaces: Vec::new(),
             losses: Losses::default(),
+            clocks: HashMap::default(),
             settled: Timestamp(i64::MIN),
             quiet: limits.quiet,
             relief: 0,
@@ -178,6 +182,13 @@ impl<'a> Joining<'a> {
                 }
             }
         }
+    }
+
+    /// How times of packets were set right before. Of a file whose interfaces have several clocks,
+    /// it is not told which of them a span has.
+    pub fn clocks(&mut self, alignments: &[Alignment]) {
+        let whole = alignments.iter().filter(|one| one.used && one.interface.is_none());
+        self.clocks = whole.map(|one| (one.file, (one.offset, one.error))).collect();
     }
 
     /// The capture lost packets; told before what comes with it.
@@ -327,6 +338,11 @@ impl<'a> Joining<'a> {
                 if !self.resent.is_empty() {
                     self.resent.complete(&mut member.exchange);
                 }
+                if let Some((offset, error)) = self.clocks.get(&file_of(&member.exchange)) {
+                    let start = member.exchange.start();
+                    let ahead = offset.shown(start).0.saturating_sub(start.0);
+                    member.exchange.clock = Some(SetRight { ahead, error: *error });
+                }
                 if !self.losses.is_empty() {
                     let touched = self.touched(&member.exchange);
                     member.exchange.touched = member.exchange.touched.and(touched);
@@ -369,6 +385,11 @@ impl<'a> Joining<'a> {
         }
         self.error = self.sink.take(traces).err();
     }
+}
+
+/// The file in which it begins.
+fn file_of(exchange: &Exchange) -> FileId {
+    exchange.request.first.frame.file
 }
 
 fn repeating_name(key: &LooseKey) -> String {

@@ -46,6 +46,7 @@ pub mod load;
 pub mod config;
 pub mod processes;
 pub mod pipeline;
+pub mod clock;
 pub mod cut;
 pub mod recorder;
 pub mod doctor;

@@ -508,6 +508,7 @@ impl Pairing {
             round_trip: ends.round_trip,
             turns: Turns::default(),
             touched: Touched::NONE,
+            clock: None,
         });
         let offsets = [place.offset; 2];
         let open =

@@ -111,6 +111,7 @@ pub fn run(
     let mut shards: Vec<Shard> = (0..SHARDS).map(|number| Shard::new(number, config)).collect();
     let protocols = shards.first().map_or_else(Vec::new, Shard::protocols);
     let mut joining = Joining::new(config.window, protocols, sink).naming(config.names.clone());
+    joining.clocks(&config.clocks);
     let mut ahead = Work::default();
     let mut present = Work::default();
     // What the shards told of the batch before, where it was not joined yet.
@@ -737,6 +738,7 @@ impl ShardSink {
             round_trip: flow.round_trip,
             turns: Turns::default(),
             touched: Touched::NONE,
+            clock: None,
         };
         // It is over as soon as it is told.
         self.open = self.open.saturating_sub(1);

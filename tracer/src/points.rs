@@ -4,7 +4,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use wirespan_capture::decode::Decoder;
+use wirespan_capture::decode::{Decoder, NamedPoint};
 use wirespan_capture::packet::TapId;
 use wirespan_capture::place::{Pair, Places};
 use wirespan_capture::stream::PointId;
@@ -165,8 +165,8 @@ impl<'a> Known<'a> {
                 because.push(format!("{} speak against it", pair.against));
             }
         }
-        if point.taps.iter().any(|place| self.named(*place).is_some()) {
-            because.push("named so".to_owned());
+        if let Some(named) = point.taps.iter().find_map(|place| self.named(*place)) {
+            because.push(named.because.clone().unwrap_or_else(|| "named so".to_owned()));
         }
         if point.hop > 0 {
             name.push_str(&format!(" (hop {})", u32::from(point.hop) + 1));
@@ -186,14 +186,14 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// What the user calls a place.
-    fn named(&self, place: TapId) -> Option<&str> {
+    /// The point that a place was from the start.
+    fn named(&self, place: TapId) -> Option<&NamedPoint> {
         let mut named = self.decoder.named_points().iter();
-        named.find(|(_, first)| *first == Some(place)).map(|(point, _)| point.name.as_str())
+        named.find(|(_, first)| *first == Some(place)).map(|(point, _)| point)
     }
 
     fn name(&self, place: TapId) -> String {
-        self.named(place).unwrap_or_else(|| self.tap(place)).to_owned()
+        self.named(place).map_or_else(|| self.tap(place), |point| &point.name).to_owned()
     }
 
     fn tap(&self, tap: TapId) -> &str {
@@ -202,7 +202,8 @@ impl<'a> Known<'a> {
 
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
-        for (point, _) in self.decoder.named_points() {
+        let named = self.decoder.named_points().iter();
+        for (point, _) in named.filter(|(point, _)| point.because.is_none()) {
             for word in point.taps.iter().filter(|word| !self.decoder.has_tap(word)) {
                 let some = self.taps.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
                 let more = if self.taps.len() > SHOWN { " and others" } else { "" };

@@ -13,7 +13,51 @@ use crate::unknown::{Unknown, UnknownServer};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use wirespan_capture::counters::Counters;
+use wirespan_capture::source::alignment::Alignment;
 use wirespan_capture::source::live::Counted;
+
+/// By how much a clock differs from another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClockOffset {
+    /// What has it: the file, and its interfaces where these have several.
+    pub name: String,
+    /// What has the other one.
+    pub against: String,
+    /// The moment of which this is told, by this clock, in nanoseconds since 1970.
+    pub since: i64,
+    /// By how many nanoseconds it is ahead then; negative if it is behind.
+    pub ahead: i64,
+    /// Nanoseconds by which that may be wrong.
+    pub error: u64,
+    /// By how many parts in a billion it runs too fast.
+    pub drift: i64,
+    /// Parts in a billion by which that may be wrong.
+    pub drift_error: u64,
+    /// What both have seen.
+    pub sightings: usize,
+    /// Whether times were set right by it.
+    pub used: bool,
+}
+
+impl ClockOffset {
+    /// What was found out before the packets were read; each clock once.
+    pub fn of(alignments: &[Alignment]) -> Vec<Self> {
+        let one = |found: &Alignment| Self {
+            name: found.name.clone(),
+            against: found.against.clone(),
+            since: found.offset.since.0,
+            ahead: found.offset.ahead,
+            error: found.error,
+            drift: found.offset.drift,
+            drift_error: found.drift_error,
+            sightings: found.sightings,
+            used: found.used,
+        };
+        let mut clocks: Vec<Self> = alignments.iter().map(one).collect();
+        clocks.dedup();
+        clocks
+    }
+}
 
 /// All counts of a run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -46,6 +90,9 @@ pub struct Summary {
     pub point_list: Vec<Point>,
     /// Places that were or could have been one point by some flows, but are not by others.
     pub apart: Vec<Apart>,
+    /// Clocks that differ from others, as far as that was found out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<ClockOffset>,
     /// What the user should know of the options.
     #[serde(skip)]
     pub remarks: Vec<String>,

@@ -70,13 +70,15 @@ impl Tap {
     }
 }
 
-/// Taps that the user says are one point.
+/// Taps that are one point from the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedPoint {
     /// What to call it.
     pub name: String,
     /// The names of the taps.
     pub taps: Vec<String>,
+    /// What says so, where it is not the user.
+    pub because: Option<String>,
 }
 
 impl NamedPoint {

@@ -1,134 +1,160 @@
-//! Clocks that are far apart: files that saw the same packets at different times.
+//! Clocks that differ: by how much that of a file, or of an interface in it, is ahead at which time,
+//! and its times set right by that.
 //!
-//! The first packets of each file are compared. Where two files hold the same ones, and all of them
-//! so much later in one of them that no network would take so long, its clock is wrong against the
-//! other's, and its packets count as so much earlier. Smaller differences stay as they are: packets
-//! do take time from one point to the next.
+//! [`crate::clocks`] finds out by how much. Here the times are changed, before anything else sees a
+//! packet, so that all that follows knows one time only.
 
-use crate::packet::{Batch, FileId};
-use crate::source::continuity;
-use crate::source::file::FileSource;
-use crate::source::open::{self, display_name};
-use crate::source::report::Progress;
-use crate::source::{Fill, PacketSource};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use crate::packet::{Batch, FileId, InterfaceId, Timestamp};
 use std::fmt;
-use std::path::{Path, PathBuf};
 
-/// That the clock of a file is far from that of another one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How the clock of a file, or of one of its interfaces, runs against that of another one.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Alignment {
     /// The file.
     pub file: FileId,
-    /// Its name.
+    /// The interface, where it has another clock than others of its file: its number in the file.
+    pub interface: Option<InterfaceId>,
+    /// What to call it: the name of the file, and that of the interface.
     pub name: String,
-    /// The name of the file by whose clock its packets count.
+    /// The name of what by whose clock its packets count.
     pub against: String,
-    /// By how many nanoseconds its clock is ahead; negative if it is behind.
+    /// By how much it is ahead.
+    pub offset: Offset,
+    /// Nanoseconds by which that may be wrong, as long as both clocks tell times.
+    pub error: u64,
+    /// Parts in a billion by which the drift may be wrong.
+    pub drift_error: u64,
+    /// How often both have seen something of the same: packets, or requests and responses.
+    pub sightings: usize,
+    /// Whether times are set right by it: it is more than it may be wrong by.
+    pub used: bool,
+}
+
+/// By how much a clock is ahead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offset {
+    /// The moment from which on its drift counts, by this clock itself.
+    pub since: Timestamp,
+    /// By how many nanoseconds it is ahead at that moment; negative if it is behind.
     pub ahead: i64,
-    /// How many packets both have shown that say so.
-    pub packets: usize,
+    /// By how many parts in a billion it runs too fast.
+    pub drift: i64,
+}
+
+impl Offset {
+    /// What a clock that is right would have shown.
+    pub fn right(&self, at: Timestamp) -> Timestamp {
+        let since = i128::from(at.0) - i128::from(self.since.0);
+        // Of a second by this clock, so much is too much.
+        let too_much = since * i128::from(self.drift) / i128::from(BILLION + self.drift).max(1);
+        let right = i128::from(at.0) - i128::from(self.ahead) - too_much;
+        Timestamp(i64::try_from(right).unwrap_or(at.0)).min(Timestamp::LATEST)
+    }
+
+    /// What this clock has shown, where a clock that is right would have shown this.
+    pub fn shown(&self, right: Timestamp) -> Timestamp {
+        let since = i128::from(right.0) + i128::from(self.ahead) - i128::from(self.since.0);
+        let shown = i128::from(right.0)
+            + i128::from(self.ahead)
+            + since * i128::from(self.drift) / i128::from(BILLION);
+        Timestamp(i64::try_from(shown).unwrap_or(right.0)).min(Timestamp::LATEST)
+    }
+}
+
+/// The clock of a file, or of some of its interfaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FileClock {
+    offset: Offset,
+    /// The interfaces that have it; of a file that is read once for each of its clocks.
+    only: Option<Vec<InterfaceId>>,
+    /// The interfaces that have others.
+    without: Vec<InterfaceId>,
+}
+
+impl FileClock {
+    /// The clocks of a file, of which there are mostly one. The first is that of all interfaces for
+    /// which there is no other one.
+    pub(super) fn of(file: FileId, alignments: &[Alignment]) -> Vec<Self> {
+        let its = alignments.iter().filter(|alignment| alignment.file == file && alignment.used);
+        let mut clocks = vec![Self::default()];
+        for Alignment { interface, offset, .. } in its {
+            let known = clocks.iter_mut().skip(1).find(|clock| clock.offset == *offset);
+            match (interface, known) {
+                (None, _) => {
+                    if let Some(first) = clocks.first_mut() {
+                        first.offset = *offset;
+                    }
+                }
+                (Some(id), Some(Self { only: Some(only), .. })) => only.push(*id),
+                (Some(id), _) => {
+                    let only = Some(vec![*id]);
+                    clocks.push(Self { offset: *offset, only, without: Vec::new() });
+                }
+            }
+        }
+        let without = clocks.iter().flat_map(|clock| clock.only.iter().flatten()).copied();
+        let without = without.collect();
+        if let Some(first) = clocks.first_mut() {
+            first.without = without;
+        }
+        clocks
+    }
+
+    /// What this clock should have shown.
+    pub(super) fn right(&self, at: Timestamp) -> Timestamp {
+        if self.offset == Offset::default() { at } else { self.offset.right(at) }
+    }
+
+    /// Sets the times of a batch right, and leaves out what is not stamped by this clock.
+    pub(super) fn apply(&self, batch: &mut Batch) {
+        if let Some(only) = &self.only {
+            batch.packets.retain(|packet| only.contains(&packet.interface));
+            // They are told once, with the packets of the others.
+            batch.losses.clear();
+        } else if !self.without.is_empty() {
+            batch.packets.retain(|packet| !self.without.contains(&packet.interface));
+        }
+        if self.offset == Offset::default() {
+            return;
+        }
+        for packet in &mut batch.packets {
+            packet.at = self.offset.right(packet.at);
+        }
+        for loss in &mut batch.losses {
+            loss.from = self.offset.right(loss.from);
+            loss.to = self.offset.right(loss.to);
+        }
+    }
 }
 
 impl fmt::Display for Alignment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, against, ahead, packets, .. } = self;
-        let seconds = ahead.unsigned_abs() as f64 / 1e9;
-        let way = if *ahead > 0 { "ahead of" } else { "behind" };
+        let Self { name, against, offset, error, sightings, .. } = self;
+        let Offset { ahead, drift, .. } = *offset;
+        let way = if ahead > 0 { "ahead of" } else { "behind" };
         write!(
             f,
-            "the clock of {name} is {seconds:.3} s {way} that of {against}, by {packets} packets \
-             that are in both; its times are set right by so much"
-        )
+            "the clock of {name} is {} {way} that of {against} (± {})",
+            span(ahead.unsigned_abs()),
+            span(*error)
+        )?;
+        if drift != 0 {
+            let way = if drift > 0 { "gains" } else { "loses" };
+            write!(f, ", {way} {:.1} µs a second", drift.unsigned_abs() as f64 / 1e3)?;
+        }
+        write!(f, ", by what both have seen {sightings} times")?;
+        f.write_str(if self.used { "; its times are set right by so much" } else { "" })
     }
 }
 
-/// Finds the files whose clocks are far from those of files before them.
-pub(super) fn alignments(paths: &[PathBuf]) -> Vec<Alignment> {
-    if !(2..=FILES).contains(&paths.len()) {
-        return Vec::new();
+/// A length of time in its usual unit.
+fn span(nanoseconds: u64) -> String {
+    let ns = nanoseconds as f64;
+    match nanoseconds {
+        0..1_000_000 => format!("{:.0} µs", ns / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.3} ms", ns / 1e6),
+        _ => format!("{:.6} s", ns / 1e9),
     }
-    let heads: Vec<Times> = paths.iter().map(|path| times(path)).collect();
-    let mut found: Vec<Alignment> = Vec::new();
-    for (later, file) in (0..=u16::MAX).map(FileId).take(paths.len()).enumerate().skip(1) {
-        // By the file that it has the most packets in common with.
-        let mut best: Option<(usize, usize, i64)> = None;
-        for earlier in 0..later {
-            let (Some(one), Some(other)) = (heads.get(earlier), heads.get(later)) else { continue };
-            let Some((packets, ahead)) = difference(one, other) else { continue };
-            if best.is_none_or(|(_, most, _)| packets > most) {
-                best = Some((earlier, packets, ahead));
-            }
-        }
-        let Some((earlier, packets, ahead)) = best else { continue };
-        // The other file may have been set right itself.
-        let its = found.iter().find(|a| usize::from(a.file.0) == earlier).map_or(0, |a| a.ahead);
-        let ahead = ahead.saturating_add(its);
-        let name = |place: usize| paths.get(place).map(|path| display_name(path));
-        if ahead.unsigned_abs() >= FAR
-            && let (Some(name), Some(against)) = (name(later), name(earlier))
-        {
-            found.push(Alignment { file, name, against, ahead, packets });
-        }
-    }
-    found
 }
 
-/// The times of packets, by what is in them; none where a packet came twice.
-struct Times(HashMap<u64, Option<i64>, FixedState>);
-
-/// Of the first packets of a file that carry bytes of TCP, or open a connection.
-fn times(path: &Path) -> Times {
-    let mut times = HashMap::default();
-    // A pipe, and the standard input, cannot be read twice; nor may they be begun here.
-    if open::is_stdin(path) || open::length(path).is_none() {
-        return Times(times);
-    }
-    let Ok(source) = FileSource::open_with(path, Progress::new(None)) else {
-        return Times(times);
-    };
-    let mut source = source.reading(CHUNK);
-    let mut batch = Batch::default();
-    let mut read = 0;
-    while read < PACKETS {
-        let fill = source.fill(&mut batch);
-        for packet in &batch.packets {
-            if let Some(content) = continuity::content(packet, batch.bytes(packet)) {
-                times.entry(content).and_modify(|at| *at = None).or_insert(Some(packet.at.0));
-            }
-        }
-        read += batch.packets.len();
-        if !matches!(fill, Ok(Fill::More)) {
-            break;
-        }
-    }
-    Times(times)
-}
-
-/// How many packets both have, and how much later the other one has them, if nearly all say the
-/// same.
-fn difference(one: &Times, other: &Times) -> Option<(usize, i64)> {
-    let both = one.0.iter().filter_map(|(content, at)| {
-        let other = other.0.get(content).copied().flatten()?;
-        Some(other.saturating_sub((*at)?))
-    });
-    // Sorted, so that the order of the map does not matter.
-    let mut later: Vec<i64> = both.collect();
-    later.sort_unstable();
-    let median = later.get(later.len() / 2).copied()?;
-    let agree = later.iter().filter(|later| later.abs_diff(median) < AGREE).count();
-    (agree >= ENOUGH && agree * 10 >= later.len() * 9).then_some((agree, median))
-}
-
-/// Files that are compared with one another; more are parts of a series.
-const FILES: usize = 16;
-/// Packets of each file that are looked at.
-const PACKETS: usize = 16_384;
-/// Packets in both files that say the same: fewer may be chance.
-const ENOUGH: usize = 4;
-/// Nanoseconds by which they may differ in what they say.
-const AGREE: u64 = 250_000_000;
-/// Nanoseconds from which on it is the clock, not the way.
-const FAR: u64 = 500_000_000;
-const CHUNK: usize = 256 * 1024;
+const BILLION: i64 = 1_000_000_000;

@@ -43,7 +43,6 @@ struct Direction {
 struct Segment {
     direction: Direction,
     seq: u32,
-    acknowledges: u32,
     /// The sequence number after its last byte.
     next: u32,
     opens: bool,
@@ -112,28 +111,6 @@ impl Head {
     }
 }
 
-/// A hash of what a packet carries, equal wherever it was captured: of TCP that brings something.
-pub(super) fn content(packet: &PacketHead, bytes: &[u8]) -> Option<u64> {
-    let Segment { direction, seq, next, acknowledges, .. } = segment(packet, bytes)?;
-    if seq == next {
-        return None;
-    }
-    let numbers = [seq, next, acknowledges, u32::from_be_bytes(two(direction.ports))];
-    let mut hash = 0;
-    for address in direction.addresses {
-        hash = match address {
-            IpAddr::V4(address) => xxh3_64_with_seed(&address.octets(), hash),
-            IpAddr::V6(address) => xxh3_64_with_seed(&address.octets(), hash),
-        };
-    }
-    Some(numbers.iter().fold(hash, |hash, number| xxh3_64_with_seed(&number.to_be_bytes(), hash)))
-}
-
-fn two(ports: [u16; 2]) -> [u8; 4] {
-    let [[a, b], [c, d]] = ports.map(u16::to_be_bytes);
-    [a, b, c, d]
-}
-
 /// The TCP segment in a packet without tunnels, options that move the TCP header included.
 fn segment(packet: &PacketHead, bytes: &[u8]) -> Option<Segment> {
     let start = ip_start(packet.link, bytes)?;
@@ -169,7 +146,6 @@ fn segment(packet: &PacketHead, bytes: &[u8]) -> Option<Segment> {
     let flags = tcp[13];
     let seq = u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]);
     let opens = flags & SYN != 0;
-    let acknowledges = u32::from_be_bytes([tcp[8], tcp[9], tcp[10], tcp[11]]);
     Some(Segment {
         direction: Direction {
             hop: xxh3_64_with_seed(link, u64::from(ttl)),
@@ -177,7 +153,6 @@ fn segment(packet: &PacketHead, bytes: &[u8]) -> Option<Segment> {
             ports: [u16_at(tcp, 0)?, u16_at(tcp, 2)?],
         },
         seq,
-        acknowledges,
         next: seq.wrapping_add(data).wrapping_add(u32::from(opens)),
         opens,
         closes: flags & (FIN | RST) != 0,

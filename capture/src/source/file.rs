@@ -8,6 +8,7 @@
 //! ```
 
 use crate::packet::{AddressName, Batch, FileId, Loss, OwnerOf, PacketHead, Timestamp};
+use crate::source::alignment::FileClock;
 use crate::source::interfaces::Interfaces;
 use crate::source::live::clock::now;
 use crate::source::open::{self, HEAD, OpenError, Opened};
@@ -45,8 +46,8 @@ pub struct FileSource {
     label: String,
     regular: bool,
     ended: bool,
-    /// Nanoseconds that are taken off all times.
-    ahead: i64,
+    /// How its times are set right.
+    clock: FileClock,
     /// How packets come through a pipe.
     pace: Pace,
     /// Nothing came for a while.
@@ -124,7 +125,7 @@ impl FileSource {
             label,
             regular: opened.regular,
             ended: false,
-            ahead: 0,
+            clock: FileClock::default(),
             pace: Pace::default(),
             silent: false,
             is_live: false,
@@ -141,9 +142,9 @@ impl FileSource {
         self
     }
 
-    /// Takes so many nanoseconds off all times, as the clock was ahead; nothing without.
-    pub(super) fn ahead_by(mut self, nanoseconds: i64) -> Self {
-        self.ahead = nanoseconds;
+    /// Sets times right, and leaves out packets of interfaces that have another clock.
+    pub(super) fn by_clock(mut self, clock: FileClock) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -220,7 +221,7 @@ impl FileSource {
 
     /// Until when was captured, as far as that is known.
     pub(super) fn until(&self) -> Option<Timestamp> {
-        self.report.until.map(|until| until.plus(self.ahead.saturating_neg()))
+        self.report.until.map(|until| self.clock.right(until))
     }
 
     fn walk(
@@ -314,15 +315,7 @@ impl PacketSource for FileSource {
                 told.frame.file = self.report.file;
             }
         }
-        if self.ahead != 0 {
-            for packet in &mut batch.packets {
-                packet.at = packet.at.plus(self.ahead.saturating_neg());
-            }
-            for loss in &mut batch.losses {
-                loss.from = loss.from.plus(self.ahead.saturating_neg());
-                loss.to = loss.to.plus(self.ahead.saturating_neg());
-            }
-        }
+        self.clock.apply(batch);
         self.report.count(batch);
         Ok(if self.ended && self.silence().is_none() { Fill::End } else { Fill::More })
     }

@@ -13,7 +13,7 @@
 //! ```
 
 use crate::packet::{Batch, FileId, InterfaceId, LinkType, Timestamp};
-use crate::source::alignment::{Alignment, alignments};
+use crate::source::alignment::{Alignment, FileClock};
 use crate::source::continuity::{Head, Tail};
 use crate::source::file::{CHUNK, FileSource};
 use crate::source::interfaces::Interfaces;
@@ -41,6 +41,8 @@ pub struct MergedSource {
     alignments: Vec<Alignment>,
     progress: Progress,
     chunk: usize,
+    /// More than one file was named.
+    several: bool,
     open: usize,
     /// The latest time of all packets.
     last: Timestamp,
@@ -50,6 +52,9 @@ pub struct MergedSource {
 
 struct File {
     path: PathBuf,
+    clock: FileClock,
+    /// The place of the same file, where some of its interfaces have another clock.
+    again: Option<usize>,
     state: State,
     report: SourceReport,
     /// The time of its first packet.
@@ -96,6 +101,19 @@ impl MergedSource {
     /// # Errors
     /// Why one of them is not a capture that can be read.
     pub fn open_reading(paths: &[PathBuf], chunk: usize) -> Result<Self, OpenError> {
+        Self::open_aligned(paths, chunk, Vec::new())
+    }
+
+    /// The same, and their times are set right as is said. A file whose interfaces have several
+    /// clocks is read once for each.
+    ///
+    /// # Errors
+    /// Why one of them is not a capture that can be read.
+    pub fn open_aligned(
+        paths: &[PathBuf],
+        chunk: usize,
+        alignments: Vec<Alignment>,
+    ) -> Result<Self, OpenError> {
         if let Some(path) = paths.get(usize::from(u16::MAX)) {
             return Err(OpenError::TooMany { file: open::display_name(path) });
         }
@@ -106,15 +124,27 @@ impl MergedSource {
             due: BinaryHeap::new(),
             interfaces: Interfaces::default(),
             rotations: Vec::new(),
-            alignments: alignments(paths),
+            alignments,
             progress: Progress::new(total),
             chunk,
+            several: paths.len() > 1,
             open: 0,
             last: Timestamp(i64::MIN),
             until: None,
         };
-        for (path, file) in paths.iter().zip(0..=u16::MAX) {
-            merged.peek(path, FileId(file), paths.len() == 1)?;
+        let clocks = |file| FileClock::of(file, &merged.alignments);
+        let clocks: Vec<Vec<FileClock>> =
+            (0..=u16::MAX).map(FileId).take(paths.len()).map(clocks).collect();
+        let alone = clocks.iter().flatten().count() == 1;
+        for ((path, file), clocks) in paths.iter().zip(0..=u16::MAX).zip(&clocks) {
+            if let Some(clock) = clocks.first() {
+                merged.peek(path, FileId(file), clock, None, alone)?;
+            }
+        }
+        for ((path, file), clocks) in paths.iter().zip(0..=u16::MAX).zip(&clocks) {
+            for clock in clocks.iter().skip(1) {
+                merged.peek(path, FileId(file), clock, Some(usize::from(file)), false)?;
+            }
         }
         Ok(merged)
     }
@@ -127,7 +157,14 @@ impl MergedSource {
                 reader.report()
             }
         };
-        self.files.iter().map(report).collect()
+        let mut reports: Vec<SourceReport> =
+            self.files.iter().filter(|file| file.again.is_none()).map(report).collect();
+        for file in &self.files {
+            if let Some(first) = file.again.and_then(|first| reports.get_mut(first)) {
+                first.add(&report(file));
+            }
+        }
+        reports
     }
 
     /// Which files were recognised as going on with another one so far, and by what.
@@ -140,25 +177,33 @@ impl MergedSource {
         &self.alignments
     }
 
-    /// By how many nanoseconds the clock of a file is ahead.
-    fn ahead(&self, file: FileId) -> i64 {
-        let mut alignments = self.alignments.iter();
-        alignments.find(|alignment| alignment.file == file).map_or(0, |found| found.ahead)
-    }
-
     /// How far reading all of the files has come.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
 
+    /// What counts what is read of a file; what is read again of one counts as read once.
+    fn progress_of(&self, again: Option<usize>) -> Progress {
+        if again.is_some() { Progress::new(None) } else { self.progress.clone() }
+    }
+
     /// Opens a file to see when its first packet is due.
-    fn peek(&mut self, path: &Path, number: FileId, alone: bool) -> Result<(), OpenError> {
-        let before = self.progress.read();
-        let source = FileSource::open_with(path, self.progress.clone())?
-            .numbered(number)
-            .ahead_by(self.ahead(number));
+    fn peek(
+        &mut self,
+        path: &Path,
+        number: FileId,
+        clock: &FileClock,
+        again: Option<usize>,
+        alone: bool,
+    ) -> Result<(), OpenError> {
+        let progress = self.progress_of(again);
+        let before = progress.read();
+        let source =
+            FileSource::open_with(path, progress.clone())?.numbered(number).by_clock(clock.clone());
         let mut file = File {
             path: path.to_owned(),
+            clock: clock.clone(),
+            again,
             state: State::Done,
             report: source.report().clone(),
             first: Timestamp(i64::MIN),
@@ -179,15 +224,14 @@ impl MergedSource {
         let reopen = source.is_regular() && !open::is_stdin(path);
         let chunk = if reopen { PEEK_CHUNK } else { self.chunk };
         let mut reader = Box::new(Reader::new(source.reading(chunk)));
-        reader.load();
-        reader.advance();
+        load_first(&mut reader);
         match reader.current.packets.first() {
             Some(packet) => {
                 file.first = packet.at;
                 self.due.push(Reverse((file.first, index)));
                 if reopen {
                     file.state = State::Pending(None);
-                    self.progress.take_back(self.progress.read() - before);
+                    progress.take_back(progress.read() - before);
                 } else {
                     file.state = State::Pending(Some(reader));
                 }
@@ -200,7 +244,7 @@ impl MergedSource {
 
     /// Opens a file whose first packet is due, or lets it wait for the one that it goes on with.
     fn begin(&mut self, index: usize, ready: Option<Box<Reader>>) {
-        let ahead = self.files.get(index).map_or(0, |file| self.ahead(file.report.file));
+        let progress = self.progress_of(self.files.get(index).and_then(|file| file.again));
         let Some(file) = self.files.get_mut(index) else { return };
         let mut reader = match ready {
             Some(reader) => reader,
@@ -209,9 +253,9 @@ impl MergedSource {
                 let fair = BUFFERS / (2 * (self.open + 1));
                 // What a file begins with is judged by as much, however much is read later.
                 let chunk = fair.clamp(HEAD_CHUNK, CHUNK);
-                match FileSource::open_with(&file.path, self.progress.clone()) {
+                match FileSource::open_with(&file.path, progress) {
                     Ok(source) => {
-                        let source = source.numbered(file.report.file).ahead_by(ahead);
+                        let source = source.numbered(file.report.file).by_clock(file.clock.clone());
                         Box::new(Reader::new(source.reading(chunk)))
                     }
                     Err(error) => {
@@ -225,8 +269,7 @@ impl MergedSource {
         };
         self.open += 1;
         if reader.current.packets.is_empty() {
-            reader.load();
-            reader.advance();
+            load_first(&mut reader);
         }
         let fair = BUFFERS / (2 * self.open);
         reader.source.set_chunk(self.chunk.min(fair.max(PEEK_CHUNK)));
@@ -259,6 +302,9 @@ impl MergedSource {
     /// The file that this one goes on with, and what says so.
     fn predecessor(&self, index: usize, reader: &Reader) -> Option<(usize, Evidence)> {
         let file = self.files.get(index)?;
+        if file.again.is_some() {
+            return None;
+        }
         let head = Head::of(&reader.current);
         // What is best so far: by names before by sequence, then the better agreement, then the
         // later end, then the place on the command line.
@@ -306,8 +352,9 @@ impl MergedSource {
 
     /// Numbers the interfaces that a file has named since, and those of the packets read ahead.
     fn number_interfaces(&mut self, index: usize, reader: &mut Reader) {
-        let several = self.files.len() > 1;
-        let Some(file) = self.files.get_mut(index) else { return };
+        let several = self.several;
+        let same = self.files.get(index).and_then(|file| file.again).unwrap_or(index);
+        let Some(file) = self.files.get_mut(same) else { return };
         for (_, local) in reader.source.interfaces().iter().skip(reader.ids.len()) {
             let place = (local.section, local.index);
             let same = |known: &&Known| known.link == local.link && known.given == local.given;
@@ -340,7 +387,7 @@ impl MergedSource {
         }
         let last = reader.source.report().last.unwrap_or(file.first);
         file.end = Some(last.max(reader.latest));
-        if !needed || file.successor.is_some() {
+        if !needed || file.successor.is_some() || file.again.is_some() {
             return;
         }
         file.tail = reader.tail.take();
@@ -411,6 +458,18 @@ impl MergedSource {
                 next.state = State::Open(reader);
             }
             other => next.state = other,
+        }
+    }
+}
+
+/// Reads up to the first packet.
+fn load_first(reader: &mut Reader) {
+    loop {
+        reader.load();
+        reader.advance();
+        // A file that is read for some of its interfaces may begin with packets of others.
+        if !reader.current.packets.is_empty() || reader.ended || !reader.source.is_regular() {
+            return;
         }
     }
 }

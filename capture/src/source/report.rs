@@ -53,6 +53,14 @@ impl SourceReport {
         }
     }
 
+    /// Adds what was read of the same file for others of its interfaces.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.first = self.first.into_iter().chain(other.first).min();
+        self.last = self.last.into_iter().chain(other.last).max();
+    }
+
     pub(super) fn count(&mut self, batch: &Batch) {
         let Some(first) = batch.packets.first() else { return };
         let mut first = self.first.unwrap_or(first.at);

@@ -70,7 +70,7 @@ impl fmt::Display for Evidence {
 
 /// The names of all files of the command line, for recognising series among them.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     parsed: Vec<Name>,
     /// Complete names without compression, by which a number behind one is known to be one.
     complete: BTreeSet<(PathBuf, String)>,
@@ -112,7 +112,7 @@ struct Ringed {
 }
 
 impl Names {
-    pub(super) fn new(paths: &[PathBuf]) -> Self {
+    pub(crate) fn new(paths: &[PathBuf]) -> Self {
         let parsed: Vec<Name> = paths.iter().map(|path| Name::parse(path)).collect();
         let complete = paths.iter().map(|path| (folder(path), uncompressed_name(path))).collect();
         Self { parsed, complete }
@@ -120,7 +120,7 @@ impl Names {
 
     /// How the later file's name goes on with the earlier one's, if it does. Both come with the
     /// time of their first packet; that they do not overlap is for the caller to see.
-    pub(super) fn follow(
+    pub(crate) fn follow(
         &self,
         earlier: (usize, Timestamp),
         later: (usize, Timestamp),

@@ -7,4 +7,5 @@ mod written;
 mod formats;
 mod damage;
 mod merging;
+mod clocks;
 mod saving;

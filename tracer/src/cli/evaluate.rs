@@ -6,6 +6,7 @@ use super::output::is_ascii_only;
 use super::progress::Meter;
 use super::tracing::{TracingArgs, TracingGiven};
 use super::{Exit, complain};
+use crate::clock;
 use crate::evaluate::report::text;
 use crate::evaluate::score::{Measure, Report, evaluate as compare};
 use crate::evaluate::spans::{Collecting, Spans};
@@ -170,17 +171,20 @@ fn read_captures(
     let mut config = args.tracing.config(false, false)?;
     args.tracing.fit_if_bounded(&mut config);
     let names = files.iter().map(|file| file.display().to_string()).collect();
-    let mut source = match (opened, files.as_slice()) {
-        (Some((opened, progress)), [file]) => of_opened(file, opened, progress, config.threads)?,
-        _ => Inputs { files, filter: None }.open(config.threads, None)?,
-    };
-    let meter = Meter::new(source.progress(), "packets", !args.quiet);
-    let mut here = Here { names: SourceNames::default(), meter };
-    let mut sink = Collecting::new(config.protocol_names(), here.names.clone(), names);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(config.threads)
         .build()
         .context("start the threads")?;
+    pool.install(|| clock::survey(&files, &mut config));
+    let mut source = match (opened, files.as_slice()) {
+        (Some((opened, progress)), [file]) if config.clocks.is_empty() => {
+            of_opened(file, opened, progress, config.threads)?
+        }
+        _ => Inputs { files, filter: None }.open(config.threads, None, config.clocks.clone())?,
+    };
+    let meter = Meter::new(source.progress(), "packets", !args.quiet);
+    let mut here = Here { names: SourceNames::default(), meter };
+    let mut sink = Collecting::new(config.protocol_names(), here.names.clone(), names);
     let outcomes = pool.install(|| pipeline::run(&mut source, &mut here, &config, &mut sink));
     here.meter.clear();
     if !args.quiet {

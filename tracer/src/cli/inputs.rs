@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use wirespan_capture::filter::Filters;
 use wirespan_capture::packet::Batch;
+use wirespan_capture::source::alignment::Alignment;
 use wirespan_capture::source::file::{CHUNK, FileSource};
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::merge::MergedSource;
@@ -77,12 +78,20 @@ impl Inputs {
         Ok(Self { files, filter })
     }
 
-    /// Opens the captures, of which no more than so many packets are wanted.
-    pub(super) fn open(&self, threads: usize, most: Option<u64>) -> Result<Source> {
+    /// Opens the captures, of which no more than so many packets are wanted; their times are set
+    /// right as is said.
+    pub(super) fn open(
+        &self,
+        threads: usize,
+        most: Option<u64>,
+        alignments: Vec<Alignment>,
+    ) -> Result<Source> {
         let chunk = chunk(threads);
         let files = match self.files.as_slice() {
-            [file] => Files::One(Box::new(FileSource::open(file)?.reading(chunk))),
-            files => Files::Many(Box::new(MergedSource::open_reading(files, chunk)?)),
+            [file] if alignments.is_empty() => {
+                Files::One(Box::new(FileSource::open(file)?.reading(chunk)))
+            }
+            files => Files::Many(Box::new(MergedSource::open_aligned(files, chunk, alignments)?)),
         };
         Ok(UpTo::new(files, most, self.filter.clone()))
     }
@@ -202,12 +211,25 @@ impl Source {
         }
     }
 
-    /// Says which files are one tap that goes on.
-    pub(super) fn tell_rotations(&self) {
-        let Files::Many(source) = self.inner() else { return };
-        for alignment in source.alignments() {
-            complain(&alignment.to_string());
+    /// How the clocks of the captures differ.
+    pub(super) fn alignments(&self) -> &[Alignment] {
+        match self.inner() {
+            Files::One(_) => &[],
+            Files::Many(source) => source.alignments(),
         }
+    }
+
+    /// Says which clocks differ, and which files are one tap that goes on.
+    pub(super) fn tell_rotations(&self) {
+        let mut told: Vec<String> = Vec::new();
+        for alignment in self.alignments().iter().filter(|alignment| alignment.used) {
+            let text = alignment.to_string();
+            if !told.contains(&text) {
+                complain(&text);
+                told.push(text);
+            }
+        }
+        let Files::Many(source) = self.inner() else { return };
         let rotations = source.rotations();
         for rotation in rotations.iter().take(SHOWN) {
             complain(&format!("one tap: {rotation}"));

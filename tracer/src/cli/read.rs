@@ -11,6 +11,7 @@ use super::tcpdump::{TcpdumpArgs, WITHOUT_EFFECT};
 use super::tracing::TracingArgs;
 use super::watch::Watch;
 use super::{Exit, complain};
+use crate::clock;
 use crate::decoder;
 use crate::export::ndjson::SourceNames;
 use crate::export::semantics::Semantics;
@@ -21,7 +22,7 @@ use crate::pairing;
 use crate::pipeline::{self, Surroundings};
 use crate::select::CaptureStart;
 use crate::span::SpanSink;
-use crate::summary::Summary;
+use crate::summary::{ClockOffset, Summary};
 use crate::vitals::Vitals;
 use crate::wanted::Notes;
 use anyhow::{Context, Result};
@@ -80,7 +81,12 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     args.tracing.fit_if_bounded(&mut config);
     let protocols = config.protocol_names();
     let packets = args.packets.destination(&inputs)?;
-    let mut source = inputs.open(config.threads, args.tcpdump.count)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(config.threads)
+        .build()
+        .context("start the threads")?;
+    pool.install(|| clock::survey(&inputs.files, &mut config));
+    let mut source = inputs.open(config.threads, args.tcpdump.count, config.clocks.clone())?;
     let stop = source.progress().stop();
     let in_use: Vec<PathBuf> = inputs.files.iter().chain(args.packets.path()).cloned().collect();
     let mut showing = Showing::prepare(&args.choose, &args.output, &in_use, stop.clone())?;
@@ -109,10 +115,6 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
             .map(|memory| Gauge::new(Bounds { memory: Some(memory), ..Bounds::default() })),
         begun: Instant::now(),
     };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(config.threads)
-        .build()
-        .context("start the threads")?;
     let run = |sink: &mut (dyn SpanSink + Send)| {
         let mut outcomes = pool.install(|| pipeline::run(&mut source, &mut here, &config, sink));
         here.meter.clear();
@@ -124,6 +126,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
         let summary = &mut outcomes.summary;
         summary.tap_names = here.names.taps();
         summary.taps = summary.tap_names.len();
+        summary.clocks = ClockOffset::of(source.alignments());
         for report in source.reports() {
             // What was stopped within a packet is not damaged.
             let damage = report.damage.iter().filter(|damage| !(stopped && is_cut(damage)));
@@ -145,7 +148,8 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     match packets {
         Some(packets) if exit == Exit::Done => {
             let files: Vec<String> = source.reports().into_iter().map(|r| r.name).collect();
-            let mut again = inputs.open(config.threads, args.tcpdump.count)?;
+            let mut again =
+                inputs.open(config.threads, args.tcpdump.count, config.clocks.clone())?;
             let meter = Meter::new(again.progress(), "packets", args.output.may_show_progress());
             here.meter = meter.called("packets: ");
             // It may be set since there were traces enough.

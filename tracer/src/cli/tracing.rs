@@ -214,7 +214,7 @@ fn named_point(text: &str) -> Result<NamedPoint, String> {
     if name.trim().is_empty() || taps.iter().any(String::is_empty) {
         return Err("name a point and its taps, as in --point core=eth1,eth2".to_owned());
     }
-    Ok(NamedPoint { name: name.trim().to_owned(), taps })
+    Ok(NamedPoint { name: name.trim().to_owned(), taps, because: None })
 }
 
 /// A tap is in one point only, and a point is named once.

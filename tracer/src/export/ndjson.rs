@@ -3,7 +3,7 @@
 
 use crate::exchange::{
     Carrier, Context, Exchange, Half, OPERATION, Opening, Processes, RESOURCE, Resent, STATUS_TEXT,
-    Sort, Turn,
+    SetRight, Sort, Turn,
 };
 use crate::export::Render;
 use crate::export::json::{Object, key};
@@ -235,6 +235,12 @@ impl Ndjson {
         if e.touched != Touched::NONE {
             let names: SmallVec<[&str; 2]> = e.touched.names().collect();
             line.names(key!("touched"), &names);
+        }
+        if let Some(SetRight { ahead, error }) = e.clock {
+            line.object(key!("clock"), |fields| {
+                fields.int(key!("ahead"), ahead);
+                fields.number(key!("error"), error);
+            });
         }
         if let Some(opened) = &e.turns.opened {
             line.object(key!("opened"), |fields| opened_fields(opened, e, fields));

@@ -4,7 +4,8 @@
 
 use crate::exchange::{
     Carrier, Context, EventNumber, Exchange, ExchangeId, Half, Mark, OPERATION, Opening, Processes,
-    ProtocolIndex, RESOURCE, Resent, STATUS_TEXT, Sort, State, Text, TraceNumber, Turn, Turns,
+    ProtocolIndex, RESOURCE, Resent, STATUS_TEXT, SetRight, Sort, State, Text, TraceNumber, Turn,
+    Turns,
 };
 use crate::export::ndjson::{SCHEMA, known_at_first, outcome_name};
 use crate::given::{self, Given, GivenBy, GivenNames};
@@ -114,6 +115,7 @@ pub(super) struct Line<'a> {
     attributes: Named<'a>,
     #[serde(borrow, default)]
     touched: Vec<Word<'a>>,
+    clock: Option<Clock>,
     opened: Option<Event>,
     closed: Option<Event>,
 }
@@ -127,6 +129,14 @@ struct Status<'a> {
     code: u32,
     #[serde(borrow)]
     text: Option<Bytes<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+struct Clock {
+    ahead: i64,
+    #[serde(default)]
+    error: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -412,6 +422,10 @@ impl Line<'_> {
             }),
             turns,
             touched: self.touched()?,
+            clock: self
+                .clock
+                .as_ref()
+                .map(|Clock { ahead, error }| SetRight { ahead: *ahead, error: *error }),
         }))
     }
 

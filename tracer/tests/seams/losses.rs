@@ -111,7 +111,8 @@ fn losses_of_a_tap_mark_what_others_of_its_point_saw() {
     let elsewhere = Loss { interface: Some(InterfaceId(1)), ..loss(1_550, 1_650) };
     let taps = ["eth0", "eth9"].map(str::to_owned).to_vec();
     for batch in [1, 3, 1_000] {
-        let points = vec![NamedPoint { name: "both".to_owned(), taps: taps.clone() }];
+        let points =
+            vec![NamedPoint { name: "both".to_owned(), taps: taps.clone(), because: None }];
         let config = Config { points, ..Config::default() };
         let ran = run_with(&packets, batch, &[elsewhere], config);
         let touched = ran.spans().into_iter().filter(|span| span.exchange.touched.kernel_drops);

@@ -37,7 +37,7 @@ const COMMENTS: [&str; 4] = [
 ];
 
 /// Writes packets to a file; each SYN has the next of these comments.
-fn written(packets: &[Packet], path: &Path, comments: &[&str]) {
+pub(crate) fn written(packets: &[Packet], path: &Path, comments: &[&str]) {
     let mut source = source(packets, 1_000);
     let mut batch = Batch::default();
     assert_eq!(source.fill(&mut batch).unwrap(), Fill::End);
