@@ -13,6 +13,7 @@ pub mod hosts;
 pub mod patterns;
 pub mod passing;
 pub mod window;
+pub mod order;
 pub mod same_exchange;
 pub mod identifiers;
 pub mod one_candidate;

@@ -6,10 +6,10 @@
 //! and what is asked must be equal.
 
 use crate::exchange::{Exchange, Half};
+use crate::join::order::outermost_first;
 use crate::join::{Above, Group, Joiner, Links, content};
 use crate::span::{LinkKind, Reason};
 use smallvec::SmallVec;
-use std::cmp::Reverse;
 use wirespan_capture::stream::Transport;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -36,12 +36,7 @@ impl Joiner for SameExchange {
                 .collect();
             same.sort_by_key(|(place, exchange)| (exchange.start(), *place));
             for mut chain in chains(same) {
-                // What the client sends has passed the fewest routers near it, and what it gets the
-                // most.
-                let from_server = |e: &Exchange| e.response.as_ref().map_or(0, |half| half.ttl);
-                chain.sort_by_key(|(place, e)| {
-                    (Reverse(e.request.ttl), from_server(e), e.start(), *place)
-                });
+                outermost_first(&mut chain);
                 for ((above, outer), (place, exchange)) in chain.iter().zip(chain.iter().skip(1)) {
                     links.link(*place, above_of(*above, outer, exchange));
                 }

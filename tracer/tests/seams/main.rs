@@ -9,6 +9,7 @@ mod run;
 mod http;
 mod toy;
 mod places;
+mod order;
 mod clocks;
 mod losses;
 mod resent;
