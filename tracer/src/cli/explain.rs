@@ -7,6 +7,7 @@ use super::output::{columns_of_output, is_ascii_only};
 use super::progress::Meter;
 use super::tracing::{TracingArgs, TracingGiven};
 use super::{Exit, complain};
+use crate::clock;
 use crate::config::Config;
 use crate::explain::around::Around;
 use crate::explain::asked::{Asked, Found, NotFound, SpanPrefix, span_of};
@@ -190,6 +191,7 @@ impl<'a> Run<'a> {
             None => {
                 let mut config = args.tracing.config(false, false)?;
                 args.tracing.fit_if_bounded(&mut config);
+                pool(config.threads)?.install(|| clock::survey(&inputs.files, &mut config));
                 let files = Inputs { files: inputs.files.clone(), filter: None };
                 let (names, config) = (inputs.names.as_slice(), Box::new(config));
                 Ok(Self::Captures { args, inputs: files, names, config })
@@ -224,7 +226,7 @@ impl<'a> Run<'a> {
     fn pass(&self, sink: &mut (dyn SpanSink + Send), is_first: bool) -> Result<(Summary, Places)> {
         match self {
             Self::Captures { args, inputs, names, config } => {
-                let mut source = inputs.open(config.threads, None)?;
+                let mut source = inputs.open(config.threads, None, config.clocks.clone())?;
                 let what = if is_first { "packets" } else { "packets again" };
                 let meter = Meter::new(source.progress(), what, !args.quiet);
                 let mut here = Here { names: SourceNames::default(), meter };
