@@ -6,7 +6,7 @@
 //! of [`crate::protocol`].
 
 use crate::client_hello::{ServerName, server_name};
-use crate::message::{Attribute, Id, Kind, Message, Outcome, Pairing, Side, Status, Value};
+use crate::message::{Attribute, Id, Kind, Message, Outcome, Pairing, Record, Side, Status, Value};
 use crate::protocol::{
     AfterGap, Conn, FlowInfo, Inner, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
     Transport,
@@ -390,6 +390,8 @@ pub struct Recorded {
     pub attributes: Vec<(String, String)>,
     /// The identifiers that it carries, printed.
     pub contexts: Vec<String>,
+    /// The records that it carries, printed: role, queue, digest, id; `asks` if it asks for some.
+    pub records: Vec<String>,
     /// The body bytes that were asked for.
     pub body: Vec<u8>,
     /// Where it is secret, in order and in as few pieces as may be.
@@ -485,6 +487,7 @@ impl Out for Recording {
             text: text(message.status.text),
             attributes: Vec::new(),
             contexts: Vec::new(),
+            records: Vec::new(),
             body: Vec::new(),
             secrets: Vec::new(),
             start: self.start + message.bytes.start as u64,
@@ -518,6 +521,20 @@ impl Out for Recording {
         let context = format!("{context:?}");
         if let Some(message) = self.message(key, "context") {
             message.contexts.push(context);
+        }
+    }
+
+    fn asks_for_records(&mut self, key: Key) {
+        if let Some(message) = self.message(key, "asks for records") {
+            message.records.push("asks".into());
+        }
+    }
+
+    fn record(&mut self, key: Key, record: Record<'_>) {
+        let Record { role, queue, digest, id } = record;
+        let record = format!("{} {} {digest:016x} {}", role.name(), text(queue), text(id));
+        if let Some(message) = self.message(key, "record") {
+            message.records.push(record.trim_end().into());
         }
     }
 

@@ -1,6 +1,7 @@
 //! One request, response or one-way message, borrowed from the bytes that carried it.
 
 use std::ops::Range;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A decoded message.
 #[derive(Clone, Debug)]
@@ -141,3 +142,57 @@ pub enum Value<'b> {
     /// A whole number.
     Int(i64),
 }
+
+/// Something that a message puts into a queue, a stream or a channel, or gets out of it: what a
+/// producer's message is joined with a consumer's by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'b> {
+    /// Whether it is put in or got out.
+    pub role: Role,
+    /// The list, stream, topic, channel or subject; of a long name the first bytes. The same for
+    /// whoever puts in and gets out.
+    pub queue: &'b [u8],
+    /// The digest of its content, as [`digest`] makes it.
+    pub digest: u64,
+    /// What tells it from all others in its queue, such as a stream's entry id or an offset; empty
+    /// without.
+    pub id: &'b [u8],
+}
+
+/// What a message does with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// It puts it in.
+    Produced,
+    /// It takes it out: nobody else gets it.
+    Taken,
+    /// It gets a copy, and others may get theirs.
+    Received,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Produced, Self::Taken, Self::Received];
+
+    /// Its name in the output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Produced => "produced",
+            Self::Taken => "taken",
+            Self::Received => "received",
+        }
+    }
+}
+
+/// The digest of a piece of a record's content, of which at least the first [`DIGEST_LIMIT`] bytes
+/// are given, or all. `before` is that of the pieces before it, 0 for the first one. It is XXH3,
+/// seeded with `before` and the piece's whole size.
+#[must_use]
+pub fn digest(before: u64, piece: &[u8], size: u64) -> u64 {
+    let shown = piece.get(..DIGEST_LIMIT).unwrap_or(piece);
+    xxh3_64_with_seed(shown, before.rotate_left(1).wrapping_add(size))
+}
+
+/// Bytes of a piece that its digest is made of; of what follows them, only how much it is counts.
+pub const DIGEST_LIMIT: usize = 4096;

@@ -4,7 +4,7 @@
 //! does no I/O, reads no clock and never panics. It is one shard's own and keeps the state of that
 //! shard's connections itself, so that it needs no lock.
 
-use crate::message::{Attribute, Message, Side, Status};
+use crate::message::{Attribute, Message, Record, Side, Status};
 use crate::trace_context::TraceContext;
 use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -158,6 +158,12 @@ pub trait Out {
     fn context(&mut self, key: Key, context: &TraceContext<'_>);
     /// An open message carries this value ([`crate::values`]).
     fn value(&mut self, _key: Key, _value: u16) {}
+    /// An open request asks for what is in queues: as long as its client asks no more on that
+    /// connection, it may be at work on what it got.
+    fn asks_for_records(&mut self, _key: Key) {}
+    /// An open message puts this into a queue, or gets it out of one. One without an id that is told
+    /// again with it, by the answer, is the same.
+    fn record(&mut self, _key: Key, _record: Record<'_>) {}
     /// The status of an open message is this, whatever was said before.
     fn status(&mut self, key: Key, status: Status<'_>);
     /// These bytes of an open message are secret: what is shown of it has something else in their

@@ -1,7 +1,9 @@
 //! One command as it arrives: what it is, what it is applied to, and what is shown of it.
 
 use super::names::{NAME_LIMIT, Shape, known_shape};
+use super::records::{Sends, Told, queue_name};
 use super::resp::{BULK_LIMIT, Stop, WHOLE_LIMIT, length, line_end, short, split};
+use crate::message::Role;
 use crate::protocol::{Key, Out, Step};
 use crate::secrets::Secrets;
 use crate::secrets::scan::{Scanner, may_hold};
@@ -40,6 +42,12 @@ pub(super) struct Command {
     masked: usize,
     /// Where bytes stand that are not shown, in the bytes that are not used yet.
     pub(super) hidden: Vec<Range<u64>>,
+    /// What its arguments transport.
+    pub(super) sends: Sends,
+    /// The digests of values that were read and not told yet.
+    pub(super) sent: Vec<u64>,
+    /// The second argument, where that is a list that gets what is taken.
+    pub(super) second: Vec<u8>,
     /// The last word of `CLIENT REPLY`.
     pub(super) switch: Option<Answers>,
 }
@@ -75,7 +83,8 @@ impl Command {
             self.left -= 1;
             return Ok(None);
         }
-        let (shown, _) = split(value, self.shown.value)?;
+        let first = if self.sends == Sends::Nothing { self.shown.value } else { WHOLE_LIMIT };
+        let (shown, _) = split(value, first)?;
         self.at = input.len() - value.len();
         self.take(shown, size, self.at, settings)?;
         self.left -= 1;
@@ -106,6 +115,10 @@ impl Command {
                 None => Shape::Bare,
             };
             self.need = self.shape.need();
+            self.sends = Sends::of(&self.operation);
+            if self.sends == Sends::Moves {
+                self.need += 1;
+            }
             self.secret = SECRET.iter().any(|name| name.as_bytes() == self.operation);
             self.stores =
                 STORES.binary_search_by(|name| name.as_bytes().cmp(&self.operation)).is_ok();
@@ -156,6 +169,10 @@ impl Command {
             hide(0, size);
             self.show(b"?", 1);
             return Ok(());
+        }
+        self.sent.extend(self.sends.value(place, value, size));
+        if self.sends == Sends::Moves && place == 2 {
+            self.second.extend_from_slice(queue_name(value));
         }
         let shown = value.get(..self.shown.value).unwrap_or(value);
         hide(shown.len(), size);
@@ -238,6 +255,17 @@ impl Command {
         }
     }
 
+    /// Tells what it puts into a list, stream or channel, once it was opened.
+    pub(super) fn tell_sent(&mut self, settings: &Settings, out: &mut dyn Out) {
+        if let Some(key) = self.key {
+            let queue = queue_name(&self.resource);
+            let mut told = Told { key, secrets: &settings.secrets, out };
+            for digest in self.sent.drain(..) {
+                told.tell(Role::Produced, queue, digest, b"");
+            }
+        }
+    }
+
     /// Hands over what was read of an open command; an unopened one waits with all its bytes.
     pub(super) fn pause(&mut self, more: NonZeroUsize, out: &mut dyn Out) -> Result<Step, Stop> {
         match (self.key, NonZeroUsize::new(self.at)) {
@@ -256,12 +284,16 @@ impl Command {
         self.resource.clear();
         self.text.clear();
         self.hidden.clear();
+        self.sent.clear();
+        self.second.clear();
         let end = self.at;
         *self = Self {
             operation: std::mem::take(&mut self.operation),
             resource: std::mem::take(&mut self.resource),
             text: std::mem::take(&mut self.text),
             hidden: std::mem::take(&mut self.hidden),
+            sent: std::mem::take(&mut self.sent),
+            second: std::mem::take(&mut self.second),
             shown: self.shown,
             ..Self::default()
         };

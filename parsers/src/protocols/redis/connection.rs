@@ -2,9 +2,10 @@
 
 use super::command::{ARGUMENT_LIMIT, Answers, Command, Shown, Words};
 use super::names::{NAME_LIMIT, Shape};
+use super::records::{Finder, Told, Transaction, asks, queue_name};
 use super::reply::{ANNOUNCED, Announced, Element, Reply, reply_status};
 use super::resp::{Bulk, Stop, WHOLE_LIMIT, length, line, short, whole_bulk};
-use crate::message::{Attribute, Kind, Message, Outcome, Pairing, Side, Status, Value};
+use crate::message::{Attribute, Kind, Message, Outcome, Pairing, Role, Side, Status, Value};
 use crate::protocol::{Key, Out, Step};
 use crate::settings::Settings;
 use smallvec::SmallVec;
@@ -18,6 +19,8 @@ pub(super) struct Connection {
     /// What the next replies answer, oldest first.
     awaited: VecDeque<Awaited>,
     answers: Answers,
+    /// The commands between `MULTI` and `EXEC`, by their replies.
+    transaction: Option<Transaction>,
     /// Whether arrays may be messages of a subscription (RESP2 has no type for them).
     subscribed: bool,
     /// Whether simple strings may be lines of `MONITOR`.
@@ -30,6 +33,12 @@ enum Awaited {
     Plain(u64),
     /// (P|S)(UN)SUBSCRIBE: one confirmation a channel, the first of which is the answer.
     Channels { command: &'static str, left: u64, answered: bool },
+    /// A command whose reply transports something.
+    Records(Box<Finder>),
+    /// `MULTI`.
+    Multi,
+    /// `EXEC`, `DISCARD`.
+    Exec,
     /// `MONITOR`.
     Monitor,
     /// `SYNC`, `PSYNC`.
@@ -44,6 +53,7 @@ impl Connection {
             reply: Reply::default(),
             awaited: VecDeque::new(),
             answers: Answers::On,
+            transaction: None,
             subscribed: false,
             monitoring: false,
         }
@@ -76,6 +86,7 @@ impl Connection {
         }
         loop {
             if self.command.left == 0 && !self.command.tail {
+                self.end_command(settings, out);
                 self.close_command(self.command.at, out);
                 return used(self.command.restart());
             }
@@ -89,6 +100,7 @@ impl Connection {
                 self.open_command(0..self.command.at, false, out);
             }
             self.command.tell_hidden(out);
+            self.command.tell_sent(settings, out);
             if let Some(skip) = skip {
                 return Ok(Step::Skip { used: std::mem::take(&mut self.command.at), skip });
             }
@@ -119,6 +131,8 @@ impl Connection {
         if self.command.read > 0 {
             self.open_command(0..end, false, out);
             self.command.tell_hidden(out);
+            self.command.tell_sent(settings, out);
+            self.end_command(settings, out);
             self.close_command(end, out);
         }
         self.command.restart();
@@ -166,24 +180,57 @@ impl Connection {
             cut,
         });
         command.key = Some(key);
+        if asks(&command.operation) {
+            out.asks_for_records(key);
+        }
         if !answered {
             return;
         }
-        match (command.shape, self.awaited.back_mut()) {
-            (Shape::Channels(name), _) => {
+        match command.shape {
+            Shape::Channels(name) => {
                 // The command's own name is no channel.
                 let channels = (command.read as u64).saturating_add(command.left);
                 let left = channels.saturating_sub(1).max(1);
                 self.awaited.push_back(Awaited::Channels { command: name, left, answered: false });
             }
-            (Shape::Monitor, _) => self.awaited.push_back(Awaited::Monitor),
-            (Shape::Copy, _) => self.awaited.push_back(Awaited::Copy),
-            (_, Some(Awaited::Plain(run))) => *run = run.saturating_add(1),
-            _ => self.awaited.push_back(Awaited::Plain(1)),
+            Shape::Monitor => self.awaited.push_back(Awaited::Monitor),
+            Shape::Copy => self.awaited.push_back(Awaited::Copy),
+            _ => self.await_reply(out),
         }
         if self.awaited.len() > AWAITED_LIMIT {
             self.awaited.clear();
             out.lost("redis outstanding commands over the limit");
+        }
+    }
+
+    fn await_reply(&mut self, out: &mut dyn Out) {
+        let Command { operation, resource, second, .. } = &self.command;
+        let awaited = match operation.as_slice() {
+            b"MULTI" => Some(Awaited::Multi),
+            b"EXEC" | b"DISCARD" => Some(Awaited::Exec),
+            name => Finder::of(name, resource, second).map(|f| Awaited::Records(Box::new(f))),
+        };
+        if awaited.is_some() && self.awaited.len() >= FINDERS_LIMIT {
+            out.lost("redis replies not searched for records");
+        } else if let Some(awaited) = awaited {
+            self.awaited.push_back(awaited);
+            return;
+        }
+        match self.awaited.back_mut() {
+            Some(Awaited::Plain(run)) => *run = run.saturating_add(1),
+            _ => self.awaited.push_back(Awaited::Plain(1)),
+        }
+    }
+
+    /// All of a command has come: the entry that it adds to a stream is known.
+    fn end_command(&mut self, settings: &Settings, out: &mut dyn Out) {
+        let (Some(key), Some(digest)) = (self.command.key, self.command.sends.entry()) else {
+            return;
+        };
+        let queue = queue_name(&self.command.resource);
+        Told { key, secrets: &settings.secrets, out }.tell(Role::Produced, queue, digest, b"");
+        if let Some(Awaited::Records(finder)) = self.awaited.back_mut() {
+            finder.sent(digest);
         }
     }
 
@@ -231,7 +278,23 @@ impl Connection {
             if self.reply.copy && self.reply.is_at_top() && rest.first() == Some(&b'$') {
                 break;
             }
+            let searched = self.reply.finder.is_some() && self.reply.is_between();
+            if searched {
+                match Finder::check(rest) {
+                    Err(Stop::Short(more)) => return pause_reply(key, at, more, out),
+                    checked => checked?,
+                }
+            }
             let read = self.reply.read_element(rest);
+            if searched
+                && read.is_ok()
+                && let Some(finder) = &mut self.reply.finder
+            {
+                let mut told = Told { key, secrets: &settings.secrets, out };
+                if !finder.read(rest, &mut told) {
+                    self.reply.finder = None;
+                }
+            }
             if let Some(value) = self.reply.value.take().filter(|_| settings.locate_secrets) {
                 let at = at as u64;
                 out.secret(key, at + value.start..at + value.end);
@@ -328,6 +391,10 @@ impl Connection {
             _ => 2,
         };
         self.reply.secret_line = announced.word == b"MONITOR";
+        if announced.word.ends_with(b"message") {
+            let finder = Finder::published(self.reply.plain.into(), announced.about);
+            self.reply.finder = Some(Box::new(finder));
+        }
         let operation: SmallVec<[u8; NAME_LIMIT]> =
             announced.word.iter().map(u8::to_ascii_uppercase).collect();
         out.open(Message {
@@ -344,10 +411,17 @@ impl Connection {
     fn open_reply(&mut self, input: &[u8], out: &mut dyn Out) -> Result<Key, Stop> {
         let status = reply_status(input)?;
         let good = status.is_none_or(|status| status.outcome == Outcome::Ok);
+        // Within a transaction, nothing else is answered with a word.
+        let queued = input.first() == Some(&b'+') && self.transaction.is_some();
+        let mut finder = None;
         while let Some(awaited) = self.awaited.front_mut() {
             match awaited {
                 Awaited::Plain(run) if *run > 1 => {
                     *run -= 1;
+                    break;
+                }
+                Awaited::Records(_) | Awaited::Multi | Awaited::Exec => {
+                    finder = self.answered_specially(queued, good);
                     break;
                 }
                 // Its other confirmations did not come.
@@ -362,8 +436,29 @@ impl Connection {
             self.awaited.pop_front();
             break;
         }
+        if queued {
+            let fits = self.transaction.as_mut().is_none_or(|own| own.queue(finder.take()));
+            if !fits {
+                out.lost("redis replies not searched for records");
+            }
+        }
+        self.reply.finder = finder.filter(|_| good);
         self.reply.status_is_due = status.is_none();
         Ok(out.open(response(status.unwrap_or_default())))
+    }
+
+    /// Takes the first of what is awaited: what to look for in its reply, or in that of `EXEC` if it
+    /// is queued.
+    fn answered_specially(&mut self, queued: bool, good: bool) -> Option<Box<Finder>> {
+        match self.awaited.pop_front()? {
+            Awaited::Records(finder) => Some(finder),
+            Awaited::Multi => {
+                self.transaction = (good && !queued).then(Transaction::default);
+                None
+            }
+            Awaited::Exec => self.transaction.take().and_then(Transaction::exec),
+            _ => None,
+        }
     }
 
     /// Gives up what one side has begun; `head` are its bytes that were not used.
@@ -386,6 +481,7 @@ impl Connection {
         }
         self.reply.restart();
         self.awaited.clear();
+        self.transaction = None;
     }
 }
 
@@ -413,6 +509,9 @@ fn used(bytes: usize) -> Result<Step, Stop> {
 
 /// `PROTO_INLINE_MAX_SIZE`.
 const INLINE_LIMIT: usize = 64 << 10;
+
+/// Outstanding replies that something is looked for in.
+const FINDERS_LIMIT: usize = 1024;
 
 /// Runs of outstanding commands; a run has one kind.
 const AWAITED_LIMIT: usize = 4096;

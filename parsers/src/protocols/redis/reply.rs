@@ -1,6 +1,7 @@
 //! One reply or push as it arrives: where it ends, and how it ended.
 
 use super::names::NAME_LIMIT;
+use super::records::Finder;
 use super::resp::{
     BULK_LIMIT, Stop, WHOLE_LIMIT, length, line, line_end, short, split, whole_bulk,
 };
@@ -31,6 +32,8 @@ pub(super) struct Reply {
     pub(super) secret_line: bool,
     /// Whether what follows is a copy of the data.
     pub(super) copy: bool,
+    /// What is looked for in it, where it may transport something.
+    pub(super) finder: Option<Box<Finder>>,
 }
 
 impl Reply {
@@ -41,6 +44,11 @@ impl Reply {
     /// Whether the element that comes next is the reply itself.
     pub(super) fn is_at_top(&self) -> bool {
         self.stack.len() == 1 && !self.tail && !self.line
+    }
+
+    /// Whether an element starts next: none is under way.
+    pub(super) fn is_between(&self) -> bool {
+        !self.tail && !self.line
     }
 
     pub(super) fn read_element(&mut self, input: &[u8]) -> Result<Element, Stop> {
@@ -197,6 +205,7 @@ impl Reply {
         self.plain = 0;
         self.secret_line = false;
         self.copy = false;
+        self.finder = None;
     }
 }
 

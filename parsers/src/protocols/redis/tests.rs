@@ -401,3 +401,185 @@ fn what_is_not_shown_is_located() {
     assert_eq!(sent_left, expected);
     assert_eq!(answered_left, "+OK\r\n$2\r\n11\r\n*2\r\n$1\r\n1\r\n:1\r\n");
 }
+
+/// What each message puts into a queue or gets out of one, with digests as letters in the order of
+/// their first appearance.
+fn check_records(events: &[(Side, &str)], expected: &[&str]) {
+    let events: Vec<(Side, &[u8])> =
+        events.iter().map(|(side, text)| (*side, text.as_bytes())).collect();
+    for split in [Split::Whole, Split::Bytes, Split::Patient] {
+        let recording = run(&events, split);
+        assert_eq!(recording.broken, Vec::<String>::new());
+        let mut digests: Vec<String> = Vec::new();
+        let mut found = Vec::new();
+        for message in &recording.messages {
+            for record in message.records.iter().filter(|record| *record != "asks") {
+                let mut words: Vec<&str> = record.split(' ').collect();
+                let place = digests.iter().position(|known| known == words[2]);
+                let place = place.unwrap_or_else(|| {
+                    digests.push(words[2].to_owned());
+                    digests.len() - 1
+                });
+                let letter = char::from(b'a' + place as u8).to_string();
+                words[2] = &letter;
+                let kind = &format!("{:?}", message.kind)[..3];
+                found.push(format!("{kind} {}", words.join(" ")));
+            }
+        }
+        assert_eq!(found, expected, "{split:?}");
+    }
+}
+
+#[test]
+fn lists_tell_what_is_pushed_and_popped() {
+    let (a, b) = (Side::A, Side::B);
+    check_records(
+        &[(a, "LPUSH q x yy x\r\n"), (b, ":3\r\n"), (a, "RPOP q\r\n"), (b, "$1\r\nx\r\n")],
+        &["Req produced q a", "Req produced q b", "Req produced q a", "Res taken q a"],
+    );
+    check_records(
+        &[(a, "LPOP q 2\r\n"), (b, "*2\r\n$1\r\nx\r\n$2\r\nyy\r\n")],
+        &["Res taken q a", "Res taken q b"],
+    );
+    for (command, reply) in [
+        ("BLPOP a b 0", "*2\r\n$1\r\nb\r\n$1\r\nx\r\n"),
+        ("LMPOP 2 a b LEFT COUNT 2", "*2\r\n$1\r\nb\r\n*1\r\n$1\r\nx\r\n"),
+        ("BLMPOP 0 2 a b LEFT", "*2\r\n$1\r\nb\r\n*1\r\n$1\r\nx\r\n"),
+    ] {
+        check_records(&[(a, &format!("{command}\r\n")), (b, reply)], &["Res taken b a"]);
+        check_records(&[(a, &format!("{command}\r\n")), (b, "*-1\r\n")], &[]);
+    }
+    for command in
+        ["RPOPLPUSH a b", "BRPOPLPUSH a b 0", "LMOVE a b LEFT RIGHT", "BLMOVE a b LEFT LEFT 0"]
+    {
+        let moved = ["Res taken a a", "Res produced b a"];
+        check_records(&[(a, &format!("{command}\r\n")), (b, "$1\r\nx\r\n")], &moved);
+        check_records(&[(a, &format!("{command}\r\n")), (b, "$-1\r\n")], &[]);
+    }
+    check_records(&[(a, "LINSERT q BEFORE p v\r\n")], &["Req produced q a"]);
+    check_records(&[(a, "LRANGE q 0 -1\r\n"), (b, "*1\r\n$1\r\nx\r\n")], &[]);
+    check_records(&[(a, "RPOP q\r\n"), (b, "-WRONGTYPE of key\r\n")], &[]);
+}
+
+#[test]
+fn stream_entries_have_ids() {
+    let (a, b) = (Side::A, Side::B);
+    let entries = "*2\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n*2\r\n$3\r\n1-1\r\n*-1\r\n";
+    let added = ["Req produced s a", "Res produced s a 1-0"];
+    for command in [
+        "XADD s * f v",
+        "XADD s NOMKSTREAM MAXLEN ~ 1000 LIMIT 5 * f v",
+        "XADD s MINID 5 1-0 f v",
+        "XADD s KEEPREF IDMP p i MAXLEN = 5 * f v",
+    ] {
+        let command = format!("{command}\r\n");
+        check_records(&[(a, &command), (b, "$3\r\n1-0\r\n")], &added);
+        check_records(&[(a, &command), (b, "$-1\r\n")], &added[..1]);
+        let read = format!("XRANGE s - +\r\n{command}");
+        let replies = format!("{entries}$3\r\n1-2\r\n");
+        let expected = ["Req produced s a", "Res received s a 1-0", "Res produced s a 1-2"];
+        check_records(&[(a, &read), (b, &replies)], &expected);
+    }
+    let received = ["Res received s a 1-0"];
+    for (command, reply) in [
+        ("XREAD BLOCK 0 STREAMS s $", format!("*1\r\n*2\r\n$1\r\ns\r\n{entries}")),
+        ("XREADGROUP GROUP g c STREAMS s >", format!("%1\r\n$1\r\ns\r\n{entries}")),
+        ("XCLAIM s g c 0 1-0", entries.to_owned()),
+        ("XAUTOCLAIM s g c 0 0", format!("*3\r\n$3\r\n0-0\r\n{entries}*1\r\n$3\r\n9-9\r\n")),
+    ] {
+        check_records(&[(a, &format!("{command}\r\n")), (b, &reply)], &received);
+    }
+    check_records(&[(a, "XCLAIM s g c 0 1-0 JUSTID\r\n"), (b, "*1\r\n$3\r\n1-0\r\n")], &[]);
+    let two = format!("*2\r\n*2\r\n$1\r\ns\r\n{entries}*2\r\n$1\r\nt\r\n{entries}");
+    check_records(
+        &[(a, "XREAD STREAMS s t 0 0\r\n"), (b, &two)],
+        &["Res received s a 1-0", "Res received t a 1-0"],
+    );
+}
+
+#[test]
+fn published_messages_are_received() {
+    let (a, b) = (Side::A, Side::B);
+    check_records(
+        &[(a, "SPUBLISH c hi\r\nPUBLISH c hi\r\n")],
+        &["Req produced c a", "Req produced c a"],
+    );
+    for kind in ["*", ">"] {
+        let pushes = format!(
+            "{kind}3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n\
+             {kind}3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n\
+             {kind}3\r\n$8\r\nsmessage\r\n$1\r\nd\r\n$2\r\nho\r\n\
+             {kind}4\r\n$8\r\npmessage\r\n$2\r\nc*\r\n$2\r\nca\r\n$2\r\nhi\r\n"
+        );
+        check_records(
+            &[(a, "SUBSCRIBE c\r\n"), (b, &pushes)],
+            &["One received c a", "One received d b", "One received ca a"],
+        );
+    }
+}
+
+#[test]
+fn transactions_are_answered_by_exec() {
+    let (a, b) = (Side::A, Side::B);
+    let commands = "MULTI\r\nLPUSH q x\r\nXADD s * f v\r\nGET k\r\nRPOP q\r\nEXEC\r\nRPOP q\r\n";
+    let replies = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n\
+                   *4\r\n:1\r\n$3\r\n1-0\r\n*1\r\n$1\r\ny\r\n$1\r\nx\r\n$1\r\nx\r\n";
+    check_records(
+        &[(a, commands), (b, replies)],
+        &[
+            "Req produced q a",
+            "Req produced s b",
+            "Res produced s b 1-0",
+            "Res taken q a",
+            "Res taken q a",
+        ],
+    );
+    check_records(
+        &[
+            (a, "MULTI\r\nRPOP q\r\nDISCARD\r\nRPOP q\r\n"),
+            (b, "+OK\r\n+QUEUED\r\n+OK\r\n$1\r\nx\r\n"),
+        ],
+        &["Res taken q a"],
+    );
+}
+
+#[test]
+fn long_values_have_the_digest_of_their_beginning_and_length() {
+    let (a, b) = (Side::A, Side::B);
+    let value = "v".repeat(5000);
+    let other = "v".repeat(5001);
+    let push = format!("*3\r\n$5\r\nLPUSH\r\n$1\r\nq\r\n$5000\r\n{value}\r\n");
+    let pop = "*3\r\n$4\r\nRPOP\r\n$1\r\nq\r\n$1\r\n2\r\n";
+    let popped = format!("*2\r\n$5000\r\n{value}\r\n$5001\r\n{other}\r\n");
+    check_records(
+        &[(a, &push), (b, ":1\r\n"), (a, pop), (b, &popped)],
+        &["Req produced q a", "Res taken q a", "Res taken q b"],
+    );
+}
+
+#[test]
+fn secret_values_have_no_digest() {
+    let (a, b) = (Side::A, Side::B);
+    check_records(
+        &[
+            (a, "LPUSH user:token x\r\nBLPOP user:token 0\r\n"),
+            (b, ":1\r\n*2\r\n$10\r\nuser:token\r\n$1\r\nx\r\n"),
+        ],
+        &[],
+    );
+    let entry =
+        "*1\r\n*2\r\n$3\r\n1-0\r\n*4\r\n$8\r\npassword\r\n$1\r\nz\r\n$1\r\nf\r\n$1\r\nv\r\n";
+    check_records(
+        &[
+            (a, "XADD s * password x f v\r\nXADD s * password y f v\r\nXRANGE s - +\r\n"),
+            (b, &format!("$3\r\n0-1\r\n$3\r\n0-2\r\n{entry}")),
+        ],
+        &[
+            "Req produced s a",
+            "Req produced s a",
+            "Res produced s a 0-1",
+            "Res produced s a 0-2",
+            "Res received s a 1-0",
+        ],
+    );
+}
