@@ -162,6 +162,7 @@ mod tests {
             service: service.into(),
             link,
             earlier: None,
+            span_links: Vec::new(),
             depth: 0,
         }
     }

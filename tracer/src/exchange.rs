@@ -2,6 +2,7 @@
 
 use crate::given::GivenNames;
 use crate::losses::Touched;
+use crate::records::Records;
 use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU64;
@@ -65,6 +66,8 @@ pub struct Exchange {
     pub contexts: SmallVec<[Context; 2]>,
     /// Values that its request carries.
     pub values: Values,
+    /// What it puts into queues or gets out of them, if anything.
+    pub records: Option<Box<Records>>,
     /// Where its secrets lie, where that was asked for and there are any.
     pub secrets: Option<Box<SecretPlaces>>,
     /// The processes at its two ends, where they are known; set by joining.
@@ -748,6 +751,7 @@ mod tests {
                 text: Text::default(),
                 contexts: SmallVec::new(),
                 values: Values::default(),
+                records: None,
                 secrets: None,
                 processes: Processes::default(),
                 names: GivenNames::default(),

@@ -396,6 +396,7 @@ mod tests {
             service: "shop".into(),
             link: None,
             earlier: None,
+            span_links: Vec::new(),
             depth: 0,
         };
         Trace { id: 1, wire: None, late: false, spans: vec![span] }

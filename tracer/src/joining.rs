@@ -7,6 +7,7 @@ use crate::exchange::{
     EventNumber, Exchange, ExchangeId, Opening, ProtocolIndex, Resent, SetRight, Turn, Turns,
 };
 use crate::join::late::HandedOut;
+use crate::join::messages::Messages;
 use crate::join::same_exchange::fingerprint;
 use crate::join::tree;
 use crate::join::window::{Opened, Window, WindowLimits, restrict};
@@ -69,6 +70,7 @@ pub struct Joining<'a> {
     relief: u32,
     summary: Summary,
     handed_out: HandedOut,
+    messages: Messages,
     metrics: Metrics,
     unjoined: Unjoined,
     protocols: Vec<String>,
@@ -148,6 +150,7 @@ impl<'a> Joining<'a> {
             relief: 0,
             summary: Summary { schema: summary::SCHEMA, ..Summary::default() },
             handed_out: HandedOut::default(),
+            messages: Messages::default(),
             metrics: Metrics::default(),
             unjoined: Unjoined::default(),
             protocols,
@@ -207,6 +210,9 @@ impl<'a> Joining<'a> {
             self.window.relieve(self.window.len() / 2);
             self.settle(Timestamp(i64::MIN));
             self.emit();
+            let mut waiting = Vec::new();
+            self.messages.relieve(&mut waiting);
+            self.hand_out(waiting);
         }
     }
 
@@ -224,6 +230,9 @@ impl<'a> Joining<'a> {
             News::Resent(exchange, part, resent) => self.resent.note(exchange, part, resent),
             News::Opened(mut opened, fingerprint) => {
                 opened.restrict(self.ids);
+                if let Some((network, connection)) = opened.asks() {
+                    self.messages.ask(network, connection, opened.point(), opened.start());
+                }
                 let (contexts, point) = (opened.contexts(), opened.point());
                 self.open.insert(opened.id(), Opening { turn, contexts, point });
                 self.window.open(turn, &opened, fingerprint);
@@ -257,6 +266,9 @@ impl<'a> Joining<'a> {
         // After a stop or a failure, exchanges may still be open, which would never settle.
         self.window.forget_all_open();
         self.advance(NEVER);
+        let mut waiting = Vec::new();
+        self.messages.finish(&mut waiting);
+        self.hand_out(waiting);
         if self.error.is_none() {
             self.error = self.sink.finish().err();
         }
@@ -273,6 +285,12 @@ impl<'a> Joining<'a> {
         }
         if self.names.beyond() > 0 {
             add(&mut summary.lost, "names", self.names.beyond());
+        }
+        if self.messages.forgotten > 0 {
+            add(&mut summary.lost, "records_forgotten", self.messages.forgotten);
+        }
+        if self.messages.early > 0 {
+            add(&mut summary.settled_early, "producers", self.messages.early);
         }
         summary.unjoined = self.unjoined.why(&self.window.callers, repeat);
         for (limit, count) in &self.window.early {
@@ -292,7 +310,7 @@ impl<'a> Joining<'a> {
 
     /// What it has done so far, put into a snapshot.
     pub fn tell(&self, vitals: &mut Vitals) {
-        vitals.held = self.window.len() as u64;
+        vitals.held = (self.window.len() + self.messages.waiting()) as u64;
         vitals.joined = Joined::of(&self.summary);
         for (limit, count) in &self.window.early {
             add(&mut vitals.joined.settled_early, limit, *count);
@@ -309,6 +327,10 @@ impl<'a> Joining<'a> {
             self.names.learn(&exchange);
         }
         let fingerprint = fingerprint(&exchange);
+        self.messages.close(&exchange, fingerprint);
+        if let Some(records) = exchange.records.as_ref().filter(|records| records.left_out > 0) {
+            add(&mut self.summary.lost, "records", records.left_out);
+        }
         self.window.close(exchange, fingerprint);
     }
 
@@ -343,6 +365,9 @@ impl<'a> Joining<'a> {
                     let ahead = offset.shown(start).0.saturating_sub(start.0);
                     member.exchange.clock = Some(SetRight { ahead, error: *error });
                 }
+                let cause = &member.cause;
+                let is_caused = cause.many || !cause.candidates.is_empty();
+                self.messages.settle(&member.exchange, is_caused);
                 if !self.losses.is_empty() {
                     let touched = self.touched(&member.exchange);
                     member.exchange.touched = member.exchange.touched.and(touched);
@@ -366,11 +391,22 @@ impl<'a> Joining<'a> {
         let network_of = |exchange: &Exchange| {
             networks.get(usize::from(exchange.network.0)).copied().unwrap_or_default()
         };
-        let mut traces: Vec<Trace> = groups
+        let made: Vec<Trace> = groups
             .into_par_iter()
             .with_min_len(32)
             .flat_map_iter(|group| tree::traces(group, &network_of))
             .collect();
+        let mut traces = Vec::with_capacity(made.len());
+        for trace in made {
+            self.messages.pass(trace, &mut traces);
+        }
+        self.hand_out(traces);
+    }
+
+    fn hand_out(&mut self, mut traces: Vec<Trace>) {
+        if self.error.is_some() || traces.is_empty() {
+            return;
+        }
         for trace in &mut traces {
             self.handed_out.pass(trace);
             self.summary.trace(trace, &self.protocols);

@@ -11,6 +11,7 @@ pub mod network;
 pub mod points;
 pub mod losses;
 pub mod given;
+pub mod records;
 pub mod exchange;
 mod doubt;
 pub mod resent;

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use wirespan_capture::packet::{Frame, NetworkId, Timestamp};
 use wirespan_capture::stream::{PointId, RoundTrip, Seen, Transport};
 use wirespan_parsers::message::{
-    Attribute, Id, Kind, Message, Outcome, Pairing as Match, Side, Status, Value,
+    Attribute, Id, Kind, Message, Outcome, Pairing as Match, Record, Side, Status, Value,
 };
 use wirespan_parsers::protocol::Key;
 use wirespan_parsers::trace_context::TraceContext;
@@ -229,6 +229,20 @@ impl Pairing {
         let secrets = open.exchange.secrets.get_or_insert_default();
         let side = if part == REQUEST { &mut secrets.request } else { &mut secrets.response };
         side.add(seq, len);
+    }
+
+    /// A request asks for what is in queues.
+    pub fn asks_for_records(&mut self, key: Key) {
+        if let Some((open, REQUEST)) = self.find(key) {
+            open.exchange.records.get_or_insert_default().asks = true;
+        }
+    }
+
+    /// A message puts this into a queue, or gets it out of one.
+    pub fn record(&mut self, key: Key, record: Record<'_>) {
+        if let Some((open, REQUEST | RESPONSE)) = self.find(key) {
+            open.exchange.records.get_or_insert_default().add(record);
+        }
     }
 
     /// A message's status is this.
@@ -502,6 +516,7 @@ impl Pairing {
             text,
             contexts: Default::default(),
             values,
+            records: None,
             secrets: None,
             processes: Processes::default(),
             names: GivenNames::default(),

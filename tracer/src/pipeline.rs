@@ -732,6 +732,7 @@ impl ShardSink {
             text,
             contexts: Default::default(),
             values: Default::default(),
+            records: None,
             secrets: None,
             processes: Processes::default(),
             names: GivenNames::default(),

@@ -318,6 +318,7 @@ mod tests {
             service: service.into(),
             link: None,
             earlier: None,
+            span_links: Vec::new(),
             depth: 0,
         }
     }

@@ -22,8 +22,27 @@ pub struct Span {
     pub link: Option<Link>,
     /// The span that called, where it was handed out before this one.
     pub earlier: Option<Earlier>,
+    /// Spans that it got messages of, by way of a queue, in the order of these.
+    pub span_links: Vec<SpanLink>,
     /// How many spans lie above it.
     pub depth: u32,
+}
+
+/// A span that one got a message of: neither is the other's parent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpanLink {
+    /// The other span's trace.
+    pub trace: u128,
+    /// Its id.
+    pub span: u64,
+    /// The evidence.
+    pub reason: Reason,
+    /// How sure it is, from 0 to 1.
+    pub confidence: f32,
+    /// What speaks against it.
+    pub against: SmallVec<[&'static str; 2]>,
+    /// The span that would have been the next best, where another was about as good.
+    pub runner_up: Option<u64>,
 }
 
 /// A span that was handed out before the one that hangs under it.
@@ -97,6 +116,12 @@ pub enum Reason {
     OneCandidate,
     /// Of several that were open at the caller, the only one that asks for the same.
     Content,
+    /// A message with this id was put into a queue by the one, and got out by the other.
+    StreamId,
+    /// The same by its content.
+    MessageContent,
+    /// The only message that the caller had got and not asked for the next one after.
+    OneMessage,
 }
 
 impl Reason {
@@ -108,6 +133,9 @@ impl Reason {
             Self::Identifier(format) => format.name(),
             Self::OneCandidate => "one-candidate",
             Self::Content => "content",
+            Self::StreamId => "stream-id",
+            Self::MessageContent => "message-content",
+            Self::OneMessage => "one-message",
         }
     }
 }

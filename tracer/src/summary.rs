@@ -286,6 +286,9 @@ impl Summary {
             if let Some(link) = &span.link {
                 add(&mut self.links, link.reason.name(), 1);
             }
+            for link in &span.span_links {
+                add(&mut self.links, link.reason.name(), 1);
+            }
         }
     }
 

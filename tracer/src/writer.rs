@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
 use std::ops::Range;
 use wirespan_capture::stream::Seen;
-use wirespan_parsers::message::{Attribute, Kind, Message, Side, Status};
+use wirespan_parsers::message::{Attribute, Kind, Message, Record, Side, Status};
 use wirespan_parsers::protocol::{FlowInfo, Hook, Inner, Key, Out, Timestamp};
 use wirespan_parsers::trace_context::TraceContext;
 
@@ -121,6 +121,14 @@ impl Out for Writer<'_> {
 
     fn value(&mut self, key: Key, value: u16) {
         self.pairing.value(key, value);
+    }
+
+    fn asks_for_records(&mut self, key: Key) {
+        self.pairing.asks_for_records(key);
+    }
+
+    fn record(&mut self, key: Key, record: Record<'_>) {
+        self.pairing.record(key, record);
     }
 
     fn status(&mut self, key: Key, status: Status<'_>) {

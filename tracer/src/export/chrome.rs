@@ -259,8 +259,7 @@ impl Drawing<'_> {
             if let Some(parent) = told.parent {
                 fields.hex(key!("parent"), parent);
             }
-            if let Some(other) = told.elsewhere {
-                let value = format!("{:032x}/{:016x}", other.trace, other.span);
+            if let Some(value) = told.links() {
                 fields.any_named("wirespan.span_link", &value);
             }
             for (name, at) in &told.events {

@@ -21,7 +21,7 @@ use crate::export::time::duration_text;
 use crate::export::width::{clean, columns, folded};
 use crate::losses::Touched;
 use crate::numbers::grouped;
-use crate::span::{LinkKind, Span};
+use crate::span::{LinkKind, Reason, Span, SpanLink};
 use crate::summary::protocol_name;
 use std::num::NonZeroU64;
 use wirespan_capture::owner::Process;
@@ -87,6 +87,13 @@ impl Details<'_> {
         for context in &told.contexts {
             notes.note("id", &identifier(context, told));
         }
+        for link in span.span_links.iter().take(SPAN_LINKS) {
+            notes.note("message", &self.span_link(link));
+        }
+        if span.span_links.len() > SPAN_LINKS {
+            let more = grouped((span.span_links.len() - SPAN_LINKS) as u64);
+            notes.note("", &format!("and of {more} more spans"));
+        }
         let link = if self.all { link(rows, span) } else { String::new() };
         notes.note("span", &format!("{:016x}{link}", span.id));
     }
@@ -121,6 +128,25 @@ impl Details<'_> {
             }
             if let Some(host) = &process.host {
                 text.push_str(&format!(", on {host}"));
+            }
+        }
+        text
+    }
+
+    /// Whom a message is of.
+    fn span_link(&self, link: &SpanLink) -> String {
+        let SpanLink { trace, span, reason, confidence, .. } = link;
+        let what = if *reason == Reason::OneMessage { "made for that of" } else { "of" };
+        let percent = (confidence * 100.0).round();
+        let reason = reason.name();
+        let mut text =
+            format!("{what} span {span:016x} of trace {trace:032x} by {reason} {percent} %");
+        if self.all {
+            if let Some(other) = link.runner_up {
+                text.push_str(&format!(", or of {other:016x}"));
+            }
+            for against in &link.against {
+                text.push_str(&format!(", but {against}"));
             }
         }
         text
@@ -443,6 +469,8 @@ const SIZES: &[&str] = &["http.request.body.size", "http.response.body.size"];
 const REQUEST_HEADER: &str = "http.request.header.";
 const RESPONSE_HEADER: &str = "http.response.header.";
 const TRAILER: [&str; 2] = ["http.request.trailer.", "http.response.trailer."];
+/// Spans that one got messages of, as many as are told one by one.
+const SPAN_LINKS: usize = 8;
 /// Columns of the longest label, and two spaces.
 const LABEL: usize = 12;
 /// Columns that a text has at least.

@@ -36,8 +36,9 @@ impl Jaeger {
         fields.hex(key!("spanID"), span.id);
         fields.text(key!("operationName"), told.name.as_bytes());
         let parent = told.parent.map(|parent| ("CHILD_OF", trace.id, parent));
-        let caller = told.elsewhere.map(|other| ("FOLLOWS_FROM", other.trace, other.span));
-        let references = parent.into_iter().chain(caller);
+        let others = told.elsewhere.iter();
+        let others = others.map(|other| ("FOLLOWS_FROM", other.trace, other.span));
+        let references = parent.into_iter().chain(others);
         fields.list(key!("references"), references, |(kind, trace, span), fields| {
             fields.name(key!("refType"), kind);
             fields.trace(key!("traceID"), trace);

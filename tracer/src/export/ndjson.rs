@@ -10,14 +10,14 @@ use crate::export::json::{Object, key};
 use crate::given::{Given, GivenNames};
 use crate::export::shares::{Shares, between, of_trace};
 use crate::losses::Touched;
-use crate::span::{Earlier, Link, LinkKind, Span, Trace};
+use crate::span::{Earlier, Link, LinkKind, Span, SpanLink, Trace};
 use crate::summary::protocol_name;
 use smallvec::SmallVec;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 use wirespan_capture::owner::Process;
 use wirespan_capture::packet::{NetworkId, TapId};
 use wirespan_capture::stream::{RoundTrip, Transport};
-use wirespan_parsers::message::{Outcome, Value};
+use wirespan_parsers::message::{Outcome, Record, Value};
 use wirespan_parsers::trace_context::Format;
 use wirespan_parsers::trace_context::format::is_text_name;
 
@@ -141,8 +141,13 @@ impl Ndjson {
                 }
             });
         }
-        if let Some(earlier) = &span.earlier {
-            earlier_parent(trace.id, earlier, line);
+        if let Some(earlier) = span.earlier.as_ref().filter(|earlier| earlier.trace == trace.id) {
+            earlier_parent(earlier, line);
+        }
+        if !span.span_links.is_empty() || span.earlier.is_some_and(|e| e.trace != trace.id) {
+            line.list(key!("span_links"), span_links(trace.id, span), |link, fields| {
+                span_link_fields(&link, fields);
+            });
         }
         if trace.late {
             line.bool(key!("late"), true);
@@ -217,6 +222,19 @@ impl Ndjson {
                 e.values.words().iter().map(|word| format!("{word:04x}")).collect();
             line.name(key!("values"), &digits);
         }
+        if let Some(records) = &e.records {
+            if records.asks {
+                line.bool(key!("asks_for_records"), true);
+            }
+            if records.iter().next().is_some() {
+                line.list(key!("records"), records.iter(), |record, fields| {
+                    record_fields(&record, fields);
+                });
+            }
+            if records.left_out > 0 {
+                line.number(key!("records_left_out"), records.left_out);
+            }
+        }
         let Processes { client, server } = &e.processes;
         if let Some(process) = client {
             line.object(key!("client_process"), |fields| process_fields(process, fields));
@@ -249,25 +267,51 @@ impl Ndjson {
     }
 }
 
-/// A parent in the same trace that was written before; in another trace, a span link.
-fn earlier_parent(trace: u128, earlier: &Earlier, line: &mut Object<'_>) {
-    let reason = |fields: &mut Object<'_>| {
+/// A parent in the same trace that was written before.
+fn earlier_parent(earlier: &Earlier, line: &mut Object<'_>) {
+    line.hex(key!("parent"), earlier.span);
+    line.object(key!("link"), |fields| {
+        fields.name(key!("kind"), LinkKind::Parent.name());
         fields.name(key!("reason"), earlier.reason.name());
         fields.float(key!("confidence"), earlier.confidence);
-    };
-    if earlier.trace == trace {
-        line.hex(key!("parent"), earlier.span);
-        line.object(key!("link"), |fields| {
-            fields.name(key!("kind"), LinkKind::Parent.name());
-            reason(fields);
-            fields.names(key!("against"), &["its trace was handed out before"]);
-        });
-    } else {
-        line.list(key!("span_links"), std::iter::once(earlier), |earlier, fields| {
-            fields.trace(key!("trace"), earlier.trace);
-            fields.hex(key!("span"), earlier.span);
-            reason(fields);
-        });
+        fields.names(key!("against"), &["its trace was handed out before"]);
+    });
+}
+
+/// All span links of a span: to the span that called, in a trace that was handed out before, and to
+/// those that it got messages of.
+pub(super) fn span_links(trace: u128, span: &Span) -> impl Iterator<Item = SpanLink> {
+    let earlier = span.earlier.filter(|earlier| earlier.trace != trace);
+    let caller = earlier.map(|Earlier { trace, span, reason, confidence }| SpanLink {
+        trace,
+        span,
+        reason,
+        confidence,
+        against: SmallVec::new(),
+        runner_up: None,
+    });
+    caller.into_iter().chain(span.span_links.iter().cloned())
+}
+
+fn span_link_fields(link: &SpanLink, fields: &mut Object<'_>) {
+    fields.trace(key!("trace"), link.trace);
+    fields.hex(key!("span"), link.span);
+    fields.name(key!("reason"), link.reason.name());
+    fields.float(key!("confidence"), link.confidence);
+    if !link.against.is_empty() {
+        fields.names(key!("against"), &link.against);
+    }
+    if let Some(other) = link.runner_up {
+        fields.hex(key!("runner_up"), other);
+    }
+}
+
+fn record_fields(record: &Record<'_>, fields: &mut Object<'_>) {
+    fields.name(key!("role"), record.role.name());
+    fields.text(key!("queue"), record.queue);
+    fields.hex(key!("digest"), record.digest);
+    if !record.id.is_empty() {
+        fields.text(key!("id"), record.id);
     }
 }
 

@@ -386,6 +386,7 @@ mod tests {
             service: "a".into(),
             link: None,
             earlier: None,
+            span_links: Vec::new(),
             depth: 0,
         };
         let spans = (0..spans).map(|_| span()).collect();

@@ -11,10 +11,10 @@
 //! INTERNAL, so that whoever counts calls counts one.
 
 use crate::exchange::{Context, Exchange, OPERATION, RESOURCE, STATUS_TEXT, Sort, State};
-use crate::export::ndjson::{Names, SourceNames, id_text};
-use crate::given::GivenBy;
+use crate::export::ndjson::{Names, SourceNames, id_text, span_links};
 use crate::export::shares::{Shares, Times, between};
-use crate::span::{Earlier, Link, LinkKind, Span, Trace};
+use crate::given::GivenBy;
+use crate::span::{Link, LinkKind, Span, SpanLink, Trace};
 use crate::summary::protocol_name;
 use crate::templates::template;
 use smallvec::SmallVec;
@@ -58,8 +58,8 @@ pub(super) struct Told<'s> {
     pub(super) message: Option<Cow<'s, str>>,
     /// The span above, in this trace.
     pub(super) parent: Option<u64>,
-    /// A span that called, in another trace.
-    pub(super) elsewhere: Option<Earlier>,
+    /// A span that called, in another trace, and those that it got messages of.
+    pub(super) elsewhere: Vec<SpanLink>,
     /// The service that called, where the span above tells it.
     pub(super) caller: Option<&'s str>,
     /// All else; no name comes twice.
@@ -177,11 +177,20 @@ impl Semantics {
             error,
             message,
             parent: above.map(|above| above.id).or_else(|| earlier.map(|earlier| earlier.span)),
-            elsewhere: span.earlier.filter(|earlier| earlier.trace != trace.id),
+            elsewhere: span_links(trace.id, span).collect(),
             caller,
             attributes,
             events: events(e),
         }
+    }
+}
+
+impl Told<'_> {
+    /// The spans of its span links in words, where there are any.
+    pub(super) fn links(&self) -> Option<String> {
+        let text = |link: &SpanLink| format!("{:032x}/{:016x}", link.trace, link.span);
+        let links: Vec<String> = self.elsewhere.iter().map(text).collect();
+        (!links.is_empty()).then(|| links.join(", "))
     }
 }
 

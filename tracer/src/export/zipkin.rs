@@ -29,17 +29,10 @@ impl Zipkin {
         names: &Names,
         fields: &mut Object<'_>,
     ) {
-        let Told {
-            name,
-            is_next_point,
-            error,
-            message,
-            parent,
-            elsewhere,
-            caller,
-            attributes,
-            events,
-        } = self.semantics.tell(trace, span, times, names);
+        let told = self.semantics.tell(trace, span, times, names);
+        let links = told.links();
+        let Told { name, is_next_point, error, message, parent, caller, attributes, events, .. } =
+            told;
         let e = &*span.exchange;
         fields.trace(key!("traceId"), trace.id);
         fields.hex(key!("id"), span.id);
@@ -74,8 +67,7 @@ impl Zipkin {
             }
             Asked::by(span, names)
                 .each(&mut |name, value| fields.any_named(name, &value.to_text()));
-            if let Some(other) = elsewhere {
-                let value = format!("{:032x}/{:016x}", other.trace, other.span);
+            if let Some(value) = links {
                 fields.any_named("wirespan.span_link", &value);
             }
         });

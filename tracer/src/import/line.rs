@@ -12,6 +12,7 @@ use crate::given::{self, Given, GivenBy, GivenNames};
 use crate::import::value::{Bytes, Named, Word};
 use crate::losses::Touched;
 use crate::pairing::CONTEXTS;
+use crate::records::{RECORDS, Records};
 use serde::Deserialize;
 use serde::de::Error as _;
 use smallvec::SmallVec;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use wirespan_capture::owner::{self, Process};
 use wirespan_capture::packet::{FileId, Frame, NetworkId, TapId, Timestamp};
 use wirespan_capture::stream::{PointId, RoundTrip, Transport};
-use wirespan_parsers::message::{Attribute, Outcome, Value};
+use wirespan_parsers::message::{Attribute, Outcome, Record, Role, Value};
 use wirespan_parsers::trace_context::Format;
 use wirespan_parsers::trace_context::format::Label;
 use wirespan_parsers::values::Values;
@@ -101,6 +102,12 @@ pub(super) struct Line<'a> {
     round_trip: Option<Handshake>,
     #[serde(borrow, default)]
     ids: Vec<Id<'a>>,
+    #[serde(borrow, default)]
+    records: Vec<RecordOf<'a>>,
+    #[serde(default)]
+    asks_for_records: bool,
+    #[serde(default)]
+    records_left_out: u64,
     #[serde(borrow)]
     values: Option<Word<'a>>,
     #[serde(borrow)]
@@ -203,6 +210,19 @@ struct Id<'a> {
     parent: Option<Word<'a>>,
     #[serde(borrow)]
     on: Option<Word<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+struct RecordOf<'a> {
+    #[serde(borrow)]
+    role: Option<Word<'a>>,
+    #[serde(borrow)]
+    queue: Option<Bytes<'a>>,
+    #[serde(borrow)]
+    digest: Option<Word<'a>>,
+    #[serde(borrow)]
+    id: Option<Bytes<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -407,6 +427,7 @@ impl Line<'_> {
             text,
             contexts,
             values: self.values()?,
+            records: self.records()?,
             // Packets are not there to be overwritten.
             secrets: None,
             processes: Processes {
@@ -439,6 +460,28 @@ impl Line<'_> {
             values.add(u16::from_str_radix(group, 16).map_err(|_| bad())?);
         }
         if rest.is_empty() { Ok(values) } else { Err(bad()) }
+    }
+
+    fn records(&self) -> Result<Option<Box<Records>>, Flaw> {
+        let asks = self.asks_for_records;
+        if self.records.is_empty() && self.records_left_out == 0 && !asks {
+            return Ok(None);
+        }
+        if self.records.len() > RECORDS {
+            return Err(Flaw::TooMany("records"));
+        }
+        let mut records = Records::default();
+        records.asks = asks;
+        records.left_out = self.records_left_out;
+        for record in &self.records {
+            records.restore(Record {
+                role: named(Role::ALL, |role| role.name(), "role", need(&record.role, "role")?)?,
+                queue: need(&record.queue, "queue")?,
+                digest: hex(need(&record.digest, "digest")?, 16, "digest")? as u64,
+                id: record.id.as_deref().unwrap_or_default(),
+            });
+        }
+        Ok(Some(Box::new(records)))
     }
 
     fn touched(&self) -> Result<Touched, Flaw> {
@@ -644,6 +687,7 @@ mod tests {
             service: "x".into(),
             link: None,
             earlier: None,
+            span_links: Vec::new(),
             depth: 0,
         };
         let trace = Trace { id: 1, wire: None, late: false, spans: vec![span] };
@@ -789,6 +833,28 @@ mod tests {
             exchange.turns.opened = Some(Opening { turn, contexts, point });
             check(&exchange);
         }
+    }
+
+    #[test]
+    fn records_come_back() {
+        let mut exchange = example();
+        exchange.records = Some(Box::default());
+        exchange.records.as_mut().unwrap().asks = true;
+        check(&exchange);
+        let records = exchange.records.as_mut().unwrap();
+        records.asks = false;
+        for (role, queue, digest, id) in [
+            (Role::Produced, &b"q"[..], 1, &b""[..]),
+            (Role::Produced, b"q", 1, b""),
+            (Role::Produced, b"q", 1, b"1-0"),
+            (Role::Taken, b"\xff", u64::MAX, b""),
+            (Role::Received, b"", 0, b"\xff"),
+        ] {
+            records.restore(Record { role, queue, digest, id });
+        }
+        check(&exchange);
+        exchange.records.as_mut().unwrap().left_out = u64::MAX;
+        check(&exchange);
     }
 
     #[test]

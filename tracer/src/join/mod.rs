@@ -20,6 +20,7 @@ pub mod one_candidate;
 mod services;
 pub mod tree;
 pub mod late;
+pub mod messages;
 
 use crate::exchange::{Context, EventNumber, Exchange, OPERATION, RESOURCE, TraceNumber};
 use crate::join::machines::Machine;

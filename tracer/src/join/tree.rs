@@ -112,6 +112,7 @@ fn trace(
             service,
             link,
             earlier: None,
+            span_links: Vec::new(),
             depth,
         });
     }

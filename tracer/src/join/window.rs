@@ -20,7 +20,8 @@ use slab::Slab;
 use smallvec::{SmallVec, smallvec};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use wirespan_capture::packet::Timestamp;
+use std::net::SocketAddr;
+use wirespan_capture::packet::{NetworkId, Timestamp};
 use wirespan_capture::stream::PointId;
 
 /// A request whose exchange is not complete yet.
@@ -38,6 +39,10 @@ pub struct Opened {
     /// Equal at all points that see it, whatever its addresses are there.
     bytes: u64,
     contexts: SmallVec<[Context; 2]>,
+    /// Network, client and server, where it asks for what is in queues.
+    asks: Option<(NetworkId, [SocketAddr; 2])>,
+    /// Whether a server passes on what somebody put in: for that, and for no call that is open there.
+    is_pushed: bool,
 }
 
 impl Opened {
@@ -53,12 +58,24 @@ impl Opened {
             content: content(exchange),
             bytes: bytes(exchange),
             contexts: exchange.contexts.clone(),
+            asks: asks(exchange),
+            is_pushed: is_pushed(exchange),
         }
     }
 
     /// The exchange.
     pub fn id(&self) -> ExchangeId {
         self.id
+    }
+
+    /// When it began.
+    pub fn start(&self) -> Timestamp {
+        self.start
+    }
+
+    /// The connection on which it asks for what is in queues, if it does.
+    pub fn asks(&self) -> Option<(NetworkId, [SocketAddr; 2])> {
+        self.asks
     }
 
     /// The point that sees it.
@@ -75,6 +92,17 @@ impl Opened {
     pub fn contexts(&self) -> usize {
         self.contexts.len()
     }
+}
+
+/// Network, client and server of a call that asks for what is in queues.
+fn asks(exchange: &Exchange) -> Option<(NetworkId, [SocketAddr; 2])> {
+    let asks = exchange.records.as_ref().is_some_and(|records| records.asks);
+    asks.then_some((exchange.network, [exchange.client, exchange.server]))
+}
+
+fn is_pushed(exchange: &Exchange) -> bool {
+    let gets = exchange.records.as_ref().is_some_and(|records| records.has_consumed());
+    gets && exchange.sort == Sort::OneWay
 }
 
 /// Limits of the window.
@@ -383,7 +411,7 @@ impl Window {
         }
         // A connection is ended whenever its owner finds the time: that something was open there
         // then says nothing.
-        let call = (opened.sort != Sort::End).then(|| Call {
+        let call = (opened.sort != Sort::End && !opened.is_pushed).then(|| Call {
             seat,
             start,
             sighting,

@@ -16,6 +16,7 @@ mod resent;
 mod explain;
 mod shedding;
 mod messages;
+mod queues;
 mod layers;
 mod identity;
 mod identifiers;

@@ -129,12 +129,12 @@ impl Otlp {
             name, is_next_point, error, message, parent, elsewhere, attributes, events, ..
         } = told;
         let attributes = attributes.iter().map(|(key, value)| key_value(key, value));
-        let link = elsewhere.map(|earlier| {
-            let reason = Value::Text(earlier.reason.name().into());
-            let confidence = exact(earlier.confidence);
+        let links = elsewhere.into_iter().map(|link| {
+            let reason = Value::Text(link.reason.name().into());
+            let confidence = exact(link.confidence);
             proto::Link {
-                trace_id: earlier.trace.to_be_bytes().to_vec(),
-                span_id: earlier.span.to_be_bytes().to_vec(),
+                trace_id: link.trace.to_be_bytes().to_vec(),
+                span_id: link.span.to_be_bytes().to_vec(),
                 attributes: vec![
                     key_value("wirespan.link.reason", &reason),
                     key_value("wirespan.link.confidence", &Value::Real(confidence)),
@@ -157,7 +157,7 @@ impl Otlp {
                     name: name.to_owned(),
                 })
                 .collect(),
-            links: link.into_iter().collect(),
+            links: links.collect(),
             status: error.map(|_| proto::Status {
                 message: message.unwrap_or_default().into_owned(),
                 code: StatusCode::Error.into(),
