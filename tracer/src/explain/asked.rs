@@ -251,6 +251,7 @@ mod tests {
             service: "a".into(),
             link: None,
             earlier: None,
+            span_links: Vec::new(),
             depth: 0,
         };
         Trace { id, wire: None, late: false, spans: spans.iter().map(span).collect() }

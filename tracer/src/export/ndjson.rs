@@ -7,8 +7,8 @@ use crate::exchange::{
 };
 use crate::export::Render;
 use crate::export::json::{Object, key};
-use crate::given::{Given, GivenNames};
 use crate::export::shares::{Shares, between, of_trace};
+use crate::given::{Given, GivenNames};
 use crate::losses::Touched;
 use crate::span::{Earlier, Link, LinkKind, Span, SpanLink, Trace};
 use crate::summary::protocol_name;

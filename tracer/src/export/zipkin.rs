@@ -31,8 +31,9 @@ impl Zipkin {
     ) {
         let told = self.semantics.tell(trace, span, times, names);
         let links = told.links();
-        let Told { name, is_next_point, error, message, parent, caller, attributes, events, .. } =
-            told;
+        let Told {
+            name, is_next_point, error, message, parent, caller, attributes, events, ..
+        } = told;
         let e = &*span.exchange;
         fields.trace(key!("traceId"), trace.id);
         fields.hex(key!("id"), span.id);

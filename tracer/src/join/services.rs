@@ -67,6 +67,7 @@ mod tests {
                 runner_up: None,
             }),
             earlier: None,
+            span_links: Vec::new(),
             depth: 0,
         });
         let mut spans: Vec<Span> = made.collect();

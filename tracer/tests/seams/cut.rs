@@ -488,7 +488,8 @@ fn traces_of_the_shipped_captures_are_the_same_alone() {
             let what = format!("{} {:032x}: {:?}", capture.display(), trace.id, ran.trees());
             // What was learnt from other traces is not known alone: which addresses are one machine's,
             // and what calls of a kind are made for.
-            let learnt = |link: &Link| matches!(link.reason, Reason::Content | Reason::OneCandidate);
+            let learnt =
+                |link: &Link| matches!(link.reason, Reason::Content | Reason::OneCandidate);
             let needs_others = trace.spans.iter().filter_map(|span| span.link.as_ref()).any(learnt);
             if needs_others {
                 let ids = |spans: &[&Span]| spans.iter().map(|s| s.id).collect::<BTreeSet<_>>();
