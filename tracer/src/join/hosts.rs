@@ -130,8 +130,9 @@ pub struct Load {
 }
 
 impl Load {
-    /// For how many nanoseconds something was open.
-    pub(crate) fn busy(&self) -> f64 {
+    /// For how many nanoseconds something has been open by now.
+    pub(crate) fn busy(mut self, now: Timestamp) -> f64 {
+        self.pass(now);
         self.one.saturating_add(self.several) as f64
     }
 

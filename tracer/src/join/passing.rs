@@ -10,6 +10,7 @@ use crate::join::machines::{Machine, Name};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
+use wirespan_capture::packet::Timestamp;
 
 /// What passes through machines.
 #[derive(Debug, Default)]
@@ -113,6 +114,8 @@ pub(crate) struct Nested {
 #[derive(Debug, Default)]
 struct Calls {
     all: u32,
+    /// When the first of them had ended.
+    since: Timestamp,
     /// The machines at which something was open at the first calls.
     within: Vec<Within>,
     done: bool,
@@ -126,6 +129,8 @@ struct Within {
     exchanges: u32,
     /// Calls that lay in none.
     outside: u32,
+    /// For how many nanoseconds it was busy before the first of them.
+    busy: f64,
     latest: EventNumber,
 }
 
@@ -143,7 +148,7 @@ impl Nested {
     }
 
     /// A call has ended, while something was open at these machines that had begun before it;
-    /// `busy` is the share of the time at which something was. Gives the machine that the caller surely is.
+    /// `busy` is for how many nanoseconds something was. Gives the machine that the caller surely is.
     ///
     /// A stranger would find something open at a machine as often as it is busy; the machine itself
     /// nearly always. The logarithms of how much likelier the second is are compared; the best must
@@ -152,6 +157,7 @@ impl Nested {
         &mut self,
         caller: Machine,
         open: &[(Machine, EventNumber)],
+        now: Timestamp,
         busy: impl Fn(Machine) -> f64,
     ) -> Option<Machine> {
         if self.callers.len() >= CALLERS && !self.callers.contains_key(&caller) {
@@ -173,10 +179,14 @@ impl Nested {
         if calls.all < FIRST_CALLS {
             for (machine, exchange) in open {
                 if !calls.within.iter().any(|within| within.machine == *machine) {
-                    let (exchanges, outside, latest) = (1, calls.all, *exchange);
-                    calls.within.push(Within { machine: *machine, exchanges, outside, latest });
+                    let (machine, latest) = (*machine, *exchange);
+                    let (exchanges, outside, busy) = (1, calls.all, busy(machine));
+                    calls.within.push(Within { machine, exchanges, outside, busy, latest });
                 }
             }
+        }
+        if calls.all == 0 {
+            calls.since = now;
         }
         calls.all += 1;
         // One that is often not open is not it.
@@ -191,7 +201,9 @@ impl Nested {
             .within
             .iter()
             .map(|within| {
-                let share = busy(within.machine).clamp(0.01, 0.99);
+                // Traffic may have begun with these calls.
+                let passed = now.0.saturating_sub(calls.since.0).max(1) as f64;
+                let share = ((busy(within.machine) - within.busy) / passed).clamp(0.01, 0.99);
                 let likelier = f64::from(within.exchanges) * (WITHIN / share).ln()
                     + f64::from(within.outside) * ((1.0 - WITHIN) / (1.0 - share)).ln();
                 (likelier, within)

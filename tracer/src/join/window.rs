@@ -168,8 +168,6 @@ pub struct Window {
     /// Numbers components in order of their birth.
     births: u64,
     now: Timestamp,
-    /// When the first exchange began.
-    began: Timestamp,
     settled: VecDeque<Group>,
     /// Identifiers that repeat without end, and how often each was seen.
     repeating: BTreeMap<LooseKey, u64>,
@@ -245,7 +243,6 @@ impl Window {
             due: Timetable::default(),
             births: 0,
             now: Timestamp(i64::MIN),
-            began: NEVER,
             settled: VecDeque::new(),
             repeating: BTreeMap::new(),
             known: HashMap::default(),
@@ -376,7 +373,6 @@ impl Window {
             self.settle_first("held");
         }
         let Opened { ends, listener, start, point, .. } = *opened;
-        self.began = self.began.min(start);
         if let Some(also) = ends.also {
             self.same_machine(ends.server, also);
         }

@@ -105,9 +105,8 @@ impl Window {
         }
         let own = [held.ends.client.number(), held.ends.server.number()];
         let open = self.hosts.open_since(held.start, own, caller, called);
-        let elapsed = self.now.0.saturating_sub(self.began.0).max(1) as f64;
-        let busy = |machine| self.hosts.load(machine).busy() / elapsed;
-        if let Some(machine) = self.nesting.called(caller, &open, busy)
+        let busy = |machine| self.hosts.load(machine).busy(self.now);
+        if let Some(machine) = self.nesting.called(caller, &open, self.now, busy)
             && let Some((kept, gone)) = self.machines.merge(machine, caller)
         {
             self.hosts.merge(kept, gone);
