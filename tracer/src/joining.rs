@@ -6,9 +6,9 @@
 use crate::exchange::{
     EventNumber, Exchange, ExchangeId, Opening, ProtocolIndex, Resent, SetRight, Turn, Turns,
 };
+use crate::join::fingerprint::fingerprint;
 use crate::join::late::HandedOut;
 use crate::join::messages::Messages;
-use crate::join::same_exchange::fingerprint;
 use crate::join::tree;
 use crate::join::window::{Opened, Window, WindowLimits, restrict};
 use crate::join::{Group, IdSet, JoinKey, LooseKey, NEVER};

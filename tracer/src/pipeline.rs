@@ -18,7 +18,7 @@ use crate::exchange::{
     Turns,
 };
 use crate::given::GivenNames;
-use crate::join::same_exchange::fingerprint;
+use crate::join::fingerprint::fingerprint;
 use crate::join::window::Opened;
 use crate::joining::{Joining, News, Outcomes, TapInterfaces};
 use crate::load::Shed;

@@ -5,7 +5,7 @@ use crate::exchange::{Context, Exchange, Half, OPERATION, ProtocolIndex, RESOURC
 use crate::explain::asked::what;
 use crate::explain::hosts::{Host, Hosts, asked, caller};
 use crate::join::JoinKey;
-use crate::join::same_exchange::fingerprint;
+use crate::join::fingerprint::fingerprint;
 use crate::span::{Span, SpanSink, Trace};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;

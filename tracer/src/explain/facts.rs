@@ -11,7 +11,7 @@ use crate::explain::reasons::{
 use crate::export::details::{loss, round_trip};
 use crate::export::time::duration_text;
 use crate::export::width::clean;
-use crate::join::same_exchange::fingerprint;
+use crate::join::fingerprint::fingerprint;
 use crate::numbers::grouped;
 use crate::span::{Link, LinkKind, Span, Trace};
 use crate::summary::Summary;

@@ -8,7 +8,7 @@ use crate::exchange::{EventNumber, Exchange, ExchangeId, ProtocolIndex};
 use crate::import::ImportError;
 use crate::import::input::{Lines, Numbered, Piece, Walk};
 use crate::import::line::{self, Flaw, Line, Numbers, Read};
-use crate::join::same_exchange::fingerprint;
+use crate::join::fingerprint::fingerprint;
 use crate::join::window::{Opened, WindowLimits};
 use crate::joining::{Joining, News, Outcomes};
 use crate::names::files::NameFiles;

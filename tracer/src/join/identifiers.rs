@@ -4,9 +4,8 @@
 //! The identifier says that they belong together; which one is above is told by span ids, else by
 //! who called whom and by time.
 
-use crate::join::{
-    Above, Group, JoinKey, Joiner, Links, Member, Nesting, Sightings, content, nests,
-};
+use crate::join::fingerprint::{content, listener};
+use crate::join::{Above, Group, JoinKey, Joiner, Links, Member, Nesting, Sightings, nests};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -94,6 +93,15 @@ fn best(
     member: &Member,
     mut found: SmallVec<[Candidate; 8]>,
 ) -> Option<Above> {
+    // What its kind is always made for was lost, maybe, and with it a level.
+    let usual = member.cause.pattern.listener;
+    let is_usual = |candidate: &Candidate| {
+        let asked = group.members.get(candidate.upper).map(|above| listener(&above.exchange));
+        usual.is_none_or(|usual| Some(usual) == asked)
+    };
+    found.retain(|candidate| {
+        !candidate.nesting.at_endpoint || candidate.by_span || is_usual(candidate)
+    });
     let best = found.iter().map(Candidate::rank).max()?;
     found.retain(|candidate| candidate.rank() == best);
     // What a machine does for an exchange, it does for the innermost.

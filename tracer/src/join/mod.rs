@@ -8,6 +8,7 @@
 //! settles together is a [`Group`]. A joiner links spans of a group by one kind of evidence and
 //! never overwrites the links of a surer one. [`tree`] makes traces of a group's spans and links.
 
+pub mod fingerprint;
 pub mod machines;
 pub mod hosts;
 pub mod patterns;
@@ -22,7 +23,7 @@ pub mod tree;
 pub mod late;
 pub mod messages;
 
-use crate::exchange::{Context, EventNumber, Exchange, OPERATION, RESOURCE, TraceNumber};
+use crate::exchange::{Context, EventNumber, Exchange, TraceNumber};
 use crate::join::machines::Machine;
 use crate::join::patterns::Pattern;
 use crate::names::ServiceName;
@@ -30,11 +31,10 @@ use crate::span::{LinkKind, Reason};
 use smallvec::{SmallVec, smallvec};
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::trace_context::Format;
 use wirespan_parsers::trace_context::format::Space;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Exchanges that settle together, in order of time.
 #[derive(Debug, Default)]
@@ -377,29 +377,6 @@ pub trait Joiner: Sync {
 /// All joiners, from the surest on.
 pub const JOINERS: &[&dyn Joiner] =
     &[&same_exchange::SameExchange, &identifiers::Identifiers, &one_candidate::OneCandidate];
-
-/// Stands for the address and port that an exchange asks.
-pub fn listener(exchange: &Exchange) -> u64 {
-    let mut hash = Xxh3::new();
-    hash.update(&exchange.network.0.to_le_bytes());
-    match exchange.server.ip() {
-        IpAddr::V4(ip) => hash.update(&ip.octets()),
-        IpAddr::V6(ip) => hash.update(&ip.octets()),
-    }
-    hash.update(&exchange.server.port().to_le_bytes());
-    hash.digest()
-}
-
-/// Stands for what an exchange asks: equal where a proxy passes a request on.
-pub fn content(exchange: &Exchange) -> u64 {
-    let mut hash = Xxh3::new();
-    hash.update(&[exchange.protocol.0, exchange.sort as u8]);
-    for name in [OPERATION, RESOURCE, "url.query", "db.query.text"] {
-        hash.update(exchange.text.text(name).unwrap_or_default());
-        hash.update(&[0]);
-    }
-    hash.digest()
-}
 
 /// Whether one exchange, as a caller's, may lie within another, and what speaks against it.
 ///

@@ -1,6 +1,7 @@
 //! An outgoing call of a host while exactly one incoming call was open there: what else should
 //! have caused it? The window has found that one; here it is checked and weighed.
 
+use crate::join::fingerprint::listener;
 use crate::join::{Above, By, Group, JoinKey, Joiner, Links, Sightings, nests};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
@@ -33,6 +34,12 @@ impl Joiner for OneCandidate {
                 other.then_some((member, upper, nesting))
             });
             let Some((member, upper, nesting)) = only else { continue };
+            // What its kind is always made for was lost, maybe, and with it a level.
+            let usual = member.cause.pattern.listener;
+            let asked = group.members.get(upper).map(|above| listener(&above.exchange));
+            if usual.is_some_and(|usual| Some(usual) != asked) {
+                continue;
+            }
             // What one exchange causes carries one trace id, mostly: where its own may be lost, that
             // tells what it has caused.
             let may_be_lost =

@@ -190,7 +190,7 @@ impl Nested {
         }
         calls.all += 1;
         // One that is often not open is not it.
-        calls.within.retain(|w| w.outside <= FIRST_CALLS + (w.exchanges + w.outside) / 20);
+        calls.within.retain(|w| w.outside <= FIRST_CALLS + (w.exchanges + w.outside) / 8);
         if calls.within.is_empty() || calls.all >= MOST_CALLS {
             calls.done = true;
         }
@@ -229,11 +229,11 @@ const FIRST_CALLS: u32 = 2;
 /// Calls after which it is not looked any more whose they are.
 const MOST_CALLS: u32 = 4_096;
 /// The share of a machine's calls that lie within what it is asked.
-const WITHIN: f64 = 0.97;
+const WITHIN: f64 = 0.95;
 /// How much likelier it must be that they are its own, as a natural logarithm.
-const LIKELIER: f64 = 20.0;
+const LIKELIER: f64 = 25.0;
 /// The same than that they are another machine's.
-const AHEAD: f64 = 8.0;
+const AHEAD: f64 = 10.0;
 /// Things asked for that are remembered.
 pub const ASKED: usize = 16_384;
 /// Callers of which it is looked for whose they are.

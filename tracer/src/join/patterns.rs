@@ -41,6 +41,8 @@ pub struct Pattern {
     pub all: u32,
     /// How much of the time how much was open there.
     pub load: Load,
+    /// The port of the caller that nearly all of them are made for, where that is known well.
+    pub listener: Option<u64>,
 }
 
 impl Pattern {
@@ -104,7 +106,10 @@ impl Patterns {
         let seen = self.kinds.iter().find_map(|kinds| kinds.get(&kind));
         seen.map_or_else(Pattern::default, |seen| {
             let Seen { idle, one, all, .. } = *seen;
-            Pattern { one, idle, all, load }
+            let most = seen.listeners.iter().max_by_key(|(_, times)| *times);
+            let sum: u32 = seen.listeners.iter().map(|(_, times)| times).sum();
+            let nearly_all = most.filter(|(_, times)| *times >= WELL && times * 20 >= sum * 19);
+            Pattern { one, idle, all, load, listener: nearly_all.map(|(listener, _)| *listener) }
         })
     }
 
@@ -163,6 +168,8 @@ const LISTENERS: usize = 8;
 const TEXT: usize = 256;
 /// How often a kind must have been made for one port, to be taken for one that always is.
 const KNOWN: u32 = 5;
+/// How often it must have been for it to be known well.
+const WELL: u32 = 20;
 /// The share of kinds of calls that are made for nobody, where nothing else is known.
 const STRANGERS: f64 = 0.1;
 /// What is taken off where a kind is seen to be made for nobody, too.

@@ -6,12 +6,12 @@
 //! and what is asked must be equal.
 
 use crate::exchange::{Exchange, Half};
+use crate::join::fingerprint::{bytes, content};
 use crate::join::order::outermost_first;
-use crate::join::{Above, Group, Joiner, Links, content};
+use crate::join::{Above, Group, Joiner, Links};
 use crate::span::{LinkKind, Reason};
 use smallvec::SmallVec;
 use wirespan_capture::stream::Transport;
-use xxhash_rust::xxh3::Xxh3;
 
 /// See the module.
 pub struct SameExchange;
@@ -82,6 +82,11 @@ fn is_one(a: &Exchange, b: &Exchange) -> bool {
 fn is_same_packet(a: &Exchange, b: &Exchange, same_ends: bool) -> bool {
     let (one, other) = (&a.request, &b.request);
     let is_cut = one.cut || other.cut;
+    // Who passes on as a client what it was asked as a server makes another exchange of it.
+    let passes_on = a.server.ip() == b.client.ip() || b.server.ip() == a.client.ip();
+    if passes_on && !same_ends {
+        return false;
+    }
     if content(a) != content(b) || (one.len != other.len && !is_cut) {
         return false;
     }
@@ -121,44 +126,6 @@ fn is_within(a: &Exchange, b: &Exchange) -> bool {
     let (outer, inner) = if a.start() <= b.start() { (a, b) } else { (b, a) };
     let answered = a.response.is_some() && b.response.is_some();
     answered && outer.start() < inner.start() && inner.end() < outer.end()
-}
-
-/// Equal for one exchange at all points that see it at the same addresses, and hardly ever else.
-pub fn fingerprint(exchange: &Exchange) -> u64 {
-    let mut hash = Xxh3::new();
-    add_ends(&mut hash, exchange);
-    hash.update(&bytes(exchange).to_le_bytes());
-    hash.digest()
-}
-
-/// The same whatever its addresses are, as these may be translated on the way; equal for others,
-/// too, where their connections begin with equal numbers.
-pub fn bytes(exchange: &Exchange) -> u64 {
-    let mut hash = Xxh3::new();
-    hash.update(&[exchange.protocol.0, exchange.transport as u8]);
-    match (exchange.request.seq, exchange.transport) {
-        (Some(seq), _) => hash.update(&u64::from(seq).to_le_bytes()),
-        // A datagram has no sequence number; its own id within the flow stands for it.
-        (None, Transport::Udp) => hash.update(&exchange.lane.to_le_bytes()),
-        // Nor has what a connection carries inside; its place there does.
-        (None, Transport::Tcp) => {
-            add_ends(&mut hash, exchange);
-            hash.update(&exchange.inside.to_le_bytes());
-            hash.update(&exchange.lane.to_le_bytes());
-            hash.update(&exchange.ordinal.to_le_bytes());
-        }
-    }
-    hash.digest()
-}
-
-fn add_ends(hash: &mut Xxh3, exchange: &Exchange) {
-    for end in [exchange.client, exchange.server] {
-        match end.ip() {
-            std::net::IpAddr::V4(ip) => hash.update(&ip.octets()),
-            std::net::IpAddr::V6(ip) => hash.update(&ip.octets()),
-        }
-        hash.update(&end.port().to_le_bytes());
-    }
 }
 
 fn above_of(member: usize, above: &Exchange, exchange: &Exchange) -> Above {

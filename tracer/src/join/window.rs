@@ -7,12 +7,12 @@
 mod causes;
 
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Sort, Turn};
+use crate::join::fingerprint::{bytes, content, listener};
 use crate::join::hosts::{Arrival, Call, Callers, Candidates, Hosts, Seat, Sighting};
 use crate::join::machines::{Ends, Machine, Machines};
 use crate::join::passing::{Nested, Passing};
 use crate::join::patterns::{self, Patterns};
-use crate::join::same_exchange::bytes;
-use crate::join::{By, Group, IdSet, JoinKey, LooseKey, Member, NEVER, content, listener};
+use crate::join::{By, Group, IdSet, JoinKey, LooseKey, Member, NEVER};
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;

@@ -30,15 +30,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// What is not right yet, and why. Once all variants of a case are, it must go from here.
 const NOT_YET: &[(&str, &str)] = &[
     ("I", "points without routers between them are in the order of single packets"),
-    ("J-TOLD", "nothing tells of the retransmission"),
-    ("J2", "a chain ends after a second"),
     ("K", "a way that is slow in one direction only counts as a clock that is off"),
     ("K-TOLD", "nothing tells of the time on the network"),
-    ("NAT", "a chain ends where addresses are rewritten"),
-    ("NAT2", "a chain ends where addresses are rewritten"),
-    ("PROXY", "of several candidates, none is chosen by what is asked"),
     ("P", "nothing is known of messages"),
-    ("U", "a chain ends where addresses are rewritten"),
 ];
 
 /// Variants of each case.

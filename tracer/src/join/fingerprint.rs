@@ -1,0 +1,67 @@
+//! Numbers that stand for an exchange, or for a part of it.
+
+use crate::exchange::{Exchange, OPERATION, RESOURCE};
+use std::net::IpAddr;
+use wirespan_capture::stream::Transport;
+use xxhash_rust::xxh3::Xxh3;
+
+/// Equal for one exchange at all points that see it at the same addresses, and hardly ever else.
+pub fn fingerprint(exchange: &Exchange) -> u64 {
+    let mut hash = Xxh3::new();
+    add_ends(&mut hash, exchange);
+    hash.update(&bytes(exchange).to_le_bytes());
+    hash.digest()
+}
+
+/// The same whatever its addresses are, as these may be translated on the way; equal for others,
+/// too, where their connections begin with equal numbers.
+pub fn bytes(exchange: &Exchange) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(&[exchange.protocol.0, exchange.transport as u8]);
+    match (exchange.request.seq, exchange.transport) {
+        (Some(seq), _) => hash.update(&u64::from(seq).to_le_bytes()),
+        // A datagram has no sequence number; its own id within the flow stands for it.
+        (None, Transport::Udp) => hash.update(&exchange.lane.to_le_bytes()),
+        // Nor has what a connection carries inside; its place there does.
+        (None, Transport::Tcp) => {
+            add_ends(&mut hash, exchange);
+            hash.update(&exchange.inside.to_le_bytes());
+            hash.update(&exchange.lane.to_le_bytes());
+            hash.update(&exchange.ordinal.to_le_bytes());
+        }
+    }
+    hash.digest()
+}
+
+fn add_ends(hash: &mut Xxh3, exchange: &Exchange) {
+    for end in [exchange.client, exchange.server] {
+        match end.ip() {
+            IpAddr::V4(ip) => hash.update(&ip.octets()),
+            IpAddr::V6(ip) => hash.update(&ip.octets()),
+        }
+        hash.update(&end.port().to_le_bytes());
+    }
+}
+
+/// Stands for the address and port that an exchange asks.
+pub fn listener(exchange: &Exchange) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(&exchange.network.0.to_le_bytes());
+    match exchange.server.ip() {
+        IpAddr::V4(ip) => hash.update(&ip.octets()),
+        IpAddr::V6(ip) => hash.update(&ip.octets()),
+    }
+    hash.update(&exchange.server.port().to_le_bytes());
+    hash.digest()
+}
+
+/// Stands for what an exchange asks: equal where a proxy passes a request on.
+pub fn content(exchange: &Exchange) -> u64 {
+    let mut hash = Xxh3::new();
+    hash.update(&[exchange.protocol.0, exchange.sort as u8]);
+    for name in [OPERATION, RESOURCE, "url.query", "db.query.text"] {
+        hash.update(exchange.text.text(name).unwrap_or_default());
+        hash.update(&[0]);
+    }
+    hash.digest()
+}
