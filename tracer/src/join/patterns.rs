@@ -108,7 +108,7 @@ impl Patterns {
             let Seen { idle, one, all, .. } = *seen;
             let most = seen.listeners.iter().max_by_key(|(_, times)| *times);
             let sum: u32 = seen.listeners.iter().map(|(_, times)| times).sum();
-            let nearly_all = most.filter(|(_, times)| *times >= WELL && times * 20 >= sum * 19);
+            let nearly_all = most.filter(|(_, times)| *times >= WELL && times * 10 >= sum * 9);
             Pattern { one, idle, all, load, listener: nearly_all.map(|(listener, _)| *listener) }
         })
     }
@@ -169,7 +169,7 @@ const TEXT: usize = 256;
 /// How often a kind must have been made for one port, to be taken for one that always is.
 const KNOWN: u32 = 5;
 /// How often it must have been for it to be known well.
-const WELL: u32 = 20;
+const WELL: u32 = 5;
 /// The share of kinds of calls that are made for nobody, where nothing else is known.
 const STRANGERS: f64 = 0.1;
 /// What is taken off where a kind is seen to be made for nobody, too.
