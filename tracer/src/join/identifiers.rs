@@ -97,7 +97,7 @@ fn best(
     let usual = member.cause.pattern.listener;
     let is_usual = |candidate: &Candidate| {
         let asked = group.members.get(candidate.upper).map(|above| listener(&above.exchange));
-        usual.is_none_or(|usual| Some(usual) == asked)
+        !usual.zip(asked).is_some_and(|(usual, asked)| usual.contradicts(asked))
     };
     found.retain(|candidate| {
         !candidate.nesting.at_endpoint || candidate.by_span || is_usual(candidate)

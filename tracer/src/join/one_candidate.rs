@@ -37,7 +37,7 @@ impl Joiner for OneCandidate {
             // What its kind is always made for was lost, maybe, and with it a level.
             let usual = member.cause.pattern.listener;
             let asked = group.members.get(upper).map(|above| listener(&above.exchange));
-            if usual.is_some_and(|usual| Some(usual) != asked) {
+            if usual.zip(asked).is_some_and(|(usual, asked)| usual.contradicts(asked)) {
                 continue;
             }
             // What one exchange causes carries one trace id, mostly: where its own may be lost, that

@@ -18,6 +18,18 @@ use xxhash_rust::xxh3::Xxh3;
 pub(crate) struct Patterns {
     /// Those that were seen lately, and those before them.
     kinds: [HashMap<u64, Seen, RandomState>; 2],
+    /// Of ports that are asked by their own machine: which of its ports that is mostly done for.
+    outer: HashMap<u64, Listeners, RandomState>,
+}
+
+/// Ports, and how often each was asked.
+type Listeners = SmallVec<[(u64, u32); 1]>;
+
+/// The one of these that was asked most often, and the share of it.
+fn most(listeners: &Listeners) -> Option<(u64, f64)> {
+    let (listener, times) = listeners.iter().max_by_key(|(_, times)| *times)?;
+    let sum: u32 = listeners.iter().map(|(_, times)| times).sum();
+    (*times >= KNOWN).then(|| (*listener, f64::from(*times) / f64::from(sum.max(1))))
 }
 
 /// How often calls of one kind began while how much was open at their caller.
@@ -27,7 +39,7 @@ struct Seen {
     one: u32,
     all: u32,
     /// Where exactly one exchange was open: which port it asked, and how often.
-    listeners: SmallVec<[(u64, u32); 1]>,
+    listeners: Listeners,
 }
 
 /// What speaks for it that a call was made for the only exchange that was open at its caller.
@@ -41,8 +53,27 @@ pub struct Pattern {
     pub all: u32,
     /// How much of the time how much was open there.
     pub load: Load,
-    /// The port of the caller that nearly all of them are made for, where that is known well.
-    pub listener: Option<u64>,
+    /// The port of the caller that most of them are made for, where that is known well.
+    pub listener: Option<Usual>,
+}
+
+/// The port of a machine that calls of a kind are mostly made for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usual {
+    /// Stands for the port.
+    pub listener: u64,
+    /// Nearly all are.
+    pub nearly_always: bool,
+    /// Its own machine asks it mostly for what this one is asked.
+    pub outer: Option<u64>,
+}
+
+impl Usual {
+    /// Whether a call that seems to be made for what this port is asked is surely made for something
+    /// else, which was lost: what its kind is nearly always made for, or the level between both.
+    pub fn contradicts(&self, listener: u64) -> bool {
+        self.listener != listener && (self.nearly_always || self.outer == Some(listener))
+    }
 }
 
 impl Pattern {
@@ -90,15 +121,18 @@ impl Patterns {
             Candidates::One(_) => {
                 seen.one = by_one(seen.one, 1);
                 let Some(listener) = listener else { return };
-                let room = seen.listeners.len() < LISTENERS;
-                match seen.listeners.iter_mut().find(|(known, _)| *known == listener) {
-                    Some((_, times)) => *times = by_one(*times, 1),
-                    None if room => seen.listeners.push((listener, by_one(0, 1))),
-                    None => {}
-                }
+                note(&mut seen.listeners, listener, by_one);
             }
             Candidates::Several(_) | Candidates::Many => {}
         }
+    }
+
+    /// A port was asked by its own machine, for what another one was asked.
+    pub(crate) fn passes_on(&mut self, listener: u64, outer: u64) {
+        if self.outer.len() >= KINDS && !self.outer.contains_key(&listener) {
+            self.outer.clear();
+        }
+        note(self.outer.entry(listener).or_default(), outer, u32::saturating_add);
     }
 
     /// What is known of calls of a kind, at a caller with this load.
@@ -106,10 +140,12 @@ impl Patterns {
         let seen = self.kinds.iter().find_map(|kinds| kinds.get(&kind));
         seen.map_or_else(Pattern::default, |seen| {
             let Seen { idle, one, all, .. } = *seen;
-            let most = seen.listeners.iter().max_by_key(|(_, times)| *times);
-            let sum: u32 = seen.listeners.iter().map(|(_, times)| times).sum();
-            let nearly_all = most.filter(|(_, times)| *times >= WELL && times * 10 >= sum * 9);
-            Pattern { one, idle, all, load, listener: nearly_all.map(|(listener, _)| *listener) }
+            let listener = most(&seen.listeners).map(|(listener, share)| Usual {
+                listener,
+                nearly_always: share >= 0.9,
+                outer: self.outer.get(&listener).and_then(most).map(|(outer, _)| outer),
+            });
+            Pattern { one, idle, all, load, listener }
         })
     }
 
@@ -129,6 +165,16 @@ impl Patterns {
             *before = std::mem::take(lately);
         }
         lately.entry(kind).or_insert_with(|| before.remove(&kind).unwrap_or_default())
+    }
+}
+
+/// Notes that a port was asked once more, or less.
+fn note(listeners: &mut Listeners, listener: u64, by_one: fn(u32, u32) -> u32) {
+    let room = listeners.len() < LISTENERS;
+    match listeners.iter_mut().find(|(known, _)| *known == listener) {
+        Some((_, times)) => *times = by_one(*times, 1),
+        None if room => listeners.push((listener, by_one(0, 1))),
+        None => {}
     }
 }
 
@@ -168,8 +214,6 @@ const LISTENERS: usize = 8;
 const TEXT: usize = 256;
 /// How often a kind must have been made for one port, to be taken for one that always is.
 const KNOWN: u32 = 5;
-/// How often it must have been for it to be known well.
-const WELL: u32 = 5;
 /// The share of kinds of calls that are made for nobody, where nothing else is known.
 const STRANGERS: f64 = 0.1;
 /// What is taken off where a kind is seen to be made for nobody, too.

@@ -283,6 +283,7 @@ impl Window {
         let (server, component) = (self.machines.one(held.server), held.component);
         self.hosts.close(server, number, start, end, now);
         self.count(place, Patterns::count);
+        self.note_level(place);
         self.look_at_nesting(place);
         if let Some(component) = self.components.get_mut(component) {
             component.open -= 1;

@@ -210,6 +210,17 @@ impl Window {
         count(&mut self.patterns, kind, candidates, above.map(|above| above.listener));
     }
 
+    /// Notes what a machine asks itself for.
+    pub(super) fn note_level(&mut self, place: usize) {
+        let Some(held) = self.held.get(place) else { return };
+        let above = held.candidates.as_ref().and_then(Candidates::only);
+        let above = above.and_then(|seat| self.held_at(seat));
+        let within = self.machines.one(held.client) == self.machines.one(held.server);
+        if let Some(above) = above.filter(|_| within) {
+            self.patterns.passes_on(held.listener, above.listener);
+        }
+    }
+
     /// What can be said of why a call was made.
     pub(super) fn cause(&self, held: &Held) -> Cause {
         let candidates = held.candidates.as_ref();
