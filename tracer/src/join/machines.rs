@@ -127,4 +127,4 @@ impl Machines {
 }
 
 /// Names of machines that are remembered.
-pub const NAMES: usize = 65_536;
+pub const NAMES: usize = 32_768;

@@ -237,7 +237,7 @@ const AHEAD: f64 = 10.0;
 /// Things asked for that are remembered.
 pub const ASKED: usize = 16_384;
 /// Callers of which it is looked for whose they are.
-pub const CALLERS: usize = 4_096;
+pub const CALLERS: usize = 2_048;
 /// Machines that a caller may be.
 const MACHINES: usize = 16;
 /// How many different things a machine must have passed on.

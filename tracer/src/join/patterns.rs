@@ -207,7 +207,7 @@ pub(crate) fn kind(caller: Machine, listener: u64, exchange: &Exchange) -> u64 {
 }
 
 /// Kinds of calls that are remembered.
-pub const KINDS: usize = 65_536;
+pub const KINDS: usize = 32_768;
 /// Ports of callers that are told apart for each.
 const LISTENERS: usize = 8;
 /// Bytes of a text that are looked at.

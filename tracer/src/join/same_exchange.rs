@@ -77,8 +77,8 @@ fn is_one(a: &Exchange, b: &Exchange) -> bool {
 /// behind a translation (NAT): all numbers must agree that neither changes.
 ///
 /// Sequence and acknowledgement numbers are 32 bits each that the two ends draw by chance, the
-/// timestamp option (RFC 7323) is a third. One end, the client's port or the IPv4 identification must
-/// be the same, too: few translators change all of them.
+/// timestamp option (RFC 7323) is a third. One end or the IPv4 identifications must be the same, too,
+/// or one sighting lie within the other: few translators change all of them.
 fn is_same_packet(a: &Exchange, b: &Exchange, same_ends: bool) -> bool {
     let (one, other) = (&a.request, &b.request);
     let is_cut = one.cut || other.cut;
@@ -105,19 +105,19 @@ fn is_same_packet(a: &Exchange, b: &Exchange, same_ends: bool) -> bool {
     let same_answer = answers.is_none_or(|(one, other)| one.seq == other.seq);
     let has_time = one.tsval != 0 && other.tsval != 0;
     let known = same_ends || same_client || (same_server && same_port);
+    let at_a_time = a.start() <= b.end() && b.start() <= a.end();
+    let same_ids = same_id && at_a_time && answers.is_some_and(|(a, b)| a.ip_id == b.ip_id);
     let answered = |same: fn(&Half, &Half) -> bool| answers.is_some_and(|(a, b)| same(a, b));
     same_answer
         && one.ack == other.ack
         && match (has_time, one.tsval == other.tsval) {
-            (true, true) => known || same_server || same_port || same_id || is_within(a, b),
+            (true, true) => known || same_server || same_ids || is_within(a, b),
             // What was sent again bears another time; its answer, which was sent once, the same.
             (true, false) => {
                 same_ends || (known && (answers.is_none() || answered(|a, b| a.tsval == b.tsval)))
             }
             // Without times, what left one side later than it came to it passed in between.
-            (false, _) => {
-                known || (same_id && answered(|a, b| a.ip_id == b.ip_id)) || is_within(a, b)
-            }
+            (false, _) => known || same_ids || is_within(a, b),
         }
 }
 

@@ -68,7 +68,7 @@ const LEAST_RING: i32 = 1 << 20;
 /// Bytes that are shared out at least.
 const LEAST: u64 = 8 << 20;
 /// Bytes of a flow that speaks a protocol, measured with 100,000 half-open ones.
-const FLOW: usize = 2_400;
+const FLOW: usize = 2_600;
 /// Bytes of an open request in pairing, and in the window; measured with pipelines, texts short.
 const OPEN: usize = 1_700;
 /// Bytes of an exchange that is held; measured at 1,000 with short texts, and doubled for others.

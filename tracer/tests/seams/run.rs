@@ -285,7 +285,14 @@ fn check_traces(traces: &[Trace]) {
             let parent = &trace.spans[link.parent];
             assert_eq!(span.depth, parent.depth + 1);
             assert!((0.0..=1.0).contains(&link.confidence));
-            assert!(parent.exchange.start() <= span.exchange.end(), "starts after its child ends");
+            assert!(
+                parent.exchange.start() <= span.exchange.end(),
+                "starts after its child ends: {link:?} {:?}>{:?} {:?}>{:?}",
+                parent.exchange.client,
+                parent.exchange.server,
+                span.exchange.client,
+                span.exchange.server
+            );
             assert_ne!(link.runner_up, Some(parent.id));
         }
     }
