@@ -154,6 +154,13 @@ pub struct Processes {
     pub server: Option<Arc<Process>>,
 }
 
+impl Processes {
+    /// Whether those of client and server are known.
+    pub fn known(&self) -> [bool; 2] {
+        [self.client.is_some(), self.server.is_some()]
+    }
+}
+
 /// What tells an exchange from others of the run: its shard, and its number there. It says nothing of
 /// any order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -203,6 +210,8 @@ pub struct Opening {
     pub contexts: usize,
     /// The point, as far as it was known then.
     pub point: PointId,
+    /// Whether the processes of client and server were known then.
+    pub processes: [bool; 2],
 }
 
 /// A place in the list of a run's protocols.

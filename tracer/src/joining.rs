@@ -234,7 +234,8 @@ impl<'a> Joining<'a> {
                     self.messages.ask(network, connection, opened.point(), opened.start());
                 }
                 let (contexts, point) = (opened.contexts(), opened.point());
-                self.open.insert(opened.id(), Opening { turn, contexts, point });
+                let processes = opened.owned(&self.owners);
+                self.open.insert(opened.id(), Opening { turn, contexts, point, processes });
                 self.window.open(turn, &opened, fingerprint);
             }
             News::Closed(mut exchange) => {

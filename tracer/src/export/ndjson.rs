@@ -458,6 +458,10 @@ fn opened_fields(opened: &Opening, exchange: &Exchange, fields: &mut Object<'_>)
     if opened.contexts != known_at_first(&exchange.contexts) {
         fields.number(key!("ids"), opened.contexts as u64);
     }
+    if opened.processes != exchange.processes.known() {
+        let [client, server] = opened.processes.map(u64::from);
+        fields.number(key!("processes"), client + 2 * server);
+    }
 }
 
 fn turn_fields(turn: &Turn, fields: &mut Object<'_>) {

@@ -256,6 +256,7 @@ struct Event {
     n: u64,
     at: i64,
     ids: Option<usize>,
+    processes: Option<u8>,
 }
 
 /// What stands for what a line names, within all that is joined.
@@ -350,7 +351,10 @@ impl Line<'_> {
         let closed = turn(need(&self.closed, "closed")?);
         let opened = self.opened.as_ref().map(|event| {
             let contexts = event.ids.unwrap_or_else(|| known_at_first(contexts));
-            Opening { turn: turn(event), contexts, point }
+            let present = [self.client_process.is_some(), self.server_process.is_some()];
+            let processes =
+                event.processes.map_or(present, |bits| [1, 2].map(|bit| bits & bit != 0));
+            Opening { turn: turn(event), contexts, point, processes }
         });
         if let Some(opened) = &opened
             && (opened.turn.at, opened.turn.number) >= (closed.at, closed.number)
@@ -830,7 +834,7 @@ mod tests {
         let turn = Turn { number: EventNumber(0), at: Timestamp(0) };
         for contexts in 0..4 {
             let point = exchange.first_point;
-            exchange.turns.opened = Some(Opening { turn, contexts, point });
+            exchange.turns.opened = Some(Opening { turn, contexts, point, processes: [false; 2] });
             check(&exchange);
         }
     }

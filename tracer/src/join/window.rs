@@ -6,6 +6,8 @@
 
 mod causes;
 
+use causes::{known_at_first, number};
+
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Sort, Turn};
 use crate::join::fingerprint::{bytes, content, listener};
 use crate::join::hosts::{Arrival, Call, Callers, Candidates, Hosts, Seat, Sighting};
@@ -13,6 +15,7 @@ use crate::join::machines::{Ends, Machine, Machines};
 use crate::join::passing::{Nested, Passing};
 use crate::join::patterns::{self, Patterns};
 use crate::join::{By, Group, IdSet, JoinKey, LooseKey, Member, NEVER};
+use crate::owners::Owners;
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;
@@ -21,8 +24,9 @@ use smallvec::{SmallVec, smallvec};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::net::SocketAddr;
+use wirespan_capture::owner::Owner;
 use wirespan_capture::packet::{NetworkId, Timestamp};
-use wirespan_capture::stream::PointId;
+use wirespan_capture::stream::{PointId, Transport};
 
 /// A request whose exchange is not complete yet.
 #[derive(Clone, Debug)]
@@ -38,6 +42,10 @@ pub struct Opened {
     content: u64,
     /// Equal at all points that see it, whatever its addresses are there.
     bytes: u64,
+    /// Its connection, and whether it carries datagrams.
+    flow: (NetworkId, bool, [SocketAddr; 2]),
+    /// The processes of client and server, as numbers; 0 where they are not known.
+    processes: [u64; 2],
     contexts: SmallVec<[Context; 2]>,
     /// Network, client and server, where it asks for what is in queues.
     asks: Option<(NetworkId, [SocketAddr; 2])>,
@@ -57,6 +65,12 @@ impl Opened {
             listener: listener(exchange),
             content: content(exchange),
             bytes: bytes(exchange),
+            flow: (
+                exchange.network,
+                exchange.transport == Transport::Udp,
+                [exchange.client, exchange.server],
+            ),
+            processes: known_at_first(exchange),
             contexts: exchange.contexts.clone(),
             asks: asks(exchange),
             is_pushed: is_pushed(exchange),
@@ -86,6 +100,22 @@ impl Opened {
     /// Lets only identifiers of these formats join.
     pub fn restrict(&mut self, ids: IdSet) {
         restrict(&mut self.contexts, ids);
+    }
+
+    /// Learns whose its ends are, unless that came with it; says which of both are known.
+    pub fn owned(&mut self, owners: &Owners) -> [bool; 2] {
+        let (network, datagrams, [client, server]) = self.flow;
+        if owners.told > 0 && self.processes == [0; 2] {
+            let at = |local, remote| {
+                // Who asks over TCP has connected; of UDP, most that ask take whoever answers.
+                let fits = |owner: &Owner| datagrams || owner.socket.remote.is_some();
+                let owner = owners.at(network, datagrams, local, remote);
+                owner.filter(|owner| local == server || fits(owner))
+            };
+            let number = |owner: Option<Owner>| owner.map_or(0, |owner| number(&owner.process));
+            self.processes = [number(at(client, server)), number(at(server, client))];
+        }
+        self.processes.map(|process| process != 0)
     }
 
     /// How many identifiers it carries as yet.
@@ -267,7 +297,11 @@ impl Window {
         let number = exchange.turns.first().number;
         let (place, was_open) = match self.open.remove(&number) {
             Some(place) => (place, true),
-            None => (self.hold(number, &Opened::of(&exchange), fingerprint), false),
+            None => {
+                // Whose its ends are may be known later than it was told.
+                let opened = Opened { processes: [0; 2], ..Opened::of(&exchange) };
+                (self.hold(number, &opened, fingerprint), false)
+            }
         };
         let Some(held) = self.held.get_mut(place) else { return };
         let stayed = held.stayed;
@@ -402,6 +436,7 @@ impl Window {
         });
         self.begin_component(place);
         let seat = Seat { place, number };
+        let [calling, serving] = opened.processes;
         let sighting = Sighting { fingerprint, bytes: opened.bytes, point };
         for key in opened.contexts.iter().filter_map(JoinKey::of) {
             self.carry(key, place);
@@ -414,7 +449,7 @@ impl Window {
             sighting,
             listener,
             within: client == server,
-            process: 0,
+            process: calling,
             told: self.now,
         });
         let candidates = call.map(|call| self.hosts.call(client, call));
@@ -426,7 +461,7 @@ impl Window {
             client,
             addresses: [ends.client.number(), ends.server.number()],
             from_outside: client != server,
-            process: 0,
+            process: serving,
             under: None,
         };
         self.hosts.open(server, arrival, self.now);

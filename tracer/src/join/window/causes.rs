@@ -2,14 +2,16 @@
 //! been made for, and which addresses are one machine's.
 
 use super::{Held, Opened, Window};
-use crate::exchange::Sort;
+use crate::exchange::{Exchange, Processes, Sort};
 use crate::join::hosts::{Candidates, Seat};
 use crate::join::machines::{Ends, Machine, Name};
 use crate::join::passing::Evidence;
 use crate::join::patterns::Patterns;
 use crate::join::{By, Cause, JoinKey};
 use smallvec::SmallVec;
+use wirespan_capture::owner::Process;
 use wirespan_capture::packet::Timestamp;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 impl Window {
     /// Two names are one machine's.
@@ -238,6 +240,22 @@ impl Window {
             pattern: held.kind.map(|kind| self.patterns.of(kind, load)).unwrap_or_default(),
         }
     }
+}
+
+/// The processes at the ends of an exchange that was written down, as far as they were known when it
+/// was told that it is open.
+pub(super) fn known_at_first(exchange: &Exchange) -> [u64; 2] {
+    let known = exchange.turns.opened.map_or([false; 2], |opened| opened.processes);
+    let Processes { client, server } = &exchange.processes;
+    let [client, server] = [client, server].map(|process| process.as_deref().map_or(0, number));
+    let [client_known, server_known] = known;
+    [if client_known { client } else { 0 }, if server_known { server } else { 0 }]
+}
+
+/// A number that stands for a process.
+pub(super) fn number(process: &Process) -> u64 {
+    let host = process.host.as_deref().unwrap_or_default();
+    xxh3_64_with_seed(host.as_bytes(), u64::from(process.pid)).max(1)
 }
 
 /// Whether two may be one exchange, before and behind a translation of its addresses.
