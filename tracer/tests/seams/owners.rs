@@ -84,6 +84,30 @@ fn read(path: &Path, chunk: usize) -> Ran {
 }
 
 #[test]
+fn a_call_is_made_for_what_its_own_process_was_asked() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.pcapng");
+    // Two services of one host are asked at a time, and one of them calls.
+    let calls = [
+        Call::new(1, 7, 0..50, "/one").server_port(8001),
+        Call::new(2, 7, 5..60, "/two").server_port(8002),
+        Call::new(7, 9, 20..30, "/three").port(30_000),
+    ];
+    let comments = [
+        "wirespan: tcp 10.0.0.7:8001 is orders (pid 7)",
+        "wirespan: tcp 10.0.0.7:8002 is users (pid 8)",
+        "wirespan: tcp 10.0.0.7:30000 > 10.0.0.9:80 is users (pid 8)",
+    ];
+    written(&all(&calls), &path, &comments);
+    let ran = read(&path, 1_000_000);
+    assert_eq!(ran.trees(), ["/one", "/two(/three[one-candidate])"]);
+    let (again, _) = join(&[&ran.ndjson()], Default::default());
+    assert_eq!(again, ran.ndjson());
+    written(&all(&calls), &path, &[]);
+    assert_eq!(read(&path, 1_000_000).trees(), ["/one", "/two", "/three"]);
+}
+
+#[test]
 fn comments_of_packets_name_services() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("a.pcapng");
