@@ -106,6 +106,7 @@ pub struct TapInterfaces {
 type PlaceInterfaces = SmallVec<[InterfaceId; 2]>;
 
 /// What happens to an exchange.
+#[expect(clippy::large_enum_variant, reason = "a box for each request would cost more")]
 pub enum News {
     /// Its request was seen; it is not complete yet. With its fingerprint.
     Opened(Opened, u64),

@@ -443,7 +443,8 @@ impl Window {
         }
         // A connection is ended whenever its owner finds the time: that something was open there
         // then says nothing.
-        let call = (opened.sort != Sort::End && !opened.is_pushed).then(|| Call {
+        let is_call = opened.sort != Sort::End && !opened.is_pushed;
+        let call = is_call.then_some(Call {
             seat,
             start,
             sighting,
