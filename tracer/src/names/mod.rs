@@ -10,7 +10,7 @@
 //! 7. what the capture file calls the address
 //!
 //! What is said of an address without its port, 2 to 4 and 6 to 7, may be true of several servers;
-//! [`claims`] tells them apart. Of several names of an address, 2 and 3 take the one that the
+//! `claims` tells them apart. Of several names of an address, 2 and 3 take the one that the
 //! request names, so that two of one port are two services.
 
 pub mod files;
