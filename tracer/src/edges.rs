@@ -163,6 +163,7 @@ mod tests {
             link,
             earlier: None,
             span_links: Vec::new(),
+            cause: None,
             depth: 0,
         }
     }

@@ -397,6 +397,7 @@ mod tests {
             link: None,
             earlier: None,
             span_links: Vec::new(),
+            cause: None,
             depth: 0,
         };
         Trace { id: 1, wire: None, late: false, spans: vec![span] }

@@ -319,6 +319,7 @@ mod tests {
             link: None,
             earlier: None,
             span_links: Vec::new(),
+            cause: None,
             depth: 0,
         }
     }

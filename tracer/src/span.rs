@@ -24,6 +24,8 @@ pub struct Span {
     pub earlier: Option<Earlier>,
     /// Spans that it got messages of, by way of a queue, in the order of these.
     pub span_links: Vec<SpanLink>,
+    /// What was considered where what was open at its caller decided, or nothing did.
+    pub cause: Option<Box<Considered>>,
     /// How many spans lie above it.
     pub depth: u32,
 }
@@ -43,6 +45,31 @@ pub struct SpanLink {
     pub against: SmallVec<[&'static str; 2]>,
     /// The span that would have been the next best, where another was about as good.
     pub runner_up: Option<u64>,
+}
+
+/// What was considered as what was open at its caller decided what a span hangs under, or that it
+/// hangs under nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Considered {
+    /// How many exchanges were open there, without those that something excludes, and of those that
+    /// lie in each other only the innermost; `u32::MAX` where they were too many to compare.
+    pub open: u32,
+    /// Calls of its kind that began while exactly one exchange was open there, this one among them.
+    pub one: u32,
+    /// Calls of its kind that began while none was.
+    pub idle: u32,
+    /// All calls of its kind: of this caller to this server and port, for the same but for numbers.
+    pub all: u32,
+    /// The share of the time in which nothing was open there, from 0 to 1.
+    pub idle_share: f32,
+    /// How likely a call of its kind is made for what is open, as these tell, from 0 to 1.
+    pub confidence: f32,
+    /// Stands for the address and port that most calls of its kind are made for.
+    pub usual: Option<u64>,
+    /// Nearly all are.
+    pub nearly_always: bool,
+    /// Stands for the port that the usual one is mostly asked for by its own machine.
+    pub usual_outer: Option<u64>,
 }
 
 /// A span that was handed out before the one that hangs under it.

@@ -40,7 +40,7 @@ fn examples_of_the_page_are_what_comes() {
 
 #[test]
 fn spans_that_were_written_are_explained_as_packets_are() {
-    for (name, step) in [("kiosk", 5), ("gateways", 301), ("instrumented", 401)] {
+    for (name, step) in [("kiosk", 5), ("gateways", 301), ("instrumented", 401), ("queues", 41)] {
         let folder = captures().join(name);
         let spans = tempfile::NamedTempFile::new().unwrap();
         let path = spans.path().display().to_string();
@@ -68,6 +68,12 @@ fn check(told: &Value, spans: &[Value]) {
         assert_eq!(&told["span"], id);
         assert_eq!(told["link"]["parent"]["span"], span["parent"], "{id}");
         assert_eq!(told["link"]["reason"], span["link"]["reason"], "{id}");
+        assert_eq!(told["link"]["also"], span["link"]["also"], "{id}");
+        let ids = |list: &Value| {
+            let list = list.as_array().into_iter().flatten();
+            list.map(|end| end["span"].as_str().unwrap().to_owned()).collect::<Vec<String>>()
+        };
+        assert_eq!(ids(&told["got"]), ids(&span["span_links"]), "{id}");
         assert_eq!(told["request"]["frames"], span["request"]["frames"], "{id}");
         // Each span has a reason, or a reason why it has none.
         let count = |list: &Value| list.as_array().map_or(0, Vec::len);
@@ -81,6 +87,23 @@ fn check(told: &Value, spans: &[Value]) {
             assert!(open.iter().any(|near| near["is_above"] == true), "{told}");
         }
     }
+}
+
+#[test]
+fn both_ends_of_a_queue_tell_of_each_other() {
+    let folder = captures().join("queues");
+    let told = |words: &str| -> Value {
+        let told = explain(&folder, &format!("{words} input.pcapng.zst -q --json"));
+        serde_json::from_slice::<Value>(&told.stdout).unwrap()["spans"][0].take()
+    };
+    let got = told("55d9fc59 6a1d68b5")["got"][0].take();
+    assert_eq!(got["reason"], "stream-id");
+    assert!(got["message"].as_str().unwrap().ends_with(" of audit"), "{got}");
+    let [trace, span] = ["trace", "span"].map(|name| got[name].as_str().unwrap());
+    let put = told(&format!("{trace} {span}"))["put"].take();
+    assert_eq!(put["what"], got["message"]);
+    let got_by = put["got_by"].as_array().unwrap();
+    assert!(got_by.iter().any(|end| end["span"] == "6a1d68b520a63bec"), "{put}");
 }
 
 #[test]

@@ -502,6 +502,7 @@ mod tests {
             link: None,
             earlier: None,
             span_links: Vec::new(),
+            cause: None,
             depth: 0,
         };
         Trace { id, wire: None, late: false, spans: vec![span.clone(), span] }

@@ -1,9 +1,10 @@
 //! What happened around a trace: what was open at its callers as they called, and which exchanges of
 //! other traces carry its identifiers.
 
-use crate::exchange::{Context, Exchange, Half, OPERATION, ProtocolIndex, RESOURCE};
-use crate::explain::asked::what;
+use crate::exchange::{Context, Exchange, OPERATION, RESOURCE};
 use crate::explain::hosts::{Host, Hosts, asked, caller};
+use crate::explain::near::{Near, end};
+use crate::explain::queues::Queues;
 use crate::join::JoinKey;
 use crate::join::fingerprint::fingerprint;
 use crate::span::{Span, SpanSink, Trace};
@@ -11,63 +12,9 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::io;
-use std::net::SocketAddr;
 use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::PointId;
 use xxhash_rust::xxh3::Xxh3;
-
-/// An exchange, as far as it is told of beside another one.
-#[derive(Clone, Debug)]
-pub struct Near {
-    /// Its trace.
-    pub trace: u128,
-    /// Its span at the point at which it was looked at.
-    pub span: u64,
-    /// The service that was asked.
-    pub service: Box<str>,
-    /// What was asked.
-    pub what: String,
-    /// The protocol.
-    pub protocol: ProtocolIndex,
-    /// Who asked.
-    pub client: SocketAddr,
-    /// Who was asked.
-    pub server: SocketAddr,
-    /// When it began.
-    pub start: Timestamp,
-    /// When it was over; without a response, when nobody waited for it any more.
-    pub end: Timestamp,
-    /// Whether a response was seen.
-    pub answered: bool,
-    /// Its request.
-    pub request: Half,
-    /// Whether it asks for the same as the call beside which it is told of.
-    pub asks_the_same: bool,
-    /// Its identifiers.
-    pub contexts: SmallVec<[Context; 2]>,
-}
-
-impl Near {
-    /// What is told of a span.
-    pub fn of(trace: u128, span: &Span) -> Self {
-        let e = &*span.exchange;
-        Self {
-            trace,
-            span: span.id,
-            service: span.service.clone(),
-            what: what(span),
-            protocol: e.protocol,
-            client: e.client,
-            server: e.server,
-            start: e.start(),
-            end: end(e),
-            answered: e.response.is_some(),
-            request: e.request,
-            asks_the_same: false,
-            contexts: e.contexts.clone(),
-        }
-    }
-}
 
 /// What was open at a caller as it called.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +27,24 @@ pub struct Caller {
     pub before: Option<Near>,
     /// Whether anything was asked there at all, as far as is known.
     pub is_server: bool,
+}
+
+impl Caller {
+    /// The one of what was open that was made for another one: what the machine does meanwhile, it
+    /// does for that one.
+    pub fn inner(&self, outer: &Near, call: &Exchange) -> Option<&Near> {
+        let inner =
+            |near: &&Near| near.under == Some(outer.exchange) && !near.asked_the_same_server(call);
+        self.open.iter().find(inner)
+    }
+
+    /// How many of what was open may have called, as far as the servers that they asked tell, and
+    /// as some lie within others.
+    pub fn may_have_called(&self, call: &Exchange) -> u64 {
+        let may =
+            |near: &&Near| !near.asked_the_same_server(call) && self.inner(near, call).is_none();
+        self.open.iter().filter(may).count() as u64 + self.more
+    }
 }
 
 /// Who carries an identifier, outside of the trace.
@@ -100,6 +65,7 @@ pub struct Around {
     by_key: HashMap<JoinKey, Elsewhere, RandomState>,
     trace: Option<u128>,
     hosts: Hosts,
+    queues: Queues,
 }
 
 struct Call {
@@ -124,8 +90,10 @@ impl Around {
             by_key: HashMap::default(),
             trace,
             hosts,
+            queues: Queues::default(),
         };
         for span in spans {
+            around.queues.add(span);
             let e = &*span.exchange;
             let call = Call {
                 host: around.hosts.one(caller(e)),
@@ -152,12 +120,18 @@ impl Around {
         self.calls.get(number).map(|call| &call.caller)
     }
 
+    /// The other ends of queues.
+    pub fn queues(&self) -> &Queues {
+        &self.queues
+    }
+
     /// Who else carries an identifier.
     pub fn elsewhere(&self, context: &Context) -> Option<&Elsewhere> {
         self.by_key.get(&JoinKey::of(context)?)
     }
 
     fn look_at(&mut self, trace: &Trace) {
+        self.queues.look_at(trace);
         let mut chains: SmallVec<[SmallVec<[&Span; 2]>; 8]> = SmallVec::new();
         let mut chain_of: SmallVec<[usize; 16]> = SmallVec::new();
         for span in &trace.spans {
@@ -169,8 +143,11 @@ impl Around {
                 None => chains.push(smallvec::smallvec![span]),
             }
         }
+        let top = |chain: &SmallVec<[&Span; 2]>| chain.first().map_or(0, |span| span.id);
         for chain in &chains {
-            self.asked(trace.id, chain);
+            let above = chain.first().and_then(|span| span.link.as_ref());
+            let above = above.and_then(|link| chains.get(*chain_of.get(link.parent)?));
+            self.asked(trace.id, chain, above.map(top));
             if self.trace != Some(trace.id) {
                 self.carried(trace.id, chain);
             }
@@ -178,7 +155,8 @@ impl Around {
     }
 
     /// An exchange, at all points that saw it, may have been open at a caller.
-    fn asked(&mut self, trace: u128, chain: &[&Span]) {
+    fn asked(&mut self, trace: u128, chain: &[&Span], under: Option<u64>) {
+        let exchange = chain.first().map_or(0, |span| span.id);
         let Self { calls, by_host, hosts: known, .. } = self;
         let mut hosts: SmallVec<[Host; 2]> = SmallVec::new();
         for span in chain {
@@ -219,7 +197,8 @@ impl Around {
                 if call.caller.open.len() < OPEN {
                     let asks_the_same =
                         call.content.is_some() && content(&span.exchange) == call.content;
-                    call.caller.open.push(Near { asks_the_same, ..Near::of(trace, span) });
+                    let near = Near::of(trace, span);
+                    call.caller.open.push(Near { asks_the_same, exchange, under, ..near });
                 } else {
                     call.caller.more += 1;
                 }
@@ -301,11 +280,6 @@ pub(super) fn content(exchange: &Exchange) -> Option<u64> {
         hash.update(&[0]);
     }
     Some(hash.digest())
-}
-
-/// Until when an exchange was open: without a response, as long as nobody said otherwise.
-fn end(exchange: &Exchange) -> Timestamp {
-    if exchange.response.is_some() { exchange.end() } else { exchange.turns.closed.at }
 }
 
 /// Exchanges open at a caller that are told of.

@@ -252,6 +252,7 @@ mod tests {
             link: None,
             earlier: None,
             span_links: Vec::new(),
+            cause: None,
             depth: 0,
         };
         Trace { id, wire: None, late: false, spans: spans.iter().map(span).collect() }

@@ -1,19 +1,23 @@
 //! A trace and what happened around it in, facts out: what was seen of each span, what it hangs under
 //! and why, or why it hangs under nothing. As JSON they are written as they stand.
 
-use crate::exchange::{Context, Exchange, Half, Sort};
-use crate::explain::around::{Around, Caller, Near};
+use crate::exchange::{Context, Exchange, Half, SetRight, Sort};
+use crate::explain::around::{Around, Caller};
 use crate::explain::asked::{Found, what};
+use crate::explain::near::Near;
 use crate::explain::places::{FrameFilter, Places};
+use crate::explain::queues;
 use crate::explain::reasons::{
-    apart, are_same, because, carried_in, conflicts, id, other, weighs, why_lost,
+    apart, are_same, because, carried_in, conflicts, id, kind, other, weighs, why_lost,
 };
 use crate::export::details::{loss, round_trip};
 use crate::export::time::duration_text;
 use crate::export::width::clean;
 use crate::join::fingerprint::fingerprint;
+use crate::join::one_candidate::LEAST;
+use crate::join::patterns::Usual;
 use crate::numbers::grouped;
-use crate::span::{Link, LinkKind, Span, Trace};
+use crate::span::{Considered, Link, LinkKind, Reason, Span, SpanLink, Trace};
 use crate::summary::Summary;
 use hashbrown::HashSet;
 use serde::Serialize;
@@ -93,6 +97,18 @@ pub struct SpanFacts {
     /// The span that called, where it was handed out before this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub called_by: Option<EarlierFacts>,
+    /// Whose messages it got out of queues, or was made for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub got: Vec<MessageFacts>,
+    /// What it got, where nobody was seen to put it in, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub got_of_nobody: Option<String>,
+    /// What it put into queues, and who got it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub put: Option<PutFacts>,
+    /// How its times were set right, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
     /// By what losses of the capture it is touched.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub touched: Vec<&'static str>,
@@ -172,6 +188,9 @@ pub struct LinkFacts {
     pub weighs: String,
     /// What says so, in words.
     pub because: Vec<String>,
+    /// What joining went by besides, in its own words; what says so tells it with frames.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<&'static str>,
     /// What speaks against it, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub against: Vec<String>,
@@ -191,6 +210,44 @@ pub struct EarlierFacts {
     pub reason: &'static str,
     /// How sure it is, from 0 to 1.
     pub confidence: f32,
+}
+
+/// A span at the other end of a queue.
+#[derive(Debug, Serialize)]
+pub struct MessageFacts {
+    /// Its trace.
+    pub trace: String,
+    /// Its id.
+    pub span: String,
+    /// The same with what it is, where the input holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<NearFacts>,
+    /// What was handed on, in words, where both tell of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The kind of evidence.
+    pub reason: &'static str,
+    /// How sure it is, from 0 to 1.
+    pub confidence: f32,
+    /// What that is made of, in words.
+    pub weighs: &'static str,
+    /// What speaks against it, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub against: Vec<&'static str>,
+    /// The next best span.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runner_up: Option<NearFacts>,
+}
+
+/// What a span put into queues.
+#[derive(Debug, Serialize)]
+pub struct PutFacts {
+    /// What, in words.
+    pub what: String,
+    /// How many spans got it, or were made for it.
+    pub count: u64,
+    /// Some of them, in order of time.
+    pub got_by: Vec<MessageFacts>,
 }
 
 /// The next best span.
@@ -357,11 +414,66 @@ impl About<'_> {
                 reason: earlier.reason.name(),
                 confidence: earlier.confidence,
             }),
+            got: span.span_links.iter().map(|link| self.got(span, link)).collect(),
+            got_of_nobody: self.got_of_nobody(span),
+            put: self.put(span),
+            clock: e.clock.map(clock),
             touched: e.touched.names().collect(),
             no_link,
             caller: (!span.is_next_point()).then(|| self.caller(trace, span, caller)),
             filters: self.places.filters(std::iter::once(span)),
         })
+    }
+
+    /// Whose message it got.
+    fn got(&self, span: &Span, link: &SpanLink) -> MessageFacts {
+        let queues = self.around.queues();
+        let sender = queues.other(link.span);
+        let records = sender.and_then(|sender| sender.records.as_deref());
+        let handed_on = records.zip(span.exchange.records.as_deref());
+        let message = handed_on.and_then(|(put, got)| queues::handed_on(put, got));
+        let rival = link.runner_up.and_then(|rival| queues.other(rival));
+        MessageFacts {
+            trace: format!("{:032x}", link.trace),
+            span: format!("{:016x}", link.span),
+            exchange: sender.map(|sender| self.near(&sender.near)),
+            reason: link.reason.name(),
+            confidence: link.confidence,
+            weighs: queues::weighs(link),
+            message,
+            against: link.against.to_vec(),
+            runner_up: rival.map(|rival| self.near(&rival.near)),
+        }
+    }
+
+    /// What it got, where nobody is known to have put it in.
+    fn got_of_nobody(&self, span: &Span) -> Option<String> {
+        let records = span.exchange.records.as_deref()?;
+        let is_known = span.span_links.iter().any(|link| link.reason != Reason::OneMessage);
+        (!is_known && queues::is_there(records, false)).then(|| queues::contents(records, false))
+    }
+
+    /// What it put in, and who got that.
+    fn put(&self, span: &Span) -> Option<PutFacts> {
+        let records = span.exchange.records.as_deref()?;
+        let getters = self.around.queues().getters(span.id)?;
+        let got_by = getters.some.iter().map(|(getter, link)| {
+            let got = getter.records.as_deref();
+            let message = got.and_then(|got| queues::handed_on(records, got));
+            MessageFacts {
+                trace: format!("{:032x}", getter.near.trace),
+                span: format!("{:016x}", getter.near.span),
+                exchange: Some(self.near(&getter.near)),
+                reason: link.reason.name(),
+                confidence: link.confidence,
+                weighs: queues::weighs(link),
+                message,
+                against: link.against.to_vec(),
+                runner_up: None,
+            }
+        });
+        let what = queues::contents(records, true);
+        Some(PutFacts { what, count: getters.count, got_by: got_by.collect() })
     }
 
     fn half(&self, half: &Half) -> HalfFacts {
@@ -471,7 +583,8 @@ impl About<'_> {
             reason: link.reason.name(),
             confidence: link.confidence,
             weighs: weighs(above, span, link),
-            because: because(above, span, link, Some(caller), self.places),
+            because: because(trace, above, span, link, Some(caller), self.places),
+            also: link.also.to_vec(),
             against: link.against.iter().map(|against| (*against).to_owned()).collect(),
             runner_up: rival.map(|rival| RivalFacts {
                 span: self.near(&Near::of(trace.id, rival)),
@@ -497,13 +610,34 @@ impl About<'_> {
 
     fn caller(&self, trace: &Trace, span: &Span, caller: &Caller) -> CallerFacts {
         let chain = chain_above(trace, span);
-        let is_above =
-            |near: &Near| near.trace == trace.id && chain.iter().any(|span| span.id == near.span);
+        let is_of = |near: &Near, spans: &[&Span]| {
+            near.trace == trace.id && spans.iter().any(|span| span.id == near.span)
+        };
+        let further_up = all_above(trace, span);
+        let passed_on = caller.open.iter().any(|near| near.asks_the_same);
+        let by_values = only_by_values(span, caller);
+        let usual = usual(span);
         let open = caller.open.iter().map(|near| OpenFacts {
             near: self.near(near),
-            is_above: is_above(near),
-            says: if is_above(near) {
+            is_above: is_of(near, &chain),
+            says: if is_of(near, &chain) {
                 "it hangs under this one".to_owned()
+            } else if is_of(near, &further_up) {
+                "the one above was made for this one".to_owned()
+            } else if near.asked_the_same_server(&span.exchange) {
+                "it asked the same server, so that it is no cause".to_owned()
+            } else if let Some(inner) = caller.inner(near, &span.exchange) {
+                format!(
+                    "span {:016x} was made for it, so that what follows is done for that one",
+                    inner.span
+                )
+            } else if passed_on && !near.asks_the_same {
+                "it asks for something else".to_owned()
+            } else if usual.is_some_and(|usual| usual.contradicts(near.listener)) {
+                "such calls are made for what another port is asked".to_owned()
+            } else if span.link.is_none() && Some(near.span) == by_values {
+                let says = says(near, &span.exchange);
+                format!("{says}; it alone carries a value of this call, which may be chance")
             } else {
                 says(near, &span.exchange)
             },
@@ -544,6 +678,14 @@ impl About<'_> {
             );
             return why;
         }
+        if e.sort == Sort::OneWay
+            && e.records.as_ref().is_some_and(|records| records.has_consumed())
+        {
+            why.push(format!(
+                "{host} passes on what somebody put in, and does that for no call that is open there"
+            ));
+            return why;
+        }
         let open = caller.open.len() as u64 + caller.more;
         if e.touched.kernel_drops {
             why.push(
@@ -563,19 +705,66 @@ impl About<'_> {
                 other(before, self.places),
                 apart(before.end, e.start(), "before", "later")
             ),
+            (_, Some(_), _) if is_for_others(span, caller) => format!(
+                "calls of its kind are mostly made for what another port is asked, and nothing of that \
+                 was open as it began: it may have been lost, or was not captured; open were {} at \
+                 {host}",
+                grouped(open)
+            ),
             (1, Some(only), _) => format!(
-                "one exchange was open at {host} as it began, {}; but {}",
+                "one exchange was open at {host} as it began, {}; {}",
                 other(only, self.places),
-                says(only, e)
+                match span.cause.as_deref().filter(|cause| cause.open == 1 && cause.confidence < LEAST) {
+                    Some(cause) => too_unsure(cause),
+                    None => format!("but {}", says(only, e)),
+                }
             ),
             _ => format!(
-                "{} exchanges were open at {host} as it began, and nothing on the wire tells which \
-                 of them called",
-                grouped(open)
+                "{} exchanges were open at {host} as it began{}",
+                grouped(open),
+                match span.cause.as_deref() {
+                    _ if caller.may_have_called(e) == 0 => ", and none of them can have called".to_owned(),
+                    Some(cause) if cause.open == 1 && cause.confidence < LEAST => format!(
+                        ", of which only one can have called; but {}",
+                        too_unsure(cause)
+                    ),
+                    Some(cause) if (2..open).contains(&u64::from(cause.open)) => format!(
+                        ", of which {} may have called, and nothing on the wire tells which of \
+                         these did",
+                        grouped(cause.open.into())
+                    ),
+                    _ => ", and nothing on the wire tells which of them called".to_owned(),
+                }
             ),
         });
         why
     }
+}
+
+/// That calls of a kind are too little sure to be made for what is open, in words.
+fn too_unsure(cause: &Considered) -> String {
+    let percent = |share: f32| (share * 100.0).floor();
+    let mut text = format!(
+        "that it called is {} % sure, and less than {} % is not believed",
+        percent(cause.confidence),
+        percent(LEAST)
+    );
+    if let Some(kind) = kind(cause) {
+        text.push_str(&format!(": {kind}"));
+    }
+    text
+}
+
+/// How times were set right, in words.
+fn clock(clock: SetRight) -> String {
+    let SetRight { ahead, error } = clock;
+    let side = if ahead < 0 { "behind" } else { "ahead" };
+    format!(
+        "that of its point was {} {side}, which was {} its times; {} more or less may be left",
+        duration_text(ahead.saturating_abs()),
+        if ahead < 0 { "added to" } else { "taken off" },
+        duration_text(i64::try_from(error).unwrap_or(i64::MAX))
+    )
 }
 
 /// What tells for or against that an exchange which was open at the caller has called.
@@ -593,7 +782,7 @@ fn says(near: &Near, lower: &Exchange) -> String {
     if near.asks_the_same {
         says.push("it asks for the same".to_owned());
     }
-    if near.server == lower.server {
+    if near.asked_the_same_server(lower) {
         says.push("it asked the same server".to_owned());
     }
     if near.answered && near.end < lower.end() {
@@ -628,6 +817,37 @@ fn chain_above<'t>(trace: &'t Trace, span: &Span) -> Vec<&'t Span> {
     chain
 }
 
+/// What calls of a kind are mostly made for, where that is known well.
+fn usual(span: &Span) -> Option<Usual> {
+    let Considered { usual, nearly_always, usual_outer: outer, .. } = *span.cause.as_deref()?;
+    Some(Usual { listener: usual?, nearly_always, outer })
+}
+
+/// Whether calls of its kind are mostly made for something of which nothing was open.
+fn is_for_others(span: &Span, caller: &Caller) -> bool {
+    usual(span).is_some_and(|u| caller.open.iter().all(|near| u.contradicts(near.listener)))
+}
+
+/// The only one of several that were open at a caller that carries a value of a call.
+fn only_by_values(span: &Span, caller: &Caller) -> Option<u64> {
+    if caller.more > 0 || caller.open.len() < 2 {
+        return None;
+    }
+    let carries = |near: &&Near| {
+        let own = span.exchange.values.words();
+        own.iter().any(|word| near.values.words().contains(word))
+    };
+    let mut carriers = caller.open.iter().filter(carries);
+    carriers.next().filter(|_| carriers.next().is_none()).map(|near| near.span)
+}
+
+/// All spans above the one that a span hangs under, and that one.
+fn all_above<'t>(trace: &'t Trace, span: &Span) -> Vec<&'t Span> {
+    let up = |span: &Span| trace.spans.get(span.link.as_ref()?.parent);
+    // Parents come first, so that this ends.
+    std::iter::successors(up(span), |span| up(span)).collect()
+}
+
 /// That so many carry an identifier.
 fn carry(count: u64, one: &str, several: &str) -> String {
     if count == 1 {
@@ -644,3 +864,59 @@ fn is_zero(number: &usize) -> bool {
 
 /// Others that are named.
 const NAMED: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(considered: (u32, u32, u32, f32), expected: &str) {
+        let (one, idle, all, idle_share) = considered;
+        let cause = Considered {
+            open: 1,
+            one,
+            idle,
+            all,
+            idle_share,
+            confidence: 0.619,
+            usual: None,
+            nearly_always: false,
+            usual_outer: None,
+        };
+        assert_eq!(too_unsure(&cause), expected, "{considered:?}");
+    }
+
+    #[test]
+    fn what_calls_of_a_kind_have_in_common_is_said() {
+        let unsure = "that it called is 61 % sure, and less than 90 % is not believed";
+        check((0, 0, 0, 0.0), unsure);
+        check(
+            (12, 10, 1_022, 0.4),
+            &format!(
+                "{unsure}: of 1,022 calls of its kind, 12 began while one exchange was open at the \
+                 caller, 1,000 while more were, and 10 while none was, as it was for 40 % of the \
+                 time"
+            ),
+        );
+        check(
+            (1, 0, 1, 0.001),
+            &format!(
+                "{unsure}: it is the only call of its kind, and began while something was open at \
+                 the caller, as something was nearly all the time"
+            ),
+        );
+        check(
+            (3, 0, 4, 0.7),
+            &format!(
+                "{unsure}: 4 calls of its kind were seen, and each began while something was open \
+                 at the caller, though nothing was for 70 % of the time"
+            ),
+        );
+    }
+
+    #[test]
+    fn clocks_are_said_to_be_ahead_or_behind() {
+        let set = |ahead| clock(SetRight { ahead, error: 2_000 });
+        assert!(set(20_000_000).contains("20.0 ms ahead, which was taken off its times"));
+        assert!(set(-20_000_000).contains("20.0 ms behind, which was added to its times"));
+    }
+}

@@ -12,6 +12,8 @@
 
 pub mod hosts;
 pub mod asked;
+pub mod near;
+pub mod queues;
 pub mod around;
 pub mod places;
 mod reasons;

@@ -1,23 +1,27 @@
 //! Two spans and the link between them in, sentences out: what in the packets says that they belong
 //! together, what speaks against it, and what the confidence is made of.
 
-use crate::exchange::{Carrier, Context, Exchange, Half};
-use crate::explain::around::{Caller, Near, content};
+use crate::exchange::{Carrier, Context, Exchange, Half, RESOURCE};
+use crate::explain::around::{Caller, content};
 use crate::explain::asked::what;
 use crate::explain::hosts::are_one;
+use crate::explain::near::Near;
 use crate::explain::places::Places;
 use crate::export::ndjson::id_text;
 use crate::export::time::duration_text;
 use crate::export::width::clean;
 use crate::join::JoinKey;
+use crate::join::fingerprint::fingerprint;
 use crate::numbers::grouped;
-use crate::span::{Link, LinkKind, Reason, Span};
+use crate::span::{Considered, Link, LinkKind, Reason, Span, Trace};
 use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::trace_context::format::Space;
+use wirespan_parsers::values::Values;
 
-/// What says that one span hangs rightly under another one.
+/// What says that one span hangs rightly under another one of its trace.
 pub(super) fn because(
+    trace: &Trace,
     upper: &Span,
     lower: &Span,
     link: &Link,
@@ -32,10 +36,13 @@ pub(super) fn because(
         if ask_the_same(&upper.exchange, &lower.exchange) {
             because.push(format!("both ask for the same: {}", what(lower)));
         }
-        if link.reason == Reason::OneCandidate
+        if link.also.contains(&BY_VALUES) {
+            because.extend(by_values(trace, upper, lower, places));
+        }
+        if matches!(link.reason, Reason::OneCandidate | Reason::Content)
             && let Some(caller) = caller
         {
-            because.push(only_candidate(lower, caller, places));
+            because.push(only_candidate(upper, lower, link, caller, places));
         }
         because.extend(hosts(&upper.exchange, &lower.exchange, link));
         because.push(times(&upper.exchange, &lower.exchange, places));
@@ -45,32 +52,38 @@ pub(super) fn because(
 
 /// What the confidence in a link is made of.
 pub(super) fn weighs(upper: &Span, lower: &Span, link: &Link) -> String {
-    let text = match link.reason.name() {
-        "tcp-sequence" => {
+    let kind = lower.cause.as_deref().and_then(kind);
+    let text = match (link.reason, kind) {
+        (Reason::TcpSequence, _) => {
             "a connection has each number of a byte once, so that nothing else can be the same"
         }
-        "datagram" => {
+        (Reason::Datagram, _) => {
             "another datagram with these addresses, ports and id at that time is most unlikely"
         }
-        "one-candidate" => {
+        (Reason::OneCandidate, Some(kind)) if ask_the_same(&upper.exchange, &lower.exchange) => {
+            &format!("time, addresses and what is asked for say so; {kind}")
+        }
+        (Reason::OneCandidate, Some(kind)) => &format!("only time and addresses say so; {kind}"),
+        (Reason::OneCandidate, None) => {
             "only time and addresses say so: the host may have called by itself, or for something \
              that was not captured"
         }
-        "content" => {
-            "of what was open at the host, only this one asks for the same; it may still be chance"
+        (Reason::Content, Some(kind)) => {
+            &format!("that both ask for the same may be chance; {kind}")
         }
-        "stream-id" => "the queue gives each message an id of its own, and says it to both",
-        "message-content" => "a message of the same content may have come from elsewhere",
-        "one-message" => {
-            "only time and addresses say so: the host may have called for something else than the \
-             message that it had got"
-        }
+        (Reason::Content, None) => "that both ask for the same may be chance",
         _ if names_parent(&upper.exchange, &lower.exchange) => {
             "whoever sent it says itself which span it belongs under"
         }
         _ if is_endpoint(&upper.exchange, &lower.exchange) => {
-            "identifier and addresses agree; that it is this one of the calls with that identifier \
-             is told by the host that called and by time"
+            let told_by_values = link.also.contains(&BY_VALUES);
+            if told_by_values {
+                "identifier and addresses agree; that it is this one of the calls with that \
+                 identifier is told by the host that called and by what both carry"
+            } else {
+                "identifier and addresses agree; that it is this one of the calls with that \
+                 identifier is told by the host that called and by time"
+            }
         }
         _ => "only the identifier says so: who called has another address than who was asked",
     };
@@ -82,6 +95,45 @@ pub(super) fn weighs(upper: &Span, lower: &Span, link: &Link) -> String {
         text.push_str("; so does another one that is about as good");
     }
     text
+}
+
+/// What calls of one kind have in common, in words.
+pub(super) fn kind(cause: &Considered) -> Option<String> {
+    let Considered { one, idle, all, idle_share, .. } = *cause;
+    // Where it was hardly ever so, it could hardly have been otherwise.
+    let share = (idle_share >= 0.01).then(|| format!("{:.0}", idle_share * 100.0));
+    let by_chance = match &share {
+        Some(share) => format!("though nothing was for {share} % of the time"),
+        None => "as something was nearly all the time".to_owned(),
+    };
+    let share = share.unwrap_or_else(|| "less than 1".to_owned());
+    let times = |count: u32| grouped(count.into());
+    match (all, one, idle) {
+        (0, ..) => None,
+        (1, 1, _) => Some(format!(
+            "it is the only call of its kind, and began while something was open at the caller, \
+             {by_chance}"
+        )),
+        (_, _, 0) => Some(format!(
+            "{} calls of its kind were seen, and each began while something was open at the \
+             caller, {by_chance}",
+            times(all)
+        )),
+        _ => {
+            let more = all.saturating_sub(one).saturating_sub(idle);
+            let more = match more {
+                0 => String::new(),
+                more => format!(", {} while more were", times(more)),
+            };
+            Some(format!(
+                "of {} calls of its kind, {} began while one exchange was open at the caller{more}, \
+                 and {} while none was, as it was for {share} % of the time",
+                times(all),
+                times(one),
+                times(idle)
+            ))
+        }
+    }
 }
 
 /// Why the next best parent is not the parent.
@@ -261,14 +313,47 @@ fn shared_ids(upper: &Span, lower: &Span, places: &Places) -> Vec<String> {
     sentences.collect()
 }
 
-fn only_candidate(lower: &Span, caller: &Caller, places: &Places) -> String {
+/// What left this one of what was open at the caller.
+fn only_candidate(
+    upper: &Span,
+    lower: &Span,
+    link: &Link,
+    caller: &Caller,
+    places: &Places,
+) -> String {
     let host = lower.exchange.client_host();
     let open = caller.open.len() as u64 + caller.more;
-    let mut text = match open {
-        0 | 1 => format!("as it began, this was the only exchange that was open at {host}"),
+    let also = |words: &str| link.also.iter().any(|also| also.contains(words));
+    let kept = if link.reason == Reason::Content {
+        Some("is the only one that asks for the same".to_owned())
+    } else if also("identifiers") {
+        Some("is the only one that carries no other identifier".to_owned())
+    } else if also("port") {
+        Some(format!(
+            "is the one that asked {}: whenever only one was open, such calls were made for what \
+             is asked there",
+            upper.exchange.server
+        ))
+    } else {
+        None
+    };
+    if let Some(kept) = kept {
+        return match open {
+            0 | 1 => format!("of what was open at {host} as it began, this {kept}"),
+            _ => format!("of {} exchanges open at {host} as it began, this {kept}", grouped(open)),
+        };
+    }
+    let mut text = match caller.may_have_called(&lower.exchange) {
+        0 | 1 if open < 2 => {
+            format!("as it began, this was the only exchange that was open at {host}")
+        }
+        0 | 1 => format!(
+            "as it began, this was the only one of {} exchanges open at {host} that may have called",
+            grouped(open)
+        ),
         _ => format!(
-            "as it began, this was the only exchange open at {host} as far as had been seen by \
-             then; {} are known now",
+            "as it began, this was the only exchange open at {host} that may have called, as far \
+             as had been seen by then; {} are known now",
             grouped(open)
         ),
     };
@@ -280,6 +365,60 @@ fn only_candidate(lower: &Span, caller: &Caller, places: &Places) -> String {
         ));
     }
     text
+}
+
+/// What a call carries of the one above, and of no other that it may have been made for.
+fn by_values(trace: &Trace, upper: &Span, lower: &Span, places: &Places) -> Option<String> {
+    let (above, own) = (&*upper.exchange, &*lower.exchange);
+    let prints = [above, own].map(fingerprint);
+    let is_rival = |span: &&Span| {
+        let e = &*span.exchange;
+        let is_open = e.start() <= own.start() && (e.response.is_none() || e.end() >= own.start());
+        !prints.contains(&fingerprint(e))
+            && is_open
+            && is_endpoint(e, own)
+            && shared(e, own).next().is_some()
+    };
+    let rivals: Vec<&Span> = trace.spans.iter().filter(is_rival).collect();
+    let carries = |e: &Exchange, word: &u16| e.values.words().contains(word);
+    let tells = |word: &&u16| {
+        carries(above, word) && !rivals.iter().all(|rival| carries(&rival.exchange, word))
+    };
+    let words: Vec<u16> = own.values.words().iter().filter(tells).copied().collect();
+    if words.is_empty() {
+        return None;
+    }
+    let mut shown: Vec<String> = Vec::new();
+    // What one of them does not show, the other may.
+    let texts = [own, above].into_iter().flat_map(|e| {
+        [RESOURCE, "url.query", "db.query.text"].into_iter().filter_map(|name| e.text.text(name))
+    });
+    for text in texts {
+        for word in text.split(|byte| !(byte.is_ascii_alphanumeric() || *byte >= 0x80)) {
+            let mut values = Values::default();
+            values.read(word);
+            values.end();
+            let word = clean(word).into_owned();
+            let is_told = values.words().iter().any(|word| words.contains(word));
+            if is_told && !shown.contains(&word) && shown.len() < SHOWN {
+                shown.push(word);
+            }
+        }
+    }
+    let what = match (shown.as_slice(), words.len()) {
+        ([], 1) => "a value".to_owned(),
+        ([], many) => format!("{many} values"),
+        (shown, _) => shown.join(", "),
+    };
+    let mut text = format!("it carries {what}, as the one above does");
+    let without = |rival: &&Span| !words.iter().all(|word| carries(&rival.exchange, word));
+    if let Some(rival) = rivals.iter().copied().find(without) {
+        text.push_str(&format!(
+            "; {}, which was open there, too, and bears the same identifier, does not",
+            other(&Near::of(trace.id, rival), places)
+        ));
+    }
+    Some(text)
 }
 
 fn hosts(upper: &Exchange, lower: &Exchange, link: &Link) -> Option<String> {
@@ -415,3 +554,8 @@ fn nearer(above: &Exchange, own: &Exchange) -> Vec<String> {
     }
     why
 }
+
+/// What joining says of a link that values told.
+const BY_VALUES: &str = "it carries values of the one above";
+/// Values that are shown.
+const SHOWN: usize = 3;

@@ -14,7 +14,8 @@
 //! ```
 
 use crate::explain::facts::{
-    CallerFacts, EarlierFacts, Explanation, HalfFacts, IdFacts, LinkFacts, NearFacts, SpanFacts,
+    CallerFacts, EarlierFacts, Explanation, HalfFacts, IdFacts, LinkFacts, MessageFacts, NearFacts,
+    PutFacts, SpanFacts,
 };
 use crate::explain::places::FrameFilter;
 use crate::export::time::{Zone, duration_text};
@@ -81,6 +82,18 @@ impl Words {
         for id in &span.ids {
             self.id(id);
         }
+        if let Some(clock) = &span.clock {
+            self.note("clock", clock);
+        }
+        if let Some(put) = &span.put {
+            self.put(put);
+        }
+        if let Some(got) = &span.got_of_nobody {
+            self.note("got", &format!("{got}: nobody was seen to put it in"));
+        }
+        for message in &span.got {
+            self.got(message);
+        }
         if !span.touched.is_empty() {
             self.note("lost", &format!("something at the time: {}", span.touched.join(", ")));
         }
@@ -108,6 +121,38 @@ impl Words {
     fn id(&mut self, id: &IdFacts) {
         let IdFacts { id, carried_in, says, .. } = id;
         self.note("id", &format!("{id} in {carried_in}: {says}"));
+    }
+
+    fn put(&mut self, put: &PutFacts) {
+        let PutFacts { what, count, got_by } = put;
+        if got_by.is_empty() {
+            return self.note("put in", &format!("{what}: nobody was seen to get it"));
+        }
+        self.note("put in", what);
+        for getter in got_by {
+            let made = if getter.reason == "one-message" { "made for it was" } else { "got by" };
+            self.note("", &format!("* {made} {}", message(getter)));
+        }
+        let more = count.saturating_sub(got_by.len() as u64);
+        if more > 0 {
+            self.note("", &format!("* and by {} more", grouped(more)));
+        }
+    }
+
+    fn got(&mut self, got: &MessageFacts) {
+        let label = if got.reason == "one-message" { "made for" } else { "got" };
+        let what = match (&got.message, label) {
+            (Some(message), "got") => format!("{message} from "),
+            (None, "got") => "a message from ".to_owned(),
+            _ => "a message of ".to_owned(),
+        };
+        self.note(label, &format!("{what}{}: {}", message(got), got.weighs));
+        for against in &got.against {
+            self.note("but", against);
+        }
+        if let Some(rival) = &got.runner_up {
+            self.note("next best", &near(rival));
+        }
     }
 
     fn link(&mut self, link: &LinkFacts) {
@@ -142,9 +187,25 @@ impl Words {
             several => format!("{} exchanges were", grouped(several)),
         };
         self.note("caller", &format!("{host}, where {count} open as it began:"));
+        // Of many that the same excludes, the first ones do.
+        let mut alike: Vec<(&str, u64)> = Vec::new();
         for open in some {
             let text = if open.is_above { "the one above" } else { open.says.as_str() };
-            self.note("", &format!("* {}: {text}", near(&open.near)));
+            let place = alike.iter().position(|(other, _)| *other == text).unwrap_or(alike.len());
+            if place == alike.len() {
+                alike.push((text, 0));
+            }
+            let Some((_, count)) = alike.get_mut(place) else { continue };
+            *count += 1;
+            if *count <= ALIKE {
+                self.note("", &format!("* {}: {text}", near(&open.near)));
+            }
+        }
+        for (text, count) in alike.iter().filter(|(_, count)| *count > ALIKE) {
+            self.note(
+                "",
+                &format!("* {} more of which the same is true: {text}", grouped(count - ALIKE)),
+            );
         }
         let more = open.saturating_sub(some.len() as u64);
         if more > 0 {
@@ -191,6 +252,14 @@ fn half(name: &str, half: &HalfFacts) -> String {
     text
 }
 
+/// The other end of a queue.
+fn message(message: &MessageFacts) -> String {
+    let MessageFacts { trace, span, exchange, reason, confidence, .. } = message;
+    let percent = (confidence * 100.0).round();
+    let which = exchange.as_ref().map_or_else(|| format!("span {span}"), near);
+    format!("{which} of trace {trace}, by {reason}, {percent} % sure")
+}
+
 fn near(near: &NearFacts) -> String {
     let NearFacts { span, what, service, protocol, seen_in, .. } = near;
     format!("span {span} {protocol} {what} of {service} ({seen_in})")
@@ -198,5 +267,7 @@ fn near(near: &NearFacts) -> String {
 
 /// Columns of the labels.
 const LABEL: usize = 11;
+/// Exchanges of which the same is told, that are named.
+const ALIKE: u64 = 3;
 /// Columns that a text has at least.
 const NARROWEST: usize = 40;

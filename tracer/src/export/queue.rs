@@ -387,6 +387,7 @@ mod tests {
             link: None,
             earlier: None,
             span_links: Vec::new(),
+            cause: None,
             depth: 0,
         };
         let spans = (0..spans).map(|_| span()).collect();

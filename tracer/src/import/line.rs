@@ -692,6 +692,7 @@ mod tests {
             link: None,
             earlier: None,
             span_links: Vec::new(),
+            cause: None,
             depth: 0,
         };
         let trace = Trace { id: 1, wire: None, late: false, spans: vec![span] };

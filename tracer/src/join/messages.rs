@@ -861,6 +861,7 @@ mod tests {
             link: None,
             earlier: None,
             span_links: Vec::new(),
+            cause: None,
             depth: 0,
         };
         Trace { id: id.into(), wire: None, late: false, spans: vec![span] }

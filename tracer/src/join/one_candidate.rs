@@ -104,4 +104,4 @@ const MOST: f64 = 0.98;
 /// The same where others were open, too.
 const LESS: f64 = 0.9;
 /// How sure it must be at least that calls of its kind are made for what is open.
-const LEAST: f32 = 0.9;
+pub const LEAST: f32 = 0.9;

@@ -68,6 +68,7 @@ mod tests {
             }),
             earlier: None,
             span_links: Vec::new(),
+            cause: None,
             depth: 0,
         });
         let mut spans: Vec<Span> = made.collect();

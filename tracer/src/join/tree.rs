@@ -1,10 +1,11 @@
 //! A group's members and links to traces: trees of spans, joined where they share an identifier.
 
 use crate::exchange::Exchange;
+use crate::join::patterns::Pattern;
 use crate::join::services::agree;
-use crate::join::{Group, JOINERS, JoinKey, Links, Member};
+use crate::join::{Above, Cause, Group, JOINERS, JoinKey, Links, Member};
 use crate::names::{Known, ServiceName};
-use crate::span::{Link, LinkKind, Span, Trace};
+use crate::span::{Considered, Link, LinkKind, Reason, Span, Trace};
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
 use std::net::IpAddr;
@@ -70,7 +71,7 @@ fn trace(
     let mut spans: Vec<Span> = Vec::with_capacity(order.len());
     let mut names: SmallVec<[Known; 8]> = SmallVec::new();
     for member in order {
-        let Member { exchange, service, .. } = members.get_mut(*member)?.take()?;
+        let Member { exchange, service, cause, .. } = members.get_mut(*member)?.take()?;
         let link = links.above(*member).and_then(|above| {
             // Parents come first in the order, and mostly just before.
             let parent = match order.len() {
@@ -113,6 +114,7 @@ fn trace(
             link,
             earlier: None,
             span_links: Vec::new(),
+            cause: considered(&cause, links.above(*member)),
             depth,
         });
     }
@@ -123,6 +125,27 @@ fn trace(
         None => xxh3_128(&[&first.id.to_le_bytes()[..], b"trace"].concat()).max(1),
     };
     Some(Trace { id, wire: wire.map(|key| key.format), late: false, spans })
+}
+
+/// What was considered as a span was hung under another one by what was open, or under nothing.
+fn considered(cause: &Cause, above: Option<&Above>) -> Option<Box<Considered>> {
+    let by_open = |above: &Above| matches!(above.reason, Reason::OneCandidate | Reason::Content);
+    if !cause.asked || !above.is_none_or(by_open) {
+        return None;
+    }
+    let Pattern { one, idle, all, load, listener } = cause.pattern;
+    let [free, busy] = [load.idle as f32, load.one.saturating_add(load.several) as f32];
+    Some(Box::new(Considered {
+        open: if cause.many { u32::MAX } else { cause.candidates.len() as u32 },
+        one,
+        idle,
+        all,
+        idle_share: free / (free + busy).max(1.0),
+        confidence: cause.pattern.confidence() as f32,
+        usual: listener.map(|usual| usual.listener),
+        nearly_always: listener.is_some_and(|usual| usual.nearly_always),
+        usual_outer: listener.and_then(|usual| usual.outer),
+    }))
 }
 
 /// The place of a member among those before `end`.

@@ -64,7 +64,7 @@ fn several_that_were_open_are_named_with_what_tells_for_or_against_each() {
         "/back",
         &[
             "id         x-request-id b in its request (frame 12): nothing else that was captured carries it",
-            "no parent  3 exchanges were open at 10.0.0.2 as it began, and nothing on the wire tells which of them called",
+            "no parent  3 exchanges were open at 10.0.0.2 as it began, of which 2 may have called, and nothing on the wire tells which of these did",
             "GET /two of 10.0.0.2:80 (frame 6): open for 8.00 ms, and nothing tells for it or against it",
             "GET /one of 10.0.0.2:80 (frame 3): it carries another x-request-id, it was answered 5.00 ms before this one ended",
         ],
