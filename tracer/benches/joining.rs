@@ -22,7 +22,7 @@ use wirespan::exchange::{
     Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, ProtocolIndex, RESOURCE, Resent,
     Sort, State, Text, TraceNumber, Turns,
 };
-use wirespan::join::same_exchange::fingerprint;
+use wirespan::join::fingerprint::fingerprint;
 use wirespan::join::window::{Opened, WindowLimits};
 use wirespan::joining::{Joining, News};
 use wirespan::pipeline::{Surroundings, run};

@@ -1,13 +1,14 @@
 //! Numbers that stand for an exchange, or for a part of it.
 
 use crate::exchange::{Exchange, OPERATION, RESOURCE};
+use smallvec::SmallVec;
 use std::net::IpAddr;
 use wirespan_capture::stream::Transport;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Equal for one exchange at all points that see it at the same addresses, and hardly ever else.
 pub fn fingerprint(exchange: &Exchange) -> u64 {
-    let mut hash = Xxh3::new();
+    let mut hash = Digest::default();
     add_ends(&mut hash, exchange);
     hash.update(&bytes(exchange).to_le_bytes());
     hash.digest()
@@ -16,7 +17,7 @@ pub fn fingerprint(exchange: &Exchange) -> u64 {
 /// The same whatever its addresses are, as these may be translated on the way; equal for others,
 /// too, where their connections begin with equal numbers.
 pub fn bytes(exchange: &Exchange) -> u64 {
-    let mut hash = Xxh3::new();
+    let mut hash = Digest::default();
     hash.update(&[exchange.protocol.0, exchange.transport as u8]);
     match (exchange.request.seq, exchange.transport) {
         (Some(seq), _) => hash.update(&u64::from(seq).to_le_bytes()),
@@ -33,7 +34,7 @@ pub fn bytes(exchange: &Exchange) -> u64 {
     hash.digest()
 }
 
-fn add_ends(hash: &mut Xxh3, exchange: &Exchange) {
+fn add_ends(hash: &mut Digest, exchange: &Exchange) {
     for end in [exchange.client, exchange.server] {
         match end.ip() {
             IpAddr::V4(ip) => hash.update(&ip.octets()),
@@ -45,7 +46,7 @@ fn add_ends(hash: &mut Xxh3, exchange: &Exchange) {
 
 /// Stands for the address and port that an exchange asks.
 pub fn listener(exchange: &Exchange) -> u64 {
-    let mut hash = Xxh3::new();
+    let mut hash = Digest::default();
     hash.update(&exchange.network.0.to_le_bytes());
     match exchange.server.ip() {
         IpAddr::V4(ip) => hash.update(&ip.octets()),
@@ -57,11 +58,27 @@ pub fn listener(exchange: &Exchange) -> u64 {
 
 /// Stands for what an exchange asks: equal where a proxy passes a request on.
 pub fn content(exchange: &Exchange) -> u64 {
-    let mut hash = Xxh3::new();
+    let mut hash = Digest::default();
     hash.update(&[exchange.protocol.0, exchange.sort as u8]);
     for name in [OPERATION, RESOURCE, "url.query", "db.query.text"] {
         hash.update(exchange.text.text(name).unwrap_or_default());
         hash.update(&[0]);
     }
     hash.digest()
+}
+
+/// Bytes that are hashed together by XXH3: for few, that is much quicker than piece by piece, and
+/// gives the same.
+#[derive(Default)]
+pub(super) struct Digest(SmallVec<[u8; 256]>);
+
+impl Digest {
+    #[inline(always)]
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(super) fn digest(&self) -> u64 {
+        xxh3_64(&self.0)
+    }
 }

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use smallvec::SmallVec;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::PointId;
 
@@ -26,6 +26,8 @@ pub(crate) struct Seat {
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
     by_machine: HashMap<Machine, Host, RandomState>,
+    /// Those at which something is open.
+    busy: BTreeSet<Machine>,
     /// The number of machines at which those are dropped at which nothing is open.
     look_at: usize,
     /// The point of the first exchange.
@@ -193,10 +195,14 @@ impl Hosts {
         let several_points = self.several_points;
         let host = self.host(server, now);
         host.load.opened(&arrival, now);
+        let was_idle = host.open.is_empty();
         host.open.insert((start, seat.number), arrival);
         if several_points {
             let time = Time { number: seat.number, start, end: NEVER };
             host.times.entry(sighting).or_default().push(time);
+        }
+        if was_idle {
+            self.busy.insert(server);
         }
     }
 
@@ -211,6 +217,9 @@ impl Hosts {
     ) {
         let Some(host) = self.by_machine.get_mut(&server) else { return };
         let Some(arrival) = host.open.remove(&(start, number)) else { return };
+        if host.open.is_empty() {
+            self.busy.remove(&server);
+        }
         host.load.closed(&arrival, now);
         let times =
             if host.times.is_empty() { None } else { host.times.get_mut(&arrival.sighting) };
@@ -239,6 +248,9 @@ impl Hosts {
         if let Some(host) = self.by_machine.get_mut(&server)
             && let Some(arrival) = host.open.remove(&(start, number))
         {
+            if host.open.is_empty() {
+                self.busy.remove(&server);
+            }
             host.load.closed(&arrival, now);
             host.forget(arrival.sighting, number);
         }
@@ -277,7 +289,7 @@ impl Hosts {
     }
 
     /// The calls of a machine that began after this time and were told before now.
-    pub(crate) fn calls_after(&self, caller: Machine, time: Timestamp) -> Vec<Call> {
+    pub(crate) fn calls_after(&self, caller: Machine, time: Timestamp) -> SmallVec<[Call; 2]> {
         let host = self.by_machine.get(&caller).filter(|host| host.latest > time);
         let calls = host.into_iter().flat_map(|host| &host.calls);
         calls.filter(|call| call.start > time).copied().collect()
@@ -311,11 +323,9 @@ impl Hosts {
             });
             others.next().map(|arrival| arrival.seat.number)
         };
-        let others = self.by_machine.iter().filter(|(m, _)| **m != caller && **m != called);
-        let mut open: Vec<(Machine, EventNumber)> =
-            others.filter_map(|(machine, host)| Some((*machine, latest(host)?))).collect();
-        open.sort_unstable();
-        open
+        let others = self.busy.iter().filter(|machine| **machine != caller && **machine != called);
+        let others = others.filter_map(|machine| Some((*machine, self.by_machine.get(machine)?)));
+        others.filter_map(|(machine, host)| Some((machine, latest(host)?))).collect()
     }
 
     /// How much was open at a machine.
@@ -325,9 +335,13 @@ impl Hosts {
 
     /// Two machines are one.
     pub(crate) fn merge(&mut self, kept: Machine, gone: Machine) {
+        self.busy.remove(&gone);
         let Some(gone) = self.by_machine.remove(&gone) else { return };
         let host = self.by_machine.entry(kept).or_default();
         host.open.extend(gone.open);
+        if !host.open.is_empty() {
+            self.busy.insert(kept);
+        }
         let closed = std::mem::take(&mut host.closed).into_iter().chain(gone.closed);
         let mut closed: Vec<Closed> = closed.collect();
         closed.sort_by_key(|closed| (closed.told, closed.arrival.seat.number));
@@ -389,6 +403,8 @@ impl Host {
             .filter(|closed| closed.arrival.start <= at && closed.end >= at)
             .map(|closed| &closed.arrival);
         let mut found: SmallVec<[&Arrival; 8]> = SmallVec::new();
+        // Their bytes by themselves, as most differ in these.
+        let mut seen: SmallVec<[u64; CANDIDATES]> = SmallVec::new();
         for arrival in open.chain(lately) {
             let Sighting { fingerprint, bytes, point: seen_at } = arrival.sighting;
             // Where a machine calls itself, a call is not its own cause. One that asks what was
@@ -402,12 +418,13 @@ impl Host {
             }
             // The same exchange at another point is no other candidate; the inner one counts, which
             // began last.
-            let same = found.iter_mut().find(|other| {
+            let is_same = |other: &&mut &Arrival| {
                 let elsewhere =
                     other.sighting.point != seen_at && other.listener == arrival.listener;
                 other.sighting.fingerprint == fingerprint
                     || (elsewhere && other.sighting.bytes == bytes)
-            });
+            };
+            let same = seen.contains(&bytes).then(|| found.iter_mut().find(is_same)).flatten();
             if let Some(other) = same {
                 let key = |arrival: &Arrival| (arrival.start, arrival.seat.number);
                 if key(arrival) > key(other) {
@@ -421,12 +438,11 @@ impl Host {
             if found.len() >= CANDIDATES {
                 return Candidates::Many;
             }
+            seen.push(bytes);
             found.push(arrival);
         }
-        let inner = |arrival: &&&Arrival| {
-            let fingerprint = arrival.sighting.fingerprint;
-            !found.iter().any(|other| other.under == Some(fingerprint))
-        };
+        let outer: SmallVec<[u64; 4]> = found.iter().filter_map(|other| other.under).collect();
+        let inner = |arrival: &&&Arrival| !outer.contains(&arrival.sighting.fingerprint);
         let mut innermost = found.iter().filter(inner).map(|arrival| arrival.seat);
         match (innermost.next(), innermost.next()) {
             (None, _) => Candidates::None,

@@ -6,12 +6,12 @@
 //! How often it does the second tells how often the first is by chance.
 
 use crate::exchange::{Exchange, OPERATION, RESOURCE};
+use crate::join::fingerprint::Digest;
 use crate::join::hosts::{Candidates, Load};
 use crate::join::machines::Machine;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
-use xxhash_rust::xxh3::Xxh3;
 
 /// What is known of calls of each kind.
 #[derive(Debug, Default)]
@@ -181,13 +181,12 @@ fn note(listeners: &mut Listeners, listener: u64, by_one: fn(u32, u32) -> u32) {
 /// A number for what a call is one of many of: who calls, who is asked, for what, without numbers
 /// that differ from call to call.
 pub(crate) fn kind(caller: Machine, listener: u64, exchange: &Exchange) -> u64 {
-    let mut hash = Xxh3::new();
+    let mut hash = Digest::default();
     hash.update(&caller.to_le_bytes());
     hash.update(&listener.to_le_bytes());
     hash.update(&[exchange.protocol.0, exchange.sort as u8]);
     for name in [OPERATION, RESOURCE, "db.query.text"] {
         let text = exchange.text.text(name).unwrap_or_default();
-        let mut plain: SmallVec<[u8; 64]> = SmallVec::new();
         let mut words = text.get(..text.len().min(TEXT)).unwrap_or_default();
         // A word with a digit in it is a value.
         while let Some(first) = words.first() {
@@ -195,12 +194,11 @@ pub(crate) fn kind(caller: Machine, listener: u64, exchange: &Exchange) -> u64 {
             let len = words.iter().take_while(|byte| is_word(byte) == is_word(first)).count();
             let (word, rest) = words.split_at(len);
             match word.iter().any(u8::is_ascii_digit) {
-                true => plain.push(b'#'),
-                false => plain.extend_from_slice(word),
+                true => hash.update(b"#"),
+                false => hash.update(word),
             }
             words = rest;
         }
-        hash.update(&plain);
         hash.update(&[0]);
     }
     hash.digest()

@@ -4,13 +4,14 @@ use crate::exchange::Exchange;
 use crate::join::patterns::Pattern;
 use crate::join::services::agree;
 use crate::join::{Above, Cause, Group, JOINERS, JoinKey, Links, Member};
+use crate::join::fingerprint::Digest;
 use crate::names::{Known, ServiceName};
 use crate::span::{Considered, Link, LinkKind, Reason, Span, Trace};
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
 use std::net::IpAddr;
 use wirespan_capture::stream::Transport;
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Links a group's members and makes traces of them, in order of their first span.
 pub fn traces(group: Group, network_of: &(dyn Fn(&Exchange) -> u64 + Sync)) -> Vec<Trace> {
@@ -165,7 +166,7 @@ fn points_above(spans: &[Span], span: usize) -> u64 {
 /// The id of a span: from network, ends, sequence number of the first byte, time, and place in
 /// the chain of points; never from names of files, taps or hosts.
 fn span_id(exchange: &Exchange, network: u64, chain: u64) -> u64 {
-    let mut hash = Xxh3::new();
+    let mut hash = Digest::default();
     hash.update(&network.to_le_bytes());
     for end in [exchange.client, exchange.server] {
         match end.ip() {

@@ -16,7 +16,6 @@ use crate::join::passing::{Nested, Passing};
 use crate::join::patterns::{self, Patterns};
 use crate::join::{By, Group, IdSet, JoinKey, LooseKey, Member, NEVER};
 use crate::owners::Owners;
-use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;
 use slab::Slab;
@@ -179,7 +178,7 @@ pub struct Window {
     open: HashMap<EventNumber, usize, FixedState>,
     components: Slab<Component>,
     /// The component that carries an identifier.
-    by_key: DashMap<LooseKey, usize, RandomState>,
+    by_key: HashMap<LooseKey, usize, RandomState>,
     /// The latest exchange with a fingerprint, and with one that leaves out addresses, once several
     /// points were seen.
     by_fingerprint: Option<[HashMap<u64, usize, RandomState>; 2]>,
@@ -262,7 +261,7 @@ impl Window {
             held: Slab::new(),
             open: HashMap::with_hasher(FixedState::default()),
             components: Slab::new(),
-            by_key: DashMap::with_hasher(RandomState::default()),
+            by_key: HashMap::default(),
             by_fingerprint: None,
             point: None,
             machines: Machines::default(),
@@ -308,8 +307,15 @@ impl Window {
         // Without a response, it was open as long as nobody said otherwise.
         let start = exchange.start();
         let end = if exchange.response.is_some() { exchange.end() } else { now };
-        let contexts = exchange.contexts.clone();
         let known = exchange.turns.opened.map_or(0, |opened| opened.contexts);
+        // Those of a request's body come after it was told that it is open.
+        let contexts = exchange.contexts.iter().enumerate().filter(|_| was_open);
+        let later: SmallVec<[JoinKey; 2]> = contexts
+            .filter(|(number, context)| {
+                stayed || *number >= known || context.carried_by == Carrier::Response
+            })
+            .filter_map(|(_, context)| JoinKey::of(context))
+            .collect();
         if held.candidates.is_some() {
             held.kind = Some(patterns::kind(held.client, held.listener, &exchange));
         }
@@ -322,13 +328,8 @@ impl Window {
         if let Some(component) = self.components.get_mut(component) {
             component.open -= 1;
         }
-        // Those of a request's body come after it was told that it is open.
-        for (number, context) in contexts.iter().enumerate().filter(|_| was_open) {
-            if (stayed || number >= known || context.carried_by == Carrier::Response)
-                && let Some(key) = JoinKey::of(context)
-            {
-                self.carry(key, place);
-            }
+        for key in later {
+            self.carry(key, place);
         }
         if let Some(component) = self.held.get(place).map(|held| held.component) {
             self.touch(component);
@@ -559,7 +560,7 @@ impl Window {
             }
             return;
         }
-        let known = self.by_key.get(&key).map(|entry| *entry.value());
+        let known = self.by_key.get(&key).copied();
         match known {
             Some(other) if other == component => {}
             Some(other) => {
