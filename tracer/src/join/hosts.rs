@@ -291,8 +291,13 @@ impl Hosts {
     /// The calls of a machine that began after this time and were told before now.
     pub(crate) fn calls_after(&self, caller: Machine, time: Timestamp) -> SmallVec<[Call; 2]> {
         let host = self.by_machine.get(&caller).filter(|host| host.latest > time);
-        let calls = host.into_iter().flat_map(|host| &host.calls);
-        calls.filter(|call| call.start > time).copied().collect()
+        // None begins after it was told.
+        let calls = host.into_iter().flat_map(|host| host.calls.iter().rev());
+        let calls = calls.take_while(|call| call.told > time);
+        let mut after: SmallVec<[Call; 2]> =
+            calls.filter(|call| call.start > time).copied().collect();
+        after.reverse();
+        after
     }
 
     /// The exchanges that were open at the caller as a call began, by what is known now.
@@ -402,7 +407,7 @@ impl Host {
         let lately = lately
             .filter(|closed| closed.arrival.start <= at && closed.end >= at)
             .map(|closed| &closed.arrival);
-        let mut found: SmallVec<[&Arrival; 8]> = SmallVec::new();
+        let mut found: SmallVec<[&Arrival; CANDIDATES]> = SmallVec::new();
         // Their bytes by themselves, as most differ in these.
         let mut seen: SmallVec<[u64; CANDIDATES]> = SmallVec::new();
         for arrival in open.chain(lately) {
@@ -570,6 +575,13 @@ pub const CANDIDATES: usize = 64;
 mod tests {
     use super::*;
     use wirespan_capture::packet::TapId;
+
+    impl Hosts {
+        /// How many machines it remembers.
+        pub(crate) fn len(&self) -> usize {
+            self.by_machine.len()
+        }
+    }
 
     const HOST: Machine = 1;
 

@@ -128,3 +128,15 @@ impl Machines {
 
 /// Names of machines that are remembered.
 pub const NAMES: usize = 32_768;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Machines {
+        /// How many names it remembers, and machines that turned out to be others.
+        pub(crate) fn sizes(&self) -> [usize; 2] {
+            [self.numbers.iter().map(HashMap::len).sum(), self.merged.len()]
+        }
+    }
+}

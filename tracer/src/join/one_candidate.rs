@@ -12,7 +12,9 @@ pub struct OneCandidate;
 
 impl Joiner for OneCandidate {
     fn link(&self, group: &Group, links: &mut Links) {
-        if group.members.len() < 2 || group.members.iter().all(|member| member.cause.only().is_none()) {
+        if group.members.len() < 2
+            || group.members.iter().all(|member| member.cause.only().is_none())
+        {
             return;
         }
         let mut places = HashMap::new();

@@ -75,7 +75,9 @@ impl Passing {
         }
         let votes = self.votes.entry(caller).or_default();
         let Some(machine) = machine else {
-            votes.done |= add(&mut votes.own, content) >= MOST;
+            if add(&mut votes.own, content) >= MOST {
+                **votes = Votes { done: true, ..Votes::default() };
+            }
             return None;
         };
         let place = votes.machines.iter().position(|(other, _)| *other == machine);
@@ -92,8 +94,11 @@ impl Passing {
         let asked = add(contents, content);
         let others = votes.machines.iter().filter(|(other, _)| *other != machine);
         let others = others.map(|(_, contents)| contents.len()).sum::<usize>() + votes.own.len();
-        votes.done = asked >= ENOUGH && asked >= 4 * others;
-        votes.done.then_some(machine)
+        let sure = asked >= ENOUGH && asked >= 4 * others;
+        if sure {
+            **votes = Votes { done: true, ..Votes::default() };
+        }
+        sure.then_some(machine)
     }
 }
 
@@ -109,6 +114,8 @@ fn add(contents: &mut Contents, content: u64) -> usize {
 #[derive(Debug, Default)]
 pub(crate) struct Nested {
     callers: HashMap<Machine, Calls, RandomState>,
+    /// Machines that any of them may be, in all.
+    machines: usize,
 }
 
 #[derive(Debug, Default)]
@@ -116,7 +123,7 @@ struct Calls {
     all: u32,
     /// When the first of them had ended.
     since: Timestamp,
-    /// The machines at which something was open at the first calls.
+    /// The machines at which something was open at the first calls; those of the first in order.
     within: Vec<Within>,
     done: bool,
 }
@@ -143,12 +150,13 @@ impl Nested {
     /// It is asked itself: nothing is to be known of it any more.
     pub(crate) fn give_up(&mut self, caller: Machine) {
         if let Some(calls) = self.callers.get_mut(&caller) {
-            calls.done = true;
+            self.machines -= calls.within.len();
+            *calls = Calls { done: true, ..Calls::default() };
         }
     }
 
-    /// A call has ended, while something was open at these machines that had begun before it;
-    /// `busy` is for how many nanoseconds something was. Gives the machine that the caller surely is.
+    /// A call has ended, while something was open at these machines, in order, that had begun
+    /// before it; `busy` is for how many nanoseconds something was. Gives the machine that the caller surely is.
     ///
     /// A stranger would find something open at a machine as often as it is busy; the machine itself
     /// nearly always. The logarithms of how much likelier the second is are compared; the best must
@@ -160,12 +168,32 @@ impl Nested {
         now: Timestamp,
         busy: impl Fn(Machine) -> f64,
     ) -> Option<Machine> {
-        if self.callers.len() >= CALLERS && !self.callers.contains_key(&caller) {
+        let is_full = self.callers.len() >= CALLERS || self.machines >= NESTED;
+        if is_full && !self.callers.contains_key(&caller) {
             self.callers.clear();
+            self.machines = 0;
         }
         let calls = self.callers.entry(caller).or_default();
-        for within in &mut calls.within {
-            match open.iter().find(|(machine, _)| *machine == within.machine) {
+        let before = calls.within.len();
+        let sure = calls.called(open, now, busy);
+        if calls.done {
+            calls.within = Vec::new();
+        }
+        self.machines = self.machines + calls.within.len() - before;
+        sure
+    }
+}
+
+impl Calls {
+    fn called(
+        &mut self,
+        open: &[(Machine, EventNumber)],
+        now: Timestamp,
+        busy: impl Fn(Machine) -> f64,
+    ) -> Option<Machine> {
+        for within in &mut self.within {
+            let place = open.binary_search_by_key(&within.machine, |(machine, _)| *machine);
+            match place.ok().and_then(|place| open.get(place)) {
                 // Several calls within one exchange say no more than one of them.
                 Some((_, exchange)) if *exchange == within.latest => {}
                 Some((_, exchange)) => {
@@ -176,33 +204,35 @@ impl Nested {
             }
         }
         // One of the first calls may have been an exception.
-        if calls.all < FIRST_CALLS {
+        if self.all < FIRST_CALLS {
+            let known = self.within.len();
             for (machine, exchange) in open {
-                if !calls.within.iter().any(|within| within.machine == *machine) {
+                let before = self.within.get(..known).unwrap_or_default();
+                if before.binary_search_by_key(machine, |within| within.machine).is_err() {
                     let (machine, latest) = (*machine, *exchange);
-                    let (exchanges, outside, busy) = (1, calls.all, busy(machine));
-                    calls.within.push(Within { machine, exchanges, outside, busy, latest });
+                    let (exchanges, outside, busy) = (1, self.all, busy(machine));
+                    self.within.push(Within { machine, exchanges, outside, busy, latest });
                 }
             }
         }
-        if calls.all == 0 {
-            calls.since = now;
+        if self.all == 0 {
+            self.since = now;
         }
-        calls.all += 1;
+        self.all += 1;
         // One that is often not open is not it.
-        calls.within.retain(|w| w.outside <= FIRST_CALLS + (w.exchanges + w.outside) / 8);
-        if calls.within.is_empty() || calls.all >= MOST_CALLS {
-            calls.done = true;
+        self.within.retain(|w| w.outside <= FIRST_CALLS + (w.exchanges + w.outside) / 8);
+        if self.within.is_empty() || self.all >= MOST_CALLS {
+            self.done = true;
         }
-        if !calls.all.is_multiple_of(LOOK) {
+        if !self.all.is_multiple_of(LOOK) {
             return None;
         }
-        let mut likely: Vec<(f64, &Within)> = calls
+        let mut likely: Vec<(f64, &Within)> = self
             .within
             .iter()
             .map(|within| {
-                // Traffic may have begun with these calls.
-                let passed = now.0.saturating_sub(calls.since.0).max(1) as f64;
+                // Traffic may have begun with these self.
+                let passed = now.0.saturating_sub(self.since.0).max(1) as f64;
                 let share = ((busy(within.machine) - within.busy) / passed).clamp(0.01, 0.99);
                 let likelier = f64::from(within.exchanges) * (WITHIN / share).ln()
                     + f64::from(within.outside) * ((1.0 - WITHIN) / (1.0 - share)).ln();
@@ -215,7 +245,7 @@ impl Nested {
         let enough = within.exchanges >= FEW_EXCHANGES;
         let sure = enough && best >= LIKELIER && best - second >= AHEAD;
         let machine = within.machine;
-        calls.done |= sure;
+        self.done |= sure;
         sure.then_some(machine)
     }
 }
@@ -238,9 +268,44 @@ const AHEAD: f64 = 10.0;
 pub const ASKED: usize = 16_384;
 /// Callers of which it is looked for whose they are.
 pub const CALLERS: usize = 2_048;
+/// Machines that these may be, in all.
+const NESTED: usize = 262_144;
 /// Machines that a caller may be.
 const MACHINES: usize = 16;
 /// How many different things a machine must have passed on.
 const ENOUGH: usize = 4;
 /// Different things that are told apart.
 const MOST: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Passing {
+        /// How many things, and callers, it remembers.
+        pub(crate) fn sizes(&self) -> [usize; 2] {
+            [self.asked.len(), self.votes.len()]
+        }
+    }
+
+    impl Nested {
+        /// How many callers it remembers, and machines that they may be.
+        pub(crate) fn sizes(&self) -> [usize; 2] {
+            [self.callers.len(), self.callers.values().map(|calls| calls.within.len()).sum()]
+        }
+    }
+
+    #[test]
+    fn machines_that_callers_may_be_have_a_limit() {
+        let mut nested = Nested::default();
+        let open: Vec<(Machine, EventNumber)> = (0..1_000).map(|m| (m, EventNumber(1))).collect();
+        for caller in 1_000..5_000 {
+            nested.called(caller, &open, Timestamp(1), |_| 0.5);
+            nested.called(caller, &open, Timestamp(1), |_| 0.5);
+            let [callers, machines] = nested.sizes();
+            assert!(
+                callers <= CALLERS && machines < NESTED + open.len() && machines == nested.machines
+            );
+        }
+    }
+}

@@ -216,3 +216,15 @@ const KNOWN: u32 = 5;
 const STRANGERS: f64 = 0.1;
 /// What is taken off where a kind is seen to be made for nobody, too.
 const UNSURE: f64 = 0.02;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Patterns {
+        /// How many kinds it remembers.
+        pub(crate) fn len(&self) -> usize {
+            self.kinds.iter().map(HashMap::len).sum()
+        }
+    }
+}

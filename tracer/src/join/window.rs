@@ -452,7 +452,7 @@ impl Window {
             listener,
             within: client == server,
             process: calling,
-            told: self.now,
+            told: self.now.max(start),
         });
         let candidates = call.map(|call| self.hosts.call(client, call));
         let arrival = Arrival {
@@ -886,3 +886,82 @@ const KEYS: usize = 8;
 const KNOWN_FOR: i64 = 60;
 /// Repeating identifiers that are remembered.
 const REPEATING: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{OPERATION, Opening, RESOURCE, TraceNumber, Turns};
+    use crate::join::same_exchange::fingerprint;
+    use crate::join::{machines, passing};
+    use std::net::Ipv4Addr;
+    use wirespan_parsers::message::{Attribute, Value};
+    use wirespan_parsers::trace_context::Format;
+
+    /// Each machine asks the next one for something that nobody asked for before, under an
+    /// identifier of its own.
+    fn exchange(number: u32, at: i64) -> Box<Exchange> {
+        let mut exchange = Exchange::lasting(0);
+        let address = |number| Ipv4Addr::from_bits(0x0a00_0000 + number);
+        exchange.client = (address(number), 40_000).into();
+        exchange.server = (address(number + 1), 80).into();
+        for half in [Some(&mut exchange.request), exchange.response.as_mut()].into_iter().flatten()
+        {
+            half.seq = Some(number);
+            half.first.at = Timestamp(at);
+            half.last.at = Timestamp(at + 500_000);
+        }
+        // Words without digits are no values.
+        let word: String = number.to_string().bytes().map(|b| char::from(b + 49)).collect();
+        for name in [OPERATION, RESOURCE] {
+            exchange.text.add(Attribute { name, value: Value::Text(word.as_bytes()) });
+        }
+        exchange.contexts.push(Context {
+            format: Format::RequestId,
+            carried_by: Carrier::Request,
+            trace: TraceNumber::of(u128::from(number)),
+            span: None,
+            parent: None,
+            joins: true,
+            hidden: false,
+        });
+        Box::new(exchange)
+    }
+
+    #[test]
+    fn flood_of_addresses_does_not_fill_memory() {
+        let limits = WindowLimits { held: 1_000, remembered: 1_000, ..WindowLimits::default() };
+        let mut window = Window::new(limits);
+        // Each is still open as the next one begins.
+        let mut open: Option<Box<Exchange>> = None;
+        for number in 0..100_000 {
+            let at = i64::from(number) * 400_000;
+            let turn = |more| Turn {
+                number: EventNumber(2 * u64::from(number) + more),
+                at: Timestamp(at + 100 * more as i64),
+            };
+            while window.settled(turn(0).at).is_some() {}
+            let mut exchange = exchange(number, at);
+            let opened = Opened::of(&exchange);
+            window.open(turn(0), &opened, fingerprint(&exchange));
+            let point = exchange.first_point;
+            exchange.turns.opened = Some(Opening { turn: turn(0), contexts: 1, point });
+            if let Some(mut before) = open.replace(exchange) {
+                before.turns = Turns { closed: turn(1), ..before.turns };
+                let fingerprint = fingerprint(&before);
+                window.close(before, fingerprint);
+            }
+            let [names, merged] = window.machines.sizes();
+            assert!(names <= machines::NAMES && merged <= machines::NAMES);
+            let [asked, votes] = window.passing.sizes();
+            assert!(asked <= passing::ASKED && votes <= passing::CALLERS);
+            assert!(window.nesting.sizes()[0] <= passing::CALLERS);
+            assert!(window.patterns.len() <= patterns::KINDS);
+            assert!(window.len() <= limits.held && window.open.len() <= limits.held);
+            assert!(window.by_key.len() <= 2 * limits.held);
+            assert!(window.known.len() <= limits.remembered);
+            // Those of one second, and as many as there may be before it is looked.
+            assert!(window.hosts.len() <= 2 * 2 * 2_500 + 2_048, "{}", window.hosts.len());
+        }
+        assert!(window.early["held"] > 0);
+    }
+}

@@ -134,16 +134,16 @@ impl Window {
         }
         let (number, start) = (held.number, held.start);
         let (client, server) = (held.client, held.server);
+        let only = candidates.only().filter(|candidate| self.held_at(*candidate).is_some());
         self.count(called.place, Patterns::uncount);
+        self.callers.count(&candidates);
         if let Some(held) = self.held.get_mut(called.place) {
             held.by = by;
-            if let Some(before) = held.candidates.replace(candidates.clone()) {
+            if let Some(before) = held.candidates.replace(candidates) {
                 self.callers.uncount(&before);
             }
         }
-        self.callers.count(&candidates);
         self.count(called.place, Patterns::count);
-        let only = candidates.only().filter(|candidate| self.held_at(*candidate).is_some());
         let (client, server) = (self.machines.one(client), self.machines.one(server));
         if client == server {
             let under =
@@ -166,28 +166,34 @@ impl Window {
             |seat: &&Seat| held(seat).is_some_and(|h| h.keys.iter().any(|k| keys.contains(k)));
         let differs = |seat: &&Seat| held(seat).is_some_and(|h| conflicting(&h.keys, keys));
         let mut by = By::Identifier;
-        let mut left: SmallVec<[Seat; 4]> = seats.iter().filter(shares).copied().collect();
-        if left.is_empty() {
-            left = seats.iter().filter(|seat| !differs(seat)).copied().collect();
+        // What is left of them, if that is not all.
+        let mut some: Option<SmallVec<[Seat; 4]>> = None;
+        if !keys.is_empty() {
+            let mut left: SmallVec<[Seat; 4]> = seats.iter().filter(shares).copied().collect();
+            if left.is_empty() {
+                left = seats.iter().filter(|seat| !differs(seat)).copied().collect();
+            }
+            some = Some(left);
         }
+        let left = some.as_ref().unwrap_or(seats);
         if left.len() > 1 {
-            let listener = kind.and_then(|kind| self.patterns.listener(kind));
-            let asked = |h: &Held| Some(h.listener) == listener;
-            let alike = |h: &Held| h.content == content;
-            let of = |fits: &dyn Fn(&Held) -> bool| -> SmallVec<[Seat; 4]> {
-                left.iter().filter(|seat| held(seat).is_some_and(fits)).copied().collect()
-            };
-            let (alike, asked) = (of(&alike), of(&asked));
-            if alike.len() == 1 {
-                (left, by) = (alike, By::Content);
-            } else if !asked.is_empty() {
-                (left, by) = (asked, By::Listener);
+            let is_alike = |seat: &&Seat| held(seat).is_some_and(|h| h.content == content);
+            let mut alike = left.iter().filter(is_alike);
+            if let (Some(only), None) = (alike.next(), alike.next()) {
+                return (Candidates::One(*only), By::Content);
+            }
+            if let Some(listener) = kind.and_then(|kind| self.patterns.listener(kind)) {
+                let is_asked = |seat: &&Seat| held(seat).is_some_and(|h| h.listener == listener);
+                let asked: SmallVec<[Seat; 4]> = left.iter().filter(is_asked).copied().collect();
+                if !asked.is_empty() {
+                    (some, by) = (Some(asked), By::Listener);
+                }
             }
         }
-        match left.as_slice() {
-            [] => (candidates, By::Open),
-            [only] => (Candidates::One(*only), by),
-            _ => (Candidates::Several(left), By::Open),
+        match some.as_deref() {
+            None | Some([]) => (candidates, By::Open),
+            Some([only]) => (Candidates::One(*only), by),
+            Some(_) => (some.map_or(candidates, Candidates::Several), By::Open),
         }
     }
 
