@@ -1,10 +1,10 @@
 //! A group's members and links to traces: trees of spans, joined where they share an identifier.
 
 use crate::exchange::Exchange;
+use crate::join::fingerprint::Digest;
 use crate::join::patterns::Pattern;
 use crate::join::services::agree;
 use crate::join::{Above, Cause, Group, JOINERS, JoinKey, Links, Member};
-use crate::join::fingerprint::Digest;
 use crate::names::{Known, ServiceName};
 use crate::span::{Considered, Link, LinkKind, Reason, Span, Trace};
 use hashbrown::HashMap;
