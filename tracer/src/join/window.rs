@@ -891,7 +891,7 @@ const REPEATING: usize = 10_000;
 mod tests {
     use super::*;
     use crate::exchange::{OPERATION, Opening, RESOURCE, TraceNumber, Turns};
-    use crate::join::same_exchange::fingerprint;
+    use crate::join::fingerprint::fingerprint;
     use crate::join::{machines, passing};
     use std::net::Ipv4Addr;
     use wirespan_parsers::message::{Attribute, Value};
@@ -944,7 +944,8 @@ mod tests {
             let opened = Opened::of(&exchange);
             window.open(turn(0), &opened, fingerprint(&exchange));
             let point = exchange.first_point;
-            exchange.turns.opened = Some(Opening { turn: turn(0), contexts: 1, point });
+            exchange.turns.opened =
+                Some(Opening { turn: turn(0), contexts: 1, point, processes: [false; 2] });
             if let Some(mut before) = open.replace(exchange) {
                 before.turns = Turns { closed: turn(1), ..before.turns };
                 let fingerprint = fingerprint(&before);
