@@ -159,7 +159,8 @@ pub trait Out {
     /// An open message carries this value ([`crate::values`]).
     fn value(&mut self, _key: Key, _value: u16) {}
     /// An open request asks for what is in queues: as long as its client asks no more on that
-    /// connection, it may be at work on what it got.
+    /// connection, it may be at work on what it got. Or an open message that nobody answers brings
+    /// what was in one, as was asked for before.
     fn asks_for_records(&mut self, _key: Key) {}
     /// An open message puts this into a queue, or gets it out of one. One without an id that is told
     /// again with it, by the answer, is the same.

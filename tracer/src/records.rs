@@ -9,7 +9,7 @@ pub struct Records {
     /// The queues that they name, each once.
     queues: SmallVec<[SmallVec<[u8; 16]>; 1]>,
     records: SmallVec<[Kept; 1]>,
-    /// Whether the request asks for what is in queues.
+    /// Whether the request asks for what is in queues, or, where nobody answers it, brings that.
     pub asks: bool,
     /// How many were left out, since there were too many.
     pub left_out: u64,

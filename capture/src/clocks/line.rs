@@ -106,7 +106,7 @@ impl Line {
         let most_aside = sightings.len() / ASIDE + 1;
         let mut aside = 0;
         let mut room = Room::between(&upper, &lower)?;
-        while room.margin(room.best_drift()) + 2.0 * STAMPS < 0.0 {
+        while room.margin(room.best_drift()) + LATE < 0.0 {
             if aside >= most_aside {
                 return None;
             }
@@ -116,17 +116,20 @@ impl Line {
             aside += take_tightest(&mut lower, |bound| drift * bound.at - bound.value);
             room = Room::between(&upper, &lower)?;
         }
-        let (least, most) = room.drifts(-2.0 * STAMPS);
+        let widest = room.margin(room.best_drift());
+        // Where they contradict each other, stamps are late by chance, and any may be.
+        let (least, most) = room.drifts((-2.0 * STAMPS).min(2.0 * widest - 2.0 * STAMPS));
         let drift = room.least_drift();
         let ahead = room.middle(drift);
         let span = until - since;
+        let late = if widest < LATE { way(sightings, drift, since).clamp(0.0, LATE) } else { 0.0 };
         let error_at = |at: f64| {
             (0..=STEPS).fold(0.0_f64, |error, step| {
                 let other = least + (most - least) * f64::from(step) / f64::from(STEPS);
                 let (low, high) = room.range(other, at);
                 let line = ahead + drift * at;
                 error.max(high - line).max(line - low)
-            })
+            }) + late
         };
         let ahead_error = [0.0, span / 2.0, span].map(error_at).into_iter().fold(0.0, f64::max);
         Some(Self {
@@ -223,7 +226,7 @@ impl Room {
     /// Where a line of this drift may lie at some time, given how coarsely times are told.
     fn range(&self, drift: f64, at: f64) -> (f64, f64) {
         let (low, high) = self.ends(drift);
-        (low + drift * at - STAMPS, high + drift * at + STAMPS)
+        (low.min(high) + drift * at - STAMPS, high.max(low) + drift * at + STAMPS)
     }
 
     /// The drift for which the bounds are farthest apart. The margin is a concave function of it.
@@ -291,6 +294,20 @@ fn under(mut bounds: Vec<Bound>) -> Vec<Bound> {
     hull
 }
 
+/// How many nanoseconds the way between two clocks mostly takes: stamps that are late by chance at the
+/// second one move what goes there and what comes back alike, by no more than that and by what
+/// bounds contradict each other.
+fn way(sightings: &[Sighting], drift: f64, since: f64) -> f64 {
+    let middle = |onwards: bool| {
+        let these = sightings.iter().filter(|one| one.onwards == onwards);
+        let mut all: Vec<f64> =
+            these.map(|one| one.difference - drift * (one.at - since)).collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).copied().unwrap_or_default()
+    };
+    (middle(true) - middle(false)) / 2.0
+}
+
 /// Takes away the bound with the least value, if others are left; gives how many that were.
 fn take_tightest(bounds: &mut Vec<Bound>, value: impl Fn(&Bound) -> f64) -> usize {
     let values = bounds.iter().map(&value).enumerate();
@@ -306,6 +323,8 @@ fn take_tightest(bounds: &mut Vec<Bound>, value: impl Fn(&Bound) -> f64) -> usiz
 
 /// Nanoseconds by which the time of a packet may be told too early or too late.
 const STAMPS: f64 = 10_000.0;
+/// Nanoseconds by which stamps may be late by chance, as where packets wait to be stamped.
+const LATE: f64 = 100_000.0;
 /// A part of the distance of bounds that is no matter, and nanoseconds that are none.
 const NEARLY: f64 = 10.0;
 const FINE: f64 = 200.0;

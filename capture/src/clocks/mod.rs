@@ -509,7 +509,17 @@ fn directed(mut both: Vec<(&Sample, &Sample)>, base: i64) -> Vec<Sighting> {
     let mut differences: Vec<i64> = both.iter().map(difference).collect();
     differences.sort_unstable();
     let Some(median) = differences.get(differences.len() / 2).copied() else { return Vec::new() };
-    both.retain(|pair| difference(pair).abs_diff(median) < AGREE);
+    // One direction may take much longer than the other one.
+    differences.retain(|one| one.abs_diff(median) >= AGREE && one.abs_diff(median) < LONGEST);
+    let of_late = differences.get(differences.len() / 2).copied();
+    let late = of_late.filter(|late| {
+        let agree = differences.iter().filter(|one| one.abs_diff(*late) < AGREE).count();
+        agree >= ENOUGH.max(both.len() / MANY)
+    });
+    both.retain(|pair| {
+        let one = difference(pair);
+        one.abs_diff(median) < AGREE || late.is_some_and(|late| one.abs_diff(late) < AGREE)
+    });
     both.sort_by_key(|(a, _)| (a.ends, a.at, a.key));
     let mut sightings = Vec::new();
     let mut ways_known = false;
@@ -567,7 +577,7 @@ fn line(sightings: &[Sighting]) -> Option<Line> {
     if sightings.len() < ENOUGH {
         return None;
     }
-    Line::through(sightings).or_else(|| Line::near(sightings, AGREE as f64))
+    Line::through(sightings).or_else(|| Line::near(sightings, LONGEST as f64))
 }
 
 /// Files that are compared with one another; more are parts of a series.
@@ -578,6 +588,10 @@ const PLACES: usize = 16;
 const ENOUGH: usize = 4;
 /// Nanoseconds by which they may differ in what they say.
 const AGREE: u64 = 250_000_000;
+/// Nanoseconds that no way takes.
+const LONGEST: u64 = 1_000_000_000;
+/// One of so many is enough to be what takes longer than the others.
+const MANY: usize = 8;
 /// Nanoseconds of uncertainty from which on two clocks are not known well.
 const UNSURE: f64 = 100_000_000.0;
 /// Nanoseconds from which on a clock is far from another.

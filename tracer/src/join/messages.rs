@@ -199,13 +199,14 @@ impl Messages {
             self.note_work(exchange, number);
         }
         let Some(records) = &exchange.records else { return };
-        if records.asks && exchange.turns.opened.is_none() {
+        let asks = records.asks && exchange.sort == Sort::Call;
+        if asks && exchange.turns.opened.is_none() {
             let connection = [exchange.client, exchange.server];
             self.ask(exchange.network, connection, exchange.first_point, exchange.start());
         }
         if records.has_consumed() {
             self.open.insert(number, Got::default());
-            if records.asks {
+            if asks {
                 self.begin_work(exchange, number, fingerprint);
             }
         }

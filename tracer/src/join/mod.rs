@@ -13,8 +13,9 @@ pub mod machines;
 pub mod hosts;
 pub mod patterns;
 pub mod passing;
-pub mod window;
 pub mod order;
+pub mod sides;
+pub mod window;
 pub mod same_exchange;
 pub mod identifiers;
 pub mod one_candidate;
@@ -26,6 +27,7 @@ pub mod messages;
 use crate::exchange::{Context, EventNumber, Exchange, TraceNumber};
 use crate::join::machines::Machine;
 use crate::join::patterns::Pattern;
+use crate::join::sides::Learned;
 use crate::names::ServiceName;
 use crate::span::{LinkKind, Reason};
 use smallvec::{SmallVec, smallvec};
@@ -47,6 +49,8 @@ pub struct Group {
     pub known: SmallVec<[LooseKey; 2]>,
     /// Trace ids of 64 bits, and the one that each is the lower half of.
     pub widened: SmallVec<[(TraceNumber, TraceNumber); 1]>,
+    /// What is known of the order of the points that saw its members.
+    pub learned: Learned,
 }
 
 /// An exchange of a group.

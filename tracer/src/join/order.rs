@@ -5,7 +5,8 @@
 //! 1. time to live: what the client sends has passed the fewest routers near it, and what it gets
 //!    the most;
 //! 2. one-way delays of the same packet: a request is seen near the client first, and an answer
-//!    last. Clocks that differ have been set right by then, as far as that is known; where one still
+//!    last. What all exchanges of the same points and hosts have told goes before what a single one
+//!    does, since packets may be stamped late by chance. Clocks that differ have been set right by then, as far as that is known; where one still
 //!    differs by more than the way takes, the two contradict each other, and do not count;
 //! 3. packets that one point did not see: of a request that was lost on the way and sent again, the
 //!    first one was seen near the client only, and of an answer near the server only;
@@ -45,8 +46,12 @@ impl Nearer {
 }
 
 /// Sorts the points of one exchange, that nearest the client first; `place` settles what nothing
-/// tells.
-pub fn outermost_first<K: Copy + Ord>(chain: &mut [(K, &Exchange)]) {
+/// tells. `learned` gives what is known of two points by all that they have seen.
+pub fn outermost_first<K: Copy + Ord>(
+    chain: &mut [(K, &Exchange)],
+    learned: impl Fn(&Exchange, &Exchange) -> Option<Ordering>,
+) {
+    let nearer = |one: &Exchange, other: &Exchange| nearer(one, other, learned(one, other));
     if let [one, other] = chain {
         let turned = match nearer(one.1, other.1) {
             (Ordering::Equal, _) => (other.1.start(), other.0) < (one.1.start(), one.0),
@@ -71,14 +76,18 @@ pub fn outermost_first<K: Copy + Ord>(chain: &mut [(K, &Exchange)]) {
     }
 }
 
-/// Which of two sightings of one exchange is nearer to the client (`Less`: the first), and by what.
-pub fn nearer(one: &Exchange, other: &Exchange) -> (Ordering, Nearer) {
+/// Which of two sightings of one exchange is nearer to the client (`Less`: the first), and by what;
+/// given what others have told of the two points.
+pub fn nearer(one: &Exchange, other: &Exchange, learned: Option<Ordering>) -> (Ordering, Nearer) {
     let answers = one.response.as_ref().zip(other.response.as_ref());
     // More routers are passed by a request far from the client, by an answer near it.
     let passed = other.request.ttl.cmp(&one.request.ttl);
     let passed = passed.then(answers.map_or(Ordering::Equal, |(a, b)| a.ttl.cmp(&b.ttl)));
     if passed != Ordering::Equal {
         return (passed, Nearer::TimeToLive);
+    }
+    if let Some(order) = learned {
+        return (order, Nearer::OneWay);
     }
     let asked = delay(&one.request, &other.request);
     let answered = answers.map_or(Delay::Unknown, |(a, b)| delay(b, a));
@@ -112,7 +121,7 @@ pub fn nearer(one: &Exchange, other: &Exchange) -> (Ordering, Nearer) {
 
 /// How much later a message was first seen at the second point than at the first, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
-enum Delay {
+pub enum Delay {
     /// Of the same packet.
     Same(i64),
     /// Of packets of which one was sent again: the second one is not the first.
@@ -121,7 +130,8 @@ enum Delay {
     Unknown,
 }
 
-fn delay(first: &Half, second: &Half) -> Delay {
+/// How much later a message was first seen at the second point than at the first.
+pub fn delay(first: &Half, second: &Half) -> Delay {
     let delay = second.first.at.0.saturating_sub(first.first.at.0);
     match () {
         () if first.seq != second.seq => Delay::Unknown,

@@ -36,7 +36,7 @@ impl Joiner for SameExchange {
                 .collect();
             same.sort_by_key(|(place, exchange)| (exchange.start(), *place));
             for mut chain in chains(same) {
-                outermost_first(&mut chain);
+                outermost_first(&mut chain, |one, other| group.learned.order(one, other));
                 for ((above, outer), (place, exchange)) in chain.iter().zip(chain.iter().skip(1)) {
                     links.link(*place, above_of(*above, outer, exchange));
                 }

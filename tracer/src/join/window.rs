@@ -14,6 +14,7 @@ use crate::join::hosts::{Arrival, Call, Callers, Candidates, Hosts, Seat, Sighti
 use crate::join::machines::{Ends, Machine, Machines};
 use crate::join::passing::{Nested, Passing};
 use crate::join::patterns::{self, Patterns};
+use crate::join::sides::Sides;
 use crate::join::{By, Group, IdSet, JoinKey, LooseKey, Member, NEVER};
 use crate::owners::Owners;
 use foldhash::fast::{FixedState, RandomState};
@@ -126,12 +127,13 @@ impl Opened {
 /// Network, client and server of a call that asks for what is in queues.
 fn asks(exchange: &Exchange) -> Option<(NetworkId, [SocketAddr; 2])> {
     let asks = exchange.records.as_ref().is_some_and(|records| records.asks);
-    asks.then_some((exchange.network, [exchange.client, exchange.server]))
+    (asks && exchange.sort == Sort::Call)
+        .then_some((exchange.network, [exchange.client, exchange.server]))
 }
 
 fn is_pushed(exchange: &Exchange) -> bool {
-    let gets = exchange.records.as_ref().is_some_and(|records| records.has_consumed());
-    gets && exchange.sort == Sort::OneWay
+    let Some(records) = &exchange.records else { return false };
+    (records.asks || records.has_consumed()) && exchange.sort == Sort::OneWay
 }
 
 /// Limits of the window.
@@ -192,6 +194,8 @@ pub struct Window {
     passing: Passing,
     /// Who calls only while another one is asked.
     nesting: Nested,
+    /// In which order points lie.
+    sides: Sides,
     /// When which component may settle; a component's own `due` says which entry counts.
     due: Timetable,
     /// Numbers components in order of their birth.
@@ -269,6 +273,7 @@ impl Window {
             patterns: Patterns::default(),
             passing: Passing::default(),
             nesting: Nested::default(),
+            sides: Sides::default(),
             due: Timetable::default(),
             births: 0,
             now: Timestamp(i64::MIN),
@@ -318,6 +323,9 @@ impl Window {
             .collect();
         if held.candidates.is_some() {
             held.kind = Some(patterns::kind(held.client, held.listener, &exchange));
+        }
+        if self.by_fingerprint.is_some() {
+            self.sides.note(&exchange, held.bytes);
         }
         held.exchange = Some(exchange);
         let (server, component) = (self.machines.one(held.server), held.component);
@@ -712,6 +720,9 @@ impl Window {
             self.by_key.remove(key);
         }
         let mut members = Vec::with_capacity(state.members.len());
+        let held = state.members.iter().filter_map(|place| self.held.get(*place as usize));
+        let complete = held.filter_map(|held| Some((held.bytes, held.exchange.as_deref()?)));
+        let learned = self.sides.learned(complete);
         for place in state.members {
             let place = place as usize;
             let Some(held) = self.held.get_mut(place) else { continue };
@@ -730,7 +741,7 @@ impl Window {
         members
             .sort_by_key(|member| (member.exchange.start(), member.exchange.turns.first().number));
         if !members.is_empty() {
-            let mut group = Group { members, repeating, known, ..Group::default() };
+            let mut group = Group { members, repeating, known, learned, ..Group::default() };
             group.find_halves();
             self.settled.push_back(group);
         }

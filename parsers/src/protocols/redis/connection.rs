@@ -391,13 +391,14 @@ impl Connection {
             _ => 2,
         };
         self.reply.secret_line = announced.word == b"MONITOR";
-        if announced.word.ends_with(b"message") {
+        let brings_message = announced.word.ends_with(b"message");
+        if brings_message {
             let finder = Finder::published(self.reply.plain.into(), announced.about);
             self.reply.finder = Some(Box::new(finder));
         }
         let operation: SmallVec<[u8; NAME_LIMIT]> =
             announced.word.iter().map(u8::to_ascii_uppercase).collect();
-        out.open(Message {
+        let key = out.open(Message {
             kind: Kind::OneWay,
             pairing: Pairing::OneWay,
             bytes: 0..1,
@@ -405,7 +406,12 @@ impl Connection {
             resource: announced.about.get(..Shown::SOME.value).unwrap_or(announced.about),
             status: Status::default(),
             cut: false,
-        })
+        });
+        // What it is is known before all of it has come.
+        if brings_message {
+            out.asks_for_records(key);
+        }
+        key
     }
 
     fn open_reply(&mut self, input: &[u8], out: &mut dyn Out) -> Result<Key, Stop> {
