@@ -125,12 +125,11 @@ struct Joined {
     summary: Summary,
 }
 
+/// Adds what is told next.
+type More<'a> = dyn FnMut(&mut Vec<(Timestamp, News)>) + 'a;
+
 /// Joins what `more` tells, until it tells nothing. Only joining is timed.
-fn join(
-    limits: WindowLimits,
-    protocols: Vec<String>,
-    more: &mut dyn FnMut(&mut Vec<(Timestamp, News)>),
-) -> Joined {
+fn join(limits: WindowLimits, protocols: Vec<String>, more: &mut More<'_>) -> Joined {
     let mut spans = Counting(0);
     let mut joining = Joining::new(limits, protocols, &mut spans);
     let (mut vitals, mut nanoseconds, mut held) = (Vitals::default(), 0, 0);
@@ -399,6 +398,7 @@ impl SpanSink for Counting {
     }
 }
 
+#[expect(clippy::vec_box, reason = "spans hold them so")]
 struct Kept(Vec<Box<Exchange>>);
 
 impl SpanSink for Kept {
