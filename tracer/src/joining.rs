@@ -41,9 +41,9 @@ pub struct Joining<'a> {
     ids: IdSet,
     /// How many events were told.
     events: u64,
-    /// What is open, when that was told, and its fingerprint. It is never more than pairing holds, and knows also
+    /// What is open, and when that was told. It is never more than pairing holds, and knows also
     /// what the window had to forget.
-    open: HashMap<ExchangeId, (Opening, u64), FixedState>,
+    open: HashMap<ExchangeId, Opening, FixedState>,
     /// What has settled and was not handed out yet.
     groups: Vec<Group>,
     names: Names,
@@ -236,8 +236,7 @@ impl<'a> Joining<'a> {
                 }
                 let (contexts, point) = (opened.contexts(), opened.point());
                 let processes = opened.owned(&self.owners);
-                let opening = Opening { turn, contexts, point, processes };
-                self.open.insert(opened.id(), (opening, fingerprint));
+                self.open.insert(opened.id(), Opening { turn, contexts, point, processes });
                 self.window.open(turn, &opened, fingerprint);
             }
             News::Closed(mut exchange) => {
@@ -323,15 +322,13 @@ impl<'a> Joining<'a> {
 
     fn close(&mut self, closed: Turn, mut exchange: Box<Exchange>) {
         let opened = self.open.remove(&exchange.id);
-        let fingerprint =
-            opened.map_or_else(|| fingerprint(&exchange), |(_, fingerprint)| fingerprint);
-        let opened = opened.map(|(opened, _)| opened);
         exchange.first_point = opened.map_or(exchange.first_point, |opened| opened.point);
         exchange.turns = Turns { opened, closed };
         self.names.hear(&exchange);
         if Some(exchange.protocol) == self.dns {
             self.names.learn(&exchange);
         }
+        let fingerprint = fingerprint(&exchange);
         self.messages.close(&exchange, fingerprint);
         if let Some(records) = exchange.records.as_ref().filter(|records| records.left_out > 0) {
             add(&mut self.summary.lost, "records", records.left_out);
