@@ -49,7 +49,7 @@ const CASES: &[Case] = &[
     ("live -w - -C 3", 2, "wirespan: -w -: the standard output is one file; name one for -C or -G", ""),
     ("live -s 300000", 2, "wirespan: --snapshot-length 300000: name a number of bytes up to 262144", ""),
     ("live -i absent0 -B 65536 --max-memory 128M --workers 4", 2, "wirespan: --max-memory: the rings take 256 MiB of it, and no more than 0 MiB are left", ""),
-    ("read shop.pcap --max-memory 64M --max-flows 200000", 0, "wirespan: limits are lowered to fit into memory: --max-flows 200000 to 1398; ", ROOT),
+    ("read shop.pcap --max-memory 64M --max-flows 200000", 0, "wirespan: limits are lowered to fit into memory: --max-flows 200000 to 1290; ", ROOT),
     ("live -B 0", 2, "wirespan: --buffer-size 0: name a number of KiB from 1 to 2097151", ""),
     ("live -F absent", 2, "wirespan: -F absent: there is no such file, check the path", ""),
     ("live -z gzip", 2, "wirespan: there is no option -z: no program is started from here; compress the files afterwards", ""),
