@@ -5,6 +5,7 @@
 //! join window. Events come in one total order, so what settles when is the same on every run.
 
 mod causes;
+mod timetable;
 
 use causes::{known_at_first, number};
 
@@ -17,13 +18,14 @@ use crate::join::patterns::{self, Patterns};
 use crate::join::sides::Sides;
 use crate::join::{By, Group, IdSet, JoinKey, LooseKey, Member, NEVER};
 use crate::owners::Owners;
+use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;
 use slab::Slab;
 use smallvec::{SmallVec, smallvec};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use timetable::Timetable;
 use wirespan_capture::owner::Owner;
 use wirespan_capture::packet::{NetworkId, Timestamp};
 use wirespan_capture::stream::{PointId, Transport};
@@ -180,7 +182,7 @@ pub struct Window {
     open: HashMap<EventNumber, usize, FixedState>,
     components: Slab<Component>,
     /// The component that carries an identifier.
-    by_key: HashMap<LooseKey, usize, RandomState>,
+    by_key: DashMap<LooseKey, usize, RandomState>,
     /// The latest exchange with a fingerprint, and with one that leaves out addresses, once several
     /// points were seen.
     by_fingerprint: Option<[HashMap<u64, usize, RandomState>; 2]>,
@@ -265,7 +267,7 @@ impl Window {
             held: Slab::new(),
             open: HashMap::with_hasher(FixedState::default()),
             components: Slab::new(),
-            by_key: HashMap::default(),
+            by_key: DashMap::with_hasher(RandomState::default()),
             by_fingerprint: None,
             point: None,
             machines: Machines::default(),
@@ -568,7 +570,7 @@ impl Window {
             }
             return;
         }
-        let known = self.by_key.get(&key).copied();
+        let known = self.by_key.get(&key).map(|entry| *entry.value());
         match known {
             Some(other) if other == component => {}
             Some(other) => {
@@ -819,39 +821,6 @@ impl Window {
 pub fn restrict(contexts: &mut [Context], ids: IdSet) {
     for context in contexts.iter_mut().filter(|context| !ids.has(context.format)) {
         context.joins = false;
-    }
-}
-
-/// What is due when: time, birth and place of a component.
-///
-/// Most of what is added is due last, so that it only queues up behind the rest.
-#[derive(Debug, Default)]
-struct Timetable {
-    queue: VecDeque<(Timestamp, u64, usize)>,
-    rest: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
-}
-
-impl Timetable {
-    fn push(&mut self, entry: (Timestamp, u64, usize)) {
-        match self.queue.back() {
-            Some(last) if *last > entry => self.rest.push(Reverse(entry)),
-            _ => self.queue.push_back(entry),
-        }
-    }
-
-    /// Takes the first entry, if it is due before this time.
-    fn pop_before(&mut self, now: Timestamp) -> Option<(Timestamp, u64, usize)> {
-        let queued = self.queue.front();
-        let other = self.rest.peek().map(|Reverse(entry)| entry);
-        let first = queued.into_iter().chain(other).min().copied()?;
-        if first.0 >= now {
-            return None;
-        }
-        if queued == Some(&first) {
-            self.queue.pop_front()
-        } else {
-            self.rest.pop().map(|Reverse(entry)| entry)
-        }
     }
 }
 

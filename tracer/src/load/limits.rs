@@ -60,7 +60,7 @@ pub fn limits_for(bytes: u64, ring_bytes: u64, threads: usize) -> MemoryLimits {
 }
 
 /// Bytes of the program itself, with batches of packets, and tables of hosts, names and services.
-const PROGRAM: u64 = 40 << 20;
+const PROGRAM: u64 = 46 << 20;
 /// Bytes of a thread, with what the allocator keeps for it.
 const THREAD: u64 = 2 << 20;
 /// A ring of fewer bytes holds no burst.
