@@ -22,7 +22,6 @@ use wirespan::exchange::{
     Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, ProtocolIndex, RESOURCE, Resent,
     Sort, State, Text, TraceNumber, Turns,
 };
-use wirespan::join::fingerprint::fingerprint;
 use wirespan::join::window::{Opened, WindowLimits};
 use wirespan::joining::{Joining, News};
 use wirespan::pipeline::{Surroundings, run};
@@ -98,7 +97,7 @@ fn read(capture: &Path, runs: usize) {
             if let Some(opened) = exchange.turns.opened {
                 let mut as_opened = exchange.clone();
                 as_opened.contexts.truncate(opened.contexts);
-                let news = News::Opened(Opened::of(&as_opened), fingerprint(exchange));
+                let news = News::Opened(Opened::of(&as_opened));
                 events.push((opened.turn.at, opened.turn.number.0, news));
             }
             let closed = exchange.turns.closed;
@@ -217,7 +216,7 @@ impl World {
                 self.exchanges.remove(&serial).map(News::Closed)
             } else {
                 let exchange = self.exchanges.get(&serial);
-                exchange.map(|exchange| News::Opened(Opened::of(exchange), fingerprint(exchange)))
+                exchange.map(|exchange| News::Opened(Opened::of(exchange)))
             };
             news.extend(told.map(|told| (Timestamp(at), told)));
         }

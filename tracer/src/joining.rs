@@ -6,7 +6,6 @@
 use crate::exchange::{
     EventNumber, Exchange, ExchangeId, Opening, ProtocolIndex, Resent, SetRight, Turn, Turns,
 };
-use crate::join::fingerprint::fingerprint;
 use crate::join::late::HandedOut;
 use crate::join::messages::Messages;
 use crate::join::tree;
@@ -108,8 +107,8 @@ type PlaceInterfaces = SmallVec<[InterfaceId; 2]>;
 /// What happens to an exchange.
 #[expect(clippy::large_enum_variant, reason = "a box for each request would cost more")]
 pub enum News {
-    /// Its request was seen; it is not complete yet. With its fingerprint.
-    Opened(Opened, u64),
+    /// Its request was seen; it is not complete yet.
+    Opened(Opened),
     /// It is complete, or will not become so.
     Closed(Box<Exchange>),
     /// Something of it was sent again after it was over.
@@ -229,7 +228,7 @@ impl<'a> Joining<'a> {
             News::ServerName(network, server, name) => self.names.asked(network, server, &name),
             News::AddressName(address, name) => self.names.captured(address, &name),
             News::Resent(exchange, part, resent) => self.resent.note(exchange, part, resent),
-            News::Opened(mut opened, fingerprint) => {
+            News::Opened(mut opened) => {
                 opened.restrict(self.ids);
                 if let Some((network, connection)) = opened.asks() {
                     self.messages.ask(network, connection, opened.point(), opened.start());
@@ -237,7 +236,7 @@ impl<'a> Joining<'a> {
                 let (contexts, point) = (opened.contexts(), opened.point());
                 let processes = opened.owned(&self.owners);
                 self.open.insert(opened.id(), Opening { turn, contexts, point, processes });
-                self.window.open(turn, &opened, fingerprint);
+                self.window.open(turn, &opened);
             }
             News::Closed(mut exchange) => {
                 restrict(&mut exchange.contexts, self.ids);
@@ -328,12 +327,11 @@ impl<'a> Joining<'a> {
         if Some(exchange.protocol) == self.dns {
             self.names.learn(&exchange);
         }
-        let fingerprint = fingerprint(&exchange);
-        self.messages.close(&exchange, fingerprint);
+        self.messages.close(&exchange);
         if let Some(records) = exchange.records.as_ref().filter(|records| records.left_out > 0) {
             add(&mut self.summary.lost, "records", records.left_out);
         }
-        self.window.close(exchange, fingerprint);
+        self.window.close(exchange);
     }
 
     /// By what losses an exchange is touched.

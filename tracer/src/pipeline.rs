@@ -18,7 +18,6 @@ use crate::exchange::{
     Turns,
 };
 use crate::given::GivenNames;
-use crate::join::fingerprint::fingerprint;
 use crate::join::window::Opened;
 use crate::joining::{Joining, News, Outcomes, TapInterfaces};
 use crate::load::Shed;
@@ -783,7 +782,7 @@ impl Exchanges for ShardSink {
 
 impl Found for ShardSink {
     fn opened(&mut self, exchange: &Exchange) {
-        self.tell(News::Opened(Opened::of(exchange), fingerprint(exchange)));
+        self.tell(News::Opened(Opened::of(exchange)));
     }
 
     fn named(&mut self, network: NetworkId, server: SocketAddr, name: &str) {

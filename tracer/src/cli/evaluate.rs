@@ -1,5 +1,6 @@
 //! `wirespan evaluate`: spans or captures, and what truly happened, in; figures out.
 
+use super::captures::{self, pool};
 use super::inputs::{Inputs, of_opened, once};
 use super::install::write;
 use super::output::is_ascii_only;
@@ -13,11 +14,9 @@ use crate::evaluate::spans::{Collecting, Spans};
 use crate::evaluate::truth::Truth;
 use crate::export::ndjson::SourceNames;
 use crate::export::width::add_text;
-use crate::pipeline::{self, Surroundings};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueHint};
 use std::path::{Path, PathBuf};
-use wirespan_capture::packet::Batch;
 use wirespan_capture::source::open::{self, OpenError, Opened};
 use wirespan_capture::source::report::Progress;
 
@@ -171,59 +170,17 @@ fn read_captures(
     let mut config = args.tracing.config(false, false)?;
     args.tracing.fit_if_bounded(&mut config);
     let names = files.iter().map(|file| file.display().to_string()).collect();
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(config.threads)
-        .build()
-        .context("start the threads")?;
-    pool.install(|| clock::survey(&files, &mut config));
+    pool(config.threads)?.install(|| clock::survey(&files, &mut config));
     let mut source = match (opened, files.as_slice()) {
         (Some((opened, progress)), [file]) if config.clocks.is_empty() => {
             of_opened(file, opened, progress, config.threads)?
         }
         _ => Inputs { files, filter: None }.open(config.threads, None, config.clocks.clone())?,
     };
-    let meter = Meter::new(source.progress(), "packets", !args.quiet);
-    let mut here = Here { names: SourceNames::default(), meter };
-    let mut sink = Collecting::new(config.protocol_names(), here.names.clone(), names);
-    let outcomes = pool.install(|| pipeline::run(&mut source, &mut here, &config, &mut sink));
-    here.meter.clear();
-    if !args.quiet {
-        source.tell_rotations();
-        let reports = source.reports();
-        let damage = reports.iter().flat_map(|report| {
-            report.damage.iter().map(|damage| format!("{}: {damage}", report.name))
-        });
-        for remark in damage.chain(outcomes.summary.remarks) {
-            complain(&format!("wirespan: warning: {remark}"));
-        }
-    }
-    if let Some(error) = outcomes.source_error {
-        bail!("read: {error}");
-    }
+    let taps = SourceNames::default();
+    let mut sink = Collecting::new(config.protocol_names(), taps.clone(), names);
+    captures::read(&mut source, &config, &taps, "packets", [args.quiet, true], &mut sink)?;
     Ok(sink.spans()?)
-}
-
-/// What the pipeline finds around it.
-struct Here {
-    names: SourceNames,
-    meter: Meter,
-}
-
-impl Surroundings for Here {
-    fn filter(&mut self, _: &mut Batch) {}
-
-    fn taps(&mut self, names: Vec<String>) {
-        self.names.add_taps(names);
-    }
-
-    fn networks(&mut self, names: Vec<String>) {
-        self.names.add_networks(names);
-    }
-
-    fn go_on(&mut self, packets: u64) -> bool {
-        self.meter.show(packets);
-        true
-    }
 }
 
 fn number(text: &str) -> Result<usize, String> {

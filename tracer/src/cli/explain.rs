@@ -1,6 +1,7 @@
 //! `wirespan explain`: captures or spans and the id of a trace in; why its spans hang where they do
 //! out.
 
+use super::captures::{self, pool};
 use super::inputs::{Inputs, is_input, once};
 use super::install::write;
 use super::output::{columns_of_output, is_ascii_only};
@@ -19,7 +20,6 @@ use crate::export::time::Zone;
 use crate::export::width::add_text;
 use crate::import::spans::Spans;
 use crate::join::window::WindowLimits;
-use crate::pipeline::{self, Surroundings};
 use crate::select::IdPrefix;
 use crate::span::SpanSink;
 use crate::summary::Summary;
@@ -29,7 +29,6 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
-use wirespan_capture::packet::Batch;
 use wirespan_capture::source::open::{self, OpenError};
 use wirespan_capture::source::report::Progress;
 
@@ -228,27 +227,12 @@ impl<'a> Run<'a> {
             Self::Captures { args, inputs, names, config } => {
                 let mut source = inputs.open(config.threads, None, config.clocks.clone())?;
                 let what = if is_first { "packets" } else { "packets again" };
-                let meter = Meter::new(source.progress(), what, !args.quiet);
-                let mut here = Here { names: SourceNames::default(), meter };
-                let outcomes = pool(config.threads)?
-                    .install(|| pipeline::run(&mut source, &mut here, config, sink));
-                here.meter.clear();
-                if let Some(error) = outcomes.source_error {
-                    bail!("read: {error}");
-                }
-                if is_first && !args.quiet {
-                    source.tell_rotations();
-                    let reports = source.reports();
-                    let damage = reports.iter().flat_map(|report| {
-                        report.damage.iter().map(|damage| format!("{}: {damage}", report.name))
-                    });
-                    for remark in damage.chain(outcomes.summary.remarks.iter().cloned()) {
-                        complain(&format!("wirespan: warning: {remark}"));
-                    }
-                }
+                let taps = SourceNames::default();
+                let tells = [args.quiet, is_first];
+                let summary = captures::read(&mut source, config, &taps, what, tells, sink)?;
                 let protocols = config.protocol_names();
-                let places = Places { protocols, taps: here.names.taps(), files: names.to_vec() };
-                Ok((outcomes.summary, places))
+                let places = Places { protocols, taps: taps.taps(), files: names.to_vec() };
+                Ok((summary, places))
             }
             Self::Spans { spans, limits, threads, quiet } => {
                 let what = if is_first { "joined" } else { "joined again" };
@@ -276,39 +260,12 @@ impl<'a> Run<'a> {
     }
 }
 
-fn pool(threads: usize) -> Result<rayon::ThreadPool> {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("start the threads")
-}
-
 /// Whether a file begins as spans do.
 fn holds_lines(file: &Path, name: &str) -> Result<bool> {
     match open::open(file, &Progress::new(None)) {
         Ok(opened) => Ok(opened.head.trim_ascii_start().starts_with(b"{")),
         Err(OpenError::Empty { .. }) => bail!("read {name}: it is empty"),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// What the pipeline finds around it.
-struct Here {
-    names: SourceNames,
-    meter: Meter,
-}
-
-impl Surroundings for Here {
-    fn filter(&mut self, _: &mut Batch) {}
-
-    fn taps(&mut self, names: Vec<String>) {
-        self.names.add_taps(names);
-    }
-
-    fn networks(&mut self, names: Vec<String>) {
-        self.names.add_networks(names);
-    }
-
-    fn go_on(&mut self, packets: u64) -> bool {
-        self.meter.show(packets);
-        true
     }
 }
 

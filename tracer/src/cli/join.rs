@@ -1,6 +1,7 @@
 //! `wirespan join`: spans in, traces out.
 
 use super::Exit;
+use super::captures::pool;
 use super::choose::ChooseArgs;
 use super::ids::JoinedByArgs;
 use super::inputs::once;
@@ -14,7 +15,7 @@ use crate::config::Config;
 use crate::import::spans::Spans;
 use crate::span::SpanSink;
 use crate::summary::Summary;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -62,10 +63,7 @@ pub(super) fn join(args: &JoinArgs) -> Result<Exit> {
     let stop = progress.stop();
     let showing = Showing::prepare(&args.choose, &args.output, &args.files, stop.clone())?;
     let showing = showing.timing()?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(args.joining.threads())
-        .build()
-        .context("start the threads")?;
+    let pool = pool(args.joining.threads())?;
     let known = Config::default().protocol_names();
     let wanted = args.output.may_show_progress();
     let meter = Meter::new(progress.clone(), "spans", wanted);

@@ -1,6 +1,7 @@
 //! `wirespan live`: traces of what passes by, as it passes.
 
 use super::capture::CaptureArgs;
+use super::captures::pool;
 use super::choose::ChooseArgs;
 use super::limits::LIMITS;
 use super::live_run::LiveRun;
@@ -24,7 +25,7 @@ use crate::load::priority::give_way;
 use crate::pipeline;
 use crate::span::SpanSink;
 use crate::summary::{Captured, Summary};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -145,10 +146,7 @@ pub(super) fn live(args: &LiveArgs) -> Result<Exit> {
         first: None,
         last: None,
     };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(config.threads)
-        .build()
-        .context("start the threads")?;
+    let pool = pool(config.threads)?;
     if !args.output.quiet {
         complain(&listening(&options, &source, args.capture.netns.as_deref()));
     }

@@ -11,6 +11,7 @@ mod tcpdump;
 mod signals;
 mod show;
 mod tracing;
+mod captures;
 mod read;
 mod capture;
 mod record;

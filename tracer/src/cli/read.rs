@@ -1,5 +1,6 @@
 //! `wirespan read`: captures in, traces out.
 
+use super::captures::pool;
 use super::choose::ChooseArgs;
 use super::inputs::Inputs;
 use super::metrics::MetricsArgs;
@@ -25,7 +26,7 @@ use crate::span::SpanSink;
 use crate::summary::{ClockOffset, Summary};
 use crate::vitals::Vitals;
 use crate::wanted::Notes;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, ValueHint};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -81,10 +82,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     args.tracing.fit_if_bounded(&mut config);
     let protocols = config.protocol_names();
     let packets = args.packets.destination(&inputs)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(config.threads)
-        .build()
-        .context("start the threads")?;
+    let pool = pool(config.threads)?;
     pool.install(|| clock::survey(&inputs.files, &mut config));
     let mut source = inputs.open(config.threads, args.tcpdump.count, config.clocks.clone())?;
     let stop = source.progress().stop();

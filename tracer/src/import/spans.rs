@@ -8,7 +8,6 @@ use crate::exchange::{EventNumber, Exchange, ExchangeId, ProtocolIndex};
 use crate::import::ImportError;
 use crate::import::input::{Lines, Numbered, Piece, Walk};
 use crate::import::line::{self, Flaw, Line, Numbers, Read};
-use crate::join::fingerprint::fingerprint;
 use crate::join::window::{Opened, WindowLimits};
 use crate::joining::{Joining, News, Outcomes};
 use crate::names::files::NameFiles;
@@ -357,7 +356,7 @@ impl Spans {
         }
         // Others came to be known later.
         exchange.contexts.truncate(exchange.turns.opened.map_or(0, |opened| opened.contexts));
-        Ok(News::Opened(Opened::of(&exchange), fingerprint(&exchange)))
+        Ok(News::Opened(Opened::of(&exchange)))
     }
 }
 

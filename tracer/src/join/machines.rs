@@ -108,12 +108,6 @@ impl Machines {
             .unwrap_or(machine)
     }
 
-    /// Two names are one machine's; gives the number that it keeps, and the one that is gone.
-    pub(crate) fn same(&mut self, one: Name, other: Name) -> Option<(Machine, Machine)> {
-        let (one, other) = (self.number(one), self.number(other));
-        self.merge(one, other)
-    }
-
     /// Two machines are one; gives the number that it keeps, and the one that is gone.
     pub(crate) fn merge(&mut self, one: Machine, other: Machine) -> Option<(Machine, Machine)> {
         let (one, other) = (self.one(one), self.one(other));

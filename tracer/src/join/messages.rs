@@ -18,6 +18,8 @@
 //! best is told. Of what several may receive, the latest one of that content is it.
 
 use crate::exchange::{EventNumber, Exchange, Sort};
+use crate::join::fingerprint::fingerprint;
+use crate::join::work::{Work, is_old};
 use crate::span::{Reason, Span, SpanLink, Trace};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -44,11 +46,7 @@ pub struct Messages {
     /// The same of those that have.
     settled: HashMap<EventNumber, SmallVec<[Match; 1]>, FixedState>,
     /// What hosts are at work on.
-    work: HashMap<(NetworkId, IpAddr), Work, FixedState>,
-    /// What the callers of exchanges that did not settle yet were at work on, if that is one thing.
-    works_on: HashMap<EventNumber, EventNumber, FixedState>,
-    /// Hosts in the order in which they were first seen to get something.
-    work_order: VecDeque<(NetworkId, IpAddr)>,
+    work: Work,
     /// The spans that produced or got something, of traces that exist.
     built: HashMap<EventNumber, Built, FixedState>,
     /// Those that were built lately, and before that those whose messages nobody has got yet.
@@ -155,22 +153,6 @@ struct Match {
     runner_up: Option<EventNumber>,
 }
 
-/// What a host got lately, the latest last.
-type Work = VecDeque<Task>;
-
-/// What a consumer got at once, and works on.
-#[derive(Clone, Copy, Debug)]
-struct Task {
-    consumer: EventNumber,
-    fingerprint: u64,
-    point: PointId,
-    connection: [SocketAddr; 2],
-    /// When it had it.
-    from: Timestamp,
-    /// When it asked for more.
-    until: Option<Timestamp>,
-}
-
 /// The span that stands for an exchange: of several points, the one nearest the client.
 #[derive(Clone, Copy, Debug)]
 struct Built {
@@ -193,12 +175,11 @@ struct Waiting {
 
 impl Messages {
     /// An exchange is complete, or will not become so. Told in the order of events.
-    pub fn close(&mut self, exchange: &Exchange, fingerprint: u64) {
+    pub fn close(&mut self, exchange: &Exchange) {
         let number = exchange.turns.first().number;
-        if !self.work.is_empty() {
-            self.note_work(exchange, number);
-        }
+        self.work.note(exchange, number);
         let Some(records) = &exchange.records else { return };
+        let fingerprint = fingerprint(exchange);
         let asks = records.asks && exchange.sort == Sort::Call;
         if asks && exchange.turns.opened.is_none() {
             let connection = [exchange.client, exchange.server];
@@ -207,7 +188,7 @@ impl Messages {
         if records.has_consumed() {
             self.open.insert(number, Got::default());
             if asks {
-                self.begin_work(exchange, number, fingerprint);
+                self.work.begin(exchange, number, fingerprint);
             }
         }
         let only = records.iter().nth(1).is_none();
@@ -259,22 +240,14 @@ impl Messages {
         point: PointId,
         at: Timestamp,
     ) {
-        let [client, server] = connection;
-        let work = self.work.get_mut(&(network, caller(client, server)));
-        let before = work.into_iter().flatten().rev();
-        let is_it = |task: &&mut Task| (task.connection, task.point) == (connection, point);
-        if let Some(task) = before.into_iter().find(is_it) {
-            task.until.get_or_insert(at);
-        }
+        self.work.ask(network, connection, point, at);
     }
 
     /// The group of an exchange has settled: what it got, as far as that is known, is final.
     /// `is_caused` says whether something was open at the caller that may have caused it.
     pub fn settle(&mut self, exchange: &Exchange, is_caused: bool) {
         let number = exchange.turns.first().number;
-        if !self.works_on.is_empty()
-            && let Some(consumer) = self.works_on.remove(&number).filter(|_| !is_caused)
-        {
+        if let Some(consumer) = self.work.of(number).filter(|_| !is_caused) {
             self.settled.entry(number).or_default().push(Match {
                 producer: consumer,
                 reason: Reason::OneMessage,
@@ -357,64 +330,6 @@ impl Messages {
     /// How many spans wait.
     pub fn waiting(&self) -> usize {
         self.waiting_spans
-    }
-
-    /// A consumer has got something.
-    fn begin_work(&mut self, exchange: &Exchange, number: EventNumber, fingerprint: u64) {
-        let host = (exchange.network, exchange.client_host());
-        if !self.work.contains_key(&host) {
-            if self.work_order.len() >= HOSTS
-                && let Some(oldest) = self.work_order.pop_front()
-            {
-                self.work.remove(&oldest);
-            }
-            self.work_order.push_back(host);
-        }
-        let work = self.work.entry(host).or_default();
-        let over = |task: &Task| {
-            task.until.is_some_and(|until| is_old(until, exchange.end(), WORK_KEPT_FOR))
-        };
-        while work.len() >= TASKS || work.front().is_some_and(over) {
-            work.pop_front();
-        }
-        work.push_back(Task {
-            consumer: number,
-            fingerprint,
-            point: exchange.first_point,
-            connection: [exchange.client, exchange.server],
-            from: exchange.end(),
-            until: None,
-        });
-    }
-
-    /// Notes what its caller was at work on as an exchange began, if that is one thing only.
-    fn note_work(&mut self, exchange: &Exchange, number: EventNumber) {
-        let host = (exchange.network, exchange.client_host());
-        let Some(work) = self.work.get(&host) else { return };
-        let asks = exchange.records.as_ref().is_some_and(|records| records.asks);
-        if asks || !matches!(exchange.sort, Sort::Call | Sort::OneWay) {
-            return;
-        }
-        let at = exchange.start();
-        let is_open = |task: &&Task| {
-            task.from <= at
-                && task.until.is_none_or(|until| at < until)
-                && !is_old(task.from, at, LONGEST_WORK)
-        };
-        let mut only: Option<&Task> = None;
-        for task in work.iter().filter(is_open) {
-            only = match only {
-                None => Some(task),
-                // What another point saw is the same; this one's is told at the right time.
-                Some(other) if other.fingerprint == task.fingerprint => {
-                    Some(if task.point == exchange.first_point { task } else { other })
-                }
-                Some(_) => return,
-            };
-        }
-        if let Some(task) = only {
-            self.works_on.insert(number, task.consumer);
-        }
     }
 
     fn produce(&mut self, slot: u64, produced: Produced, now: Timestamp) {
@@ -753,10 +668,6 @@ impl Slot {
     }
 }
 
-fn is_old(at: Timestamp, now: Timestamp, limit: i64) -> bool {
-    now.0.saturating_sub(at.0) > limit
-}
-
 /// Adds a link, unless there is one to that span already; what is less sure is told.
 fn add(links: &mut Vec<SpanLink>, link: SpanLink) {
     let same = |known: &&mut SpanLink| (known.trace, known.span) == (link.trace, link.span);
@@ -785,11 +696,6 @@ fn slot_of(record: &Record<'_>, by_id: bool) -> u64 {
     xxh3_64_with_seed(record.queue, seed)
 }
 
-/// The address of the host that called, as [`Exchange::client_host`] gives it.
-fn caller(client: SocketAddr, server: SocketAddr) -> IpAddr {
-    if client.ip().is_loopback() { server.ip() } else { client.ip() }
-}
-
 /// The server that keeps the queue. It sends by itself what was subscribed to.
 fn broker(exchange: &Exchange, role: Role) -> u64 {
     let broker = match exchange.sort {
@@ -814,12 +720,6 @@ const EARLY_FOR: i64 = 60_000_000_000;
 const EQUAL: usize = 128;
 /// Those that were got out before they were seen to be put in.
 const EARLY: usize = 64;
-/// Hosts whose work is known, and how much of each.
-const HOSTS: usize = 4096;
-const TASKS: usize = 64;
-/// Nanoseconds for which what is over is remembered, and for which a consumer may be at work on what it got at once.
-const WORK_KEPT_FOR: i64 = 10_000_000_000;
-const LONGEST_WORK: i64 = 600_000_000_000;
 /// Nanoseconds after which nothing can come any more that was there when a trace began to wait: a
 /// little more than any component grows old.
 const LONGEST_WAIT: i64 = 660_000_000_000;
@@ -841,14 +741,11 @@ mod tests {
         let mut exchange = Exchange::lasting(0);
         let at = Timestamp(number as i64 * 1_000_000);
         exchange.request.first.at = at;
+        exchange.request.seq = Some(number as u32);
         exchange.response.iter_mut().for_each(|half| half.last.at = at);
         exchange.turns = Turns { opened: None, closed: Turn { number: EventNumber(number), at } };
         exchange.records = Some(Box::new(records));
         exchange
-    }
-
-    fn close(messages: &mut Messages, exchange: &Exchange) {
-        messages.close(exchange, exchange.turns.closed.number.0);
     }
 
     fn trace(exchange: Exchange) -> Trace {
@@ -883,12 +780,12 @@ mod tests {
         let mut messages = Messages::default();
         let count = 2 * RECORDS as u64 + 1000;
         for number in 0..count {
-            close(&mut messages, &exchange(number, Role::Produced, number));
+            messages.close(&exchange(number, Role::Produced, number));
         }
         let remembered = messages.recent.len() + messages.lying.len();
         assert_eq!((messages.slots.len(), messages.forgotten), (remembered, 1000));
         let hours = 2 * KEPT_FOR as u64 / 1_000_000;
-        close(&mut messages, &exchange(count + hours, Role::Produced, 0));
+        messages.close(&exchange(count + hours, Role::Produced, 0));
         assert_eq!((messages.recent.len(), messages.lying.len(), messages.slots.len()), (1, 0, 1));
         assert_eq!(messages.forgotten, 1000, "what lay for long is not what a limit drove out");
     }
@@ -898,7 +795,7 @@ mod tests {
         let mut messages = Messages::default();
         for number in 0..2 * RECORDS as u64 {
             let pop = exchange(number, Role::Taken, number);
-            close(&mut messages, &pop);
+            messages.close(&pop);
             messages.settle(&pop, false);
         }
         assert!(messages.early_gets.len() <= EARLY_GETS);
@@ -910,19 +807,19 @@ mod tests {
     fn what_nobody_got_yet_outlives_what_others_got() {
         let mut messages = Messages::default();
         let push = exchange(0, Role::Produced, u64::MAX);
-        close(&mut messages, &push);
+        messages.close(&push);
         messages.pass(trace(push), &mut Vec::new());
         for number in (1..3 * RECORDS as u64).step_by(2) {
             let push = exchange(number, Role::Produced, number);
             let pop = exchange(number + 1, Role::Taken, number);
-            close(&mut messages, &push);
-            close(&mut messages, &pop);
+            messages.close(&push);
+            messages.close(&pop);
             messages.settle(&pop, false);
             messages.settled.clear();
         }
         assert!(messages.slots.len() <= RECORDS + 1);
         let pop = exchange(4 * RECORDS as u64, Role::Taken, u64::MAX);
-        close(&mut messages, &pop);
+        messages.close(&pop);
         assert_eq!(producers(&mut messages, pop), [0]);
         assert_eq!(messages.forgotten, 0);
     }
@@ -933,14 +830,14 @@ mod tests {
         let count = 10 * EQUAL as u64;
         for number in 0..count {
             let push = exchange(number, Role::Produced, 7);
-            close(&mut messages, &push);
+            messages.close(&push);
             messages.pass(trace(push), &mut Vec::new());
         }
         assert!(messages.slots.values().all(|slot| slot.produced.len() <= EQUAL));
         assert_eq!(messages.forgotten, count - EQUAL as u64);
         // The first of those that are left.
         let pop = exchange(count, Role::Taken, 7);
-        close(&mut messages, &pop);
+        messages.close(&pop);
         assert_eq!(producers(&mut messages, pop), [count - EQUAL as u64]);
     }
 
@@ -949,12 +846,12 @@ mod tests {
         let mut messages = Messages::default();
         for number in 0..10_000 {
             let push = exchange(number, Role::Produced, number);
-            close(&mut messages, &push);
+            messages.close(&push);
             messages.pass(trace(push), &mut Vec::new());
         }
         for number in 0..10_000 {
             let pop = exchange(20_000 + number, Role::Taken, number);
-            close(&mut messages, &pop);
+            messages.close(&pop);
             assert_eq!(producers(&mut messages, pop), [number]);
         }
         assert_eq!((messages.early, messages.waiting()), (0, 0));
@@ -966,8 +863,8 @@ mod tests {
         let mut out = Vec::new();
         let push = exchange(0, Role::Produced, 7);
         let pop = exchange(1, Role::Taken, 7);
-        close(&mut messages, &push);
-        close(&mut messages, &pop);
+        messages.close(&push);
+        messages.close(&pop);
         messages.settle(&pop, false);
         messages.pass(trace(pop), &mut out);
         let wait = LONGEST_WAIT as u64 / 1_000_000;
@@ -982,10 +879,10 @@ mod tests {
         let mut messages = Messages::default();
         let mut out = Vec::new();
         let push = exchange(0, Role::Produced, 7);
-        close(&mut messages, &push);
+        messages.close(&push);
         for number in 1..=WAITING as u64 + 10 {
             let read = exchange(number, Role::Received, 7);
-            close(&mut messages, &read);
+            messages.close(&read);
             messages.settle(&read, false);
             messages.pass(trace(read), &mut out);
         }

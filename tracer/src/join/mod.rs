@@ -22,6 +22,7 @@ pub mod one_candidate;
 mod services;
 pub mod tree;
 pub mod late;
+mod work;
 pub mod messages;
 
 use crate::exchange::{Context, EventNumber, Exchange, TraceNumber};
@@ -381,6 +382,13 @@ pub trait Joiner: Sync {
 /// All joiners, from the surest on.
 pub const JOINERS: &[&dyn Joiner] =
     &[&same_exchange::SameExchange, &identifiers::Identifiers, &one_candidate::OneCandidate];
+
+/// Whether two exchanges carry identifiers of one format, and not the same one.
+pub fn conflicting(one: &[JoinKey], other: &[JoinKey]) -> bool {
+    let differs =
+        |key: &JoinKey| other.iter().any(|o| o.format == key.format) && !other.contains(key);
+    one.iter().any(differs)
+}
 
 /// Whether one exchange, as a caller's, may lie within another, and what speaks against it.
 ///

@@ -2,7 +2,7 @@
 //! have caused it? The window has found that one; here it is checked and weighed.
 
 use crate::join::fingerprint::listener;
-use crate::join::{Above, By, Group, JoinKey, Joiner, Links, Sightings, nests};
+use crate::join::{Above, By, Group, JoinKey, Joiner, Links, Sightings, conflicting, nests};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
 use wirespan_parsers::trace_context::Format;
@@ -32,7 +32,9 @@ impl Joiner for OneCandidate {
                 let member = group.members.get(*sighting)?;
                 let upper = *places.get(&member.cause.only()?)?;
                 let nesting = nests(group.members.get(upper)?, member)?;
-                let other = sightings.top(upper) != lower && !conflicting(group, upper, *sighting);
+                let keys = [upper, *sighting]
+                    .map(|place| group.keys(place).map(|(key, _)| key).collect::<Vec<_>>());
+                let other = sightings.top(upper) != lower && !conflicting(&keys[0], &keys[1]);
                 other.then_some((member, upper, nesting))
             });
             let Some((member, upper, nesting)) = only else { continue };
@@ -90,15 +92,6 @@ impl Joiner for OneCandidate {
             );
         }
     }
-}
-
-/// Whether both carry an identifier of one format, and not the same one.
-fn conflicting(group: &Group, upper: usize, lower: usize) -> bool {
-    let keys = |place| group.keys(place).map(|(key, _)| key).collect::<Vec<JoinKey>>();
-    let (upper, lower) = (keys(upper), keys(lower));
-    lower
-        .iter()
-        .any(|key| upper.iter().any(|other| other.format == key.format) && !upper.contains(key))
 }
 
 /// How sure such a link can be.

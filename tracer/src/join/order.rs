@@ -6,8 +6,9 @@
 //!    the most;
 //! 2. one-way delays of the same packet: a request is seen near the client first, and an answer
 //!    last. What all exchanges of the same points and hosts have told goes before what a single one
-//!    does, since packets may be stamped late by chance. Clocks that differ have been set right by then, as far as that is known; where one still
-//!    differs by more than the way takes, the two contradict each other, and do not count;
+//!    does, since packets may be stamped late by chance. Clocks that differ have been set right by
+//!    then, as far as that is known; where one still differs by more than the way takes, the two
+//!    contradict each other, and do not count;
 //! 3. packets that one point did not see: of a request that was lost on the way and sent again, the
 //!    first one was seen near the client only, and of an answer near the server only;
 //! 4. containment: near the client, an exchange takes longer.

@@ -156,7 +156,8 @@ impl Nested {
     }
 
     /// A call has ended, while something was open at these machines, in order, that had begun
-    /// before it; `busy` is for how many nanoseconds something was. Gives the machine that the caller surely is.
+    /// before it; `busy` is for how many nanoseconds something was. Gives the machine that the
+    /// caller surely is.
     ///
     /// A stranger would find something open at a machine as often as it is busy; the machine itself
     /// nearly always. The logarithms of how much likelier the second is are compared; the best must
@@ -231,7 +232,7 @@ impl Calls {
             .within
             .iter()
             .map(|within| {
-                // Traffic may have begun with these self.
+                // Traffic may have begun with these calls.
                 let passed = now.0.saturating_sub(self.since.0).max(1) as f64;
                 let share = ((busy(within.machine) - within.busy) / passed).clamp(0.01, 0.99);
                 let likelier = f64::from(within.exchanges) * (WITHIN / share).ln()

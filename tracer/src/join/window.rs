@@ -5,138 +5,27 @@
 //! join window. Events come in one total order, so what settles when is the same on every run.
 
 mod causes;
+mod opened;
 mod timetable;
 
-use causes::{known_at_first, number};
+pub use opened::Opened;
 
-use crate::exchange::{Carrier, Context, EventNumber, Exchange, ExchangeId, Sort, Turn};
-use crate::join::fingerprint::{bytes, content, listener};
+use crate::exchange::{Carrier, Context, EventNumber, Exchange, Sort, Turn};
 use crate::join::hosts::{Arrival, Call, Callers, Candidates, Hosts, Seat, Sighting};
 use crate::join::machines::{Ends, Machine, Machines};
 use crate::join::passing::{Nested, Passing};
 use crate::join::patterns::{self, Patterns};
 use crate::join::sides::Sides;
 use crate::join::{By, Group, IdSet, JoinKey, LooseKey, Member, NEVER};
-use crate::owners::Owners;
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;
 use slab::Slab;
 use smallvec::{SmallVec, smallvec};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use timetable::Timetable;
-use wirespan_capture::owner::Owner;
-use wirespan_capture::packet::{NetworkId, Timestamp};
-use wirespan_capture::stream::{PointId, Transport};
-
-/// A request whose exchange is not complete yet.
-#[derive(Clone, Debug)]
-pub struct Opened {
-    id: ExchangeId,
-    sort: Sort,
-    start: Timestamp,
-    point: PointId,
-    ends: Ends,
-    /// Stands for the address and port that it asks.
-    listener: u64,
-    /// Stands for what it asks.
-    content: u64,
-    /// Equal at all points that see it, whatever its addresses are there.
-    bytes: u64,
-    /// Its connection, and whether it carries datagrams.
-    flow: (NetworkId, bool, [SocketAddr; 2]),
-    /// The processes of client and server, as numbers; 0 where they are not known.
-    processes: [u64; 2],
-    contexts: SmallVec<[Context; 2]>,
-    /// Network, client and server, where it asks for what is in queues.
-    asks: Option<(NetworkId, [SocketAddr; 2])>,
-    /// Whether a server passes on what somebody put in: for that, and for no call that is open there.
-    is_pushed: bool,
-}
-
-impl Opened {
-    /// What the window needs to know of an exchange before it is complete.
-    pub fn of(exchange: &Exchange) -> Self {
-        Self {
-            id: exchange.id,
-            sort: exchange.sort,
-            start: exchange.start(),
-            point: exchange.first_point,
-            ends: Ends::of(exchange),
-            listener: listener(exchange),
-            content: content(exchange),
-            bytes: bytes(exchange),
-            flow: (
-                exchange.network,
-                exchange.transport == Transport::Udp,
-                [exchange.client, exchange.server],
-            ),
-            processes: known_at_first(exchange),
-            contexts: exchange.contexts.clone(),
-            asks: asks(exchange),
-            is_pushed: is_pushed(exchange),
-        }
-    }
-
-    /// The exchange.
-    pub fn id(&self) -> ExchangeId {
-        self.id
-    }
-
-    /// When it began.
-    pub fn start(&self) -> Timestamp {
-        self.start
-    }
-
-    /// The connection on which it asks for what is in queues, if it does.
-    pub fn asks(&self) -> Option<(NetworkId, [SocketAddr; 2])> {
-        self.asks
-    }
-
-    /// The point that sees it.
-    pub fn point(&self) -> PointId {
-        self.point
-    }
-
-    /// Lets only identifiers of these formats join.
-    pub fn restrict(&mut self, ids: IdSet) {
-        restrict(&mut self.contexts, ids);
-    }
-
-    /// Learns whose its ends are, unless that came with it; says which of both are known.
-    pub fn owned(&mut self, owners: &Owners) -> [bool; 2] {
-        let (network, datagrams, [client, server]) = self.flow;
-        if owners.told > 0 && self.processes == [0; 2] {
-            let at = |local, remote| {
-                // Who asks over TCP has connected; of UDP, most that ask take whoever answers.
-                let fits = |owner: &Owner| datagrams || owner.socket.remote.is_some();
-                let owner = owners.at(network, datagrams, local, remote);
-                owner.filter(|owner| local == server || fits(owner))
-            };
-            let number = |owner: Option<Owner>| owner.map_or(0, |owner| number(&owner.process));
-            self.processes = [number(at(client, server)), number(at(server, client))];
-        }
-        self.processes.map(|process| process != 0)
-    }
-
-    /// How many identifiers it carries as yet.
-    pub fn contexts(&self) -> usize {
-        self.contexts.len()
-    }
-}
-
-/// Network, client and server of a call that asks for what is in queues.
-fn asks(exchange: &Exchange) -> Option<(NetworkId, [SocketAddr; 2])> {
-    let asks = exchange.records.as_ref().is_some_and(|records| records.asks);
-    (asks && exchange.sort == Sort::Call)
-        .then_some((exchange.network, [exchange.client, exchange.server]))
-}
-
-fn is_pushed(exchange: &Exchange) -> bool {
-    let Some(records) = &exchange.records else { return false };
-    (records.asks || records.has_consumed()) && exchange.sort == Sort::OneWay
-}
+use wirespan_capture::packet::Timestamp;
+use wirespan_capture::stream::PointId;
 
 /// Limits of the window.
 #[derive(Clone, Copy, Debug)]
@@ -289,15 +178,15 @@ impl Window {
     }
 
     /// A request was seen. What is due before must have been taken with [`Window::settled`].
-    pub fn open(&mut self, turn: Turn, opened: &Opened, fingerprint: u64) {
+    pub fn open(&mut self, turn: Turn, opened: &Opened) {
         self.now = self.now.max(turn.at);
-        let place = self.hold(turn.number, opened, fingerprint);
+        let place = self.hold(turn.number, opened);
         self.open.insert(turn.number, place);
     }
 
     /// An exchange is complete, or will not become so; its turns say when that was told. What is due
     /// before must have been taken with [`Window::settled`].
-    pub fn close(&mut self, exchange: Box<Exchange>, fingerprint: u64) {
+    pub fn close(&mut self, exchange: Box<Exchange>) {
         let now = exchange.turns.closed.at;
         self.now = self.now.max(now);
         let number = exchange.turns.first().number;
@@ -305,8 +194,9 @@ impl Window {
             Some(place) => (place, true),
             None => {
                 // Whose its ends are may be known later than it was told.
-                let opened = Opened { processes: [0; 2], ..Opened::of(&exchange) };
-                (self.hold(number, &opened, fingerprint), false)
+                let mut opened = Opened::of(&exchange);
+                opened.processes = [0; 2];
+                (self.hold(number, &opened), false)
             }
         };
         let Some(held) = self.held.get_mut(place) else { return };
@@ -414,11 +304,11 @@ impl Window {
         self.held.is_empty()
     }
 
-    fn hold(&mut self, number: EventNumber, opened: &Opened, fingerprint: u64) -> usize {
+    fn hold(&mut self, number: EventNumber, opened: &Opened) -> usize {
         if self.held.len() >= self.limits.held {
             self.settle_first("held");
         }
-        let Opened { ends, listener, start, point, .. } = *opened;
+        let Opened { ends, listener, start, point, fingerprint, bytes, .. } = *opened;
         if let Some(also) = ends.also {
             self.same_machine(ends.server, also);
         }
@@ -437,7 +327,7 @@ impl Window {
             machine_was_asked: self.hosts.load(client).is_known(),
             listener,
             fingerprint,
-            bytes: opened.bytes,
+            bytes,
             ends,
             keys: SmallVec::new(),
             content: opened.content,
@@ -448,7 +338,7 @@ impl Window {
         self.begin_component(place);
         let seat = Seat { place, number };
         let [calling, serving] = opened.processes;
-        let sighting = Sighting { fingerprint, bytes: opened.bytes, point };
+        let sighting = Sighting { fingerprint, bytes, point };
         for key in opened.contexts.iter().filter_map(JoinKey::of) {
             self.carry(key, place);
         }
@@ -481,8 +371,7 @@ impl Window {
             self.called_by(seat, candidates);
         }
         self.look_at_passed_on(place, opened);
-        let fingerprints = [fingerprint, opened.bytes];
-        for other in self.seen_elsewhere(place, point, fingerprints).into_iter().flatten() {
+        for other in self.seen_elsewhere(place, sighting).into_iter().flatten() {
             self.unite(place, other);
         }
         self.reconsider(server, start);
@@ -528,12 +417,8 @@ impl Window {
 
     /// The same exchange, as another point has seen it, surely at the same addresses, and maybe at
     /// others.
-    fn seen_elsewhere(
-        &mut self,
-        place: usize,
-        point: PointId,
-        fingerprints: [u64; 2],
-    ) -> [Option<usize>; 2] {
+    fn seen_elsewhere(&mut self, place: usize, sighting: Sighting) -> [Option<usize>; 2] {
+        let Sighting { fingerprint, bytes, point } = sighting;
         if *self.point.get_or_insert(point) != point && self.by_fingerprint.is_none() {
             let mut all = [HashMap::default(), HashMap::default()];
             for (other, held) in self.held.iter().filter(|(other, _)| *other != place) {
@@ -545,7 +430,7 @@ impl Window {
         }
         let mut found = [None, None];
         for ((latest, fingerprint), found) in
-            self.by_fingerprint.iter_mut().flatten().zip(fingerprints).zip(&mut found)
+            self.by_fingerprint.iter_mut().flatten().zip([fingerprint, bytes]).zip(&mut found)
         {
             *found = latest.insert(fingerprint, place);
         }
@@ -871,7 +756,6 @@ const REPEATING: usize = 10_000;
 mod tests {
     use super::*;
     use crate::exchange::{OPERATION, Opening, RESOURCE, TraceNumber, Turns};
-    use crate::join::fingerprint::fingerprint;
     use crate::join::{machines, passing};
     use std::net::Ipv4Addr;
     use wirespan_parsers::message::{Attribute, Value};
@@ -922,14 +806,13 @@ mod tests {
             while window.settled(turn(0).at).is_some() {}
             let mut exchange = exchange(number, at);
             let opened = Opened::of(&exchange);
-            window.open(turn(0), &opened, fingerprint(&exchange));
+            window.open(turn(0), &opened);
             let point = exchange.first_point;
             exchange.turns.opened =
                 Some(Opening { turn: turn(0), contexts: 1, point, processes: [false; 2] });
             if let Some(mut before) = open.replace(exchange) {
                 before.turns = Turns { closed: turn(1), ..before.turns };
-                let fingerprint = fingerprint(&before);
-                window.close(before, fingerprint);
+                window.close(before);
             }
             if number % 1_000 > 0 {
                 continue;

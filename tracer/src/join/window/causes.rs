@@ -2,21 +2,24 @@
 //! been made for, and which addresses are one machine's.
 
 use super::{Held, Opened, Window};
-use crate::exchange::{Exchange, Processes, Sort};
+use crate::exchange::Sort;
 use crate::join::hosts::{Candidates, Seat};
 use crate::join::machines::{Ends, Machine, Name};
 use crate::join::passing::Evidence;
 use crate::join::patterns::Patterns;
-use crate::join::{By, Cause, JoinKey};
+use crate::join::{By, Cause, conflicting};
 use smallvec::SmallVec;
-use wirespan_capture::owner::Process;
 use wirespan_capture::packet::Timestamp;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 impl Window {
     /// Two names are one machine's.
     pub(super) fn same_machine(&mut self, one: Name, other: Name) {
-        if let Some((kept, gone)) = self.machines.same(one, other) {
+        let (one, other) = (self.machines.number(one), self.machines.number(other));
+        self.merge_machines(one, other);
+    }
+
+    fn merge_machines(&mut self, one: Machine, other: Machine) {
+        if let Some((kept, gone)) = self.machines.merge(one, other) {
             self.hosts.merge(kept, gone);
             self.reconsider(kept, Timestamp(i64::MIN));
         }
@@ -108,11 +111,8 @@ impl Window {
         let own = [held.ends.client.number(), held.ends.server.number()];
         let open = self.hosts.open_since(held.start, own, caller, called);
         let busy = |machine| self.hosts.load(machine).busy(self.now);
-        if let Some(machine) = self.nesting.called(caller, &open, self.now, busy)
-            && let Some((kept, gone)) = self.machines.merge(machine, caller)
-        {
-            self.hosts.merge(kept, gone);
-            self.reconsider(kept, Timestamp(i64::MIN));
+        if let Some(machine) = self.nesting.called(caller, &open, self.now, busy) {
+            self.merge_machines(machine, caller);
         }
     }
 
@@ -214,8 +214,9 @@ impl Window {
         if held.by == By::Listener {
             return;
         }
-        let above = candidates.only().and_then(|seat| self.held.get(seat.place));
-        count(&mut self.patterns, kind, candidates, above.map(|above| above.listener));
+        let above = candidates.only().and_then(|seat| self.held_at(seat));
+        let listener = above.map(|above| above.listener);
+        count(&mut self.patterns, kind, candidates, listener);
     }
 
     /// Notes what a machine asks itself for.
@@ -248,22 +249,6 @@ impl Window {
     }
 }
 
-/// The processes at the ends of an exchange that was written down, as far as they were known when it
-/// was told that it is open.
-pub(super) fn known_at_first(exchange: &Exchange) -> [u64; 2] {
-    let known = exchange.turns.opened.map_or([false; 2], |opened| opened.processes);
-    let Processes { client, server } = &exchange.processes;
-    let [client, server] = [client, server].map(|process| process.as_deref().map_or(0, number));
-    let [client_known, server_known] = known;
-    [if client_known { client } else { 0 }, if server_known { server } else { 0 }]
-}
-
-/// A number that stands for a process.
-pub(super) fn number(process: &Process) -> u64 {
-    let host = process.host.as_deref().unwrap_or_default();
-    xxh3_64_with_seed(host.as_bytes(), u64::from(process.pid)).max(1)
-}
-
 /// Whether two may be one exchange, before and behind a translation of its addresses.
 fn is_one(one: &Held, other: &Held) -> bool {
     let (a, b) = (one.ends, other.ends);
@@ -277,13 +262,6 @@ fn same_address(one: Name, other: Name) -> bool {
         (Name::Address(_, one), Name::Address(_, other)) => one == other,
         _ => one == other,
     }
-}
-
-/// Whether two exchanges carry identifiers of one format, and not the same one.
-fn conflicting(one: &[JoinKey], other: &[JoinKey]) -> bool {
-    let differs =
-        |key: &JoinKey| other.iter().any(|o| o.format == key.format) && !other.contains(key);
-    one.iter().any(differs)
 }
 
 /// Latest exchanges of a component that are looked at for who handed an identifier on.
