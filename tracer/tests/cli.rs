@@ -200,7 +200,7 @@ const CASES: &[Case] = &[
     ("join shop.ndjson -q --names names.txt", 0, "", "the-shop                   GET /orders/7 "),
     ("join shop.ndjson -q --names names.txt --service the-shop", 0, "", "the-shop "),
     ("read shop.pcap --names absent.txt", 2, "wirespan: --names absent.txt: there is no such file, check the path", ""),
-    ("read shop.pcap --hosts folder", 2, "wirespan: --hosts folder: Is a directory (os error 21)", ""),
+    ("read shop.pcap --hosts folder", 2, "wirespan: --hosts folder: it is a directory, name the file in it", ""),
     ("read shop.pcap --names bad-names.txt", 2, "wirespan: --names bad-names.txt line 2: \"10.0.0\" is no address; write one as 10.0.0.7, 10.0.0.0/8, [::1]:80, or a port as :80", ""),
     ("read shop.pcap --names more.txt --names other.txt", 2, "wirespan: --names other.txt line 1: \":53\" is called \"dns\" in more.txt line 1; leave one of them out", ""),
     ("join shop.ndjson --hosts bad-names.txt", 2, "wirespan: --hosts bad-names.txt line 2: \"10.0.0\" is no address; write one as 10.0.0.7, 10.0.0.0/8, [::1]:80, or a port as :80", ""),

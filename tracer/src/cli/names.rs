@@ -57,6 +57,9 @@ fn text_of(option: &str, path: &Path) -> Result<Vec<u8>> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             bail!("{option} {name}: there is no such file, check the path")
         }
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {
+            bail!("{option} {name}: it is a directory, name the file in it")
+        }
         Err(error) => bail!("{option} {name}: {error}"),
     }
 }

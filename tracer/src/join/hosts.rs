@@ -38,6 +38,16 @@ pub(crate) struct Hosts {
 
 #[derive(Debug)]
 struct Host {
+    /// What it has called lately, in the order in which that was told.
+    calls: VecDeque<Call>,
+    /// The latest start of these.
+    latest: Timestamp,
+    /// What it is asked; nothing is kept of machines that only call, as there may be very many.
+    asked: Option<Box<Asked>>,
+}
+
+#[derive(Debug)]
+struct Asked {
     /// What is open, by its start and first turn.
     open: BTreeMap<(Timestamp, EventNumber), Arrival>,
     /// What has ended lately, in the order in which that was told.
@@ -46,10 +56,6 @@ struct Host {
     times: HashMap<Sighting, SmallVec<[Time; 1]>, RandomState>,
     /// When the last one that is forgotten was told to have ended.
     forgotten: Timestamp,
-    /// What the machine has called lately, in the order in which that was told.
-    calls: VecDeque<Call>,
-    /// The latest start of these.
-    latest: Timestamp,
     /// How much of the time how much was open.
     load: Load,
 }
@@ -190,10 +196,11 @@ impl Hosts {
         let first = *self.first_point.get_or_insert(sighting.point);
         if !self.several_points && sighting.point != first {
             self.several_points = true;
-            self.by_machine.values_mut().for_each(Host::note_times);
+            let asked = self.by_machine.values_mut().filter_map(|host| host.asked.as_deref_mut());
+            asked.for_each(Asked::note_times);
         }
         let several_points = self.several_points;
-        let host = self.host(server, now);
+        let host = self.host(server, now).asked.get_or_insert_default();
         host.load.opened(&arrival, now);
         let was_idle = host.open.is_empty();
         host.open.insert((start, seat.number), arrival);
@@ -215,11 +222,9 @@ impl Hosts {
         end: Timestamp,
         now: Timestamp,
     ) {
-        let Some(host) = self.by_machine.get_mut(&server) else { return };
+        let Some(host) = self.asked_mut(server) else { return };
         let Some(arrival) = host.open.remove(&(start, number)) else { return };
-        if host.open.is_empty() {
-            self.busy.remove(&server);
-        }
+        let is_idle = host.open.is_empty();
         host.load.closed(&arrival, now);
         let times =
             if host.times.is_empty() { None } else { host.times.get_mut(&arrival.sighting) };
@@ -235,6 +240,9 @@ impl Hosts {
             host.closed.pop_front();
             host.forget(sighting, seat.number);
         }
+        if is_idle {
+            self.busy.remove(&server);
+        }
     }
 
     /// It is given up.
@@ -245,14 +253,12 @@ impl Hosts {
         start: Timestamp,
         now: Timestamp,
     ) {
-        if let Some(host) = self.by_machine.get_mut(&server)
-            && let Some(arrival) = host.open.remove(&(start, number))
-        {
-            if host.open.is_empty() {
-                self.busy.remove(&server);
-            }
-            host.load.closed(&arrival, now);
-            host.forget(arrival.sighting, number);
+        let Some(host) = self.asked_mut(server) else { return };
+        let Some(arrival) = host.open.remove(&(start, number)) else { return };
+        host.load.closed(&arrival, now);
+        host.forget(arrival.sighting, number);
+        if host.open.is_empty() {
+            self.busy.remove(&server);
         }
     }
 
@@ -264,7 +270,7 @@ impl Hosts {
         start: Timestamp,
         under: Option<u64>,
     ) {
-        if let Some(host) = self.by_machine.get_mut(&server) {
+        if let Some(host) = self.asked_mut(server) {
             if let Some(arrival) = host.open.get_mut(&(start, number)) {
                 arrival.under = under;
             } else if let Some(closed) =
@@ -284,6 +290,10 @@ impl Hosts {
             host.calls.pop_front();
         }
         host.latest = host.latest.max(call.start);
+        if host.calls.capacity() == 0 {
+            // Of very many machines, each calls once.
+            host.calls.reserve_exact(1);
+        }
         host.calls.push_back(call);
         host.candidates(&call)
     }
@@ -318,8 +328,8 @@ impl Hosts {
         if self.by_machine.len() > FEW {
             return Vec::new();
         }
-        let latest = |host: &Host| {
-            let before = host.open.range(..(time, EventNumber(0))).rev();
+        let latest = |asked: &Asked| {
+            let before = asked.open.range(..(time, EventNumber(0))).rev();
             let mut others = before.map(|(_, arrival)| arrival).filter(|a| {
                 let [from, to] = a.addresses;
                 // What it does itself, or is done at who it asks, may be seen in other networks too.
@@ -329,13 +339,12 @@ impl Hosts {
             others.next().map(|arrival| arrival.seat.number)
         };
         let others = self.busy.iter().filter(|machine| **machine != caller && **machine != called);
-        let others = others.filter_map(|machine| Some((*machine, self.by_machine.get(machine)?)));
-        others.filter_map(|(machine, host)| Some((machine, latest(host)?))).collect()
+        others.filter_map(|machine| Some((*machine, latest(self.asked(*machine)?)?))).collect()
     }
 
     /// How much was open at a machine.
     pub(crate) fn load(&self, machine: Machine) -> Load {
-        self.by_machine.get(&machine).map(|host| host.load).unwrap_or_default()
+        self.asked(machine).map(|asked| asked.load).unwrap_or_default()
     }
 
     /// Two machines are one.
@@ -343,33 +352,34 @@ impl Hosts {
         self.busy.remove(&gone);
         let Some(gone) = self.by_machine.remove(&gone) else { return };
         let host = self.by_machine.entry(kept).or_default();
-        host.open.extend(gone.open);
-        if !host.open.is_empty() {
-            self.busy.insert(kept);
-        }
-        let closed = std::mem::take(&mut host.closed).into_iter().chain(gone.closed);
-        let mut closed: Vec<Closed> = closed.collect();
-        closed.sort_by_key(|closed| (closed.told, closed.arrival.seat.number));
-        host.closed = closed.into();
-        for (sighting, times) in gone.times {
-            host.times.entry(sighting).or_default().extend(times);
-        }
-        host.forgotten = host.forgotten.max(gone.forgotten);
         let calls = std::mem::take(&mut host.calls).into_iter().chain(gone.calls);
         let mut calls: Vec<Call> = calls.collect();
         calls.sort_by_key(|call| (call.told, call.seat.number));
         host.calls = calls.into();
         host.latest = host.latest.max(gone.latest);
-        host.load.add(&gone.load);
+        if let Some(gone) = gone.asked {
+            let asked = host.asked.get_or_insert_default();
+            asked.add(*gone);
+            if !asked.open.is_empty() {
+                self.busy.insert(kept);
+            }
+        }
+    }
+
+    fn asked(&self, machine: Machine) -> Option<&Asked> {
+        self.by_machine.get(&machine)?.asked.as_deref()
+    }
+
+    fn asked_mut(&mut self, machine: Machine) -> Option<&mut Asked> {
+        self.by_machine.get_mut(&machine)?.asked.as_deref_mut()
     }
 
     fn host(&mut self, machine: Machine, now: Timestamp) -> &mut Host {
         if self.by_machine.len() >= self.look_at.max(FEW) {
-            self.by_machine.retain(|_, host| {
-                let told = [host.closed.back().map(|c| c.told), host.calls.back().map(|c| c.told)];
-                let lately = told.into_iter().flatten().any(|told| !is_old(told, now));
-                lately || !host.open.is_empty()
-            });
+            self.by_machine.retain(|_, host| host.is_of_use(now));
+            if self.by_machine.len() > MOST {
+                self.by_machine.retain(|_, host| host.asked.is_some());
+            }
             self.look_at = 2 * self.by_machine.len();
         }
         self.by_machine.entry(machine).or_default()
@@ -378,19 +388,38 @@ impl Hosts {
 
 impl Default for Host {
     fn default() -> Self {
+        Self { calls: VecDeque::new(), latest: Timestamp(i64::MIN), asked: None }
+    }
+}
+
+impl Default for Asked {
+    fn default() -> Self {
         Self {
             open: BTreeMap::new(),
             closed: VecDeque::new(),
             times: HashMap::default(),
             forgotten: Timestamp(i64::MIN),
-            calls: VecDeque::new(),
-            latest: Timestamp(i64::MIN),
             load: Load::default(),
         }
     }
 }
 
 impl Host {
+    /// Whether something is open there, or was lately.
+    fn is_of_use(&self, now: Timestamp) -> bool {
+        let asked = self.asked.as_deref();
+        let ended = asked.and_then(|asked| asked.closed.back()).map(|closed| closed.told);
+        let told = [ended, self.calls.back().map(|call| call.told)];
+        asked.is_some_and(|asked| !asked.open.is_empty())
+            || told.into_iter().flatten().any(|told| !is_old(told, now))
+    }
+
+    fn candidates(&self, call: &Call) -> Candidates {
+        self.asked.as_ref().map_or(Candidates::NotAsked, |asked| asked.candidates(call))
+    }
+}
+
+impl Asked {
     /// The exchanges that were open as a call began and may have caused it, as its point has seen
     /// them: what it has seen itself, it has seen at the right time.
     fn candidates(&self, call: &Call) -> Candidates {
@@ -474,6 +503,20 @@ impl Host {
             let time = Time { number: seat.number, start: *start, end: *end };
             self.times.entry(*sighting).or_default().push(time);
         }
+    }
+
+    /// Takes over what was asked under another address.
+    fn add(&mut self, other: Self) {
+        self.open.extend(other.open);
+        let closed = std::mem::take(&mut self.closed).into_iter().chain(other.closed);
+        let mut closed: Vec<Closed> = closed.collect();
+        closed.sort_by_key(|closed| (closed.told, closed.arrival.seat.number));
+        self.closed = closed.into();
+        for (sighting, times) in other.times {
+            self.times.entry(sighting).or_default().extend(times);
+        }
+        self.forgotten = self.forgotten.max(other.forgotten);
+        self.load.add(&other.load);
     }
 
     fn forget(&mut self, sighting: Sighting, number: EventNumber) {
@@ -568,6 +611,9 @@ const REMEMBERED: usize = 256;
 const DISORDER: i64 = 1_000_000_000;
 /// Machines that are kept in any case.
 const FEW: usize = 1024;
+/// Machines beyond which those are let go that only call: a call of one is not looked at again if
+/// it is told late that the machine was asked before.
+const MOST: usize = 16_384;
 /// Exchanges that are looked at as the cause of a call.
 pub const CANDIDATES: usize = 64;
 
@@ -676,9 +722,9 @@ mod tests {
                 _ => hosts.forget(HOST, EventNumber(n), now, now),
             }
         }
-        let host = &hosts.by_machine[&HOST];
-        let times: usize = host.times.values().map(|times| times.len()).sum();
-        assert_eq!((times, host.closed.len(), host.open.len()), (REMEMBERED, REMEMBERED, 0));
+        let asked = hosts.asked(HOST).unwrap();
+        let times: usize = asked.times.values().map(|times| times.len()).sum();
+        assert_eq!((times, asked.closed.len(), asked.open.len()), (REMEMBERED, REMEMBERED, 0));
     }
 
     #[test]
