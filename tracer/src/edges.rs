@@ -15,6 +15,7 @@ use hashbrown::hash_map::Entry;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Calls by who called and who was asked.
 #[derive(Debug, Default)]
@@ -44,12 +45,12 @@ pub struct Edge {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Ends {
     caller: Caller,
-    callee: Box<str>,
+    callee: Arc<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Caller {
-    Service(Box<str>),
+    Service(Arc<str>),
     /// Who it is turns out in the end.
     End(CallerEnd),
     /// A host by its name, where there are too many.

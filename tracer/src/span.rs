@@ -3,6 +3,7 @@
 use crate::exchange::{Exchange, State};
 use smallvec::SmallVec;
 use std::io;
+use std::sync::Arc;
 use wirespan_parsers::trace_context::Format;
 
 /// An exchange seen at one point, with its identity.
@@ -17,7 +18,7 @@ pub struct Span {
     /// The same of what was known of the point when joining first learnt of it.
     pub first_point: u32,
     /// The name of the service that was asked.
-    pub service: Box<str>,
+    pub service: Arc<str>,
     /// The link to the span above, if there is one.
     pub link: Option<Link>,
     /// The span that called, where it was handed out before this one.

@@ -6,6 +6,7 @@ use crate::join::fingerprint::listener;
 use crate::span::Span;
 use smallvec::SmallVec;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use wirespan_capture::packet::Timestamp;
 use wirespan_parsers::values::Values;
 
@@ -17,7 +18,7 @@ pub struct Near {
     /// Its span at the point at which it was looked at.
     pub span: u64,
     /// The service that was asked.
-    pub service: Box<str>,
+    pub service: Arc<str>,
     /// What was asked.
     pub what: String,
     /// The protocol.

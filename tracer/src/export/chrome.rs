@@ -174,7 +174,7 @@ impl Lanes {
     }
 
     fn seat(&mut self, span: &Span, new: &mut Vec<u8>) -> Seat {
-        let known = self.processes.get(&span.service).copied();
+        let known = self.processes.get(&*span.service).copied();
         let place = known.unwrap_or_else(|| {
             let is_full = self.services.len() >= PROCESSES;
             let name = if is_full { OTHERS } else { &*span.service };

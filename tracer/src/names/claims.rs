@@ -38,12 +38,12 @@ struct Claim {
     process: Option<Arc<Process>>,
     protocol: ProtocolIndex,
     asked_at: SocketAddr,
-    label: Box<str>,
+    label: Arc<str>,
 }
 
 impl Claims {
     /// What to call the server of an exchange, which was asked for by this name.
-    pub(super) fn named(&mut self, name: &str, exchange: &Exchange) -> Box<str> {
+    pub(super) fn named(&mut self, name: &str, exchange: &Exchange) -> Arc<str> {
         match exchange.processes.server.clone() {
             Some(process) => self.label(Some(name), &process, exchange),
             None => self.unowned(name, exchange),
@@ -51,7 +51,7 @@ impl Claims {
     }
 
     /// What to call the server of an exchange, of which only the process is known.
-    pub(super) fn unnamed(&mut self, process: &Arc<Process>, exchange: &Exchange) -> Box<str> {
+    pub(super) fn unnamed(&mut self, process: &Arc<Process>, exchange: &Exchange) -> Arc<str> {
         self.label(None, process, exchange)
     }
 
@@ -60,7 +60,7 @@ impl Claims {
         named: Option<&str>,
         process: &Arc<Process>,
         exchange: &Exchange,
-    ) -> Box<str> {
+    ) -> Arc<str> {
         let at = exchange.server;
         let name = named.unwrap_or(&process.name);
         let on_host =
@@ -83,7 +83,7 @@ impl Claims {
             let pid = claim.process.as_ref().map(|known| known.pid);
             pid == Some(process.pid) && on_host(claim)
         };
-        let label: Box<str> = match (alike.clone().find(is_it), named) {
+        let label: Arc<str> = match (alike.clone().find(is_it), named) {
             (Some(claim), _) => claim.label.clone(),
             (None, _) if claims.is_empty() && self.count < CLAIMS => name.into(),
             (None, None) => format!("{}@{at}", process.name).into(),
@@ -106,7 +106,7 @@ impl Claims {
     }
 
     /// What to call a server of whose process nothing is known.
-    fn unowned(&mut self, name: &str, exchange: &Exchange) -> Box<str> {
+    fn unowned(&mut self, name: &str, exchange: &Exchange) -> Arc<str> {
         let at = exchange.server;
         let claims = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
         if let Some(claim) = claims.iter().find(|claim| claim.asked_at == at) {
@@ -114,7 +114,7 @@ impl Claims {
         }
         let bears_it = |claim: &&Claim| *claim.label == *name;
         let is_other = |claim: &Claim| claim.asked_at.ip() != at.ip();
-        let label: Box<str> = match serves_the_same(claims, exchange) {
+        let label: Arc<str> = match serves_the_same(claims, exchange) {
             Some(claim) => claim.label.clone(),
             // What passes calls on to another port changes the address, too.
             None if claims.iter().filter(bears_it).all(is_other)

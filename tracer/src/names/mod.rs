@@ -62,7 +62,7 @@ enum HostNamed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceName {
     /// The name of the service.
-    pub label: Box<str>,
+    pub label: Arc<str>,
     /// What it is known by.
     pub known: Known,
 }
@@ -269,8 +269,8 @@ fn host(exchange: &Exchange) -> Option<&str> {
     exchange.text.text("server.address").and_then(|host| {
         let host = std::str::from_utf8(host).ok()?;
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        let is_name = name.chars().any(|c| c.is_ascii_alphabetic())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        let is_name = name.bytes().all(fits) && name.bytes().any(|byte| byte.is_ascii_alphabetic());
         (is_name && name.len() <= LONGEST).then_some(name)
     })
 }
@@ -300,7 +300,7 @@ mod tests {
                 let owner = wirespan_capture::owner::Owner::parse(&comment);
                 exchange.processes.server = owner.map(|owner| owner.process);
                 names.hear(&exchange);
-                names.service(&exchange).label.into()
+                names.service(&exchange).label.to_string()
             })
             .collect();
         assert_eq!(found, expected);
