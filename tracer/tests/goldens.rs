@@ -1,5 +1,5 @@
-//! What the terminal shows of each shipped capture, and how a trace looks in the other formats. `UPDATE_GOLDEN=1` writes it anew, to be read in
-//! review.
+//! What the terminal shows of each shipped capture, and how a trace looks in the other formats.
+//! `UPDATE_GOLDEN=1` writes it anew, to be read in review.
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
@@ -29,6 +29,30 @@ fn captures_look_as_expected() {
                 expected.display()
             );
         }
+    }
+}
+
+/// Spans that were written join to what they were, whatever the capture.
+#[test]
+fn written_spans_join_to_the_same() {
+    let captures = fs::read_dir(root().join("testdata/captures")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for scenario in captures.map(|entry| entry.unwrap().path()) {
+        let [first, again] = ["read", "join"].map(|command| {
+            let written = folder.path().join(command);
+            let input = match command {
+                "read" => input(&scenario),
+                _ => folder.path().join("read"),
+            };
+            let status = Command::new(env!("CARGO_BIN_EXE_wirespan"))
+                .args([command, "--quiet", "--format", "ndjson", "-o"])
+                .args([&written, &input])
+                .status()
+                .unwrap();
+            assert_eq!(status.code(), Some(0), "{}", scenario.display());
+            fs::read_to_string(written).unwrap()
+        });
+        assert_eq!(first_difference(&first, &again), None, "{}", scenario.display());
     }
 }
 

@@ -180,12 +180,21 @@ impl Load {
         }
     }
 
-    fn add(&mut self, other: &Self) {
+    /// Adds up to now what was told of another address; what is open is counted anew after that.
+    fn add(&mut self, mut other: Self, now: Timestamp) {
+        self.pass_if_known(now);
+        other.pass_if_known(now);
         self.idle = self.idle.saturating_add(other.idle);
         self.one = self.one.saturating_add(other.one);
         self.several = self.several.saturating_add(other.several);
-        self.open += other.open;
         self.since = self.since.max(other.since);
+        self.point = self.point.or(other.point);
+    }
+
+    fn pass_if_known(&mut self, now: Timestamp) {
+        if self.is_known() {
+            self.pass(now);
+        }
     }
 }
 
@@ -348,7 +357,7 @@ impl Hosts {
     }
 
     /// Two machines are one.
-    pub(crate) fn merge(&mut self, kept: Machine, gone: Machine) {
+    pub(crate) fn merge(&mut self, kept: Machine, gone: Machine, now: Timestamp) {
         self.busy.remove(&gone);
         let Some(gone) = self.by_machine.remove(&gone) else { return };
         let host = self.by_machine.entry(kept).or_default();
@@ -359,7 +368,7 @@ impl Hosts {
         host.latest = host.latest.max(gone.latest);
         if let Some(gone) = gone.asked {
             let asked = host.asked.get_or_insert_default();
-            asked.add(*gone);
+            asked.add(*gone, now);
             if !asked.open.is_empty() {
                 self.busy.insert(kept);
             }
@@ -506,7 +515,7 @@ impl Asked {
     }
 
     /// Takes over what was asked under another address.
-    fn add(&mut self, other: Self) {
+    fn add(&mut self, other: Self, now: Timestamp) {
         self.open.extend(other.open);
         let closed = std::mem::take(&mut self.closed).into_iter().chain(other.closed);
         let mut closed: Vec<Closed> = closed.collect();
@@ -516,7 +525,11 @@ impl Asked {
             self.times.entry(sighting).or_default().extend(times);
         }
         self.forgotten = self.forgotten.max(other.forgotten);
-        self.load.add(&other.load);
+        self.load.add(other.load, now);
+        let point = self.load.point;
+        let counted =
+            |arrival: &&Arrival| arrival.from_outside && Some(arrival.sighting.point) == point;
+        self.load.open = self.open.values().filter(counted).count() as u32;
     }
 
     fn forget(&mut self, sighting: Sighting, number: EventNumber) {

@@ -4,7 +4,6 @@
 //! The identifier says that they belong together; which one is above is told by span ids, else by
 //! who called whom and by time.
 
-use crate::join::fingerprint::{content, listener};
 use crate::join::{Above, Group, JoinKey, Joiner, Links, Member, Nesting, Sightings, nests};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
@@ -96,7 +95,7 @@ fn best(
     // What its kind is always made for was lost, maybe, and with it a level.
     let usual = member.cause.pattern.listener;
     let is_usual = |candidate: &Candidate| {
-        let asked = group.members.get(candidate.upper).map(|above| listener(&above.exchange));
+        let asked = group.members.get(candidate.upper).map(|above| above.listener);
         !usual.zip(asked).is_some_and(|(usual, asked)| usual.contradicts(asked))
     };
     found.retain(|candidate| {
@@ -132,10 +131,9 @@ fn best(
 
 /// The only one of several that asks for the same as a member.
 fn passed_on<'c>(group: &Group, all: &'c [Candidate], member: &Member) -> Option<&'c Candidate> {
-    let wanted = content(&member.exchange);
     let mut alike = all.iter().filter(|candidate| {
         let upper = group.members.get(candidate.upper);
-        upper.is_some_and(|upper| content(&upper.exchange) == wanted)
+        upper.is_some_and(|upper| upper.content == member.content)
     });
     alike.next().filter(|_| alike.next().is_none())
 }
@@ -170,7 +168,7 @@ fn may_be_above(nesting: &Nesting, by_span: bool, upper: &Member, lower: &Member
     // address what it was asked, passes it on in the same protocol.
     let asked = !lower.cause.candidates.is_empty() || lower.cause.many;
     nesting.begins_within
-        && (!asked || content(&upper.exchange) == content(&lower.exchange))
+        && (!asked || upper.content == lower.content)
         && upper.client != lower.client
         && upper.exchange.protocol == lower.exchange.protocol
 }

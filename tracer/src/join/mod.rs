@@ -65,6 +65,12 @@ pub struct Member {
     pub client: Machine,
     /// The machine that was called.
     pub server: Machine,
+    /// Stands for the address and port that it asks.
+    pub listener: u64,
+    /// Stands for what it asks.
+    pub content: u64,
+    /// Equal at all points that see it, whatever its addresses are there.
+    pub bytes: u64,
     /// What its server is called, as far as that was known before the group settled.
     pub service: Option<ServiceName>,
 }

@@ -1,7 +1,6 @@
 //! An outgoing call of a host while exactly one incoming call was open there: what else should
 //! have caused it? The window has found that one; here it is checked and weighed.
 
-use crate::join::fingerprint::listener;
 use crate::join::{Above, By, Group, JoinKey, Joiner, Links, Sightings, conflicting, nests};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
@@ -40,7 +39,7 @@ impl Joiner for OneCandidate {
             let Some((member, upper, nesting)) = only else { continue };
             // What its kind is always made for was lost, maybe, and with it a level.
             let usual = member.cause.pattern.listener;
-            let asked = group.members.get(upper).map(|above| listener(&above.exchange));
+            let asked = group.members.get(upper).map(|above| above.listener);
             if usual.zip(asked).is_some_and(|(usual, asked)| usual.contradicts(asked)) {
                 continue;
             }

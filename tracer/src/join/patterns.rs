@@ -7,7 +7,7 @@
 
 use crate::exchange::{Exchange, OPERATION, RESOURCE};
 use crate::join::fingerprint::Digest;
-use crate::join::hosts::{Candidates, Load};
+use crate::join::hosts::Load;
 use crate::join::machines::Machine;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -28,8 +28,19 @@ type Listeners = SmallVec<[(u64, u32); 1]>;
 /// The one of these that was asked most often, and the share of it.
 fn most(listeners: &Listeners) -> Option<(u64, f64)> {
     let (listener, times) = listeners.iter().max_by_key(|(_, times)| *times)?;
-    let sum: u32 = listeners.iter().map(|(_, times)| times).sum();
-    (*times >= KNOWN).then(|| (*listener, f64::from(*times) / f64::from(sum.max(1))))
+    let sum: u64 = listeners.iter().map(|(_, times)| u64::from(*times)).sum();
+    (*times >= KNOWN).then(|| (*listener, f64::from(*times) / sum.max(1) as f64))
+}
+
+/// What was open at its caller as a call began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Began {
+    /// Nothing.
+    Idle,
+    /// One exchange, that asks this address and port, as far as it is known still.
+    One(Option<u64>),
+    /// More.
+    Several,
 }
 
 /// How often calls of one kind began while how much was open at their caller.
@@ -98,32 +109,35 @@ impl Pattern {
 
 impl Patterns {
     /// A call of this kind was made while so much was open at its caller.
-    pub(crate) fn count(&mut self, kind: u64, candidates: &Candidates, listener: Option<u64>) {
-        self.change(kind, candidates, listener, u32::saturating_add);
+    pub(crate) fn count(&mut self, kind: u64, began: Began) {
+        let seen = self.seen(kind);
+        seen.all = seen.all.saturating_add(1);
+        match began {
+            Began::Idle => seen.idle = seen.idle.saturating_add(1),
+            Began::One(listener) => {
+                seen.one = seen.one.saturating_add(1);
+                if let Some(listener) = listener {
+                    note(&mut seen.listeners, listener);
+                }
+            }
+            Began::Several => {}
+        }
     }
 
     /// It counts as something else now.
-    pub(crate) fn uncount(&mut self, kind: u64, candidates: &Candidates, listener: Option<u64>) {
-        self.change(kind, candidates, listener, u32::saturating_sub);
-    }
-
-    fn change(
-        &mut self,
-        kind: u64,
-        candidates: &Candidates,
-        listener: Option<u64>,
-        by_one: fn(u32, u32) -> u32,
-    ) {
+    pub(crate) fn uncount(&mut self, kind: u64, began: Began) {
         let seen = self.seen(kind);
-        seen.all = by_one(seen.all, 1);
-        match candidates {
-            Candidates::NotAsked | Candidates::None => seen.idle = by_one(seen.idle, 1),
-            Candidates::One(_) => {
-                seen.one = by_one(seen.one, 1);
-                let Some(listener) = listener else { return };
-                note(&mut seen.listeners, listener, by_one);
+        seen.all = seen.all.saturating_sub(1);
+        match began {
+            Began::Idle => seen.idle = seen.idle.saturating_sub(1),
+            Began::One(listener) => {
+                seen.one = seen.one.saturating_sub(1);
+                let mut known = seen.listeners.iter_mut();
+                if let Some((_, times)) = known.find(|(known, _)| Some(*known) == listener) {
+                    *times = times.saturating_sub(1);
+                }
             }
-            Candidates::Several(_) | Candidates::Many => {}
+            Began::Several => {}
         }
     }
 
@@ -132,7 +146,7 @@ impl Patterns {
         if self.outer.len() >= KINDS && !self.outer.contains_key(&listener) {
             self.outer.clear();
         }
-        note(self.outer.entry(listener).or_default(), outer, u32::saturating_add);
+        note(self.outer.entry(listener).or_default(), outer);
     }
 
     /// What is known of calls of a kind, at a caller with this load.
@@ -168,13 +182,18 @@ impl Patterns {
     }
 }
 
-/// Notes that a port was asked once more, or less.
-fn note(listeners: &mut Listeners, listener: u64, by_one: fn(u32, u32) -> u32) {
+/// Notes that a port was asked once more.
+fn note(listeners: &mut Listeners, listener: u64) {
     let room = listeners.len() < LISTENERS;
     match listeners.iter_mut().find(|(known, _)| *known == listener) {
-        Some((_, times)) => *times = by_one(*times, 1),
-        None if room => listeners.push((listener, by_one(0, 1))),
-        None => {}
+        Some((_, times)) => *times = times.saturating_add(1),
+        None if room => listeners.push((listener, 1)),
+        None => {
+            // One that was found to be none after all makes room.
+            if let Some(free) = listeners.iter_mut().find(|(_, times)| *times == 0) {
+                *free = (listener, 1);
+            }
+        }
     }
 }
 

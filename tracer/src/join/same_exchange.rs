@@ -6,9 +6,8 @@
 //! and what is asked must be equal.
 
 use crate::exchange::{Exchange, Half};
-use crate::join::fingerprint::{bytes, content};
 use crate::join::order::outermost_first;
-use crate::join::{Above, Group, Joiner, Links};
+use crate::join::{Above, Group, Joiner, Links, Member};
 use crate::span::{LinkKind, Reason};
 use smallvec::SmallVec;
 use wirespan_capture::stream::Transport;
@@ -22,19 +21,15 @@ impl Joiner for SameExchange {
         if group.members.iter().all(|member| Some(member.exchange.point) == point) {
             return;
         }
-        let mut seen: Vec<(u64, usize)> = group
-            .members
-            .iter()
-            .enumerate()
-            .map(|(place, member)| (bytes(&member.exchange), place))
-            .collect();
+        let mut seen: Vec<(u64, usize)> =
+            group.members.iter().enumerate().map(|(place, member)| (member.bytes, place)).collect();
         seen.sort_unstable();
         for same in seen.chunk_by(|a, b| a.0 == b.0) {
-            let mut same: Vec<(usize, &Exchange)> = same
+            let mut same: Vec<(usize, &Member)> = same
                 .iter()
-                .filter_map(|(_, place)| Some((*place, &*group.members.get(*place)?.exchange)))
+                .filter_map(|(_, place)| Some((*place, group.members.get(*place)?)))
                 .collect();
-            same.sort_by_key(|(place, exchange)| (exchange.start(), *place));
+            same.sort_by_key(|(place, member)| (member.exchange.start(), *place));
             for mut chain in chains(same) {
                 outermost_first(&mut chain, |one, other| group.learned.order(one, other));
                 for ((above, outer), (place, exchange)) in chain.iter().zip(chain.iter().skip(1)) {
@@ -46,23 +41,28 @@ impl Joiner for SameExchange {
 }
 
 /// Of exchanges of one fingerprint in order of time, those that are one: seen once at each point.
-fn chains(same: Vec<(usize, &Exchange)>) -> Vec<Vec<(usize, &Exchange)>> {
-    let mut chains: Vec<Vec<(usize, &Exchange)>> = Vec::new();
-    for (place, exchange) in same {
-        let fits = |chain: &&mut Vec<(usize, &Exchange)>| {
-            chain.iter().all(|(_, other)| other.point != exchange.point)
-                && chain.iter().any(|(_, other)| is_one(other, exchange))
+fn chains<'a>(same: Vec<(usize, &'a Member)>) -> Vec<Vec<(usize, &'a Exchange)>> {
+    let mut chains: Vec<Vec<(usize, &'a Member)>> = Vec::new();
+    for (place, member) in same {
+        let point = member.exchange.point;
+        let fits = |chain: &&mut Vec<(usize, &'a Member)>| {
+            chain.iter().all(|(_, other)| other.exchange.point != point)
+                && chain.iter().any(|(_, other)| is_one(other, member))
         };
         match chains.iter_mut().find(fits) {
-            Some(chain) => chain.push((place, exchange)),
-            None => chains.push(vec![(place, exchange)]),
+            Some(chain) => chain.push((place, member)),
+            None => chains.push(vec![(place, member)]),
         }
     }
-    chains
+    let exchanges = |chain: Vec<(usize, &'a Member)>| {
+        chain.into_iter().map(|(place, member)| (place, &*member.exchange)).collect()
+    };
+    chains.into_iter().map(exchanges).collect()
 }
 
 /// Whether two sightings of equal fingerprints are of one exchange.
-fn is_one(a: &Exchange, b: &Exchange) -> bool {
+fn is_one(one: &Member, other: &Member) -> bool {
+    let (a, b) = (&*one.exchange, &*other.exchange);
     let same_ends = a.client == b.client && a.server == b.server;
     if same_ends && a.network == b.network {
         // The same connection; a datagram may be sent again with the same id.
@@ -70,7 +70,10 @@ fn is_one(a: &Exchange, b: &Exchange) -> bool {
     }
     // Loopback addresses are each machine's own.
     let is_loopback = |e: &Exchange| e.client.ip().is_loopback() || e.server.ip().is_loopback();
-    !is_loopback(a) && !is_loopback(b) && is_same_packet(a, b, same_ends)
+    !is_loopback(a)
+        && !is_loopback(b)
+        && one.content == other.content
+        && is_same_packet(a, b, same_ends)
 }
 
 /// Whether two requests are one that was seen in two networks, or with other addresses before and
@@ -87,7 +90,7 @@ fn is_same_packet(a: &Exchange, b: &Exchange, same_ends: bool) -> bool {
     if passes_on && !same_ends {
         return false;
     }
-    if content(a) != content(b) || (one.len != other.len && !is_cut) {
+    if one.len != other.len && !is_cut {
         return false;
     }
     let same_id = one.ip_id > 0 && one.ip_id == other.ip_id;

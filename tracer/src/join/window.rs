@@ -14,7 +14,7 @@ use crate::exchange::{Carrier, Context, EventNumber, Exchange, Sort, Turn};
 use crate::join::hosts::{Arrival, Call, Callers, Candidates, Hosts, Seat, Sighting};
 use crate::join::machines::{Ends, Machine, Machines};
 use crate::join::passing::{Nested, Passing};
-use crate::join::patterns::{self, Patterns};
+use crate::join::patterns::{self, Began, Patterns};
 use crate::join::sides::Sides;
 use crate::join::{By, Group, IdSet, JoinKey, LooseKey, Member, NEVER};
 use dashmap::DashMap;
@@ -130,6 +130,8 @@ struct Held {
     by: By,
     /// What it is one of many of, once it is complete and if it is a call of somebody.
     kind: Option<u64>,
+    /// As what it counts among these.
+    counted: Option<Began>,
     /// Its component settled without it.
     stayed: bool,
 }
@@ -214,7 +216,8 @@ impl Window {
             .filter_map(|(_, context)| JoinKey::of(context))
             .collect();
         if held.candidates.is_some() {
-            held.kind = Some(patterns::kind(held.client, held.listener, &exchange));
+            let client = self.machines.one(held.client);
+            held.kind = Some(patterns::kind(client, held.listener, &exchange));
         }
         if self.by_fingerprint.is_some() {
             self.sides.note(&exchange, held.bytes);
@@ -222,7 +225,7 @@ impl Window {
         held.exchange = Some(exchange);
         let (server, component) = (self.machines.one(held.server), held.component);
         self.hosts.close(server, number, start, end, now);
-        self.count(place, Patterns::count);
+        self.count(place);
         self.note_level(place);
         self.look_at_nesting(place);
         if let Some(component) = self.components.get_mut(component) {
@@ -241,9 +244,7 @@ impl Window {
     pub fn settled(&mut self, now: Timestamp) -> Option<Group> {
         while self.settled.is_empty() {
             let (due, birth, component) = self.due.pop_before(now)?;
-            if now < NEVER {
-                self.now = self.now.max(due);
-            }
+            self.now = self.now.max(due);
             let Some(state) = self.component(component, birth, due) else { continue };
             let quiet = state.last.plus(self.limits.quiet);
             let oldest = match state.open == state.members.len() {
@@ -251,9 +252,9 @@ impl Window {
                 false => state.since.plus(self.limits.oldest),
             };
             match state.open {
-                _ if now == NEVER => self.settle(component),
                 0 if quiet > due => self.schedule(component, quiet.plus(self.slop())),
                 0 => self.settle(component),
+                _ if now == NEVER => self.settle(component),
                 _ if oldest > due => {
                     // Nothing happens before `now`, so that looking before would find the same.
                     let step = self.limits.quiet.max(CHECK);
@@ -333,6 +334,7 @@ impl Window {
             content: opened.content,
             by: By::Open,
             kind: None,
+            counted: None,
             stayed: false,
         });
         self.begin_component(place);
@@ -423,7 +425,11 @@ impl Window {
             let mut all = [HashMap::default(), HashMap::default()];
             for (other, held) in self.held.iter().filter(|(other, _)| *other != place) {
                 for (latest, fingerprint) in all.iter_mut().zip([held.fingerprint, held.bytes]) {
-                    latest.insert(fingerprint, other);
+                    let latest = latest.entry(fingerprint).or_insert(other);
+                    let before = self.held.get(*latest).map(|before| before.number);
+                    if before < Some(held.number) {
+                        *latest = other;
+                    }
                 }
             }
             self.by_fingerprint = Some(all);
@@ -489,7 +495,7 @@ impl Window {
                 held.component = kept;
             }
         }
-        for key in &gone_state.keys {
+        for key in gone_state.keys.iter().filter(|key| !self.repeating.contains_key(*key)) {
             self.by_key.insert(*key, kept);
         }
         let Some(state) = self.components.get_mut(kept) else { return };
@@ -558,13 +564,18 @@ impl Window {
         // Each member may bring identifiers of its own, so all are looked at once only.
         let mut carriers: HashMap<LooseKey, SmallVec<[usize; 2]>, RandomState> = HashMap::default();
         for place in state.members.iter().map(|place| *place as usize) {
-            let exchange = self.held.get(place).and_then(|held| held.exchange.as_ref());
-            let contexts = exchange.into_iter().flat_map(|exchange| &exchange.contexts);
-            for key in contexts.filter_map(JoinKey::of) {
+            let Some(held) = self.held.get(place) else { continue };
+            let mut carries = |key: JoinKey| {
                 let carriers = carriers.entry(key.loose()).or_default();
                 if carriers.last() != Some(&place) {
                     carriers.push(place);
                 }
+            };
+            match &held.exchange {
+                Some(exchange) => {
+                    exchange.contexts.iter().filter_map(JoinKey::of).for_each(carries);
+                }
+                None => held.keys.iter().for_each(|key| carries(*key)),
             }
         }
         let mut found = false;
@@ -584,9 +595,10 @@ impl Window {
 
     /// How many of these exchanges lie within none of the others.
     fn side_by_side(&self, places: &mut [usize]) -> usize {
+        // What is open may be what all the others are made for.
         let times = |place: &usize| {
-            let exchange = self.held.get(*place)?.exchange.as_ref()?;
-            Some((exchange.start(), exchange.end()))
+            let held = self.held.get(*place)?;
+            Some((held.start, held.exchange.as_ref().map_or(NEVER, |exchange| exchange.end())))
         };
         places.sort_by_key(|place| times(place));
         outermost(places.iter().filter_map(times))
@@ -620,7 +632,17 @@ impl Window {
                     let cause = self.cause(&held);
                     let client = self.machines.one(held.client);
                     let server = self.machines.one(held.server);
-                    members.push(Member { exchange, cause, client, server, service: None });
+                    let Held { listener, content, bytes, .. } = held;
+                    members.push(Member {
+                        exchange,
+                        cause,
+                        client,
+                        server,
+                        listener,
+                        content,
+                        bytes,
+                        service: None,
+                    });
                 }
                 None => self.stay(place),
             }

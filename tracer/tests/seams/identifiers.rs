@@ -167,6 +167,16 @@ fn several_identifiers_of_a_message_are_kept_apart() {
     assert_eq!(formats, [Format::Traceparent, Format::RequestId, Format::CorrelationId]);
 }
 
+#[test]
+fn calls_one_after_the_other_are_one_trace_while_what_made_them_is_open() {
+    let calls = (0..600).map(|n| Call::new(2, 3, 20 + 2 * n..21 + 2 * n, "/step").asks(TRACE));
+    let calls: Vec<Call> =
+        [Call::new(1, 2, 10..1_300, "/batch").asks(TRACE)].into_iter().chain(calls).collect();
+    let ran = run(&all(&calls));
+    assert!(ran.summary.repeating_ids.is_empty(), "{:?}", ran.summary.repeating_ids);
+    assert_eq!(ran.trace_of("/batch").spans.len(), 601);
+}
+
 /// Reads packets with identifiers of the user's.
 fn run_asking(packets: &[Packet], ids: &OwnIds) -> Ran {
     let settings = Arc::new(Settings { ids: ids.clone(), ..Settings::default() });

@@ -6,7 +6,7 @@ use crate::exchange::Sort;
 use crate::join::hosts::{Candidates, Seat};
 use crate::join::machines::{Ends, Machine, Name};
 use crate::join::passing::Evidence;
-use crate::join::patterns::Patterns;
+use crate::join::patterns::Began;
 use crate::join::{By, Cause, conflicting};
 use smallvec::SmallVec;
 use wirespan_capture::packet::Timestamp;
@@ -20,7 +20,7 @@ impl Window {
 
     fn merge_machines(&mut self, one: Machine, other: Machine) {
         if let Some((kept, gone)) = self.machines.merge(one, other) {
-            self.hosts.merge(kept, gone);
+            self.hosts.merge(kept, gone, self.now);
             self.reconsider(kept, Timestamp(i64::MIN));
         }
     }
@@ -135,7 +135,7 @@ impl Window {
         let (number, start) = (held.number, held.start);
         let (client, server) = (held.client, held.server);
         let only = candidates.only().filter(|candidate| self.held_at(*candidate).is_some());
-        self.count(called.place, Patterns::uncount);
+        self.uncount(called.place);
         self.callers.count(&candidates);
         if let Some(held) = self.held.get_mut(called.place) {
             held.by = by;
@@ -143,7 +143,7 @@ impl Window {
                 self.callers.uncount(&before);
             }
         }
-        self.count(called.place, Patterns::count);
+        self.count(called.place);
         let (client, server) = (self.machines.one(client), self.machines.one(server));
         if client == server {
             let under =
@@ -198,11 +198,7 @@ impl Window {
     }
 
     /// Counts how much was open as the call at this place began, once it is known what it is.
-    pub(super) fn count(
-        &mut self,
-        place: usize,
-        count: fn(&mut Patterns, u64, &Candidates, Option<u64>),
-    ) {
+    pub(super) fn count(&mut self, place: usize) {
         let Some(held) = self.held.get(place) else { return };
         let (Some(kind), Some(candidates)) = (held.kind, &held.candidates) else { return };
         // What was open where nobody was seen to be asked as yet, nobody knows.
@@ -214,9 +210,23 @@ impl Window {
         if held.by == By::Listener {
             return;
         }
-        let above = candidates.only().and_then(|seat| self.held_at(seat));
-        let listener = above.map(|above| above.listener);
-        count(&mut self.patterns, kind, candidates, listener);
+        let began = match candidates {
+            Candidates::NotAsked | Candidates::None => Began::Idle,
+            Candidates::One(seat) => Began::One(self.held_at(*seat).map(|above| above.listener)),
+            Candidates::Several(_) | Candidates::Many => Began::Several,
+        };
+        self.patterns.count(kind, began);
+        if let Some(held) = self.held.get_mut(place) {
+            held.counted = Some(began);
+        }
+    }
+
+    /// Takes back what the call at this place was counted as.
+    fn uncount(&mut self, place: usize) {
+        let Some(held) = self.held.get_mut(place) else { return };
+        if let Some((kind, began)) = held.kind.zip(held.counted.take()) {
+            self.patterns.uncount(kind, began);
+        }
     }
 
     /// Notes what a machine asks itself for.
@@ -264,5 +274,6 @@ fn same_address(one: Name, other: Name) -> bool {
     }
 }
 
-/// Latest exchanges of a component that are looked at for who handed an identifier on.
+/// Exchanges of a component that are looked at for who handed an identifier on, the last to join
+/// first.
 const CARRIERS: usize = 64;
