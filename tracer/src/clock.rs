@@ -34,15 +34,16 @@ use wirespan_capture::source::merge::MergedSource;
 use wirespan_capture::source::open;
 use xxhash_rust::xxh3::Xxh3;
 
-/// How the clocks of these captures run against each other, as far as that can be found out; and
-/// points whose two directions are two interfaces. Both are told to a run by what it is given. What is wrong with a
-/// capture is said when it is read in earnest.
+/// How the clocks of these captures run against each other, as far as that can be found out, what is
+/// to be said of them, and points whose two directions are two interfaces: all are put into `config`.
+/// What is wrong with a capture is said when it is read in earnest.
 pub fn survey(paths: &[PathBuf], config: &mut Config) {
     config.clocks = surveyed(paths, config);
 }
 
 fn surveyed(paths: &[PathBuf], config: &mut Config) -> Vec<Alignment> {
     let mut survey = Survey::of(paths);
+    config.clock_remarks = survey.remarks();
     for point in survey.points() {
         // The user's word goes before.
         let is_named = |tap: &String| config.points.iter().any(|named| named.taps.contains(tap));

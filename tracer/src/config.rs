@@ -24,6 +24,8 @@ pub struct Config {
     pub names: Arc<NameFiles>,
     /// How the clocks of files were found to differ, and their times are set right.
     pub clocks: Vec<Alignment>,
+    /// What is to be said of clocks that could not be compared or set right.
+    pub clock_remarks: Vec<String>,
     /// Limits of the join window.
     pub window: WindowLimits,
     /// Nanoseconds after which a request counts as unanswered.
@@ -49,6 +51,7 @@ impl Default for Config {
             points: Vec::new(),
             names: Arc::default(),
             clocks: Vec::new(),
+            clock_remarks: Vec::new(),
             window: WindowLimits::default(),
             response_timeout: RESPONSE_TIMEOUT_SECONDS * 1_000_000_000,
             details: false,

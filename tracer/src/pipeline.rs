@@ -186,6 +186,7 @@ pub fn run(
     summary.points = points.list.len();
     (summary.point_list, summary.apart) = (points.list, points.apart);
     summary.remarks.extend(points.remarks);
+    summary.remarks.extend(config.clock_remarks.iter().cloned());
     summary.remarks.extend(reader.clocks_apart());
     let reached = reader.decoder.now();
     Outcomes { summary, reached, stopped: reader.stopped, source_error: reader.error, sink_error }

@@ -1,12 +1,88 @@
-//! What two clocks have both seen: the packets of two interfaces, and which of these each passed first.
+//! What two clocks have both seen: the packets of two interfaces, and which of these each passed
+//! first.
 
-use super::line::{Line, Sighting};
+use super::line::{FASTEST, Line, Sighting};
 use super::sample::{Sample, Seen};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// What two clocks have both seen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Both {
+    sightings: Vec<Sighting>,
+    /// Packets that say nothing, since others of the same two interfaces say otherwise.
+    contradicted: usize,
+    /// The line through all, once it was asked for.
+    line: OnceLock<Option<Through>>,
+}
+
+/// A line, and whether it goes through what bounds it on both sides.
+#[derive(Clone, Copy, Debug)]
+struct Through {
+    line: Line,
+    contradicts: bool,
+}
+
+impl Both {
+    pub(super) fn add(&mut self, sighting: Sighting) {
+        self.sightings.push(sighting);
+        self.line = OnceLock::new();
+    }
+
+    /// Adds what two more interfaces of these clocks have both seen.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.sightings.extend(other.sightings);
+        self.contradicted += other.contradicted;
+        self.line = OnceLock::new();
+    }
+
+    /// The same from the other clock.
+    pub(super) fn turned(mut self) -> Self {
+        self.sightings.iter_mut().for_each(|sighting| *sighting = sighting.turned());
+        self.line = OnceLock::new();
+        self
+    }
+
+    /// How the two clocks run against each other, if it is enough for that and does not contradict
+    /// itself.
+    pub(super) fn line(&self) -> Option<Line> {
+        self.through().map(|through| through.line)
+    }
+
+    /// Whether no two clocks that go on evenly can have seen it: one was set in between.
+    pub(super) fn contradicts_itself(&self) -> bool {
+        self.is_contradicted() || self.through().is_some_and(|through| through.contradicts)
+    }
+
+    fn is_contradicted(&self) -> bool {
+        is_few_of(self.sightings.len(), self.sightings.len() + self.contradicted)
+    }
+
+    fn through(&self) -> Option<Through> {
+        *self.line.get_or_init(|| {
+            let sightings = self.sightings.as_slice();
+            if sightings.len() < ENOUGH || self.is_contradicted() {
+                return None;
+            }
+            if let Some(line) = Line::through(sightings) {
+                return Some(Through { line, contradicts: false });
+            }
+            let onwards = sightings.iter().filter(|sighting| sighting.onwards).count();
+            let contradicts = (ENOUGH..=sightings.len() - ENOUGH).contains(&onwards);
+            let line = Line::near(sightings, LONGEST as f64)?;
+            Some(Through { line, contradicts })
+        })
+    }
+}
+
+/// Whether so many of all are too few to go by.
+fn is_few_of(some: usize, all: usize) -> bool {
+    some * 10 < all * 9
+}
 
 /// The packets that each two of these have both seen, and which of them was passed first.
-pub(super) fn shared(all: &[&Seen], base: i64) -> BTreeMap<(usize, usize), Vec<Sighting>> {
+pub(super) fn shared(all: &[&Seen], base: i64) -> BTreeMap<(usize, usize), Both> {
     let mut samples: Vec<(usize, &Sample)> = all
         .iter()
         .enumerate()
@@ -29,23 +105,17 @@ pub(super) fn shared(all: &[&Seen], base: i64) -> BTreeMap<(usize, usize), Vec<S
 /// between. Else what comes back tells: a way to and fro takes time, so that of what the one host
 /// sends, the difference is greater than of what the other one does, if it passes the first place
 /// first.
-fn directed(mut both: Vec<(&Sample, &Sample)>, base: i64) -> Vec<Sighting> {
-    let difference = |(a, b): &(&Sample, &Sample)| b.at.0.saturating_sub(a.at.0);
-    // What differs wildly is something else that is alike.
-    let mut differences: Vec<i64> = both.iter().map(difference).collect();
-    differences.sort_unstable();
-    let Some(median) = differences.get(differences.len() / 2).copied() else { return Vec::new() };
-    // One direction may take much longer than the other one.
-    differences.retain(|one| one.abs_diff(median) >= AGREE && one.abs_diff(median) < LONGEST);
-    let of_late = differences.get(differences.len() / 2).copied();
-    let late = of_late.filter(|late| {
-        let agree = differences.iter().filter(|one| one.abs_diff(*late) < AGREE).count();
-        agree >= ENOUGH.max(both.len() / MANY)
-    });
-    both.retain(|pair| {
-        let one = difference(pair);
-        one.abs_diff(median) < AGREE || late.is_some_and(|late| one.abs_diff(late) < AGREE)
-    });
+fn directed(mut both: Vec<(&Sample, &Sample)>, base: i64) -> Both {
+    let all = both.len();
+    let mut agree = agreeing(&both, 0.0);
+    if is_few_of(agree.len(), all) {
+        let drift = drift(&mut both);
+        agree = agreeing(&both, drift);
+    }
+    if is_few_of(agree.len(), all) {
+        return Both { contradicted: all, ..Both::default() };
+    }
+    let mut both = agree;
     both.sort_by_key(|(a, _)| (a.ends, a.at, a.key));
     let mut sightings = Vec::new();
     let mut ways_known = false;
@@ -75,7 +145,51 @@ fn directed(mut both: Vec<(&Sample, &Sample)>, base: i64) -> Vec<Sighting> {
         difference,
         onwards: onwards.unwrap_or(true),
     };
-    all.map(sighting).collect()
+    Both { sightings: all.map(sighting).collect(), ..Both::default() }
+}
+
+/// Those that say about the same of how far the clocks are apart; what differs wildly is something
+/// else that is alike. It may change by so much of itself as time goes on.
+fn agreeing<'s>(both: &[(&'s Sample, &'s Sample)], drift: f64) -> Vec<(&'s Sample, &'s Sample)> {
+    let begin = both.first().map_or(0, |(a, _)| a.at.0);
+    let difference = |(a, b): &(&Sample, &Sample)| {
+        let drifted = a.at.0.saturating_sub(begin) as f64 * drift;
+        b.at.0.saturating_sub(a.at.0).saturating_sub(drifted as i64)
+    };
+    let mut differences: Vec<i64> = both.iter().map(difference).collect();
+    differences.sort_unstable();
+    let Some(median) = differences.get(differences.len() / 2).copied() else { return Vec::new() };
+    // One direction may take much longer than the other one.
+    differences.retain(|one| one.abs_diff(median) >= AGREE && one.abs_diff(median) < LONGEST);
+    let of_late = differences.get(differences.len() / 2).copied();
+    let late = of_late.filter(|late| {
+        let agree = differences.iter().filter(|one| one.abs_diff(*late) < AGREE).count();
+        agree >= ENOUGH.max(both.len() / MANY)
+    });
+    let agrees = |pair: &&(&Sample, &Sample)| {
+        let one = difference(pair);
+        one.abs_diff(median) < AGREE || late.is_some_and(|late| one.abs_diff(late) < AGREE)
+    };
+    both.iter().filter(agrees).copied().collect()
+}
+
+/// By how much of itself the time of the one clock seems to go faster than that of the other one: by
+/// what the last quarter and the first one differ. Puts them in order of time.
+fn drift(both: &mut [(&Sample, &Sample)]) -> f64 {
+    both.sort_by_key(|(a, _)| (a.at, a.key));
+    let quarter = both.len() / 4;
+    let middle = |these: &[(&Sample, &Sample)]| -> Option<(i64, i64)> {
+        let mut differences: Vec<i64> =
+            these.iter().map(|(a, b)| b.at.0.saturating_sub(a.at.0)).collect();
+        differences.sort_unstable();
+        let (at, _) = these.get(these.len() / 2)?;
+        Some((at.at.0, *differences.get(differences.len() / 2)?))
+    };
+    let first = both.get(..quarter).and_then(middle);
+    let last = both.get(both.len() - quarter..).and_then(middle);
+    let (Some((begin, before)), Some((end, after))) = (first, last) else { return 0.0 };
+    let span = end.saturating_sub(begin).max(1);
+    (after.saturating_sub(before) as f64 / span as f64).clamp(-FASTEST, FASTEST)
 }
 
 /// Whether what the lower address sends passes the first place first; none where only one of the two
@@ -96,14 +210,6 @@ fn from_lower_passes_first(between: &[(&Sample, &Sample)]) -> Option<bool> {
         .collect();
     more.sort_unstable();
     more.get(more.len() / 2).map(|median| *median >= 0)
-}
-
-/// The line through what two clocks have both seen, if it is enough.
-pub(super) fn line(sightings: &[Sighting]) -> Option<Line> {
-    if sightings.len() < ENOUGH {
-        return None;
-    }
-    Line::through(sightings).or_else(|| Line::near(sightings, LONGEST as f64))
 }
 
 /// Interfaces that saw one packet which are compared.

@@ -29,6 +29,15 @@ pub struct Sighting {
     pub onwards: bool,
 }
 
+impl Sighting {
+    /// The same from the other clock.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        let Self { at, difference, onwards } = self;
+        Self { at: at + difference, difference: -difference, onwards: !onwards }
+    }
+}
+
 /// How one clock runs against another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line {
@@ -329,7 +338,7 @@ const LATE: f64 = 100_000.0;
 const NEARLY: f64 = 10.0;
 const FINE: f64 = 200.0;
 /// No clock is faster or slower by more.
-const FASTEST: f64 = 500e-6;
+pub(super) const FASTEST: f64 = 500e-6;
 /// One of so many sightings may contradict the others.
 const ASIDE: usize = 50;
 /// Steps of a search that ends where numbers are no finer.

@@ -16,7 +16,7 @@ mod sample;
 mod both;
 mod halves;
 
-use self::both::{line, shared};
+use self::both::{Both, shared};
 use self::halves::{Halves, halves};
 use self::line::{Line, Sighting};
 use self::sample::{Seen, sample};
@@ -34,12 +34,14 @@ use std::path::PathBuf;
 pub struct Survey {
     clocks: Vec<Clock>,
     /// What two clocks, the lower number first, have both seen.
-    shared: BTreeMap<(usize, usize), Vec<Sighting>>,
+    shared: BTreeMap<(usize, usize), Both>,
     /// All times here count from this moment.
     base: i64,
     points: Vec<NamedPoint>,
     /// For each clock, from when until when its packets are.
     lives: Vec<[f64; 2]>,
+    /// Files that were not looked at, as they are too many.
+    left_out: usize,
 }
 
 /// A clock: that of a file or of several ones that belong together, or of interfaces of a file.
@@ -76,7 +78,9 @@ impl Survey {
     /// neither are very many files, which are parts of a series.
     pub fn of(paths: &[PathBuf]) -> Self {
         if !(1..=FILES).contains(&paths.len()) {
-            return Self::default();
+            let is_series = paths.is_empty() || Names::new(paths).are_of_one_series();
+            let left_out = if is_series { 0 } else { paths.len() };
+            return Self { left_out, ..Self::default() };
         }
         let numbers: Vec<FileId> = (0..=u16::MAX).map(FileId).take(paths.len()).collect();
         let count = paths.len();
@@ -86,7 +90,7 @@ impl Survey {
         let first = files.iter().flatten().flat_map(|seen| &seen.samples).map(|one| one.at.0).min();
         survey.base = first.unwrap_or_default();
         let interfaces: Vec<&Seen> = files.iter().flatten().collect();
-        let mut together = shared(&interfaces, survey.base);
+        let together = shared(&interfaces, survey.base);
         // For each interface a clock, and what each clock stamps.
         let mut clock_of: Vec<usize> = Vec::new();
         let mut stamped: Vec<(usize, Part)> = Vec::new();
@@ -141,11 +145,9 @@ impl Survey {
                 *until = until.max(seen.until.0.saturating_sub(survey.base) as f64);
             }
         }
-        for ((one, other), sightings) in std::mem::take(&mut together) {
+        for ((one, other), both) in together {
             if let (Some(one), Some(other)) = (clock(one), clock(other)) {
-                for sighting in sightings {
-                    survey.add(one, other, sighting);
-                }
+                survey.pair(one, other, both);
             }
         }
         survey
@@ -166,18 +168,57 @@ impl Survey {
     pub fn relate(&mut self, earlier: (usize, Timestamp), later: (usize, Timestamp)) {
         let at = earlier.1.0.saturating_sub(self.base) as f64;
         let difference = later.1.0.saturating_sub(earlier.1.0) as f64;
-        self.add(earlier.0, later.0, Sighting { at, difference, onwards: true });
+        let sighting = Sighting { at, difference, onwards: true };
+        let (one, other) = (earlier.0, later.0);
+        if one < other {
+            self.shared.entry((one, other)).or_default().add(sighting);
+        } else if other < one {
+            self.shared.entry((other, one)).or_default().add(sighting.turned());
+        }
     }
 
-    fn add(&mut self, one: usize, other: usize, sighting: Sighting) {
-        let Sighting { at, difference, onwards } = sighting;
+    fn pair(&mut self, one: usize, other: usize, both: Both) {
         if one < other {
-            self.shared.entry((one, other)).or_default().push(sighting);
+            self.shared.entry((one, other)).or_default().extend(both);
         } else if other < one {
-            let turned =
-                Sighting { at: at + difference, difference: -difference, onwards: !onwards };
-            self.shared.entry((other, one)).or_default().push(turned);
+            self.shared.entry((other, one)).or_default().extend(both.turned());
         }
+    }
+
+    /// What is to be said of clocks that are not compared, or not set right.
+    pub fn remarks(&self) -> Vec<String> {
+        let contradict = self.shared.iter().filter(|(_, both)| both.contradicts_itself());
+        let mut pairs: Vec<(usize, usize)> = contradict.map(|(pair, _)| *pair).collect();
+        let mut remarks = Vec::new();
+        if self.left_out > 0 {
+            remarks.push(format!(
+                "the clocks of {} files are not compared, only those of up to {FILES}: if they \
+                 differ, set the times right, as with editcap -t, or merge files of one host",
+                self.left_out
+            ));
+        }
+        let name = |clock: usize| self.clocks.get(clock).map(Clock::name).unwrap_or_default();
+        while let Some((one, other)) = pairs.first().copied() {
+            let has = |(a, b): (usize, usize), clock: usize| a == clock || b == clock;
+            let count = |clock: usize| pairs.iter().filter(|pair| has(**pair, clock)).count();
+            // One that contradicts several others is what differs.
+            let most = [one, other].into_iter().max_by_key(|clock| count(*clock));
+            let whose = match most.filter(|clock| count(*clock) > 1) {
+                Some(clock) => {
+                    pairs.retain(|pair| !has(*pair, clock));
+                    format!("the clock of {}", name(clock))
+                }
+                None => {
+                    pairs.remove(0);
+                    format!("one of the clocks of {} and {}", name(one), name(other))
+                }
+            };
+            remarks.push(format!(
+                "{whose} seems to have been set while packets were captured: what others have \
+                 seen, too, contradicts itself, so that times cannot be wholly set right"
+            ));
+        }
+        remarks
     }
 
     /// For each clock a number: the same for two of which it is known well how they run against
@@ -189,7 +230,7 @@ impl Survey {
             else {
                 continue;
             };
-            if a != b && line(seen).is_some_and(|line| line.ahead_error < UNSURE) {
+            if a != b && seen.line().is_some_and(|line| line.ahead_error < UNSURE) {
                 for group in groups.iter_mut().filter(|group| **group == a.max(b)) {
                     *group = a.min(b);
                 }
@@ -205,7 +246,7 @@ impl Survey {
             .shared
             .iter()
             .filter_map(|((one, other), seen)| {
-                let line = self.lasting(*one, *other, line(seen)?);
+                let line = self.lasting(*one, *other, seen.line()?);
                 Some(Edge { one: *one, other: *other, line })
             })
             .collect();
@@ -452,17 +493,13 @@ fn reference(tree: &[Edge], clocks: usize, first: usize) -> usize {
 /// For each interface of a file, counted from `from` on among all, the number of its clock: 0 for
 /// all, unless packets say that they differ. Then the file is put together from several hosts, and
 /// what shares no packets with others may have any clock.
-fn parts(
-    from: usize,
-    count: usize,
-    together: &BTreeMap<(usize, usize), Vec<Sighting>>,
-) -> Vec<usize> {
+fn parts(from: usize, count: usize, together: &BTreeMap<(usize, usize), Both>) -> Vec<usize> {
     let own = |number: usize| (from..from + count).contains(&number);
     let pairs = together.iter().filter(|((one, other), _)| own(*one) && own(*other));
     let mut apart = false;
     let mut same: Vec<usize> = (0..count).collect();
-    for ((one, other), sightings) in pairs {
-        let Some(line) = line(sightings) else { continue };
+    for ((one, other), both) in pairs {
+        let Some(line) = both.line() else { continue };
         let (one, other) = (one - from, other - from);
         if line.ahead.abs() > line.ahead_error + APART {
             apart = true;

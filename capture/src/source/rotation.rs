@@ -158,6 +158,21 @@ impl Names {
         };
         grows.then_some(Shape::Time)
     }
+
+    /// Whether all look like parts of one series, by their names alone.
+    pub(crate) fn are_of_one_series(&self) -> bool {
+        let around = |name: &Name| match (&name.ring, &name.time, name.number) {
+            (Some(ring), ..) => Some((name.folder.clone(), ring.around.clone())),
+            (None, Some(time), _) => Some((name.folder.clone(), time.around.clone())),
+            // The first one that tcpdump writes has no number.
+            (None, None, _) if name.number.is_some() || name.has_ending => {
+                Some((name.folder.clone(), name.base.clone()))
+            }
+            _ => None,
+        };
+        let first = self.parsed.first().and_then(around);
+        first.is_some() && self.parsed.iter().all(|name| around(name) == first)
+    }
 }
 
 impl Name {

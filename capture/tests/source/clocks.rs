@@ -256,6 +256,55 @@ fn drift_over_minutes_is_followed() {
     check(way, |random| off(random, 3, SECOND), 30_000);
 }
 
+/// The packets of the second place, with a clock that is set forward when so much of them is done.
+fn stepped(captured: &mut [Captured], step: i64, done: f64) {
+    let place = &mut captured[1];
+    let from = (place.len() as f64 * done) as usize;
+    place[from..].iter_mut().for_each(|(at, _)| *at += step);
+}
+
+#[test]
+fn a_clock_that_is_set_while_it_captures_is_left_as_it_is_and_that_is_said() {
+    let check = |step: i64, done: f64, expected: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut captured = talk(&mut Random(16), 3, NEAR);
+        stepped(&mut captured, step, done);
+        let paths = written(folder.path(), &captured, &[Clock::RIGHT; 3]);
+        let remarks = |paths: &[PathBuf]| {
+            let survey = Survey::of(paths);
+            let used = survey.alignments().into_iter().filter(|one| one.used);
+            assert_eq!(used.collect::<Vec<_>>(), [], "step {step} at {done}");
+            survey.remarks().join("; ").replace(&format!("{}/", folder.path().display()), "")
+        };
+        assert!(remarks(&paths).contains(expected), "{}", remarks(&paths));
+        // Of two, it is not known which of them.
+        let two = remarks(&paths[..2]);
+        assert!(two.contains("place-a.pcap and place-b.pcap"), "{two}");
+    };
+    for step in [3 * SECOND, -3 * SECOND, 400_000_000, 20_000_000] {
+        for done in [0.2, 0.5, 0.8] {
+            check(step, done, "the clock of place-b.pcap");
+        }
+    }
+}
+
+#[test]
+fn drift_over_a_day_is_no_step() {
+    let way = Way { seconds: 24 * 3_600, calls: 2_000, ..NEAR };
+    let clocks = |_: &mut Random| vec![Clock::RIGHT, Clock { ahead: SECOND, drift: 50_000 }];
+    check(way, clocks, 10_000_000);
+}
+
+#[test]
+fn clocks_that_run_alike_are_said_nothing_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let way = Way { lost: 100, jitter: 100_000, ..NEAR };
+    let captured = talk(&mut Random(17), 4, way);
+    let clocks = off(&mut Random(18), 4, 3 * SECOND);
+    let paths = written(folder.path(), &captured, &clocks);
+    assert_eq!(Survey::of(&paths).remarks(), [""; 0]);
+}
+
 #[test]
 fn equal_clocks_stay_as_they_are() {
     let mut random = Random(7);
@@ -263,6 +312,7 @@ fn equal_clocks_stay_as_they_are() {
     let captured = talk(&mut random, 3, NEAR);
     let paths = written(folder.path(), &captured, &[Clock::RIGHT; 3]);
     let found = Survey::of(&paths).alignments();
+    assert_eq!(found.len(), 2, "all are known but for one");
     assert!(found.iter().all(|one| !one.used), "{found:#?}");
     let mut aligned = MergedSource::open_aligned(&paths, 1 << 16, found).unwrap();
     let mut plain = MergedSource::open(&paths).unwrap();
@@ -356,6 +406,27 @@ fn files_that_share_nothing_stay_as_they_are() {
     let survey = Survey::of(&paths);
     assert_eq!(survey.alignments(), []);
     assert_eq!(survey.groups(), [0, 1]);
+}
+
+#[test]
+fn very_many_files_are_not_compared_and_that_is_said_unless_they_are_a_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |name: &dyn Fn(usize) -> String, expected: &[&str]| {
+        let empty =
+            |number| write(folder.path(), &name(number), &pcap_header(false, 0xa1b2_c3d4, 1));
+        let paths: Vec<PathBuf> = (0..65).map(empty).collect();
+        assert_eq!(Survey::of(&paths).remarks(), expected);
+        assert_eq!(Survey::of(&paths[1..]).remarks(), [""; 0]);
+    };
+    check(
+        &|number| format!("host{number}.pcap"),
+        &[
+            "the clocks of 65 files are not compared, only those of up to 64: if they differ, set the \
+           times right, as with editcap -t, or merge files of one host",
+        ],
+    );
+    check(&|number| format!("all.pcap{number}"), &[]);
+    check(&|number| format!("all_{number:05}_202601011200{:02}.pcap", number % 60), &[]);
 }
 
 /// A pcapng file with an interface for each place, its packets in order of the times they have.
