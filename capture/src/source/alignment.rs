@@ -4,7 +4,7 @@
 //! [`crate::clocks`] finds out by how much. Here the times are changed, before anything else sees a
 //! packet, so that all that follows knows one time only.
 
-use crate::packet::{Batch, FileId, InterfaceId, Timestamp};
+use crate::packet::{Batch, FileId, InterfaceId, Loss, Timestamp};
 use std::fmt;
 
 /// How the clock of a file, or of one of its interfaces, runs against that of another one.
@@ -105,14 +105,28 @@ impl FileClock {
         if self.offset == Offset::default() { at } else { self.offset.right(at) }
     }
 
+    /// Whether the packets of an interface have its times.
+    fn stamps(&self, interface: InterfaceId) -> bool {
+        match &self.only {
+            Some(only) => only.contains(&interface),
+            None => !self.without.contains(&interface),
+        }
+    }
+
     /// Sets the times of a batch right, and leaves out what is not stamped by this clock.
     pub(super) fn apply(&self, batch: &mut Batch) {
-        if let Some(only) = &self.only {
-            batch.packets.retain(|packet| only.contains(&packet.interface));
-            // They are told once, with the packets of the others.
-            batch.losses.clear();
-        } else if !self.without.is_empty() {
-            batch.packets.retain(|packet| !self.without.contains(&packet.interface));
+        if self.only.is_some() || !self.without.is_empty() {
+            batch.packets.retain(|packet| self.stamps(packet.interface));
+            // What nobody knows the place of is told once, with the first clock of the file.
+            let is_first = self.only.is_none();
+            let is_own = |loss: &Loss| loss.interface.map_or(is_first, |own| self.stamps(own));
+            batch.losses.retain(is_own);
+            let Batch { packets, owners, names, .. } = batch;
+            let is_here = |frame| packets.binary_search_by_key(&frame, |one| one.frame).is_ok();
+            owners.retain(|told| is_here(told.frame));
+            if !is_first {
+                names.clear();
+            }
         }
         if self.offset == Offset::default() {
             return;
@@ -158,3 +172,78 @@ fn span(nanoseconds: u64) -> String {
 }
 
 const BILLION: i64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::owner::Owner;
+    use crate::packet::{AddressName, Frame, LinkType, OwnerOf, PacketHead};
+
+    #[test]
+    fn each_clock_of_a_file_has_what_is_of_its_interfaces() {
+        let at = Timestamp(5_000);
+        let frame = |interface: u16| Frame { number: u64::from(interface), ..Frame::default() };
+        let packet = |interface: u16| PacketHead {
+            at,
+            interface: InterfaceId(interface),
+            link: LinkType::ETHERNET,
+            frame: frame(interface),
+            wire_len: 0,
+            bytes: 0..0,
+        };
+        let owner = Owner::parse("wirespan: tcp 10.0.0.1:1 is a (pid 1)").unwrap();
+        let lost = |interface: Option<u16>| Loss {
+            from: at,
+            to: at,
+            interface: interface.map(InterfaceId),
+            packets: 1,
+        };
+        let check = |clock: &FileClock, interfaces: &[u16], anywhere: usize, right: i64| {
+            let mut batch = Batch {
+                packets: (0..4).map(packet).collect(),
+                owners: (0..4)
+                    .map(|one| OwnerOf { frame: frame(one), owner: owner.clone() })
+                    .collect(),
+                losses: (0..4).map(Some).chain([None]).map(lost).collect(),
+                names: vec![AddressName {
+                    frame: frame(0),
+                    address: [10, 0, 0, 1].into(),
+                    name: "a".into(),
+                }],
+                ..Batch::default()
+            };
+            clock.apply(&mut batch);
+            let ids: Vec<InterfaceId> = interfaces.iter().copied().map(InterfaceId).collect();
+            assert!(batch.packets.iter().map(|packet| packet.interface).eq(ids.iter().copied()));
+            let frames = interfaces.iter().copied().map(frame);
+            assert!(batch.owners.iter().map(|told| told.frame).eq(frames));
+            let places: Vec<InterfaceId> =
+                batch.losses.iter().filter_map(|loss| loss.interface).collect();
+            assert_eq!(places, ids);
+            assert_eq!(batch.losses.len() - places.len(), anywhere);
+            assert_eq!(batch.names.len(), anywhere);
+            assert!(batch.losses.iter().all(|loss| (loss.from.0, loss.to.0) == (right, right)));
+            assert!(batch.packets.iter().all(|packet| packet.at.0 == right));
+        };
+        let alignment = |interface: Option<u16>, ahead| Alignment {
+            file: FileId(0),
+            interface: interface.map(InterfaceId),
+            name: String::new(),
+            against: String::new(),
+            offset: Offset { since: Timestamp(0), ahead, drift: 0 },
+            error: 0,
+            drift_error: 0,
+            sightings: 0,
+            used: true,
+        };
+        let several =
+            [alignment(Some(1), 1_000), alignment(Some(3), 1_000), alignment(Some(2), -7)];
+        let clocks = FileClock::of(FileId(0), &several);
+        let [first, ahead, behind] = clocks.as_slice() else { panic!("{clocks:?}") };
+        check(first, &[0], 1, 5_000);
+        check(ahead, &[1, 3], 0, 4_000);
+        check(behind, &[2], 0, 5_007);
+        let one = FileClock::of(FileId(0), &[alignment(None, 2_000)]);
+        check(&one[0], &[0, 1, 2, 3], 1, 3_000);
+    }
+}
