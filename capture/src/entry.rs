@@ -10,7 +10,7 @@ use crate::stream::{
 };
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 
 /// Limits of one shard's table.
 #[derive(Clone, Copy, Debug)]
@@ -329,9 +329,7 @@ impl Entry {
             self.acknowledge(from, segment.seen.ack, now);
             if self.answered_now && self.flow.opener == Some(from) {
                 self.answered_now = false;
-                let answered = self.flow.established;
-                self.flow.round_trip.client =
-                    answered.and_then(|answered| RoundTrip::between(answered, segment.seen.at));
+                self.flow.round_trip.client = self.acknowledged_at_once(segment, tcp);
             }
         }
         if !tcp.payload.is_empty() || segment.cut > 0 {
@@ -357,6 +355,8 @@ impl Entry {
             Some(initial @ None) => *initial = Some(tcp.seq),
             _ => {
                 self.flow.retransmissions[from.index()] += 1;
+                // It is not known which of two answers is acknowledged.
+                self.answered_now = false;
                 return;
             }
         }
@@ -376,6 +376,17 @@ impl Entry {
             self.flow.opener = Some(from);
             self.flow.syn = Some(segment.seen);
         }
+    }
+
+    /// How long the answer to a SYN took to the opener and back, if the packet acknowledges that
+    /// alone: one with bytes may have waited for these.
+    fn acknowledged_at_once(&self, segment: &Segment, tcp: &Tcp<'_>) -> Option<NonZeroU32> {
+        let [a, b] = self.initial_seq;
+        let answer = if tcp.from == Side::A { b } else { a };
+        let is_bare = tcp.payload.is_empty() && segment.cut == 0 && !tcp.fin;
+        let is_of_answer = answer.is_some_and(|seq| seq.wrapping_add(1) == segment.seen.ack);
+        let answered = self.flow.established.filter(|_| is_bare && is_of_answer)?;
+        RoundTrip::between(answered, segment.seen.at)
     }
 
     /// Whether bytes were delivered or wait, or this segment has some or tells of some.

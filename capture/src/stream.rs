@@ -181,7 +181,8 @@ pub struct Flow {
 pub struct RoundTrip {
     /// From the SYN to its answer, in nanoseconds; none where the SYN was sent more than once.
     pub server: Option<NonZeroU32>,
-    /// From that answer to its acknowledgement, in nanoseconds.
+    /// From that answer to its acknowledgement, in nanoseconds; none where the answer was sent more
+    /// than once, or is acknowledged together with bytes, which may have waited.
     pub client: Option<NonZeroU32>,
 }
 

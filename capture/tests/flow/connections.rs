@@ -28,11 +28,18 @@ fn handshake_tells_the_way_to_either_end_and_back() {
         let times = [times.server, times.client].map(|time| time.map(|time| time.get() / 1_000));
         assert_eq!(times, expected);
     };
-    check(&[syn().at(5), syn_ack().at(8), a(0, "x").at(9)], [Some(3_000), Some(1_000)]);
-    // It is not known which of two SYNs was answered.
+    let (both, one) = ([Some(3_000), Some(1_000)], [Some(3_000), None]);
+    check(&[syn().at(5), syn_ack().at(8), a(0, "").at(9), a(0, "x").at(30)], both);
+    // The request, or what acknowledges a part of the answer, may have waited.
+    check(&[syn().at(5), syn_ack().at(8), a(0, "x").at(9)], one);
+    check(&[syn().at(5), syn_ack().at(8), a(0, "").fin().at(9)], one);
+    check(&[syn().at(5), syn_ack().at(8), acks(2, a(0, "")).at(9)], one);
+    // It is not known which of two SYNs was answered, nor which of two answers acknowledged.
     let again = || syn().id(9).at(300);
-    check(&[syn().at(5), again(), syn_ack().at(303), a(0, "x").at(304)], [None, None]);
-    check(&[syn_ack().at(8), a(0, "x").at(9)], [None, None]);
+    check(&[syn().at(5), again(), syn_ack().at(303), a(0, "").at(304)], [None, None]);
+    let again = syn_ack().id(9).at(1_000);
+    check(&[syn().at(5), syn_ack().at(8), again, a(0, "").at(1_001)], one);
+    check(&[syn_ack().at(8), a(0, "").at(9)], [None, None]);
 }
 
 #[test]
