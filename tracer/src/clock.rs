@@ -27,11 +27,11 @@ use std::path::PathBuf;
 use wirespan_capture::clocks::line::{Line, Sighting};
 use wirespan_capture::clocks::{Clock, Part, Survey};
 use wirespan_capture::packet::{Batch, FileId, InterfaceId, TapId, Timestamp};
-use wirespan_capture::source::PacketSource;
 use wirespan_capture::source::alignment::{Alignment, Offset};
 use wirespan_capture::source::interfaces::Interfaces;
 use wirespan_capture::source::merge::MergedSource;
 use wirespan_capture::source::open;
+use wirespan_capture::source::{Fill, PacketSource};
 use xxhash_rust::xxh3::Xxh3;
 
 /// How the clocks of these captures run against each other, as far as that can be found out, what is
@@ -58,14 +58,13 @@ fn surveyed(paths: &[PathBuf], config: &mut Config) -> Vec<Alignment> {
     }
     let shown: Vec<Offset> = survey.clocks().iter().map(|clock| offset_of(clock, &found)).collect();
     let mut exchanges = observed(paths, &found, survey.clocks(), config);
-    let number = |one: &Observed| one.clock;
-    let group = |one: &Observed| groups.get(number(one)).copied().unwrap_or_default();
+    let group = |one: &Observed| groups.get(one.clock).copied().unwrap_or_default();
     let mut pairs: BTreeMap<(usize, usize), Vec<(&Observed, &Observed)>> = BTreeMap::new();
     let of_two = PAIRS / (groups.len() * groups.len()).max(1);
-    exchanges.sort_by_key(|one| (!one.identified, one.key, number(one), one.start));
+    exchanges.sort_by_key(|one| (!one.identified, one.key, one.clock, one.start));
     for alike in exchanges.chunk_by(|a, b| a.key == b.key) {
         // Of what is asked all the time, the first ones at each clock are as good as all.
-        let each = alike.chunk_by(|a, b| number(a) == number(b));
+        let each = alike.chunk_by(|a, b| a.clock == b.clock);
         let each: Vec<&[Observed]> = each.map(|its| its.get(..ALIKE).unwrap_or(its)).collect();
         for (place, ones) in each.iter().enumerate() {
             for others in each.iter().skip(place + 1) {
@@ -73,7 +72,7 @@ fn surveyed(paths: &[PathBuf], config: &mut Config) -> Vec<Alignment> {
                 if group(one) == group(other) {
                     continue;
                 }
-                let pairs = pairs.entry((number(one), number(other))).or_default();
+                let pairs = pairs.entry((one.clock, other.clock)).or_default();
                 for one in *ones {
                     let room = of_two.saturating_sub(pairs.len());
                     pairs.extend(others.iter().take(room).map(|other| (one, other)));
@@ -168,7 +167,7 @@ fn observed(
         let place = numbers.iter().position(|number| *number == alignment.file)?;
         Some(Alignment { file: FileId(u16::try_from(place).ok()?), ..alignment.clone() })
     });
-    let Ok(mut source) = MergedSource::open_aligned(&paths, CHUNK, renumbered.collect()) else {
+    let Ok(source) = MergedSource::open_aligned(&paths, CHUNK, renumbered.collect()) else {
         return Vec::new();
     };
     let mut config = Config { points: own.points.clone(), ..Config::default() };
@@ -178,14 +177,16 @@ fn observed(
     config.window.quiet = 0;
     let mut observer = Observer::default();
     let each = PACKETS / paths.len().max(1) as u64;
-    let mut beginning = Beginning { each, ..Beginning::default() };
-    pipeline::run(&mut source, &mut beginning, &config, &mut observer);
-    let interfaces = beginning.interfaces(source.interfaces());
+    let mut source = Beginnings { source, each, packets: BTreeMap::new() };
+    let mut taps = Taps::default();
+    pipeline::run(&mut source, &mut taps, &config, &mut observer);
+    let interfaces = taps.interfaces(source.interfaces());
     let mut found = observer.found;
     found.retain_mut(|one| {
         let (file, tap) = one.seen;
-        let file = numbers.get(usize::from(file.0)).copied().unwrap_or(file);
         let interface = interfaces.get(usize::from(tap.0)).copied().flatten();
+        let interface = interface.and_then(|interface| source.source.number_in(file, interface));
+        let file = numbers.get(usize::from(file.0)).copied().unwrap_or(file);
         let has = |part: &Part| match (&part.interfaces, interface) {
             (None, _) => part.file == file,
             (Some(its), Some(id)) => part.file == file && its.contains(&id),
@@ -220,46 +221,57 @@ impl SpanSink for Observer {
 }
 
 /// The packets of each file, up to a number: clocks may be so far apart that one file comes behind
-/// all of another one.
-#[derive(Default)]
-struct Beginning {
+/// all of another one. No more of a file is read.
+struct Beginnings {
+    source: MergedSource,
     each: u64,
     packets: BTreeMap<FileId, u64>,
-    taps: Vec<String>,
 }
 
-impl Beginning {
-    /// For each tap its interface, by its number in its file.
+impl PacketSource for Beginnings {
+    fn fill(&mut self, batch: &mut Batch) -> io::Result<Fill> {
+        let fill = self.source.fill(batch)?;
+        let Self { source, each, packets } = self;
+        batch.packets.retain(|packet| {
+            let count = packets.entry(packet.frame.file).or_default();
+            *count += 1;
+            if *count == *each {
+                source.leave(packet.frame.file);
+            }
+            *count <= *each
+        });
+        Ok(fill)
+    }
+
+    fn interfaces(&self) -> &Interfaces {
+        self.source.interfaces()
+    }
+}
+
+/// What the taps are called.
+#[derive(Default)]
+struct Taps(Vec<String>);
+
+impl Taps {
+    /// For each tap its interface.
     fn interfaces(&self, interfaces: &Interfaces) -> Vec<Option<InterfaceId>> {
-        let mut counts: BTreeMap<FileId, u16> = BTreeMap::new();
-        let mut numbers: BTreeMap<&str, InterfaceId> = BTreeMap::new();
-        for (_, interface) in interfaces.iter() {
-            let count = counts.entry(interface.file).or_default();
-            numbers.insert(&interface.name, InterfaceId(*count));
-            *count = count.saturating_add(1);
-        }
+        let numbers: BTreeMap<&str, InterfaceId> =
+            interfaces.iter().map(|(id, interface)| (interface.name.as_str(), id)).collect();
         // Behind the name of its interface, a tap has those of VLANs and tunnels.
         let its = |tap: &String| {
             let ends = tap.match_indices(['.', ':', '%']).map(|(end, _)| end);
             let names = ends.chain([tap.len()]).filter_map(|end| tap.get(..end));
             names.filter_map(|name| numbers.get(name).copied()).next_back()
         };
-        self.taps.iter().map(its).collect()
+        self.0.iter().map(its).collect()
     }
 }
 
-impl Surroundings for Beginning {
-    fn filter(&mut self, batch: &mut Batch) {
-        let Self { each, packets, .. } = self;
-        batch.packets.retain(|packet| {
-            let count = packets.entry(packet.frame.file).or_default();
-            *count += 1;
-            *count <= *each
-        });
-    }
+impl Surroundings for Taps {
+    fn filter(&mut self, _batch: &mut Batch) {}
 
     fn taps(&mut self, names: Vec<String>) {
-        self.taps.extend(names);
+        self.0.extend(names);
     }
 
     fn networks(&mut self, _names: Vec<String>) {}
@@ -316,9 +328,9 @@ fn nested<'o>(both: &[(&'o Observed, &'o Observed)]) -> Vec<(&'o Observed, &'o O
 
 /// The same as bounds between the first clock and the second, whichever of them saw what is around.
 fn sightings(nested: &[(&Observed, &Observed)]) -> Vec<Sighting> {
-    let Some((first, _)) = nested.first() else { return Vec::new() };
-    let base = first.start.0;
-    let own = first.clock.min(nested.first().map_or(first.clock, |(_, inner)| inner.clock));
+    let Some((outer, inner)) = nested.first() else { return Vec::new() };
+    let base = outer.start.0;
+    let own = outer.clock.min(inner.clock);
     let mut sightings = Vec::new();
     for (outer, inner) in nested {
         for (earlier, later, from) in

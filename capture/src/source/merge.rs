@@ -65,6 +65,8 @@ struct File {
     tail: Option<Tail>,
     /// The interfaces of it and of the files that it goes on with, by section and index.
     known: HashMap<(u32, u32), Known, FixedState>,
+    /// The numbers in this file of the interfaces whose numbers here are known.
+    numbers: HashMap<InterfaceId, InterfaceId, FixedState>,
     /// The file that goes on with it.
     successor: Option<usize>,
 }
@@ -177,6 +179,25 @@ impl MergedSource {
         &self.alignments
     }
 
+    /// The number that an interface has in a file; none before a packet of that file was read.
+    pub fn number_in(&self, file: FileId, interface: InterfaceId) -> Option<InterfaceId> {
+        self.files.get(usize::from(file.0))?.numbers.get(&interface).copied()
+    }
+
+    /// Reads no more of a file than what was given.
+    pub fn leave(&mut self, number: FileId) {
+        for index in 0..self.files.len() {
+            let Some(file) = self.files.get_mut(index).filter(|file| file.report.file == number)
+            else {
+                continue;
+            };
+            match mem::replace(&mut file.state, State::Done) {
+                State::Open(reader) | State::Waiting(reader) => self.finish(index, &reader),
+                State::Pending(_) | State::Done => {}
+            }
+        }
+    }
+
     /// How far reading all of the files has come.
     pub fn progress(&self) -> &Progress {
         &self.progress
@@ -210,6 +231,7 @@ impl MergedSource {
             end: None,
             tail: None,
             known: HashMap::default(),
+            numbers: HashMap::default(),
             successor: None,
         };
         let index = self.files.len();
@@ -355,7 +377,7 @@ impl MergedSource {
         let several = self.several;
         let same = self.files.get(index).and_then(|file| file.again).unwrap_or(index);
         let Some(file) = self.files.get_mut(same) else { return };
-        for (_, local) in reader.source.interfaces().iter().skip(reader.ids.len()) {
+        for (number, local) in reader.source.interfaces().iter().skip(reader.ids.len()) {
             let place = (local.section, local.index);
             let same = |known: &&Known| known.link == local.link && known.given == local.given;
             let known = file.known.get(&place).filter(same).map(|known| known.id);
@@ -371,6 +393,9 @@ impl MergedSource {
                     .insert(place, Known { link: local.link, given: local.given.clone(), id });
                 Some(id)
             });
+            if let Some(id) = id {
+                file.numbers.entry(id).or_insert(number);
+            }
             reader.ids.push(id);
         }
     }

@@ -4,7 +4,7 @@ use crate::written::{
     Read, enhanced, gzip, interface, option, pcap, pcap_header, read_all, record, section, write,
 };
 use std::path::{Path, PathBuf};
-use wirespan_capture::packet::{Batch, FileId, LinkType, Timestamp};
+use wirespan_capture::packet::{Batch, FileId, InterfaceId, LinkType, Timestamp};
 use wirespan_capture::source::PacketSource;
 use wirespan_capture::source::faulty::{Faults, FaultySource};
 use wirespan_capture::source::memory::MemorySource;
@@ -341,6 +341,52 @@ fn a_file_that_vanishes_is_reported_and_the_others_are_read() {
     let reports = source.reports();
     let gone = reports.first().unwrap();
     assert!(matches!(gone.damage.as_slice(), [Damage::Unreadable { .. }]), "{gone:?}");
+}
+
+#[test]
+fn interfaces_have_the_numbers_of_each_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |names: [&str; 2], at: u64| {
+        let mut file = section(false);
+        for (name, number) in names.iter().zip(0..) {
+            file.extend(interface(false, 1, 0, &option(false, 2, name.as_bytes())));
+            file.extend(enhanced(false, number, at + u64::from(number), 1, b"x"));
+        }
+        file
+    };
+    let paths = files(
+        folder.path(),
+        &[
+            ("all_00001_20260101120000.pcapng", file(["eth0", "eth1"], 1_000_000)),
+            ("all_00002_20260101120009.pcapng", file(["eth0", "eth7"], 9_000_000)),
+        ],
+    );
+    let mut source = MergedSource::open(&paths).unwrap();
+    assert_eq!(read_all(&mut source).len(), 4);
+    assert_eq!(source.rotations().len(), 1);
+    let numbers = |file| [0, 1, 2].map(|id| source.number_in(FileId(file), InterfaceId(id)));
+    assert_eq!(numbers(0), [Some(InterfaceId(0)), Some(InterfaceId(1)), None]);
+    assert_eq!(numbers(1), [Some(InterfaceId(0)), None, Some(InterfaceId(1))]);
+    assert_eq!(numbers(2), [None; 3]);
+}
+
+#[test]
+fn no_more_is_read_of_a_file_that_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let long: Vec<(u32, &[u8])> = (0..50_000).map(|second| (second, b"a".as_slice())).collect();
+    let paths = files(folder.path(), &[("a", pcap(&long)), ("b", pcap(&[(3, b"b"), (9, b"B")]))]);
+    for chunk in [1_000, 1 << 18] {
+        let mut source = MergedSource::open_reading(&paths, chunk).unwrap();
+        let mut batch = Batch::default();
+        source.fill(&mut batch).unwrap();
+        source.leave(FileId(0));
+        let mut rest = read_all(&mut source);
+        rest.retain(|packet| packet.4 == b"a");
+        assert!(rest.is_empty());
+        let reports = source.reports();
+        assert!(reports[0].packets < 50_000, "{}", reports[0].packets);
+        assert_eq!(reports[1].packets, 2);
+    }
 }
 
 #[test]
