@@ -52,46 +52,68 @@ pub(super) fn read(block: &[u8], big_endian: bool, frame: Frame, names: &mut Vec
 pub(in crate::source) fn at_end(path: &Path) -> Vec<AddressName> {
     let mut names = Vec::new();
     let is_file = std::fs::metadata(path).is_ok_and(|meta| meta.is_file());
-    if let Some((tail, big_endian)) = is_file.then(|| tail_of(path)).flatten() {
-        behind_packets(&tail, big_endian, &mut names);
+    if let Some(mut file) = is_file.then(|| File::open(path).ok()).flatten() {
+        behind_packets(&mut file, &mut names);
     }
     names.truncate(NAMES);
     names
 }
 
-/// The last bytes of a file, and the order of bytes in its first section.
-fn tail_of(path: &Path) -> Option<(Vec<u8>, bool)> {
-    let mut file = File::open(path).ok()?;
+/// Walks back from the end of a file, block by block, up to what is none of those that stand last.
+fn behind_packets(file: &mut (impl Read + Seek), names: &mut Vec<AddressName>) -> Option<()> {
     let mut head = [0; SMALLEST_BLOCK];
     file.read_exact(&mut head).ok()?;
     let big_endian = section_order(&head)?;
     let length = file.seek(SeekFrom::End(0)).ok()?;
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
-    let mut tail = Vec::new();
-    file.take(TAIL).read_to_end(&mut tail).ok()?;
-    Some((tail, big_endian))
+    let mut end = length;
+    let mut blocks = Vec::new();
+    for _ in 0..BLOCKS {
+        match last_block(file, end, big_endian) {
+            Some((start, block)) if length - start <= TAIL => {
+                blocks.extend(block);
+                end = start;
+            }
+            _ => break,
+        }
+    }
+    let frame = Frame { file: FileId(0), number: 0 };
+    for block in blocks.into_iter().rev() {
+        read(&block, big_endian, frame, names);
+    }
+    Some(())
 }
 
-/// Walks back from the end of a file, block by block, up to what is none of those that stand last.
-fn behind_packets(mut tail: &[u8], big_endian: bool, names: &mut Vec<AddressName>) {
-    let frame = Frame { file: FileId(0), number: 0 };
-    let mut blocks = Vec::new();
-    while let Some(at) = tail.len().checked_sub(4)
-        && let Some(len) = u32_at(tail, at, big_endian).map(|len| len as usize)
-        && let Some(start) = tail.len().checked_sub(len.max(SMALLEST_BLOCK))
-        && let Some((before, block)) = tail.split_at_checked(start)
-        && u32_at(block, 4, big_endian).map(|len| len as usize) == Some(len)
-        && let Some(kind) = u32_at(block, 0, big_endian)
-        && [NAME_RESOLUTION, INTERFACE_STATISTICS, DECRYPTION_SECRETS, CUSTOM].contains(&kind)
-    {
-        if kind == NAME_RESOLUTION {
-            blocks.push(block);
-        }
-        tail = before;
+/// Where the block begins that ends here, and what it is if it has names; none if it is none of
+/// those that stand last, of which no more than a few bytes are read.
+fn last_block(
+    file: &mut (impl Read + Seek),
+    end: u64,
+    big_endian: bool,
+) -> Option<(u64, Option<Vec<u8>>)> {
+    let mut word = [0; 4];
+    file.seek(SeekFrom::Start(end.checked_sub(4)?)).ok()?;
+    file.read_exact(&mut word).ok()?;
+    let len = u32_at(&word, 0, big_endian)?;
+    let start = end.checked_sub(u64::from(len))?;
+    let mut head = [0; 8];
+    if (len as usize) < SMALLEST_BLOCK || u64::from(len) > TAIL {
+        return None;
     }
-    for block in blocks.into_iter().rev() {
-        read(block, big_endian, frame, names);
+    file.seek(SeekFrom::Start(start)).ok()?;
+    file.read_exact(&mut head).ok()?;
+    let kind = u32_at(&head, 0, big_endian)?;
+    let is_last =
+        [NAME_RESOLUTION, INTERFACE_STATISTICS, DECRYPTION_SECRETS, CUSTOM].contains(&kind);
+    if !is_last || u32_at(&head, 4, big_endian) != Some(len) {
+        return None;
     }
+    if kind != NAME_RESOLUTION {
+        return Some((start, None));
+    }
+    let mut block = vec![0; len as usize];
+    file.seek(SeekFrom::Start(start)).ok()?;
+    file.read_exact(&mut block).ok()?;
+    Some((start, Some(block)))
 }
 
 /// Types of records.
@@ -104,10 +126,13 @@ const LONGEST: usize = 253;
 pub(super) const NAMES: usize = 1 << 16;
 /// Bytes at the end of a file in which names are looked for.
 const TAIL: u64 = 4 << 20;
+/// Blocks there that are looked at.
+const BLOCKS: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{self, Cursor};
 
     /// A block with these records.
     fn block(records: &[(u16, &[u8])], big_endian: bool) -> Vec<u8> {
@@ -173,17 +198,48 @@ mod tests {
             block(&[(1, &[&[10, 0, 0, 7][..], name.as_bytes(), &[0]].concat())], false)
         };
         let other = |kind: u8| [kind, 0, 0, 0, 12, 0, 0, 0, 12, 0, 0, 0];
+        let section = b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a\x01\0\0\0\
+            \xff\xff\xff\xff\xff\xff\xff\xff\x1c\0\0\0";
         let find = |parts: &[&[u8]]| {
             let mut names = Vec::new();
-            behind_packets(&parts.concat(), false, &mut names);
-            words(&names)
+            let file = [section, parts.concat().as_slice()].concat();
+            let mut reader = Counting { file: Cursor::new(file), bytes: 0 };
+            behind_packets(&mut reader, &mut names);
+            (words(&names), reader.bytes)
         };
+        let check = |parts: &[&[u8]], expected: &[&str]| assert_eq!(find(parts).0, expected);
         let (a, b) = (named("a"), named("b"));
-        assert_eq!(find(&[&other(6), &a, &other(5), &b, &other(5)]), ["10.0.0.7 a", "10.0.0.7 b"]);
-        assert_eq!(find(&[&a, &other(6), &b]), ["10.0.0.7 b"]);
-        assert!(find(&[&a, &other(6)]).is_empty());
-        assert!(find(&[&a, &[1]]).is_empty());
-        assert!(find(&[&a[4..]]).is_empty());
-        assert!(find(&[&[0; 12]]).is_empty());
+        check(&[&other(6), &a, &other(5), &b, &other(5)], &["10.0.0.7 a", "10.0.0.7 b"]);
+        check(&[&a, &other(6), &b], &["10.0.0.7 b"]);
+        check(&[&a], &["10.0.0.7 a"]);
+        check(&[&a, &other(6)], &[]);
+        check(&[&a, &[1]], &[]);
+        check(&[&a[4..]], &[]);
+        check(&[&[0; 12]], &[]);
+        check(&[&[0xff; 12]], &[]);
+        check(&[], &[]);
+        // Where a packet stands last, nearly nothing is read.
+        let (_, bytes) = find(&[&vec![0; 1 << 20], &other(6)]);
+        assert!(bytes < 50, "{bytes}");
+    }
+
+    /// Counts what is read of a file.
+    struct Counting {
+        file: Cursor<Vec<u8>>,
+        bytes: usize,
+    }
+
+    impl Read for Counting {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let read = self.file.read(buffer)?;
+            self.bytes += read;
+            Ok(read)
+        }
+    }
+
+    impl Seek for Counting {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.file.seek(to)
+        }
     }
 }
