@@ -538,6 +538,12 @@ impl Out for Recording {
         }
     }
 
+    fn put_nothing(&mut self, key: Key) {
+        if let Some(message) = self.message(key, "nothing put in") {
+            message.records.push("nothing".into());
+        }
+    }
+
     fn status(&mut self, key: Key, status: Status<'_>) {
         if let Some(message) = self.message(key, "status") {
             message.outcome = status.outcome;

@@ -165,6 +165,9 @@ pub trait Out {
     /// An open message puts this into a queue, or gets it out of one. One without an id that is told
     /// again with it, by the answer, is the same.
     fn record(&mut self, _key: Key, _record: Record<'_>) {}
+    /// The answer says that nothing was put in: what was told before of what the request puts into
+    /// queues is not so.
+    fn put_nothing(&mut self, _key: Key) {}
     /// The status of an open message is this, whatever was said before.
     fn status(&mut self, key: Key, status: Status<'_>);
     /// These bytes of an open message are secret: what is shown of it has something else in their

@@ -245,6 +245,15 @@ impl Pairing {
         }
     }
 
+    /// What a message was said to put into queues is not in.
+    pub fn put_nothing(&mut self, key: Key) {
+        if let Some((open, REQUEST | RESPONSE)) = self.find(key)
+            && let Some(records) = &mut open.exchange.records
+        {
+            records.take_back();
+        }
+    }
+
     /// A message's status is this.
     pub fn status(&mut self, key: Key, status: &Status<'_>) {
         if let Some((open, RESPONSE)) = self.find(key) {

@@ -59,6 +59,12 @@ impl Records {
         self.records.push(Kept { role, queue, digest, id: id.into() });
     }
 
+    /// Nothing was put in after all.
+    pub fn take_back(&mut self) {
+        self.records.retain(|kept| kept.role != Role::Produced);
+        self.left_out = 0;
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
         self.records.iter().map(|kept| Record {

@@ -131,6 +131,10 @@ impl Out for Writer<'_> {
         self.pairing.record(key, record);
     }
 
+    fn put_nothing(&mut self, key: Key) {
+        self.pairing.put_nothing(key);
+    }
+
     fn status(&mut self, key: Key, status: Status<'_>) {
         self.pairing.status(key, &status);
     }

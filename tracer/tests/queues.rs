@@ -52,7 +52,7 @@ fn everybody_is_linked_to_whose_message_it_got() {
                     && put["id"] == record["id"]
             });
             put && match text(record, "id") {
-                "" if text(by, "operation") == "LMOVE" => true,
+                "" if ["LMOVE", "EXEC"].contains(&text(by, "operation")) => true,
                 "" => shown.contains(message),
                 id => message.ends_with(id),
             }

@@ -107,6 +107,41 @@ fn links(ran: &Ran) -> Vec<String> {
 }
 
 #[test]
+fn who_put_nothing_in_is_not_linked() {
+    let multi = format!("{}{}", command_of("MULTI"), command_of("LPUSH jobs one"));
+    let queue = |end: &str| multi.clone() + &command_of(end);
+    for (commands, reply) in [
+        (command_of("LPUSH jobs one"), "-OOM command not allowed\r\n"),
+        (command_of("LPUSH jobs one"), "-MOVED 7 10.0.0.8:6379\r\n"),
+        (command_of("LPUSHX jobs one"), ":0\r\n"),
+        (queue("DISCARD"), "+OK\r\n+QUEUED\r\n+OK\r\n"),
+        (queue("EXEC"), "+OK\r\n+QUEUED\r\n*-1\r\n"),
+    ] {
+        let mut redis = Redis::default();
+        let packet = redis.connection(1).asks(10, commands);
+        redis.packets.push(packet);
+        // The consumer has it before the producer that failed is told so.
+        redis.call(4, 20, "LPUSH jobs one", 21, ":1\r\n");
+        redis.call(2, 25, "BLPOP jobs 0", 26, &array(&["jobs", "one"]));
+        redis.tell(1, 30, reply);
+        let expected = ["BLPOP jobs 25 of LPUSH jobs 20: message-content 0.95"];
+        assert_eq!(links(&redis.run()), expected, "{reply}");
+    }
+}
+
+#[test]
+fn a_transaction_puts_in_what_its_commands_say() {
+    let mut redis = Redis::default();
+    let commands = ["MULTI", "LPUSH jobs one", "EXEC"].map(command_of).concat();
+    let packet = redis.connection(1).asks(10, commands);
+    redis.packets.push(packet);
+    redis.tell(1, 11, "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");
+    redis.call(2, 25, "RPOP jobs", 26, &bulk("one"));
+    let expected = ["RPOP jobs 25 of EXEC 10: message-content 0.95"];
+    assert_eq!(links(&redis.run()), expected);
+}
+
+#[test]
 fn what_is_popped_is_of_whoever_pushed_it() {
     let mut redis = Redis::default();
     redis.call(1, 10, "LPUSH jobs one two", 11, ":2\r\n");

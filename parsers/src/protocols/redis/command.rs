@@ -1,7 +1,7 @@
 //! One command as it arrives: what it is, what it is applied to, and what is shown of it.
 
 use super::names::{NAME_LIMIT, Shape, known_shape};
-use super::records::{Sends, Told, queue_name};
+use super::records::{Finder, Sends, Told, queue_name};
 use super::resp::{BULK_LIMIT, Stop, WHOLE_LIMIT, length, line_end, short, split};
 use crate::message::Role;
 use crate::protocol::{Key, Out, Step};
@@ -46,6 +46,8 @@ pub(super) struct Command {
     pub(super) sends: Sends,
     /// The digests of values that were read and not told yet.
     pub(super) sent: Vec<u64>,
+    /// Whether what is awaited last is looked for in its own reply.
+    pub(super) searched: bool,
     /// The second argument, where that is a list that gets what is taken.
     pub(super) second: Vec<u8>,
     /// The last word of `CLIENT REPLY`.
@@ -255,13 +257,20 @@ impl Command {
         }
     }
 
-    /// Tells what it puts into a list, stream or channel, once it was opened.
-    pub(super) fn tell_sent(&mut self, settings: &Settings, out: &mut dyn Out) {
+    /// Tells what it puts into a list, stream or channel, once it was opened, unless the reply will.
+    pub(super) fn tell_sent(
+        &mut self,
+        mut finder: Option<&mut Finder>,
+        settings: &Settings,
+        out: &mut dyn Out,
+    ) {
         if let Some(key) = self.key {
             let queue = queue_name(&self.resource);
             let mut told = Told { key, secrets: &settings.secrets, out };
             for digest in self.sent.drain(..) {
-                told.tell(Role::Produced, queue, digest, b"");
+                if !finder.as_mut().is_some_and(|finder| finder.sent(digest)) {
+                    told.tell(Role::Produced, queue, digest, b"");
+                }
             }
         }
     }

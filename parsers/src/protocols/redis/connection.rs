@@ -19,6 +19,8 @@ pub(super) struct Connection {
     /// What the next replies answer, oldest first.
     awaited: VecDeque<Awaited>,
     answers: Answers,
+    /// Whether the client has begun a transaction.
+    queues: bool,
     /// The commands between `MULTI` and `EXEC`, by their replies.
     transaction: Option<Transaction>,
     /// Whether arrays may be messages of a subscription (RESP2 has no type for them).
@@ -53,6 +55,7 @@ impl Connection {
             reply: Reply::default(),
             awaited: VecDeque::new(),
             answers: Answers::On,
+            queues: false,
             transaction: None,
             subscribed: false,
             monitoring: false,
@@ -100,7 +103,7 @@ impl Connection {
                 self.open_command(0..self.command.at, false, out);
             }
             self.command.tell_hidden(out);
-            self.command.tell_sent(settings, out);
+            self.tell_sent(settings, out);
             if let Some(skip) = skip {
                 return Ok(Step::Skip { used: std::mem::take(&mut self.command.at), skip });
             }
@@ -131,7 +134,7 @@ impl Connection {
         if self.command.read > 0 {
             self.open_command(0..end, false, out);
             self.command.tell_hidden(out);
-            self.command.tell_sent(settings, out);
+            self.tell_sent(settings, out);
             self.end_command(settings, out);
             self.close_command(end, out);
         }
@@ -155,6 +158,7 @@ impl Connection {
             (b"REPLCONF ACK", _) => false,
             (b"RESET", _) => {
                 self.answers = Answers::On;
+                self.queues = false;
                 self.subscribed = false;
                 self.monitoring = false;
                 true
@@ -208,11 +212,17 @@ impl Connection {
         let awaited = match operation.as_slice() {
             b"MULTI" => Some(Awaited::Multi),
             b"EXEC" | b"DISCARD" => Some(Awaited::Exec),
-            name => Finder::of(name, resource, second).map(|f| Awaited::Records(Box::new(f))),
+            name => Finder::of(name, resource, second, self.queues)
+                .map(|finder| Awaited::Records(Box::new(finder))),
         };
         if awaited.is_some() && self.awaited.len() >= FINDERS_LIMIT {
             out.lost("redis replies not searched for records");
         } else if let Some(awaited) = awaited {
+            match awaited {
+                Awaited::Multi => self.queues = true,
+                Awaited::Exec => self.queues = false,
+                _ => self.command.searched = true,
+            }
             self.awaited.push_back(awaited);
             return;
         }
@@ -222,15 +232,27 @@ impl Connection {
         }
     }
 
+    /// Tells what the command puts in, as far as it has come.
+    fn tell_sent(&mut self, settings: &Settings, out: &mut dyn Out) {
+        let finder = match self.awaited.back_mut() {
+            Some(Awaited::Records(finder)) if self.command.searched => Some(&mut **finder),
+            _ => None,
+        };
+        self.command.tell_sent(finder, settings, out);
+    }
+
     /// All of a command has come: the entry that it adds to a stream is known.
     fn end_command(&mut self, settings: &Settings, out: &mut dyn Out) {
         let (Some(key), Some(digest)) = (self.command.key, self.command.sends.entry()) else {
             return;
         };
-        let queue = queue_name(&self.command.resource);
-        Told { key, secrets: &settings.secrets, out }.tell(Role::Produced, queue, digest, b"");
-        if let Some(Awaited::Records(finder)) = self.awaited.back_mut() {
-            finder.sent(digest);
+        let is_known = match self.awaited.back_mut() {
+            Some(Awaited::Records(finder)) if self.command.searched => finder.sent(digest),
+            _ => false,
+        };
+        if !is_known || !(self.queues || self.command.sends.is_conditional()) {
+            let queue = queue_name(&self.command.resource);
+            Told { key, secrets: &settings.secrets, out }.tell(Role::Produced, queue, digest, b"");
         }
     }
 
@@ -255,7 +277,7 @@ impl Connection {
             }
             let key = match self.announcement(input)? {
                 Some(announced) => self.open_announced(&announced, out),
-                None => self.open_reply(input, out)?,
+                None => self.open_reply(input, settings, out)?,
             };
             self.reply.key = Some(key);
             self.reply.stack.push(1);
@@ -267,6 +289,9 @@ impl Connection {
             if self.reply.status_is_due && self.reply.is_at_top() {
                 match reply_status(rest) {
                     Ok(Some(status)) => {
+                        if is_error(rest) {
+                            out.put_nothing(key);
+                        }
                         out.status(key, status);
                         self.reply.status_is_due = false;
                     }
@@ -414,7 +439,12 @@ impl Connection {
         key
     }
 
-    fn open_reply(&mut self, input: &[u8], out: &mut dyn Out) -> Result<Key, Stop> {
+    fn open_reply(
+        &mut self,
+        input: &[u8],
+        settings: &Settings,
+        out: &mut dyn Out,
+    ) -> Result<Key, Stop> {
         let status = reply_status(input)?;
         let good = status.is_none_or(|status| status.outcome == Outcome::Ok);
         // Within a transaction, nothing else is answered with a word.
@@ -442,15 +472,21 @@ impl Connection {
             self.awaited.pop_front();
             break;
         }
-        if queued {
-            let fits = self.transaction.as_mut().is_none_or(|own| own.queue(finder.take()));
-            if !fits {
-                out.lost("redis replies not searched for records");
-            }
+        let mut rejected = None;
+        if queued && let Some(transaction) = &mut self.transaction {
+            rejected = transaction.queue(finder.take());
         }
         self.reply.finder = finder.filter(|_| good);
         self.reply.status_is_due = status.is_none();
-        Ok(out.open(response(status.unwrap_or_default())))
+        let key = out.open(response(status.unwrap_or_default()));
+        if is_error(input) {
+            out.put_nothing(key);
+        }
+        if let Some(rejected) = rejected {
+            out.lost("redis replies not searched for records");
+            rejected.tell_held(&mut Told { key, secrets: &settings.secrets, out });
+        }
+        Ok(key)
     }
 
     /// Takes the first of what is awaited: what to look for in its reply, or in that of `EXEC` if it
@@ -489,6 +525,11 @@ impl Connection {
         self.awaited.clear();
         self.transaction = None;
     }
+}
+
+/// Whether an error stands here, such as that another node has the key.
+fn is_error(input: &[u8]) -> bool {
+    matches!(input, [b'-' | b'!', ..])
 }
 
 fn response(status: Status<'_>) -> Message<'_> {

@@ -3,7 +3,8 @@
 //! <https://redis.io/docs/latest/develop/reference/protocol-spec/>. Each command is answered in
 //! order, but for those after `CLIENT REPLY OFF`; what subscriptions, `MONITOR` and tracking send
 //! unasked is one-way. Values are skipped, not kept: a command shows its first 256 bytes in
-//! `db.query.text`, secrets as `?`. What lists, streams and channels transport is told as records. What a primary streams to a replica is not read.
+//! `db.query.text`, secrets as `?`. What lists, streams and channels transport is told as records.
+//! What a primary streams to a replica is not read.
 
 mod resp;
 mod names;

@@ -2,7 +2,8 @@
 //!
 //! A producer's values stand in its command, a consumer's in its reply; where which command has
 //! them is in the [reference](https://redis.io/docs/latest/commands/). Within a transaction, the
-//! replies stand in that of `EXEC`.
+//! replies stand in that of `EXEC`, which alone puts anything in. What a command puts in only under
+//! a condition waits for its reply, too.
 
 use super::names::NAME_LIMIT;
 use super::resp::{Stop, WHOLE_LIMIT, length, short};
@@ -22,8 +23,8 @@ pub(super) enum Sends {
     From(usize),
     /// This argument is a value.
     At(usize),
-    /// `XADD`: an entry after its id.
-    Entry(Part),
+    /// `XADD`: an entry after its id, and whether only an existing stream gets it.
+    Entry(Part, bool),
     /// No values of its own; the second argument is a list that gets what the first one loses.
     Moves,
 }
@@ -48,7 +49,7 @@ impl Sends {
             b"LPUSH" | b"RPUSH" | b"LPUSHX" | b"RPUSHX" => Self::From(2),
             b"PUBLISH" | b"SPUBLISH" => Self::At(2),
             b"LINSERT" => Self::At(4),
-            b"XADD" => Self::Entry(Part::Option),
+            b"XADD" => Self::Entry(Part::Option, false),
             b"RPOPLPUSH" | b"BRPOPLPUSH" | b"LMOVE" | b"BLMOVE" => Self::Moves,
             _ => Self::Nothing,
         }
@@ -59,7 +60,8 @@ impl Sends {
         let is_value = match self {
             Self::From(first) => place >= *first,
             Self::At(only) => place == *only,
-            Self::Entry(part) if place >= 2 => {
+            Self::Entry(part, if_there) if place >= 2 => {
+                *if_there |= *part == Part::Option && value.eq_ignore_ascii_case(b"NOMKSTREAM");
                 part.take(value, size);
                 false
             }
@@ -71,9 +73,14 @@ impl Sends {
     /// The digest of an entry whose fields have all come.
     pub(super) fn entry(self) -> Option<u64> {
         match self {
-            Self::Entry(Part::Fields(digest)) if digest != 0 => Some(digest),
+            Self::Entry(Part::Fields(digest), _) if digest != 0 => Some(digest),
             _ => None,
         }
+    }
+
+    /// Whether only the reply says if anything was put in, of an entry.
+    pub(super) fn is_conditional(self) -> bool {
+        matches!(self, Self::Entry(_, true))
     }
 }
 
@@ -133,6 +140,8 @@ pub(super) enum Form {
     Streams(usize),
     /// The id of an entry that was sent, with this digest.
     Added(u64),
+    /// A number: if it is more than 0, what was sent is in, with these digests.
+    Counted(SmallVec<[u64; 1]>),
     /// Something that was published: the value after so many words.
     Published(usize),
     /// The replies of a transaction.
@@ -145,13 +154,16 @@ pub(super) enum Piece<'b> {
     Level { elements: u64, is_map: bool },
     /// A value of so many bytes, of which the first are given.
     Value(&'b [u8], u64),
-    /// Something else: a number, nothing, a line.
+    /// A number of more than 0.
+    Some,
+    /// Something else: 0 or less, nothing, a line.
     Plain,
 }
 
 impl Finder {
-    /// For the reply to a command, given its name in upper case, its key, and its second argument.
-    pub(super) fn of(operation: &[u8], key: &[u8], second: &[u8]) -> Option<Self> {
+    /// For the reply to a command, given its name in upper case, its key, and its second argument,
+    /// and whether it is queued for a transaction.
+    pub(super) fn of(operation: &[u8], key: &[u8], second: &[u8], queued: bool) -> Option<Self> {
         let to = |name: &[u8]| Form::Values { to: name_of(name) };
         let form = match operation {
             b"LPOP" | b"RPOP" => to(b""),
@@ -161,6 +173,10 @@ impl Finder {
             b"XAUTOCLAIM" => Form::Entries(1),
             b"XREAD" | b"XREADGROUP" => Form::Streams(2),
             b"XADD" => Form::Added(0),
+            b"LPUSHX" | b"RPUSHX" | b"LINSERT" => Form::Counted(SmallVec::new()),
+            b"LPUSH" | b"RPUSH" | b"PUBLISH" | b"SPUBLISH" if queued => {
+                Form::Counted(SmallVec::new())
+            }
             _ => return None,
         };
         Some(Self::new(form, key))
@@ -185,10 +201,30 @@ impl Finder {
         }
     }
 
-    /// The entry that the reply gives an id to has this digest.
-    pub(super) fn sent(&mut self, digest: u64) {
-        if let Form::Added(known @ 0) = &mut self.form {
-            *known = digest;
+    /// The command sends a value or an entry with this digest. Whether the reply will tell it.
+    pub(super) fn sent(&mut self, digest: u64) -> bool {
+        match &mut self.form {
+            Form::Added(known @ 0) => *known = digest,
+            Form::Counted(digests) if digests.len() < HELD_LIMIT => digests.push(digest),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Tells what was sent and waits for the reply, but for an entry, which gets its id there.
+    pub(super) fn tell_held(&self, told: &mut Told<'_>) {
+        if let Form::Counted(digests) = &self.form {
+            for digest in digests {
+                told.tell(Role::Produced, &self.queue, *digest, b"");
+            }
+        }
+    }
+
+    /// How many records of what was sent wait for the reply.
+    fn held(&self) -> usize {
+        match &self.form {
+            Form::Counted(digests) => digests.len(),
+            _ => 0,
         }
     }
 
@@ -233,6 +269,7 @@ impl Finder {
             },
             // What is announced bit by bit is not looked into, nor what has attributes.
             b'|' | b'.' | b';' => return false,
+            b':' if matches!(rest.first(), Some(b'1'..=b'9')) => Piece::Some,
             _ => Piece::Plain,
         };
         self.piece(&piece, told);
@@ -263,7 +300,10 @@ impl Finder {
                 self.value(depth, value, *size, told);
                 self.count();
             }
-            Piece::Plain => {
+            Piece::Some | Piece::Plain => {
+                if matches!(piece, Piece::Some) {
+                    self.tell_held(told);
+                }
                 self.values += 1;
                 self.count();
             }
@@ -287,7 +327,7 @@ impl Finder {
             Form::Published(words) if self.values == words + 1 => {
                 told.tell(Role::Received, &self.queue, digest(0, value, size), b"");
             }
-            Form::Published(_) | Form::Exec => {}
+            Form::Published(_) | Form::Counted(_) | Form::Exec => {}
             Form::Streams(above) if depth == *above => self.queue = name_of(value),
             Form::Entries(above) | Form::Streams(above) => {
                 if depth == *above + 2 && self.values == 1 {
@@ -356,19 +396,24 @@ impl Finder {
 pub(super) struct Transaction {
     queued: u64,
     finders: VecDeque<(u64, Finder)>,
+    /// Records of what was sent that wait for the reply.
+    held: usize,
 }
 
 impl Transaction {
-    /// One more command is queued. Whether there is room for what its reply is to be looked for.
-    pub(super) fn queue(&mut self, finder: Option<Box<Finder>>) -> bool {
+    /// One more command is queued. If there is no room for what its reply is to be looked for, that
+    /// is given back.
+    pub(super) fn queue(&mut self, finder: Option<Box<Finder>>) -> Option<Box<Finder>> {
         let place = self.queued;
         self.queued += 1;
-        let Some(finder) = finder else { return true };
-        let fits = self.finders.len() < QUEUED_LIMIT;
-        if fits {
-            self.finders.push_back((place, *finder));
+        let finder = finder?;
+        let held = self.held + finder.held();
+        if self.finders.len() >= QUEUED_LIMIT || held > QUEUED_LIMIT {
+            return Some(finder);
         }
-        fits
+        self.held = held;
+        self.finders.push_back((place, *finder));
+        None
     }
 
     /// What is to be looked for in the reply of `EXEC`, if anything.
@@ -438,5 +483,8 @@ const QUEUE_LIMIT: usize = 128;
 /// Bytes of an entry's id: two numbers of 64 bits.
 const ID_LIMIT: usize = 41;
 
-/// Commands of a transaction whose replies are looked into.
+/// Commands of a transaction whose replies are looked into, and records that wait for that.
 const QUEUED_LIMIT: usize = 256;
+
+/// Values of a command that wait for its reply.
+const HELD_LIMIT: usize = 64;

@@ -414,7 +414,12 @@ fn check_records(events: &[(Side, &str)], expected: &[&str]) {
         let mut found = Vec::new();
         for message in &recording.messages {
             for record in message.records.iter().filter(|record| *record != "asks") {
+                let kind = &format!("{:?}", message.kind)[..3];
                 let mut words: Vec<&str> = record.split(' ').collect();
+                if *record == "nothing" {
+                    found.push(format!("{kind} nothing"));
+                    continue;
+                }
                 let place = digests.iter().position(|known| known == words[2]);
                 let place = place.unwrap_or_else(|| {
                     digests.push(words[2].to_owned());
@@ -422,7 +427,6 @@ fn check_records(events: &[(Side, &str)], expected: &[&str]) {
                 });
                 let letter = char::from(b'a' + place as u8).to_string();
                 words[2] = &letter;
-                let kind = &format!("{:?}", message.kind)[..3];
                 found.push(format!("{kind} {}", words.join(" ")));
             }
         }
@@ -456,29 +460,56 @@ fn lists_tell_what_is_pushed_and_popped() {
         check_records(&[(a, &format!("{command}\r\n")), (b, "$1\r\nx\r\n")], &moved);
         check_records(&[(a, &format!("{command}\r\n")), (b, "$-1\r\n")], &[]);
     }
-    check_records(&[(a, "LINSERT q BEFORE p v\r\n")], &["Req produced q a"]);
+    for command in ["LINSERT q BEFORE p v", "LPUSHX q v", "RPUSHX q v"] {
+        let command = format!("{command}\r\n");
+        check_records(&[(a, &command), (b, ":5\r\n")], &["Res produced q a"]);
+        for reply in [":0\r\n", ":-1\r\n", "$-1\r\n"] {
+            check_records(&[(a, &command), (b, reply)], &[]);
+        }
+    }
     check_records(&[(a, "LRANGE q 0 -1\r\n"), (b, "*1\r\n$1\r\nx\r\n")], &[]);
-    check_records(&[(a, "RPOP q\r\n"), (b, "-WRONGTYPE of key\r\n")], &[]);
+    check_records(&[(a, "RPOP q\r\n"), (b, "-WRONGTYPE of key\r\n")], &["Res nothing"]);
+}
+
+#[test]
+fn errors_put_nothing_in() {
+    let (a, b) = (Side::A, Side::B);
+    for error in ["-OOM no\r\n", "-MOVED 7 10.0.0.1:6379\r\n", "!5\r\nERR x\r\n"] {
+        check_records(
+            &[(a, "LPUSH q x\r\nLPUSH q x\r\n"), (b, error), (b, ":1\r\n")],
+            &["Req produced q a", "Req produced q a", "Res nothing"],
+        );
+        check_records(
+            &[(a, "XADD s * f v\r\nLPUSHX q x\r\n"), (b, error), (b, error)],
+            &["Req produced s a", "Res nothing", "Res nothing"],
+        );
+    }
+    let attributed = "|1\r\n+a\r\n+b\r\n-OOM no\r\n";
+    check_records(&[(a, "LPUSH q x\r\n"), (b, attributed)], &["Req produced q a", "Res nothing"]);
 }
 
 #[test]
 fn stream_entries_have_ids() {
     let (a, b) = (Side::A, Side::B);
     let entries = "*2\r\n*2\r\n$3\r\n1-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n*2\r\n$3\r\n1-1\r\n*-1\r\n";
-    let added = ["Req produced s a", "Res produced s a 1-0"];
     for command in [
         "XADD s * f v",
-        "XADD s NOMKSTREAM MAXLEN ~ 1000 LIMIT 5 * f v",
+        "XADD s MAXLEN ~ 1000 LIMIT 5 * f v",
         "XADD s MINID 5 1-0 f v",
         "XADD s KEEPREF IDMP p i MAXLEN = 5 * f v",
     ] {
         let command = format!("{command}\r\n");
+        let added = ["Req produced s a", "Res produced s a 1-0"];
         check_records(&[(a, &command), (b, "$3\r\n1-0\r\n")], &added);
-        check_records(&[(a, &command), (b, "$-1\r\n")], &added[..1]);
+        check_records(&[(a, &command), (b, "$-1\r\n")], &added[..added.len() - 1]);
         let read = format!("XRANGE s - +\r\n{command}");
         let replies = format!("{entries}$3\r\n1-2\r\n");
         let expected = ["Req produced s a", "Res received s a 1-0", "Res produced s a 1-2"];
         check_records(&[(a, &read), (b, &replies)], &expected);
+    }
+    for command in ["XADD s NOMKSTREAM * f v\r\n", "XADD s MAXLEN 5 nomkstream * f v\r\n"] {
+        check_records(&[(a, command), (b, "$3\r\n1-0\r\n")], &["Res produced s a 1-0"]);
+        check_records(&[(a, command), (b, "$-1\r\n")], &[]);
     }
     let received = ["Res received s a 1-0"];
     for (command, reply) in [
@@ -526,13 +557,29 @@ fn transactions_are_answered_by_exec() {
                    *4\r\n:1\r\n$3\r\n1-0\r\n*1\r\n$1\r\ny\r\n$1\r\nx\r\n$1\r\nx\r\n";
     check_records(
         &[(a, commands), (b, replies)],
+        &["Res produced q a", "Res produced s b 1-0", "Res taken q a", "Res taken q a"],
+    );
+    for (end, reply) in [("EXEC", "*-1\r\n"), ("EXEC", "_\r\n"), ("DISCARD", "+OK\r\n")] {
+        check_records(
+            &[
+                (a, &format!("MULTI\r\nLPUSH q x\r\n{end}\r\nLPUSH q x\r\n")),
+                (b, &format!("+OK\r\n+QUEUED\r\n{reply}:1\r\n")),
+            ],
+            &["Req produced q a"],
+        );
+    }
+    // One of them fails, and the others are in.
+    check_records(
         &[
-            "Req produced q a",
-            "Req produced s b",
-            "Res produced s b 1-0",
-            "Res taken q a",
-            "Res taken q a",
+            (a, "MULTI\r\nLPUSH q x\r\nLPUSH p x\r\nEXEC\r\n"),
+            (b, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n-WRONGTYPE x\r\n:1\r\n"),
         ],
+        &["Res produced p a"],
+    );
+    // There is no transaction after all.
+    check_records(
+        &[(a, "MULTI\r\nLPUSH q x\r\n"), (b, "-NOAUTH x\r\n:1\r\n")],
+        &["Res nothing", "Res produced q a"],
     );
     check_records(
         &[
@@ -541,6 +588,33 @@ fn transactions_are_answered_by_exec() {
         ],
         &["Res taken q a"],
     );
+}
+
+#[test]
+fn what_finds_no_room_in_a_transaction_is_told_with_its_command() {
+    let count = 300;
+    let commands = format!("MULTI\r\n{}EXEC\r\n", "LPUSH q x\r\n".repeat(count));
+    let queued = format!("+OK\r\n{}", "+QUEUED\r\n".repeat(count));
+    let exec = format!("*{count}\r\n{}", ":1\r\n".repeat(count));
+    for (end, found) in [(exec.as_str(), count), ("*-1\r\n", count - 256)] {
+        let events = [
+            (Side::A, commands.as_bytes()),
+            (Side::B, queued.as_bytes()),
+            (Side::B, end.as_bytes()),
+        ];
+        let recording = run(&events, Split::Whole);
+        let records = recording.messages.iter().map(|message| message.records.len());
+        assert_eq!(records.sum::<usize>(), found);
+        assert_eq!(recording.lost.len(), count - 256);
+    }
+    let many = format!("MULTI\r\nLPUSH q{}\r\nEXEC\r\n", " x".repeat(100));
+    let recording = run(
+        &[(Side::A, many.as_bytes()), (Side::B, b"+OK\r\n+QUEUED\r\n*1\r\n:100\r\n")],
+        Split::Whole,
+    );
+    let told: Vec<_> = recording.messages.iter().map(|message| message.records.len()).collect();
+    assert_eq!(told.iter().sum::<usize>(), 100);
+    assert_eq!(told.iter().max(), Some(&64));
 }
 
 #[test]
