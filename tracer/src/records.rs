@@ -48,9 +48,11 @@ impl Records {
         self.restore(Record { role, queue, digest, id });
     }
 
-    /// Adds one of an exchange that was written down, as it stands there.
+    /// Adds one of an exchange that was written down, as it stands there. Long names and ids are cut.
     pub fn restore(&mut self, record: Record<'_>) {
         let Record { role, queue, digest, id } = record;
+        let queue = queue.get(..LONGEST_QUEUE).unwrap_or(queue);
+        let id = id.get(..LONGEST_ID).unwrap_or(id);
         let known = self.queues.iter().position(|known| **known == *queue);
         let queue = known.unwrap_or_else(|| {
             self.queues.push(SmallVec::from_slice(queue));
@@ -118,5 +120,20 @@ mod tests {
         assert_eq!((records.iter().count(), records.left_out), (RECORDS, 44));
         assert!(records.has_consumed() && records.produced() == 0);
         assert!(records.iter().all(|record| record.queue.len() == LONGEST_QUEUE));
+        let mut restored = Records::default();
+        restored.restore(record(Role::Taken, &[b'q'; 999], 0, &[b'1'; 999]));
+        let cut = restored.iter().next().map(|record| [record.queue.len(), record.id.len()]);
+        assert_eq!(cut, Some([LONGEST_QUEUE, LONGEST_ID]));
+    }
+
+    #[test]
+    fn what_was_not_put_in_is_taken_back() {
+        let mut records = Records::default();
+        records.asks = true;
+        records.add(record(Role::Taken, b"q", 1, b""));
+        records.add(record(Role::Produced, b"p", 1, b""));
+        records.take_back();
+        assert_eq!(records.iter().map(|record| record.role).collect::<Vec<_>>(), [Role::Taken]);
+        assert!(records.asks);
     }
 }
