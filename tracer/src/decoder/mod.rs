@@ -180,7 +180,9 @@ impl FlowDecoder {
                 }
             }
             StreamEvent::Gap { lost, .. } => self.gap(side, seen, lost, shared, found),
-            StreamEvent::Again { offset, missed } => self.again(side, seen, offset, missed),
+            StreamEvent::Again { offset, missed } => {
+                self.again(side, seen, offset, missed, found);
+            }
             StreamEvent::Closed => self.closed(side, shared, found),
             StreamEvent::End(ending) => self.end(flow, ending, shared, found),
         }
@@ -234,11 +236,23 @@ impl FlowDecoder {
         }
     }
 
-    /// Bytes came again, or late.
-    fn again(&mut self, from: Side, seen: &Seen, offset: u64, missed: Option<Timestamp>) {
+    /// Bytes came again, or late. What has been read is told at once, as other bytes that wait may be
+    /// of another message.
+    fn again(
+        &mut self,
+        from: Side,
+        seen: &Seen,
+        offset: u64,
+        missed: Option<Timestamp>,
+        found: &mut dyn Found,
+    ) {
         let side = &mut self.sides[from.index()];
         let Some(since) = missed.or_else(|| side.last.map(|last| last.at)) else { return };
         let resent = Resent { segments: 1, stalled: seen.at.0.saturating_sub(since.0).max(0) };
+        if offset < side.position {
+            self.pairing.resent_at(from, offset, resent, found);
+            return;
+        }
         let waits = side.resent.get_or_insert_with(|| Box::new((offset, Resent::default())));
         waits.0 = waits.0.min(offset);
         waits.1 = waits.1.and(resent);

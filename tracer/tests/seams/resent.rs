@@ -146,6 +146,28 @@ fn what_comes_again_is_of_the_message_that_it_is_part_of() {
 }
 
 #[test]
+fn what_comes_again_of_an_earlier_message_takes_nothing_from_an_unfinished_one() {
+    let mut c = Connection::new(end(1, 40_000), end(2, 80));
+    let mut packets = c.open(-1);
+    let first = c.asks(0, get("/1", &[]));
+    packets.extend([first.clone(), c.tells(5, ok(&[], "one"))]);
+    let whole = get("/2", &[]);
+    let (head, rest) = whole.split_at(10);
+    let second = c.asks(100, head);
+    packets.extend([second.clone(), second.id(77).at(300), first.id(78).at(350)]);
+    packets.push(c.asks(400, rest));
+    packets.push(c.tells(405, ok(&[], "two")));
+    let spans = spans(&run(&sorted(packets)));
+    let resent: Vec<[&Value; 2]> = spans
+        .iter()
+        .map(|span| ["segments", "stalled"].map(|what| &span["request"]["resent"][what]))
+        .collect();
+    // The earlier one has been answered long since: its sender waited for nothing.
+    assert_eq!(resent[1], [&Value::from(1), &Value::from(200_000_000)]);
+    assert_eq!(resent[0][0], 1);
+}
+
+#[test]
 fn handshake_is_told_with_each_exchange_of_its_connection() {
     let mut c = Connection::new(end(1, 40_000), end(2, 80));
     let mut packets = c.open(0);
