@@ -80,11 +80,15 @@ fn is_unseen(c: char) -> bool {
 /// The name of a host as a name here, if it can be one: letters, digits and `-._`, of which one is
 /// a letter, without the dot that ends it. Not what every host calls itself.
 pub fn host_word(text: &str) -> Option<&str> {
+    any_host_word(text).filter(|text| !is_own(text))
+}
+
+/// The same, though every host may call itself so.
+pub fn any_host_word(text: &str) -> Option<&str> {
     let text = text.strip_suffix('.').unwrap_or(text);
     let is_name = text.len() <= LONGEST
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-        && text.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && !is_own(text);
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic());
     is_name.then_some(text)
 }
 

@@ -17,7 +17,8 @@
 
 use crate::exchange::{Exchange, ProtocolIndex};
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use wirespan_capture::owner::Process;
@@ -25,11 +26,18 @@ use wirespan_capture::owner::Process;
 /// Which server bears which name.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    by_name: HashMap<Box<str>, Vec<Claim>, RandomState>,
+    by_name: HashMap<Name, Vec<Claim>, RandomState>,
     count: usize,
     /// Servers that bear a name which nothing remembers.
     pub(super) beyond: u64,
 }
+
+/// A name as it was written first; those are equal that differ in the case of letters only.
+#[derive(Debug)]
+struct Name(Box<str>);
+
+/// The same of one that is looked for.
+struct Wanted<'n>(&'n str);
 
 /// A name that a server bears at an address.
 #[derive(Debug)]
@@ -44,6 +52,9 @@ struct Claim {
 impl Claims {
     /// What to call the server of an exchange, which was asked for by this name.
     pub(super) fn named(&mut self, name: &str, exchange: &Exchange) -> Arc<str> {
+        let known = self.by_name.get_key_value(&Wanted(name)).map(|(known, _)| &known.0);
+        let first = known.filter(|known| ***known != *name).cloned();
+        let name = first.as_deref().unwrap_or(name);
         match exchange.processes.server.clone() {
             Some(process) => self.label(Some(name), &process, exchange),
             None => self.unowned(name, exchange),
@@ -71,13 +82,13 @@ impl Claims {
             let is_it = claim.process.is_none() || (on_host(claim) && is_alike(claim));
             claim.asked_at == at && is_it
         };
-        let mut claims = self.by_name.get_mut(name).into_iter().flatten();
+        let mut claims = self.by_name.get_mut(&Wanted(name)).into_iter().flatten();
         if let Some(claim) = claims.find(is_there) {
             // It may have been started again, or is known only now.
             claim.process = Some(process.clone());
             return claim.label.clone();
         }
-        let claims = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
+        let claims = self.by_name.get(&Wanted(name)).map(Vec::as_slice).unwrap_or_default();
         let mut alike = claims.iter().filter(|claim| is_alike(claim));
         let is_it = |claim: &&Claim| {
             let pid = claim.process.as_ref().map(|known| known.pid);
@@ -108,7 +119,7 @@ impl Claims {
     /// What to call a server of whose process nothing is known.
     fn unowned(&mut self, name: &str, exchange: &Exchange) -> Arc<str> {
         let at = exchange.server;
-        let claims = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
+        let claims = self.by_name.get(&Wanted(name)).map(Vec::as_slice).unwrap_or_default();
         if let Some(claim) = claims.iter().find(|claim| claim.asked_at == at) {
             return claim.label.clone();
         }
@@ -138,7 +149,7 @@ impl Claims {
         is_full: bool,
     ) {
         if self.count >= CLAIMS || is_full {
-            let claims = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
+            let claims = self.by_name.get(&Wanted(name)).map(Vec::as_slice).unwrap_or_default();
             let is_found_again = claims.iter().any(|claim| *claim.label == *label);
             self.beyond += u64::from(!is_found_again);
             return;
@@ -146,10 +157,36 @@ impl Claims {
         self.count += 1;
         let (protocol, asked_at) = (exchange.protocol, exchange.server);
         let claim = Claim { process: process.cloned(), protocol, asked_at, label: label.into() };
-        match self.by_name.get_mut(name) {
+        match self.by_name.get_mut(&Wanted(name)) {
             Some(claims) => claims.push(claim),
-            None => drop(self.by_name.insert(name.into(), vec![claim])),
+            None => drop(self.by_name.insert(Name(name.into()), vec![claim])),
         }
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Wanted(&self.0).hash(state);
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Wanted<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.bytes().for_each(|byte| state.write_u8(byte.to_ascii_lowercase()));
+    }
+}
+
+impl Equivalent<Name> for Wanted<'_> {
+    fn equivalent(&self, name: &Name) -> bool {
+        self.0.eq_ignore_ascii_case(&name.0)
     }
 }
 

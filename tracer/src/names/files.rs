@@ -125,7 +125,7 @@ impl NameFiles {
     /// # Errors
     /// Which line cannot be used, and why.
     pub fn add_hosts(&mut self, file: &str, text: &[u8]) -> Result<(), NamesError> {
-        self.lines(file, text, Self::host)
+        self.lines(file, text, |files, words, _| files.host(words))
     }
 
     /// What the server at this address and port is called; of the names of a host, the one that is
@@ -230,7 +230,7 @@ impl NameFiles {
         }
     }
 
-    fn host(&mut self, words: &[&str], _place: &Place) -> Result<(), Flaw> {
+    fn host(&mut self, words: &[&str]) -> Result<(), Flaw> {
         let (address, names) = words.split_first().ok_or(Flaw::NoName)?;
         let plain = address.split('%').next().unwrap_or_default();
         let Ok(parsed) = plain.parse::<IpAddr>() else {

@@ -18,7 +18,7 @@ pub mod captured;
 mod claims;
 
 use crate::exchange::Exchange;
-use crate::given::{Given, GivenBy, GivenNames, LONGEST, host_word, is_own, surer};
+use crate::given::{Given, GivenBy, GivenNames, any_host_word, host_word, is_own, surer};
 use crate::names::claims::Claims;
 use crate::names::files::{ALIASES, NameFiles, is_called};
 use crate::numbers::address;
@@ -114,6 +114,7 @@ impl Names {
     pub fn learn(&mut self, exchange: &Exchange) {
         let Some(question) = exchange.text.text("dns.question.name") else { return };
         let Ok(question) = std::str::from_utf8(question) else { return };
+        let question = question.strip_suffix('.').unwrap_or(question);
         let addresses = exchange.text.iter().filter_map(|(name, value)| match value {
             Value::Text(text) if name == "dns.answers" => std::str::from_utf8(text).ok(),
             _ => None,
@@ -126,7 +127,7 @@ impl Names {
                 // The first name stays, so that a service does not change its name in mid-capture.
                 Entry::Occupied(mut known) => {
                     let known = known.get_mut();
-                    if known.iter().any(|name| **name == *question) {
+                    if known.iter().any(|name| name.eq_ignore_ascii_case(question)) {
                         continue;
                     }
                     if known.len() < ALIASES {
@@ -152,7 +153,10 @@ impl Names {
         match self.asked_for.entry((network, server.ip())) {
             Entry::Occupied(mut known) => {
                 let known = known.get_mut();
-                if known.iter().any(|(port, one)| *port == server.port() && *one.name == *name) {
+                let is_it = |(port, one): &(u16, Arc<Given>)| {
+                    *port == server.port() && one.name.eq_ignore_ascii_case(name)
+                };
+                if known.iter().any(is_it) {
                     return;
                 }
                 if known.len() < ALIASES {
@@ -186,7 +190,7 @@ impl Names {
     }
 
     /// Notes with an exchange what its ends were called by whatever is not in messages; `network`
-    /// is the number of its network. What it came with stays where that is as sure.
+    /// is the number of its network. What it came with stays where that is surer.
     pub fn complete(&self, exchange: &mut Exchange, network: u64) {
         let Exchange { client, server, network: id, .. } = *exchange;
         let asked = (!self.files.is_empty()).then(|| host(exchange)).flatten();
@@ -268,10 +272,7 @@ impl ServiceName {
 fn host(exchange: &Exchange) -> Option<&str> {
     exchange.text.text("server.address").and_then(|host| {
         let host = std::str::from_utf8(host).ok()?;
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-        let is_name = name.bytes().all(fits) && name.bytes().any(|byte| byte.is_ascii_alphabetic());
-        (is_name && name.len() <= LONGEST).then_some(name)
+        any_host_word(host.rsplit_once(':').map_or(host, |(name, _)| name))
     })
 }
 
@@ -456,6 +457,27 @@ mod tests {
     }
 
     #[test]
+    fn one_host_is_one_service_however_it_is_written() {
+        let spelt = ["a.Test", "a.test", "a.test.", "A.test:80", "A.TEST.:80"];
+        let asked = spelt.map(|host| ("10.0.0.7:80", HTTP, host, "a.Test"));
+        ask(&mut Names::default(), &asked);
+        // Where others of this port are known, too.
+        let mut names = Names::default();
+        ask(&mut names, &[("10.0.0.7:80", HTTP, "b.test", "b.test")]);
+        ask(&mut names, &asked);
+        let mut names = Names::default();
+        answer(&mut names, "a.Test", "a.test=10.0.0.7");
+        answer(&mut names, "A.tesT", "a.test=10.0.0.8");
+        answer(&mut names, "A.TEST", "a.test=10.0.0.7");
+        ask(&mut names, &asked);
+        ask(&mut names, &[("10.0.0.8:80", HTTP, "", "a.Test")]);
+        for name in ["a.test", "A.TEST", "a.test."] {
+            names.asked(NetworkId(0), SocketAddr::from(([10, 0, 0, 9], 443)), name);
+        }
+        assert_eq!(names.asked_for.values().next().map(|known| known.len()), Some(1));
+    }
+
+    #[test]
     fn another_address_serves_the_same_unless_it_speaks_otherwise() {
         let mut names = Names::default();
         answer(&mut names, "a.test", "a.test=10.0.0.7,a.test=10.0.0.8,a.test=10.0.0.9");
@@ -531,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_exchange_came_with_stays_where_it_is_as_sure() {
+    fn what_an_exchange_came_with_stays_where_it_is_surer() {
         let mut files = NameFiles::default();
         files.add_hosts("f", b"10.0.0.2 mine").unwrap();
         let names = Names::with(Arc::new(files));
