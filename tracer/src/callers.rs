@@ -76,6 +76,8 @@ pub(crate) struct Callers {
     hosts: HashMap<Host, AtHost, RandomState>,
     running: HashMap<Running, Serving, RandomState>,
     programs: HashMap<Program, Serving, RandomState>,
+    /// How many calls told something of a host or process for which there was no room.
+    pub(crate) beyond: u64,
 }
 
 /// Which services were asked at a host.
@@ -96,30 +98,37 @@ impl Callers {
     /// Learns from a call of it what a service is.
     pub(crate) fn learn(&mut self, e: &Exchange, service: &str) {
         let process = e.processes.server.as_deref();
+        let mut fits = true;
         if let Some(process) = process {
             let wanted = WantedRunning(WantedProgram::of(process), process.pid);
             let running = || Running(Program::of(process), process.pid);
-            learn(&mut self.running, &wanted, running, service);
-            learn(&mut self.programs, &wanted.0, || Program::of(process), service);
+            fits = learn(&mut self.running, &wanted, running, service);
+            fits &= learn(&mut self.programs, &wanted.0, || Program::of(process), service);
         }
         let host = Host { network: e.network, address: e.server.ip() };
-        // All that runs on a machine has this address.
-        if host.address.is_loopback() {
-            return;
+        // All that runs on a machine has a loopback address.
+        if !host.address.is_loopback() {
+            fits &= self.learn_host(host, service, process.is_some());
         }
+        self.beyond += u64::from(!fits);
+    }
+
+    /// Whether there was room.
+    fn learn_host(&mut self, host: Host, service: &str, has_process: bool) -> bool {
         let is_full = self.hosts.len() >= HOSTS;
         match self.hosts.entry(host) {
             Entry::Occupied(mut known) => {
                 let known = known.get_mut();
                 known.serving.add(service);
-                known.has_process |= process.is_some();
+                known.has_process |= has_process;
             }
-            Entry::Vacant(_) if is_full => {}
+            Entry::Vacant(_) if is_full => return false,
             Entry::Vacant(new) => {
                 let serving = Serving::One(service.into());
-                new.insert(AtHost { serving, has_process: process.is_some() });
+                new.insert(AtHost { serving, has_process });
             }
         }
+        true
     }
 
     /// The service that called, where the process that did is known and was asked as one.
@@ -199,19 +208,41 @@ impl Serving {
     }
 }
 
+/// Whether there was room.
 fn learn<K: Eq + Hash, Q: Hash + Equivalent<K>>(
     known: &mut HashMap<K, Serving, RandomState>,
     wanted: &Q,
     key: impl FnOnce() -> K,
     service: &str,
-) {
+) -> bool {
     let is_full = known.len() >= HOSTS;
     match known.get_mut(wanted) {
         Some(serving) => serving.add(service),
-        None if is_full => {}
+        None if is_full => return false,
         None => drop(known.insert(key(), Serving::One(service.into()))),
     }
+    true
 }
 
 /// Hosts, and processes, of which it is known which service they are.
 pub const HOSTS: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_beyond_the_limit_are_counted() {
+        let mut callers = Callers::default();
+        let mut exchange = Exchange::lasting(1);
+        for number in 0..HOSTS as u32 + 3 {
+            exchange.server.set_ip(IpAddr::from((0x0a00_0000 + number).to_be_bytes()));
+            callers.learn(&exchange, "a");
+        }
+        exchange.server.set_ip(IpAddr::from([10, 0, 0, 1]));
+        callers.learn(&exchange, "a");
+        exchange.server.set_ip(IpAddr::from([127, 0, 0, 1]));
+        callers.learn(&exchange, "a");
+        assert_eq!(callers.beyond, 3);
+    }
+}

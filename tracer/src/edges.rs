@@ -102,6 +102,11 @@ impl Edges {
         edges
     }
 
+    /// How many calls told something of a host or process for which there was no room.
+    pub fn beyond(&self) -> u64 {
+        self.callers.beyond
+    }
+
     fn call(&mut self, mut ends: Ends, exchange: &Exchange) {
         let is_known = self.by_ends.contains_key(&ends);
         if let Caller::End(_) = ends.caller

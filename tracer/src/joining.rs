@@ -287,6 +287,9 @@ impl<'a> Joining<'a> {
         if self.names.beyond() > 0 {
             add(&mut summary.lost, "names", self.names.beyond());
         }
+        if self.window.orders_beyond() > 0 {
+            add(&mut summary.lost, "point_orders", self.window.orders_beyond());
+        }
         if self.messages.forgotten > 0 {
             add(&mut summary.lost, "records_forgotten", self.messages.forgotten);
         }

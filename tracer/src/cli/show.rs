@@ -309,6 +309,9 @@ impl Sink {
         if let Some((operations, edges)) = &self.operations {
             summary.services = operations.services();
             summary.edges = edges.edges();
+            if edges.beyond() > 0 {
+                *summary.lost.entry("callers".to_owned()).or_default() += edges.beyond();
+            }
         }
     }
 }

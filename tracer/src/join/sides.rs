@@ -31,6 +31,8 @@ pub struct Sides {
     /// Exchanges of which more sightings may come, by fingerprint, and their order.
     recent: HashMap<u64, SmallVec<[Seen; 2]>, FixedState>,
     recent_order: VecDeque<u64>,
+    /// How often two sightings told something of points or hosts for which there was no room.
+    pub beyond: u64,
 }
 
 /// What is known of the points and hosts of one group, as it settles.
@@ -98,7 +100,7 @@ impl Sides {
         }
         let others = self.recent.entry(fingerprint).or_default();
         for other in others.iter() {
-            learn(&mut self.pairs, other, &seen);
+            self.beyond += u64::from(!learn(&mut self.pairs, other, &seen));
         }
         if others.len() < POINTS {
             others.push(seen);
@@ -129,8 +131,9 @@ impl Sides {
 }
 
 impl Pair {
-    /// Adds how much later the second point saw a request, and the first one the answer.
-    fn add(&mut self, [client, server]: [IpAddr; 2], asked: i64, answered: i64) {
+    /// Adds how much later the second point saw a request, and the first one the answer; whether
+    /// there was room.
+    fn add(&mut self, [client, server]: [IpAddr; 2], asked: i64, answered: i64) -> bool {
         let known = [client, server].map(|host| self.hosts.get(&host).copied());
         let full = self.hosts.len() + 2 > HOSTS;
         let (number, side) = match known {
@@ -139,14 +142,14 @@ impl Pair {
                     if let Some(part) = self.parts.get_mut(one) {
                         part.contradicts_itself = true;
                     }
-                    return;
+                    return true;
                 }
                 if one != other {
                     self.merge(one, other, side == its);
                 }
                 (one, side)
             }
-            _ if full => return,
+            _ if full => return false,
             [Some((one, side)), None] => {
                 self.hosts.insert(server, (one, !side));
                 (one, side)
@@ -160,7 +163,7 @@ impl Pair {
                 let free = self.parts.iter().position(|part| part.samples.is_empty());
                 let number = free.unwrap_or(self.parts.len());
                 if number >= PARTS {
-                    return;
+                    return false;
                 }
                 if free.is_none() {
                     self.parts.push(Part::default());
@@ -173,6 +176,7 @@ impl Pair {
         if let Some(part) = self.parts.get_mut(number) {
             part.add(if side { [asked, answered] } else { turned([asked, answered]) });
         }
+        true
     }
 
     /// Two hosts of different parts have talked: they are one, of which one is turned round or not.
@@ -257,21 +261,24 @@ fn pair(one: PointId, other: PointId) -> ([PointId; 2], bool) {
     if other < one { ([other, one], true) } else { ([one, other], false) }
 }
 
-fn learn(pairs: &mut HashMap<[PointId; 2], Pair, FixedState>, one: &Seen, other: &Seen) {
+/// What two sightings tell; whether there was room.
+fn learn(pairs: &mut HashMap<[PointId; 2], Pair, FixedState>, one: &Seen, other: &Seen) -> bool {
     let (points, is_turned) = pair(one.point, other.point);
     // Hops of one tap are numbered anew for each flow.
     let same_tap = one.point.taps == other.point.taps;
     let same_talk = (one.network, one.ends) == (other.network, other.ends);
     let within = one.ends.first() == one.ends.last();
-    if same_tap || !same_talk || within || (pairs.len() >= PAIRS && !pairs.contains_key(&points)) {
-        return;
+    if same_tap || !same_talk || within {
+        return true;
     }
     let (first, second) = if is_turned { (other, one) } else { (one, other) };
     let ([asked, answer], [asked_then, answer_then]) = (&first.halves, &second.halves);
     let ways = (delay(asked, asked_then), delay(answer_then, answer));
-    if let (Delay::Same(asked), Delay::Same(answered)) = ways {
-        pairs.entry(points).or_default().add(first.ends, asked, answered);
+    let (Delay::Same(asked), Delay::Same(answered)) = ways else { return true };
+    if pairs.len() >= PAIRS && !pairs.contains_key(&points) {
+        return false;
     }
+    pairs.entry(points).or_default().add(first.ends, asked, answered)
 }
 
 /// Pairs of points that are known; hosts of each, and parts that these fall into.
@@ -327,6 +334,16 @@ mod tests {
     #[test]
     fn few_talks_say_nothing() {
         check(&[(1, 2, 5, 5); 3], &[(1, 2, None)]);
+    }
+
+    #[test]
+    fn there_is_no_room_for_all() {
+        let mut pair = Pair::default();
+        let alone = (0..PARTS as u8 + 2).map(|number| [host(2 * number), host(2 * number + 1)]);
+        assert_eq!(alone.filter(|ends| pair.add(*ends, 5, 5)).count(), PARTS);
+        let mut pair = Pair::default();
+        let ends = |number: u32| [host(1), IpAddr::from((0x0a00_0100 + number).to_be_bytes())];
+        assert_eq!((0..2 * HOSTS as u32).filter(|n| pair.add(ends(*n), 5, 5)).count(), HOSTS - 2);
     }
 
     #[test]

@@ -283,6 +283,11 @@ impl Window {
         &self.repeating
     }
 
+    /// How often the order of two points could have been told, but there was no room.
+    pub fn orders_beyond(&self) -> u64 {
+        self.sides.beyond
+    }
+
     /// Waits no longer for what is open: nobody will say that it is complete.
     pub fn forget_all_open(&mut self) {
         let mut places: Vec<usize> = self.open.values().copied().collect();

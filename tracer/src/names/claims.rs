@@ -28,7 +28,7 @@ use wirespan_capture::owner::Process;
 pub(super) struct Claims {
     by_name: HashMap<Name, Vec<Claim>, RandomState>,
     count: usize,
-    /// Servers that bear a name which nothing remembers.
+    /// How often a server was called what nothing remembers.
     pub(super) beyond: u64,
 }
 

@@ -44,7 +44,7 @@ pub struct Names {
     /// What capture files say.
     captured: HashMap<IpAddr, Arc<Given>, FixedState>,
     claims: Claims,
-    /// Names for which there was no room.
+    /// How often a name came for which there was no room: the same one counts again.
     beyond: u64,
 }
 
@@ -246,7 +246,8 @@ impl Names {
         }
     }
 
-    /// Names for which there was no room: further ones of an address or port, further addresses.
+    /// How often names came for which there was no room: further ones of an address or port, those of
+    /// further addresses. The same one counts again each time, as nothing remembers it.
     pub fn beyond(&self) -> u64 {
         self.beyond + self.claims.beyond
     }
