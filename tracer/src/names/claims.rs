@@ -22,6 +22,7 @@ use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use wirespan_capture::owner::Process;
+use wirespan_capture::packet::NetworkId;
 
 /// Which server bears which name.
 #[derive(Debug, Default)]
@@ -45,7 +46,7 @@ struct Claim {
     /// Its process, where that is known.
     process: Option<Arc<Process>>,
     protocol: ProtocolIndex,
-    asked_at: SocketAddr,
+    asked_at: (NetworkId, SocketAddr),
     label: Arc<str>,
 }
 
@@ -72,7 +73,7 @@ impl Claims {
         process: &Arc<Process>,
         exchange: &Exchange,
     ) -> Arc<str> {
-        let at = exchange.server;
+        let at = asked_at(exchange);
         let name = named.unwrap_or(&process.name);
         let on_host =
             |claim: &Claim| claim.process.as_ref().is_some_and(|known| known.host == process.host);
@@ -97,7 +98,7 @@ impl Claims {
         let label: Arc<str> = match (alike.clone().find(is_it), named) {
             (Some(claim), _) => claim.label.clone(),
             (None, _) if claims.is_empty() && self.count < CLAIMS => name.into(),
-            (None, None) => format!("{}@{at}", process.name).into(),
+            (None, None) => format!("{}@{}", process.name, at.1).into(),
             (None, Some(name)) => match alike.clone().next() {
                 None if claims.is_empty() => name.into(),
                 None => match serves_the_same(claims, exchange) {
@@ -106,7 +107,7 @@ impl Claims {
                     _ => format!("{}@{name}", process.name).into(),
                 },
                 Some(_) if alike.clone().any(on_host) => {
-                    format!("{}@{name}:{}", process.name, at.port()).into()
+                    format!("{}@{name}:{}", process.name, at.1.port()).into()
                 }
                 Some(first) => first.label.clone(),
             },
@@ -118,13 +119,14 @@ impl Claims {
 
     /// What to call a server of whose process nothing is known.
     fn unowned(&mut self, name: &str, exchange: &Exchange) -> Arc<str> {
-        let at = exchange.server;
+        let at = asked_at(exchange);
         let claims = self.by_name.get(&Wanted(name)).map(Vec::as_slice).unwrap_or_default();
         if let Some(claim) = claims.iter().find(|claim| claim.asked_at == at) {
             return claim.label.clone();
         }
         let bears_it = |claim: &&Claim| *claim.label == *name;
-        let is_other = |claim: &Claim| claim.asked_at.ip() != at.ip();
+        let address = |(network, server): (NetworkId, SocketAddr)| (network, server.ip());
+        let is_other = |claim: &Claim| address(claim.asked_at) != address(at);
         let label: Arc<str> = match serves_the_same(claims, exchange) {
             Some(claim) => claim.label.clone(),
             // What passes calls on to another port changes the address, too.
@@ -133,7 +135,7 @@ impl Claims {
             {
                 name.into()
             }
-            None => format!("{name}:{}", at.port()).into(),
+            None => format!("{name}:{}", at.1.port()).into(),
         };
         let unowned = claims.iter().filter(|claim| claim.process.is_none()).count();
         self.claim(name, None, exchange, &label, unowned >= ALIKE);
@@ -155,7 +157,7 @@ impl Claims {
             return;
         }
         self.count += 1;
-        let (protocol, asked_at) = (exchange.protocol, exchange.server);
+        let (protocol, asked_at) = (exchange.protocol, asked_at(exchange));
         let claim = Claim { process: process.cloned(), protocol, asked_at, label: label.into() };
         match self.by_name.get_mut(&Wanted(name)) {
             Some(claims) => claims.push(claim),
@@ -190,10 +192,15 @@ impl Equivalent<Name> for Wanted<'_> {
     }
 }
 
+/// Where the server of an exchange was asked.
+fn asked_at(exchange: &Exchange) -> (NetworkId, SocketAddr) {
+    (exchange.network, exchange.server)
+}
+
 /// The server that another address has under the same port, where it speaks the same.
 fn serves_the_same<'c>(claims: &'c [Claim], exchange: &Exchange) -> Option<&'c Claim> {
     let port = exchange.server.port();
-    let at_port = |claim: &&Claim| claim.asked_at.port() == port && speaks(claim, exchange);
+    let at_port = |claim: &&Claim| claim.asked_at.1.port() == port && speaks(claim, exchange);
     claims.iter().find(at_port)
 }
 

@@ -23,8 +23,8 @@ use crate::names::claims::Claims;
 use crate::names::files::{ALIASES, NameFiles, is_called};
 use crate::numbers::address;
 use foldhash::fast::{FixedState, RandomState};
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 use smallvec::{SmallVec, smallvec};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -36,7 +36,10 @@ use wirespan_parsers::message::Value;
 pub struct Names {
     files: Arc<NameFiles>,
     /// What DNS answers said, the first name first.
-    by_address: HashMap<IpAddr, SmallVec<[Box<str>; 1]>, RandomState>,
+    by_address: HashMap<Resolved, SmallVec<[Box<str>; 1]>, RandomState>,
+    /// The networks in which there were such answers, and where each address was named first.
+    resolving: HashSet<Option<NetworkId>, FixedState>,
+    first_named_in: HashMap<IpAddr, Option<NetworkId>, RandomState>,
     /// The hosts that requests named, by who was asked.
     hosts: HashMap<(NetworkId, SocketAddr), HostNamed, FixedState>,
     /// What clients of TLS asked for, by port.
@@ -47,6 +50,9 @@ pub struct Names {
     /// How often a name came for which there was no room: the same one counts again.
     beyond: u64,
 }
+
+/// An address of a network, or of those that a machine knows.
+type Resolved = (Option<NetworkId>, IpAddr);
 
 /// Names that clients of TLS asked one address for, each with the port.
 type AskedFor = SmallVec<[(u16, Arc<Given>); 1]>;
@@ -115,6 +121,7 @@ impl Names {
         let Some(question) = exchange.text.text("dns.question.name") else { return };
         let Ok(question) = std::str::from_utf8(question) else { return };
         let question = question.strip_suffix('.').unwrap_or(question);
+        let network = resolved_in(exchange);
         let addresses = exchange.text.iter().filter_map(|(name, value)| match value {
             Value::Text(text) if name == "dns.answers" => std::str::from_utf8(text).ok(),
             _ => None,
@@ -123,7 +130,7 @@ impl Names {
             let address = answer.rsplit_once('=').map_or(answer, |(_, address)| address);
             let Ok(address) = address.trim().parse::<IpAddr>() else { continue };
             let is_full = self.by_address.len() >= NAMES;
-            match self.by_address.entry(address) {
+            match self.by_address.entry((network, address)) {
                 // The first name stays, so that a service does not change its name in mid-capture.
                 Entry::Occupied(mut known) => {
                     let known = known.get_mut();
@@ -138,6 +145,8 @@ impl Names {
                 Entry::Vacant(_) if is_full => {}
                 Entry::Vacant(new) => {
                     new.insert(smallvec![question.into()]);
+                    self.resolving.insert(network);
+                    self.first_named_in.entry(address).or_insert(network);
                     continue;
                 }
             }
@@ -214,7 +223,8 @@ impl Names {
         let asked = host(exchange);
         // What every host calls itself is no name where more is known.
         let other = asked.filter(|name| !is_own(name));
-        let learned = self.by_address.get(&exchange.server.ip()).and_then(|names| {
+        let learned = self.resolved(exchange).and_then(|key| {
+            let names = self.by_address.get(&key)?;
             let mut all = names.iter().map(|name| &**name);
             let first = all.clone().next();
             all.find(|name| other.is_some_and(|host| is_called(name, host))).or(first)
@@ -252,6 +262,18 @@ impl Names {
         self.beyond + self.claims.beyond
     }
 
+    /// What DNS calls the server of an exchange: in its network or, if there was no DNS, in the one
+    /// in which its address was named first. What machines asked themselves counts in all.
+    fn resolved(&self, exchange: &Exchange) -> Option<Resolved> {
+        let (network, address) = (resolved_in(exchange), exchange.server.ip());
+        let own = match self.resolving.contains(&network) {
+            true => network,
+            false => *self.first_named_in.get(&address)?,
+        };
+        let all = [own, None].map(|network| (network, address));
+        all.into_iter().find(|key| self.by_address.contains_key(key))
+    }
+
     fn asked_for(&self, network: NetworkId, server: SocketAddr) -> Option<Arc<Given>> {
         let names = self.asked_for.get(&(network, server.ip()))?;
         let at_port = names.iter().find(|(port, _)| *port == server.port());
@@ -267,6 +289,12 @@ impl ServiceName {
         let label = String::from_utf8(text).unwrap_or_default().into();
         Self { label, known: Known::Address }
     }
+}
+
+/// The network whose addresses an answer of DNS tells, or a server has; none of what a machine asks
+/// itself.
+fn resolved_in(exchange: &Exchange) -> Option<NetworkId> {
+    (!exchange.server.ip().is_loopback()).then_some(exchange.network)
 }
 
 /// The host that a request names.
@@ -570,6 +598,34 @@ mod tests {
             let found = exchange.names.server.as_ref().map(|given| &*given.name);
             assert_eq!(found, Some(expected), "{by:?}");
         }
+    }
+
+    #[test]
+    fn equal_addresses_of_two_networks_are_two_hosts() {
+        let mut names = Names::default();
+        let resolves = |names: &mut Names, network: u16, at: &str, [question, of]: [&str; 2]| {
+            let mut exchange = Exchange::lasting(1);
+            exchange.network = NetworkId(network);
+            exchange.server = at.parse().unwrap();
+            let answers = format!("{question}={of}");
+            for (name, text) in [("dns.question.name", question), ("dns.answers", &answers)] {
+                exchange.text.add(Attribute { name, value: Value::Text(text.as_bytes()) });
+            }
+            names.learn(&exchange);
+        };
+        let service = |names: &mut Names, network: u16| {
+            let mut exchange = call("10.0.0.7:80", HTTP, "");
+            exchange.network = NetworkId(network);
+            names.service(&exchange).label.to_string()
+        };
+        resolves(&mut names, 1, "10.0.0.1:53", ["a.test", "10.0.0.7"]);
+        // Where no DNS is seen, it may have gone another way.
+        assert_eq!(service(&mut names, 2), "a.test");
+        resolves(&mut names, 2, "10.0.0.1:53", ["b.test", "10.0.0.7"]);
+        resolves(&mut names, 3, "10.0.0.1:53", ["other.test", "10.0.0.8"]);
+        resolves(&mut names, 4, "127.0.0.53:53", ["c.test", "10.0.0.7"]);
+        let found = [1, 2, 3, 5].map(|network| service(&mut names, network));
+        assert_eq!(found, ["a.test", "b.test", "c.test", "a.test"]);
     }
 
     #[test]
