@@ -6,6 +6,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -86,6 +87,21 @@ fn check(told: &Value, spans: &[Value]) {
             let open = told["caller"]["some"].as_array().unwrap();
             assert!(open.iter().any(|near| near["is_above"] == true), "{told}");
         }
+    }
+}
+
+#[test]
+fn names_of_the_user_are_told_of_captures_and_of_spans() {
+    let folder = captures().join("kiosk");
+    let mut names = tempfile::NamedTempFile::new().unwrap();
+    writeln!(names, "0.0.0.0/0 till").unwrap();
+    let names = names.path().display();
+    for input in ["input.pcapng.zst", "expected.ndjson"] {
+        let told = explain(&folder, &format!("09f6d0ea {input} -q --json --names {names}"));
+        assert!(told.status.success(), "{input}: {told:?}");
+        let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+        let spans = told["spans"].as_array().unwrap();
+        assert!(spans.iter().all(|span| span["service"] == "till"), "{input}: {told}");
     }
 }
 

@@ -205,6 +205,7 @@ impl<'a> Run<'a> {
                     );
                 }
                 let (limits, threads) = (args.tracing.window_of_spans()?, args.tracing.threads());
+                let files = args.tracing.name_files()?;
                 let total = inputs.files.iter().map(|file| open::length(file)).sum();
                 let progress = Progress::new(total);
                 let meter = Meter::new(progress.clone(), "spans", !args.quiet);
@@ -216,7 +217,8 @@ impl<'a> Run<'a> {
                     })
                 });
                 meter.clear();
-                Ok(Self::Spans { spans: Box::new(spans?), limits, threads, quiet: args.quiet })
+                let spans = Box::new(spans?.naming(files));
+                Ok(Self::Spans { spans, limits, threads, quiet: args.quiet })
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::config::{self, Config};
 use crate::join::window::WindowLimits;
 use crate::load::gauge::resident;
 use crate::load::limits::{MemoryLimits, limits_for};
+use crate::names::files::NameFiles;
 use anyhow::{Result, bail};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
@@ -73,9 +74,10 @@ pub(super) struct TracingArgs {
 pub(super) struct TracingGiven(Vec<String>);
 
 impl TracingGiven {
-    /// The first of them that is not about joining, which spans need as well.
+    /// The first of them that is neither about joining nor about names, which spans need as well.
     pub(super) fn other_than_joining(&self) -> Option<&str> {
         let known = JoinedByArgs::augment_args(JoiningArgs::augment_args(Command::new("")));
+        let known = NamesArgs::augment_args(known);
         let joins = |option: &&String| {
             known.get_arguments().any(|arg| option.strip_prefix("--") == arg.get_long())
         };
@@ -118,6 +120,11 @@ impl TracingArgs {
     /// The limits of joining spans that were written, which may have labels of any name.
     pub(super) fn window_of_spans(&self) -> Result<WindowLimits> {
         Ok(self.joining.window(self.joined_by.any()?))
+    }
+
+    /// What the user calls services and hosts.
+    pub(super) fn name_files(&self) -> Result<Arc<NameFiles>> {
+        self.names.files()
     }
 
     /// How many threads work at a time.
