@@ -11,8 +11,16 @@ use crate::summary::Summary;
 use anyhow::{Context, Result, bail};
 use wirespan_capture::packet::Batch;
 
-/// Gives all traces to a sink; unless `quiet`, tells how far it is, and where `warns`, what is wrong
-/// with the captures.
+/// What is told on the standard error meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Talk {
+    /// How far reading has come.
+    pub(super) progress: bool,
+    /// What is wrong with the captures.
+    pub(super) warnings: bool,
+}
+
+/// Gives all traces to a sink.
 ///
 /// # Errors
 /// The captures cannot be read on.
@@ -21,14 +29,14 @@ pub(super) fn read(
     config: &Config,
     names: &SourceNames,
     what: &'static str,
-    [quiet, warns]: [bool; 2],
+    talk: Talk,
     sink: &mut (dyn SpanSink + Send),
 ) -> Result<Summary> {
     let mut here =
-        Here { names: names.clone(), meter: Meter::new(source.progress(), what, !quiet) };
+        Here { names: names.clone(), meter: Meter::new(source.progress(), what, talk.progress) };
     let outcomes = pool(config.threads)?.install(|| pipeline::run(source, &mut here, config, sink));
     here.meter.clear();
-    if warns && !quiet {
+    if talk.warnings {
         source.tell_rotations();
         let reports = source.reports();
         let damage = reports.iter().flat_map(|report| {

@@ -1,6 +1,6 @@
 //! `wirespan evaluate`: spans or captures, and what truly happened, in; figures out.
 
-use super::captures::{self, pool};
+use super::captures::{self, Talk, pool};
 use super::inputs::{Inputs, of_opened, once};
 use super::install::write;
 use super::output::is_ascii_only;
@@ -179,7 +179,8 @@ fn read_captures(
     };
     let taps = SourceNames::default();
     let mut sink = Collecting::new(config.protocol_names(), taps.clone(), names);
-    captures::read(&mut source, &config, &taps, "packets", [args.quiet, true], &mut sink)?;
+    let talk = Talk { progress: !args.quiet, warnings: !args.quiet };
+    captures::read(&mut source, &config, &taps, "packets", talk, &mut sink)?;
     Ok(sink.spans()?)
 }
 

@@ -1,7 +1,7 @@
 //! `wirespan explain`: captures or spans and the id of a trace in; why its spans hang where they do
 //! out.
 
-use super::captures::{self, pool};
+use super::captures::{self, Talk, pool};
 use super::inputs::{Inputs, is_input, once};
 use super::install::write;
 use super::output::{columns_of_output, is_ascii_only};
@@ -230,8 +230,8 @@ impl<'a> Run<'a> {
                 let mut source = inputs.open(config.threads, None, config.clocks.clone())?;
                 let what = if is_first { "packets" } else { "packets again" };
                 let taps = SourceNames::default();
-                let tells = [args.quiet, is_first];
-                let summary = captures::read(&mut source, config, &taps, what, tells, sink)?;
+                let talk = Talk { progress: !args.quiet, warnings: !args.quiet && is_first };
+                let summary = captures::read(&mut source, config, &taps, what, talk, sink)?;
                 let protocols = config.protocol_names();
                 let places = Places { protocols, taps: taps.taps(), files: names.to_vec() };
                 Ok((summary, places))
