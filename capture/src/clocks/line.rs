@@ -106,7 +106,10 @@ impl Line {
         let base = sightings.first()?.difference;
         let bounds = |onwards: bool| -> Vec<Bound> {
             let these = sightings.iter().filter(|one| one.onwards == onwards);
-            these.map(|one| Bound { at: one.at - since, value: one.difference - base }).collect()
+            let bound = |one: &Sighting| Bound { at: one.at - since, value: one.difference - base };
+            let mut bounds: Vec<Bound> = these.map(bound).collect();
+            bounds.sort_by(|a, b| a.at.total_cmp(&b.at).then(a.value.total_cmp(&b.value)));
+            bounds
         };
         let (mut upper, mut lower) = (bounds(true), bounds(false));
         if upper.is_empty() || lower.is_empty() {
@@ -119,10 +122,12 @@ impl Line {
             if aside >= most_aside {
                 return None;
             }
-            // One of the two that contradict each other is wrong, and nothing says which.
+            // One of the two that contradict each other is wrong, and nothing says which. Where many
+            // do, there are so many that a few of them more make no difference.
             let drift = room.best_drift();
-            aside += take_tightest(&mut upper, |bound| bound.value - drift * bound.at);
-            aside += take_tightest(&mut lower, |bound| drift * bound.at - bound.value);
+            let count = 1 + aside / AT_ONCE;
+            aside += take_tightest(&mut upper, count, |bound| bound.value - drift * bound.at);
+            aside += take_tightest(&mut lower, count, |bound| drift * bound.at - bound.value);
             room = Room::between(&upper, &lower)?;
         }
         let widest = room.margin(room.best_drift());
@@ -204,20 +209,20 @@ struct Room {
 }
 
 impl Room {
+    /// The room between these, each in order of time.
     fn between(upper: &[Bound], lower: &[Bound]) -> Option<Self> {
-        let mirrored = lower.iter().map(|bound| Bound { value: -bound.value, ..*bound }).collect();
-        let lower = under(mirrored).into_iter().map(|b| Bound { value: -b.value, ..b }).collect();
-        let room = Self { upper: under(upper.to_vec()), lower };
+        let mirror = |bound: Bound| Bound { value: -bound.value, ..bound };
+        let mut below = under(lower.iter().rev().copied().map(mirror));
+        below.iter_mut().for_each(|bound| *bound = mirror(*bound));
+        let room = Self { upper: under(upper.iter().copied()), lower: below };
         (!room.upper.is_empty() && !room.lower.is_empty()).then_some(room)
     }
 
     /// Where a line of this drift lies at time zero, at the most and at the least.
     fn ends(&self, drift: f64) -> (f64, f64) {
-        let values = |bounds: &[Bound]| -> Vec<f64> {
-            bounds.iter().map(|bound| bound.value - drift * bound.at).collect()
-        };
-        let high = values(&self.upper).into_iter().fold(f64::INFINITY, f64::min);
-        let low = values(&self.lower).into_iter().fold(f64::NEG_INFINITY, f64::max);
+        let value = |bound: &Bound| bound.value - drift * bound.at;
+        let high = self.upper.iter().map(value).fold(f64::INFINITY, f64::min);
+        let low = self.lower.iter().map(value).fold(f64::NEG_INFINITY, f64::max);
         (low, high)
     }
 
@@ -284,16 +289,19 @@ impl Room {
     }
 }
 
-/// The lower convex hull, from left to right.
-fn under(mut bounds: Vec<Bound>) -> Vec<Bound> {
-    bounds.sort_by(|a, b| a.at.total_cmp(&b.at).then(a.value.total_cmp(&b.value)));
-    bounds.dedup_by(|next, last| next.at == last.at);
+/// The lower convex hull of what comes in order of time, from either end.
+fn under(bounds: impl Iterator<Item = Bound>) -> Vec<Bound> {
     let mut hull: Vec<Bound> = Vec::new();
     for bound in bounds {
+        match hull.last() {
+            // Of several at one time, the least one counts.
+            Some(last) if last.at == bound.at && last.value <= bound.value => continue,
+            Some(last) if last.at == bound.at => drop(hull.pop()),
+            _ => {}
+        }
         while let [.., a, b] = hull.as_slice() {
-            let above =
-                (b.at - a.at) * (bound.value - a.value) - (bound.at - a.at) * (b.value - a.value);
-            if above > 0.0 {
+            let (to_b, to_next) = ((b.at - a.at).abs(), (bound.at - a.at).abs());
+            if to_b * (bound.value - a.value) - to_next * (b.value - a.value) > 0.0 {
                 break;
             }
             hull.pop();
@@ -303,8 +311,8 @@ fn under(mut bounds: Vec<Bound>) -> Vec<Bound> {
     hull
 }
 
-/// How many nanoseconds the way between two clocks mostly takes: stamps that are late by chance at the
-/// second one move what goes there and what comes back alike, by no more than that and by what
+/// How many nanoseconds the way between two clocks mostly takes: stamps that are late by chance at
+/// the second one move what goes there and what comes back alike, by no more than that and by what
 /// bounds contradict each other.
 fn way(sightings: &[Sighting], drift: f64, since: f64) -> f64 {
     let middle = |onwards: bool| {
@@ -317,17 +325,25 @@ fn way(sightings: &[Sighting], drift: f64, since: f64) -> f64 {
     (middle(true) - middle(false)) / 2.0
 }
 
-/// Takes away the bound with the least value, if others are left; gives how many that were.
-fn take_tightest(bounds: &mut Vec<Bound>, value: impl Fn(&Bound) -> f64) -> usize {
-    let values = bounds.iter().map(&value).enumerate();
-    let least = values.min_by(|(_, a), (_, b)| a.total_cmp(b));
-    match least {
-        Some((place, _)) if bounds.len() > 1 => {
-            bounds.remove(place);
-            1
-        }
-        _ => 0,
+/// Takes away so many bounds with the least values, of which some are left; gives how many that were.
+fn take_tightest(bounds: &mut Vec<Bound>, count: usize, value: impl Fn(&Bound) -> f64) -> usize {
+    let mut places: Vec<(f64, usize)> = bounds.iter().map(value).zip(0..).collect();
+    let count = count.min(places.len().saturating_sub(1));
+    if count == 0 {
+        return 0;
     }
+    let (least, ..) =
+        places.select_nth_unstable_by(count, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut gone: Vec<usize> = least.iter().map(|(_, place)| *place).collect();
+    gone.sort_unstable();
+    let mut gone = gone.into_iter().peekable();
+    let mut place = 0;
+    bounds.retain(|_| {
+        let is_gone = gone.next_if_eq(&place).is_some();
+        place += 1;
+        !is_gone
+    });
+    count
 }
 
 /// Nanoseconds by which the time of a packet may be told too early or too late.
@@ -341,6 +357,8 @@ const FINE: f64 = 200.0;
 pub(super) const FASTEST: f64 = 500e-6;
 /// One of so many sightings may contradict the others.
 const ASIDE: usize = 50;
+/// For each so many that were left aside, one more is at once.
+const AT_ONCE: usize = 16;
 /// Steps of a search that ends where numbers are no finer.
 const SEARCH: usize = 100;
 /// Drifts between the least and the greatest that are tried for what they leave open.

@@ -591,6 +591,29 @@ fn a_single_bound_that_contradicts_all_others_is_left_aside() {
 }
 
 #[test]
+fn many_bounds_that_contradict_all_others_are_left_aside_or_make_it_no_line() {
+    let line = |wrong: u64| {
+        let sighting = |number: u64| {
+            let onwards = number.is_multiple_of(2);
+            let far = if number % 200 < wrong { -1e9 } else { 0.0 };
+            let sign = if onwards { 1.0 } else { -1.0 };
+            let at = number as f64 * 1e5;
+            sighting(
+                at,
+                3e-6 * at + sign * (4e4 + (number * 7_919 % 100_003) as f64 + far),
+                onwards,
+            )
+        };
+        Line::through(&(0..200_000).map(sighting).collect::<Vec<_>>())
+    };
+    let one = line(1).unwrap();
+    assert!((900..=2_200).contains(&one.aside), "{one:?}");
+    assert!(one.ahead.abs() <= one.ahead_error && (one.drift - 3e-6).abs() <= one.drift_error);
+    assert!(one.ahead_error < 200_000.0, "{one:?}");
+    assert_eq!(line(7), None);
+}
+
+#[test]
 fn a_line_turned_round_twice_is_itself_and_behind_itself_is_none() {
     let both: Vec<Sighting> = (0..100)
         .map(|at| {
