@@ -10,11 +10,11 @@
 //!             where in one group each lies within its like in the other: bounds of the offset
 //! ```
 //!
-//! A proxy ends TCP, so that what is on one side of it and what is on the other share no packet; but
-//! it asks on only after it was asked, and answers only after it was answered. That bounds how far
-//! the clocks are apart just as packets do that go to and fro. Of which exchange another one is part
-//! is known by an identifier in both, or only by what they ask: then by the offset by which most of
-//! them agree.
+//! A proxy ends TCP, so that what is on one side of it and what is on the other share no packet;
+//! but it asks on only after it was asked, and answers only after it was answered. That bounds how
+//! far the clocks are apart just as packets do that go to and fro. Of which exchange another one is
+//! part is known by an identifier in both, or only by what they ask: then by the offset by which
+//! most of them agree.
 
 use crate::config::Config;
 use crate::exchange::{Exchange, OPERATION, RESOURCE, Sort, State};
@@ -34,9 +34,9 @@ use wirespan_capture::source::open;
 use wirespan_capture::source::{Fill, PacketSource};
 use xxhash_rust::xxh3::Xxh3;
 
-/// How the clocks of these captures run against each other, as far as that can be found out, what is
-/// to be said of them, and points whose two directions are two interfaces: all are put into `config`.
-/// What is wrong with a capture is said when it is read in earnest.
+/// How the clocks of these captures run against each other, as far as that can be found out, what
+/// is to be said of them, and points whose two directions are two interfaces: all are put into
+/// `config`. What is wrong with a capture is said when it is read in earnest.
 pub fn survey(paths: &[PathBuf], config: &mut Config) {
     config.clocks = surveyed(paths, config);
 }

@@ -101,10 +101,10 @@ pub(super) fn shared(all: &[&Seen], base: i64) -> BTreeMap<(usize, usize), Both>
     pairs.into_par_iter().map(|(pair, both)| (pair, directed(both, base))).collect()
 }
 
-/// Which of two places each packet passed first. Its time to live says so where there is a router in
-/// between. Else what comes back tells: a way to and fro takes time, so that of what the one host
-/// sends, the difference is greater than of what the other one does, if it passes the first place
-/// first.
+/// Which of two places each packet passed first. Its time to live says so where there is a router
+/// in between. Else what comes back tells: a way to and fro takes time, so that of what the one
+/// host sends, the difference is greater than of what the other one does, if it passes the first
+/// place first.
 fn directed(mut both: Vec<(&Sample, &Sample)>, base: i64) -> Both {
     let all = both.len();
     let mut agree = agreeing(&both, 0.0);
@@ -173,8 +173,8 @@ fn agreeing<'s>(both: &[(&'s Sample, &'s Sample)], drift: f64) -> Vec<(&'s Sampl
     both.iter().filter(agrees).copied().collect()
 }
 
-/// By how much of itself the time of the one clock seems to go faster than that of the other one: by
-/// what the last quarter and the first one differ. Puts them in order of time.
+/// By how much of itself the time of the one clock seems to go faster than that of the other one:
+/// by what the last quarter and the first one differ. Puts them in order of time.
 fn drift(both: &mut [(&Sample, &Sample)]) -> f64 {
     both.sort_by_key(|(a, _)| (a.at, a.key));
     let quarter = both.len() / 4;
@@ -192,8 +192,8 @@ fn drift(both: &mut [(&Sample, &Sample)]) -> f64 {
     (after.saturating_sub(before) as f64 / span as f64).clamp(-FASTEST, FASTEST)
 }
 
-/// Whether what the lower address sends passes the first place first; none where only one of the two
-/// hosts sends. They are in order of time.
+/// Whether what the lower address sends passes the first place first; none where only one of the
+/// two hosts sends. They are in order of time.
 fn from_lower_passes_first(between: &[(&Sample, &Sample)]) -> Option<bool> {
     let difference = |(a, b): &(&Sample, &Sample)| b.at.0.saturating_sub(a.at.0);
     let mut more: Vec<i64> = between

@@ -2,12 +2,13 @@
 //! seen the same thing happen, on its way from the one place to the other and back.
 //!
 //! What passes the first place first can be told there only earlier than at the second, so that the
-//! second clock is ahead by no more than the difference of the two times: an upper bound. What passes
-//! the second first gives a lower bound. A line between all lower and all upper bounds is how the
-//! clocks may run; the one farthest from both is the estimate, and the room that all others
+//! second clock is ahead by no more than the difference of the two times: an upper bound. What
+//! passes the second first gives a lower bound. A line between all lower and all upper bounds is
+//! how the clocks may run; the one farthest from both is the estimate, and the room that all others
 //! have is its uncertainty. This holds however unlike the two ways are, as nothing is said of how
-//! long anything takes but that it is not less than nothing. With the hulls of the bounds it is what
-//! Moon, Skelly and Towsley do (<https://doi.org/10.1109/INFCOM.1999.749286>), in both directions.
+//! long anything takes but that it is not less than nothing. With the hulls of the bounds it is
+//! what Moon, Skelly and Towsley do (<https://doi.org/10.1109/INFCOM.1999.749286>), in both
+//! directions.
 //!
 //! ```text
 //!  difference │  ▿   ▿     ▿   ▿      upper bounds: longer ways give higher ones
@@ -122,8 +123,8 @@ impl Line {
             if aside >= most_aside {
                 return None;
             }
-            // One of the two that contradict each other is wrong, and nothing says which. Where many
-            // do, there are so many that a few of them more make no difference.
+            // One of the two that contradict each other is wrong, and nothing says which. Where
+            // many do, there are so many that a few of them more make no difference.
             let drift = room.best_drift();
             let count = 1 + aside / AT_ONCE;
             aside += take_tightest(&mut upper, count, |bound| bound.value - drift * bound.at);
@@ -325,7 +326,8 @@ fn way(sightings: &[Sighting], drift: f64, since: f64) -> f64 {
     (middle(true) - middle(false)) / 2.0
 }
 
-/// Takes away so many bounds with the least values, of which some are left; gives how many that were.
+/// Takes away so many bounds with the least values, of which some are left; gives how many that
+/// were.
 fn take_tightest(bounds: &mut Vec<Bound>, count: usize, value: impl Fn(&Bound) -> f64) -> usize {
     let mut places: Vec<(f64, usize)> = bounds.iter().map(value).zip(0..).collect();
     let count = count.min(places.len().saturating_sub(1));

@@ -272,8 +272,8 @@ impl Survey {
         found
     }
 
-    /// The line with the error that it has as long as both clocks tell times: it is less sure outside
-    /// of the time in which both have seen the same.
+    /// The line with the error that it has as long as both clocks tell times: it is less sure
+    /// outside of the time in which both have seen the same.
     fn lasting(&self, one: usize, other: usize, line: Line) -> Line {
         let (Some([from, until]), Some(theirs)) = (self.lives.get(one), self.lives.get(other))
         else {
@@ -421,9 +421,9 @@ fn trusted(line: &Line) -> Line {
     Line { ahead: 0.0, drift: 0.0, ..*line }
 }
 
-/// Lines that lead from each clock to each other one that any lead to, between those that are nearest
-/// to each other. So what is next to each other is told of by what both have seen, and not by way of
-/// a third.
+/// Lines that lead from each clock to each other one that any lead to, between those that are
+/// nearest to each other. So what is next to each other is told of by what both have seen, and not
+/// by way of a third.
 fn tree(mut edges: Vec<Edge>, clocks: usize) -> Vec<Edge> {
     let key = |edge: &Edge| (edge.one, edge.other);
     edges.sort_by(|a, b| {

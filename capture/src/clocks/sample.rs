@@ -1,6 +1,6 @@
-//! Some packets of a file, the same ones of every file that holds them: those whose numbers have the
-//! greatest hashes, so that any two files that share packets have some of these in common, wherever
-//! in them they are.
+//! Some packets of a file, the same ones of every file that holds them: those whose numbers have
+//! the greatest hashes, so that any two files that share packets have some of these in common,
+//! wherever in them they are.
 
 use crate::decode::{Decoder, Header, Segment};
 use crate::packet::{Batch, Endpoint, FileId, InterfaceId, Timestamp};

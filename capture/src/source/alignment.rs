@@ -1,5 +1,5 @@
-//! Clocks that differ: by how much that of a file, or of an interface in it, is ahead at which time,
-//! and its times set right by that.
+//! Clocks that differ: by how much that of a file, or of an interface in it, is ahead at which
+//! time, and its times set right by that.
 //!
 //! [`crate::clocks`] finds out by how much. Here the times are changed, before anything else sees a
 //! packet, so that all that follows knows one time only.

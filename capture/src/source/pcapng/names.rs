@@ -47,8 +47,8 @@ pub(super) fn read(block: &[u8], big_endian: bool, frame: Frame, names: &mut Vec
     }
 }
 
-/// The names that stand behind the last packet of a file that is no pipe and not compressed, as told
-/// before its first packet. None if it cannot be read so.
+/// The names that stand behind the last packet of a file that is no pipe and not compressed, as
+/// told before its first packet. None if it cannot be read so.
 pub(in crate::source) fn at_end(path: &Path) -> Vec<AddressName> {
     let mut names = Vec::new();
     let is_file = std::fs::metadata(path).is_ok_and(|meta| meta.is_file());
