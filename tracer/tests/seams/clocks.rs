@@ -166,3 +166,18 @@ fn directions_in_files_of_their_own_make_points() {
         ran.summary.point_list.iter().map(|point| point.because.as_deref()).collect();
     assert_eq!(because, [Some("each tap saw one side of 9 flows"); 2]);
 }
+
+#[test]
+fn a_clock_that_is_set_while_it_captures_is_said() {
+    let calls: Vec<Call> = (0..40)
+        .map(|number| Call::new(1, 2, number * 20..number * 20 + 9, &format!("/{number}")))
+        .collect();
+    let (first, mut second) = (all(&calls), all(&calls));
+    let later = shifted(second.split_off(second.len() / 2), 3_000 * MILLISECOND);
+    second.extend(later);
+    let folder = TempDir::new().unwrap();
+    let (ran, found) = read(&captures(folder.path(), [first, second], 0));
+    assert_eq!(found, []);
+    let remarks = ran.summary.remarks.join("\n");
+    assert!(remarks.contains("seems to have been set while packets were captured"), "{remarks}");
+}
