@@ -280,6 +280,7 @@ impl<'a> Joining<'a> {
         for (key, times) in self.window.repeating() {
             add(&mut summary.repeating_ids, &repeating_name(key), *times);
         }
+        summary.repeating.clone_from(self.window.repeating());
         let repeat = !summary.repeating_ids.is_empty();
         if self.owners.forgotten() > 0 {
             add(&mut summary.lost, "socket_owners", self.owners.forgotten());

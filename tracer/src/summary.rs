@@ -3,6 +3,7 @@
 
 use crate::edges::Edge;
 use crate::exchange::{Exchange, ProtocolIndex, Sort, State};
+use crate::join::LooseKey;
 use crate::losses::LostInterval;
 use crate::metrics::Latency;
 use crate::numbers::grouped;
@@ -153,6 +154,9 @@ pub struct Summary {
     pub unknown_ports: BTreeMap<u16, Unknown>,
     /// Identifiers that repeated without end and joined nothing, and how often each came.
     pub repeating_ids: BTreeMap<String, u64>,
+    /// The same by the ids themselves, of which secret ones share a name.
+    #[serde(skip)]
+    pub repeating: BTreeMap<LooseKey, u64>,
     /// Traces that were settled early, by the limit that was reached.
     pub settled_early: BTreeMap<String, u64>,
     /// What was wrong with the files.

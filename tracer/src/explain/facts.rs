@@ -1,25 +1,20 @@
 //! A trace and what happened around it in, facts out: what was seen of each span, what it hangs under
 //! and why, or why it hangs under nothing. As JSON they are written as they stand.
 
-use crate::exchange::{Context, Exchange, Half, SetRight, Sort};
+use crate::exchange::{Half, SetRight};
 use crate::explain::around::{Around, Caller};
 use crate::explain::asked::{Found, what};
+use crate::explain::callers::{CallerFacts, NearFacts, NextPoints, caller_facts, no_link};
+use crate::explain::carriers::{Carriers, IdFacts};
 use crate::explain::near::Near;
 use crate::explain::places::{FrameFilter, Places};
 use crate::explain::queues;
-use crate::explain::reasons::{
-    apart, are_same, because, carried_in, conflicts, id, kind, other, weighs, why_lost,
-};
+use crate::explain::reasons::{because, weighs, why_lost};
 use crate::export::details::{loss, round_trip};
 use crate::export::time::duration_text;
 use crate::export::width::clean;
-use crate::join::fingerprint::fingerprint;
-use crate::join::one_candidate::LEAST;
-use crate::join::patterns::Usual;
-use crate::numbers::grouped;
-use crate::span::{Considered, Link, LinkKind, Reason, Span, SpanLink, Trace};
+use crate::span::{Link, Reason, Span, SpanLink, Trace};
 use crate::summary::Summary;
-use hashbrown::HashSet;
 use serde::Serialize;
 use std::net::SocketAddr;
 use wirespan_capture::stream::Transport;
@@ -155,24 +150,6 @@ pub struct HalfFacts {
     pub loss: String,
 }
 
-/// An identifier that a span carries.
-#[derive(Debug, Serialize)]
-pub struct IdFacts {
-    /// The identifier, in words.
-    pub id: String,
-    /// Which of the messages carried it, in words.
-    pub carried_in: String,
-    /// How many other spans of the trace carry it.
-    pub in_trace: usize,
-    /// How many exchanges of other traces do.
-    pub elsewhere: u64,
-    /// How often it came, if it repeats and so joins nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub repeats: Option<u64>,
-    /// What follows from that, in words.
-    pub says: String,
-}
-
 /// What a span hangs under, and why.
 #[derive(Debug, Serialize)]
 pub struct LinkFacts {
@@ -259,59 +236,6 @@ pub struct RivalFacts {
     pub because: Vec<String>,
 }
 
-/// Another exchange.
-#[derive(Debug, Serialize)]
-pub struct NearFacts {
-    /// Its trace.
-    pub trace: String,
-    /// Its span.
-    pub span: String,
-    /// The service that was asked.
-    pub service: String,
-    /// The protocol.
-    pub protocol: String,
-    /// What was asked.
-    pub what: String,
-    /// Who asked.
-    pub client: SocketAddr,
-    /// Who was asked.
-    pub server: SocketAddr,
-    /// When it began, in nanoseconds since 1970.
-    pub start: i64,
-    /// When it was over.
-    pub end: i64,
-    /// The frames of its request, in words.
-    pub seen_in: String,
-}
-
-/// What was open at the host that called.
-#[derive(Debug, Serialize)]
-pub struct CallerFacts {
-    /// The host.
-    pub host: String,
-    /// How many exchanges were open there.
-    pub open: u64,
-    /// Some of them, in order of time.
-    pub some: Vec<OpenFacts>,
-    /// What had been over last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<NearFacts>,
-    /// Whether anything was asked of that host at all.
-    pub is_server: bool,
-}
-
-/// What was open at the host that called.
-#[derive(Debug, Serialize)]
-pub struct OpenFacts {
-    /// Which.
-    #[serde(flatten)]
-    pub near: NearFacts,
-    /// Whether the span hangs under it.
-    pub is_above: bool,
-    /// What tells for it or against it, in words.
-    pub says: String,
-}
-
 /// What is known of the spans of a trace; of all of them, or of one by its piece and place.
 pub fn explain(
     found: &Found,
@@ -324,14 +248,16 @@ pub fn explain(
     let all = || found.pieces.iter().flat_map(|trace| &trace.spans);
     let start = all().map(|span| span.exchange.start()).min()?;
     let end = all().map(|span| span.exchange.end()).max()?;
-    let about = About { found, around, summary, places, start: start.0 };
+    let carriers = Carriers::of(found);
+    let about = About { carriers, around, summary, places, start: start.0 };
     let mut spans = Vec::new();
     let mut shown: Vec<&Span> = Vec::new();
     let mut number = 0;
     for (piece, trace) in found.pieces.iter().enumerate() {
+        let points = NextPoints::of(trace);
         for (place, span) in trace.spans.iter().enumerate() {
             if only.is_none_or(|only| only == (piece, place)) {
-                spans.push(about.span(trace, span, number)?);
+                spans.push(about.span(trace, &points, span, number)?);
                 shown.push(span);
                 let above = span.link.as_ref().and_then(|link| trace.spans.get(link.parent));
                 shown.extend(above);
@@ -353,7 +279,7 @@ pub fn explain(
 }
 
 struct About<'a> {
-    found: &'a Found,
+    carriers: Carriers<'a>,
     around: &'a Around,
     summary: &'a Summary,
     places: &'a Places,
@@ -381,13 +307,24 @@ impl About<'_> {
         }
     }
 
-    fn span(&self, trace: &Trace, span: &Span, number: usize) -> Option<SpanFacts> {
+    fn span(
+        &self,
+        trace: &Trace,
+        points: &NextPoints,
+        span: &Span,
+        number: usize,
+    ) -> Option<SpanFacts> {
         let e = &*span.exchange;
         let caller = self.around.caller(number)?;
         let above = span.link.as_ref().and_then(|link| trace.spans.get(link.parent));
         let link = span.link.as_ref().zip(above);
-        let ids = e.contexts.iter().map(|context| self.id(span, context)).collect();
-        let no_link = if link.is_none() { self.no_link(trace, span, caller) } else { Vec::new() };
+        let ids = e.contexts.iter().map(|context| {
+            self.carriers.facts(span, context, self.around, self.summary, self.places)
+        });
+        let no_link = match link {
+            Some(_) => Vec::new(),
+            None => no_link(trace, span, caller, self.places),
+        };
         Some(SpanFacts {
             span: format!("{:016x}", span.id),
             depth: span.depth,
@@ -406,7 +343,7 @@ impl About<'_> {
             handshake: round_trip(e),
             request: self.half(&e.request),
             response: e.response.as_ref().map(|half| self.half(half)),
-            ids,
+            ids: ids.collect(),
             link: link.map(|(link, above)| self.link(trace, span, link, above, caller)),
             called_by: span.earlier.map(|earlier| EarlierFacts {
                 trace: format!("{:032x}", earlier.trace),
@@ -420,7 +357,8 @@ impl About<'_> {
             clock: e.clock.map(clock),
             touched: e.touched.names().collect(),
             no_link,
-            caller: (!span.is_next_point()).then(|| self.caller(trace, span, caller)),
+            caller: (!span.is_next_point())
+                .then(|| caller_facts(trace, points, span, caller, self.places)),
             filters: self.places.filters(std::iter::once(span)),
         })
     }
@@ -436,13 +374,13 @@ impl About<'_> {
         MessageFacts {
             trace: format!("{:032x}", link.trace),
             span: format!("{:016x}", link.span),
-            exchange: sender.map(|sender| self.near(&sender.near)),
+            exchange: sender.map(|sender| NearFacts::of(&sender.near, self.places)),
             reason: link.reason.name(),
             confidence: link.confidence,
             weighs: queues::weighs(link),
             message,
             against: link.against.to_vec(),
-            runner_up: rival.map(|rival| self.near(&rival.near)),
+            runner_up: rival.map(|rival| NearFacts::of(&rival.near, self.places)),
         }
     }
 
@@ -463,7 +401,7 @@ impl About<'_> {
             MessageFacts {
                 trace: format!("{:032x}", getter.near.trace),
                 span: format!("{:016x}", getter.near.span),
-                exchange: Some(self.near(&getter.near)),
+                exchange: Some(NearFacts::of(&getter.near, self.places)),
                 reason: link.reason.name(),
                 confidence: link.confidence,
                 weighs: queues::weighs(link),
@@ -494,80 +432,6 @@ impl About<'_> {
         }
     }
 
-    fn id(&self, span: &Span, context: &Context) -> IdFacts {
-        let e = &*span.exchange;
-        let all = self.found.pieces.iter().flat_map(|trace| &trace.spans);
-        let carries = |other: &&Span| {
-            // The same exchange at another point tells nothing more.
-            fingerprint(&other.exchange) != fingerprint(e)
-                && other.exchange.contexts.iter().any(|other| are_same(other, context))
-        };
-        let mut others: Vec<(u64, &Span)> =
-            all.filter(carries).map(|span| (fingerprint(&span.exchange), span)).collect();
-        // Of an exchange that several points saw, the first one is named.
-        let mut seen = HashSet::new();
-        others.retain(|(print, _)| seen.insert(*print));
-        let elsewhere = self.around.elsewhere(context);
-        let count = elsewhere.map_or(0, |elsewhere| elsewhere.count);
-        let plain = format!("{} {:032x}", context.format.name(), context.trace.get());
-        let repeats = self.summary.repeating_ids.get(&plain).copied();
-        let named = |found: &mut dyn Iterator<Item = String>| {
-            let mut found: Vec<String> = found.take(NAMED + 1).collect();
-            if found.len() > NAMED {
-                found.truncate(NAMED);
-                found.push("and more".to_owned());
-            }
-            found.join(", ")
-        };
-        let mut says = match (context.joins, repeats) {
-            (false, _) => "it joins nothing: --ids leaves it out, or it is masked".to_owned(),
-            (_, Some(times)) => format!(
-                "it joins nothing: it came {} times, and what repeats so often is no evidence",
-                grouped(times)
-            ),
-            (true, None) if others.is_empty() && count == 0 => {
-                "nothing else that was captured carries it".to_owned()
-            }
-            (true, None) if others.is_empty() => "nothing else in this trace carries it".to_owned(),
-            (true, None) => {
-                let near = others.iter().map(|(_, span)| Near::of(0, span));
-                let near = near.map(|near| other(&near, self.places));
-                format!(
-                    "{}, too: {}",
-                    carry(
-                        others.len() as u64,
-                        "one other exchange of the trace",
-                        "other exchanges of the trace"
-                    ),
-                    named(&mut near.into_iter())
-                )
-            }
-        };
-        if let Some(elsewhere) = elsewhere.filter(|elsewhere| elsewhere.count > 0) {
-            let mut near = elsewhere
-                .some
-                .iter()
-                .map(|near| format!("{} in trace {:032x}", other(near, self.places), near.trace));
-            says.push_str(&format!(
-                "; {}: {}",
-                carry(
-                    elsewhere.count,
-                    "one exchange of another trace",
-                    "exchanges of other traces"
-                ),
-                named(&mut near)
-            ));
-        }
-        IdFacts {
-            id: id(context, e),
-            carried_in: carried_in(context, e, self.places),
-            in_trace: others.len(),
-            elsewhere: count,
-            repeats,
-            says,
-        }
-    }
-
     fn link(
         &self,
         trace: &Trace,
@@ -578,7 +442,7 @@ impl About<'_> {
     ) -> LinkFacts {
         let rival = link.runner_up.and_then(|id| trace.spans.iter().find(|span| span.id == id));
         LinkFacts {
-            parent: self.near(&Near::of(trace.id, above)),
+            parent: NearFacts::of(&Near::of(trace.id, above), self.places),
             kind: link.kind.name(),
             reason: link.reason.name(),
             confidence: link.confidence,
@@ -587,172 +451,11 @@ impl About<'_> {
             also: link.also.to_vec(),
             against: link.against.iter().map(|against| (*against).to_owned()).collect(),
             runner_up: rival.map(|rival| RivalFacts {
-                span: self.near(&Near::of(trace.id, rival)),
+                span: NearFacts::of(&Near::of(trace.id, rival), self.places),
                 because: why_lost(above, rival, span),
             }),
         }
     }
-
-    fn near(&self, near: &Near) -> NearFacts {
-        NearFacts {
-            trace: format!("{:032x}", near.trace),
-            span: format!("{:016x}", near.span),
-            service: clean(near.service.as_bytes()).into_owned(),
-            protocol: self.places.protocol(near.protocol).to_owned(),
-            what: near.what.clone(),
-            client: near.client,
-            server: near.server,
-            start: near.start.0,
-            end: near.end.0,
-            seen_in: self.places.frames(&near.request),
-        }
-    }
-
-    fn caller(&self, trace: &Trace, span: &Span, caller: &Caller) -> CallerFacts {
-        let chain = chain_above(trace, span);
-        let is_of = |near: &Near, spans: &[&Span]| {
-            near.trace == trace.id && spans.iter().any(|span| span.id == near.span)
-        };
-        let further_up = all_above(trace, span);
-        let passed_on = caller.open.iter().any(|near| near.asks_the_same);
-        let by_values = only_by_values(span, caller);
-        let usual = usual(span);
-        let open = caller.open.iter().map(|near| OpenFacts {
-            near: self.near(near),
-            is_above: is_of(near, &chain),
-            says: if is_of(near, &chain) {
-                "it hangs under this one".to_owned()
-            } else if is_of(near, &further_up) {
-                "the one above was made for this one".to_owned()
-            } else if near.asked_the_same_server(&span.exchange) {
-                "it asked the same server, so that it is no cause".to_owned()
-            } else if let Some(inner) = caller.inner(near, &span.exchange) {
-                format!(
-                    "span {:016x} was made for it, so that what follows is done for that one",
-                    inner.span
-                )
-            } else if passed_on && !near.asks_the_same {
-                "it asks for something else".to_owned()
-            } else if usual.is_some_and(|usual| usual.contradicts(near.listener)) {
-                "such calls are made for what another port is asked".to_owned()
-            } else if span.link.is_none() && Some(near.span) == by_values {
-                let says = says(near, &span.exchange);
-                format!("{says}; it alone carries a value of this call, which may be chance")
-            } else {
-                says(near, &span.exchange)
-            },
-        });
-        CallerFacts {
-            host: span.exchange.client_host().to_string(),
-            open: caller.open.len() as u64 + caller.more,
-            some: open.collect(),
-            before: caller.before.as_ref().map(|near| self.near(near)),
-            is_server: caller.is_server,
-        }
-    }
-
-    /// Why a span hangs under nothing.
-    fn no_link(&self, trace: &Trace, span: &Span, caller: &Caller) -> Vec<String> {
-        let e = &*span.exchange;
-        let host = e.client_host();
-        if span.earlier.is_some() {
-            return vec![
-                "what called was handed out before: it came when its trace had settled already \
-                 (--join-window waits longer)"
-                    .to_owned(),
-            ];
-        }
-        let mut why = Vec::new();
-        if trace.late {
-            why.push(
-                "it came after what else bears its trace id was handed out (--join-window waits \
-                 longer)"
-                    .to_owned(),
-            );
-        }
-        if e.sort == Sort::End {
-            why.push(
-                "it ends a connection, or something that was kept for it: pools do that whenever \
-                 they find the time, so that what was open then says nothing"
-                    .to_owned(),
-            );
-            return why;
-        }
-        if e.sort == Sort::OneWay
-            && e.records.as_ref().is_some_and(|records| records.has_consumed())
-        {
-            why.push(format!(
-                "{host} passes on what somebody put in, and does that for no call that is open there"
-            ));
-            return why;
-        }
-        let open = caller.open.len() as u64 + caller.more;
-        if e.touched.kernel_drops {
-            why.push(
-                "the capture lost packets at the time: what called may not have been seen"
-                    .to_owned(),
-            );
-        }
-        why.push(match (open, caller.open.first(), &caller.before) {
-            (0, _, None) if !caller.is_server => format!(
-                "nobody was seen asking {host} for anything before: the trace begins here, as far as \
-                 was captured"
-            ),
-            (0, _, None) => format!("nothing was open at {host} as it began"),
-            (0, _, Some(before)) => format!(
-                "nothing was open at {host} as it began; what had been asked there last, {}, was \
-                 over {}",
-                other(before, self.places),
-                apart(before.end, e.start(), "before", "later")
-            ),
-            (_, Some(_), _) if is_for_others(span, caller) => format!(
-                "calls of its kind are mostly made for what another port is asked, and nothing of that \
-                 was open as it began: it may have been lost, or was not captured; open were {} at \
-                 {host}",
-                grouped(open)
-            ),
-            (1, Some(only), _) => format!(
-                "one exchange was open at {host} as it began, {}; {}",
-                other(only, self.places),
-                match span.cause.as_deref().filter(|cause| cause.open == 1 && cause.confidence < LEAST) {
-                    Some(cause) => too_unsure(cause),
-                    None => format!("but {}", says(only, e)),
-                }
-            ),
-            _ => format!(
-                "{} exchanges were open at {host} as it began{}",
-                grouped(open),
-                match span.cause.as_deref() {
-                    _ if caller.may_have_called(e) == 0 => ", and none of them can have called".to_owned(),
-                    Some(cause) if cause.open == 1 && cause.confidence < LEAST => format!(
-                        ", of which only one can have called; but {}",
-                        too_unsure(cause)
-                    ),
-                    Some(cause) if (2..open).contains(&u64::from(cause.open)) => format!(
-                        ", of which {} may have called, and nothing on the wire tells which of \
-                         these did",
-                        grouped(cause.open.into())
-                    ),
-                    _ => ", and nothing on the wire tells which of them called".to_owned(),
-                }
-            ),
-        });
-        why
-    }
-}
-
-/// That calls of a kind are too little sure to be made for what is open, in words.
-fn too_unsure(cause: &Considered) -> String {
-    let percent = |share: f32| (share * 100.0).floor();
-    let mut text = format!(
-        "that it called is {} % sure, and less than {} % is not believed",
-        percent(cause.confidence),
-        percent(LEAST)
-    );
-    if let Some(kind) = kind(cause) {
-        text.push_str(&format!(": {kind}"));
-    }
-    text
 }
 
 /// How times were set right, in words.
@@ -767,151 +470,14 @@ fn clock(clock: SetRight) -> String {
     )
 }
 
-/// What tells for or against that an exchange which was open at the caller has called.
-fn says(near: &Near, lower: &Exchange) -> String {
-    let mut says = Vec::new();
-    let mut formats: Vec<&str> = conflicts(&near.contexts, &lower.contexts).collect();
-    formats.dedup();
-    if !formats.is_empty() {
-        says.push(format!("it carries another {}", formats.join(" and ")));
-    }
-    let shared = lower.contexts.iter().find(|own| near.contexts.iter().any(|o| are_same(o, own)));
-    if let Some(context) = shared {
-        says.push(format!("it carries the same {}", context.format.name()));
-    }
-    if near.asks_the_same {
-        says.push("it asks for the same".to_owned());
-    }
-    if near.asked_the_same_server(lower) {
-        says.push("it asked the same server".to_owned());
-    }
-    if near.answered && near.end < lower.end() {
-        let early = duration_text(lower.end().0.saturating_sub(near.end.0));
-        says.push(format!("it was answered {early} before this one ended"));
-    }
-    if says.is_empty() {
-        let open = duration_text(lower.start().0.saturating_sub(near.start.0));
-        return format!("open for {open}, and nothing tells for it or against it");
-    }
-    says.join(", ")
-}
-
-/// The spans that a span hangs under as one exchange: that of its link, at all points.
-fn chain_above<'t>(trace: &'t Trace, span: &Span) -> Vec<&'t Span> {
-    let Some(link) = &span.link else { return Vec::new() };
-    let mut chain = Vec::new();
-    let mut at = trace.spans.get(link.parent);
-    while let Some(span) = at {
-        chain.push(span);
-        let up = span.link.as_ref().filter(|link| link.kind == LinkKind::SameExchange);
-        at = up.and_then(|link| trace.spans.get(link.parent));
-    }
-    // Points below that one saw the same exchange.
-    let mut last: Vec<usize> = vec![link.parent];
-    for (place, span) in trace.spans.iter().enumerate().skip(link.parent + 1) {
-        if span.link.as_ref().is_some_and(|l| span.is_next_point() && last.contains(&l.parent)) {
-            last.push(place);
-            chain.push(span);
-        }
-    }
-    chain
-}
-
-/// What calls of a kind are mostly made for, where that is known well.
-fn usual(span: &Span) -> Option<Usual> {
-    let Considered { usual, nearly_always, usual_outer: outer, .. } = *span.cause.as_deref()?;
-    Some(Usual { listener: usual?, nearly_always, outer })
-}
-
-/// Whether calls of its kind are mostly made for something of which nothing was open.
-fn is_for_others(span: &Span, caller: &Caller) -> bool {
-    usual(span).is_some_and(|u| caller.open.iter().all(|near| u.contradicts(near.listener)))
-}
-
-/// The only one of several that were open at a caller that carries a value of a call.
-fn only_by_values(span: &Span, caller: &Caller) -> Option<u64> {
-    if caller.more > 0 || caller.open.len() < 2 {
-        return None;
-    }
-    let carries = |near: &&Near| {
-        let own = span.exchange.values.words();
-        own.iter().any(|word| near.values.words().contains(word))
-    };
-    let mut carriers = caller.open.iter().filter(carries);
-    carriers.next().filter(|_| carriers.next().is_none()).map(|near| near.span)
-}
-
-/// All spans above the one that a span hangs under, and that one.
-fn all_above<'t>(trace: &'t Trace, span: &Span) -> Vec<&'t Span> {
-    let up = |span: &Span| trace.spans.get(span.link.as_ref()?.parent);
-    // Parents come first, so that this ends.
-    std::iter::successors(up(span), |span| up(span)).collect()
-}
-
-/// That so many carry an identifier.
-fn carry(count: u64, one: &str, several: &str) -> String {
-    if count == 1 {
-        format!("{one} carries it")
-    } else {
-        format!("{} {several} carry it", grouped(count))
-    }
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// Others that are named.
-const NAMED: usize = 3;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(considered: (u32, u32, u32, f32), expected: &str) {
-        let (one, idle, all, idle_share) = considered;
-        let cause = Considered {
-            open: 1,
-            one,
-            idle,
-            all,
-            idle_share,
-            confidence: 0.619,
-            usual: None,
-            nearly_always: false,
-            usual_outer: None,
-        };
-        assert_eq!(too_unsure(&cause), expected, "{considered:?}");
-    }
-
-    #[test]
-    fn what_calls_of_a_kind_have_in_common_is_said() {
-        let unsure = "that it called is 61 % sure, and less than 90 % is not believed";
-        check((0, 0, 0, 0.0), unsure);
-        check(
-            (12, 10, 1_022, 0.4),
-            &format!(
-                "{unsure}: of 1,022 calls of its kind, 12 began while one exchange was open at the \
-                 caller, 1,000 while more were, and 10 while none was, as it was for 40 % of the \
-                 time"
-            ),
-        );
-        check(
-            (1, 0, 1, 0.001),
-            &format!(
-                "{unsure}: it is the only call of its kind, and began while something was open at \
-                 the caller, as something was nearly all the time"
-            ),
-        );
-        check(
-            (3, 0, 4, 0.7),
-            &format!(
-                "{unsure}: 4 calls of its kind were seen, and each began while something was open \
-                 at the caller, though nothing was for 70 % of the time"
-            ),
-        );
-    }
 
     #[test]
     fn clocks_are_said_to_be_ahead_or_behind() {

@@ -17,5 +17,7 @@ pub mod queues;
 pub mod around;
 pub mod places;
 mod reasons;
+pub mod carriers;
+pub mod callers;
 pub mod facts;
 pub mod words;

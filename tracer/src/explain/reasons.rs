@@ -218,7 +218,11 @@ pub(super) fn carried_in(context: &Context, exchange: &Exchange, places: &Places
 
 /// Whether two identifiers are one, as far as their own digits say.
 pub(super) fn are_same(a: &Context, b: &Context) -> bool {
-    let (Some(a), Some(b)) = (JoinKey::of(a), JoinKey::of(b)) else { return false };
+    JoinKey::of(a).zip(JoinKey::of(b)).is_some_and(|(a, b)| are_same_keys(a, b))
+}
+
+/// The same of their keys.
+pub(super) fn are_same_keys(a: JoinKey, b: JoinKey) -> bool {
     // Some formats carry no more than the lower half of a trace id.
     let is_half = (a.id.is_half() || b.id.is_half()) && a.id.low() == b.id.low();
     let are_trace_ids = a.format.space() == Space::Traces && b.format.space() == Space::Traces;
@@ -374,10 +378,10 @@ fn by_values(trace: &Trace, upper: &Span, lower: &Span, places: &Places) -> Opti
     let is_rival = |span: &&Span| {
         let e = &*span.exchange;
         let is_open = e.start() <= own.start() && (e.response.is_none() || e.end() >= own.start());
-        !prints.contains(&fingerprint(e))
-            && is_open
+        is_open
             && is_endpoint(e, own)
             && shared(e, own).next().is_some()
+            && !prints.contains(&fingerprint(e))
     };
     let rivals: Vec<&Span> = trace.spans.iter().filter(is_rival).collect();
     let carries = |e: &Exchange, word: &u16| e.values.words().contains(word);

@@ -13,9 +13,10 @@
 //!   filter    frame.number in {12, 14..16}
 //! ```
 
+use crate::explain::callers::{CallerFacts, NearFacts};
+use crate::explain::carriers::IdFacts;
 use crate::explain::facts::{
-    CallerFacts, EarlierFacts, Explanation, HalfFacts, IdFacts, LinkFacts, MessageFacts, NearFacts,
-    PutFacts, SpanFacts,
+    EarlierFacts, Explanation, HalfFacts, LinkFacts, MessageFacts, PutFacts, SpanFacts,
 };
 use crate::explain::places::FrameFilter;
 use crate::export::time::{Zone, duration_text};
