@@ -1,12 +1,12 @@
 //! What happened around a trace: what was open at its callers as they called, and which exchanges of
 //! other traces carry its identifiers.
 
-use crate::exchange::{Context, Exchange, OPERATION, RESOURCE};
+use crate::exchange::{Context, Exchange, RESOURCE};
 use crate::explain::hosts::{Host, Hosts, asked, caller};
 use crate::explain::near::{Near, end};
 use crate::explain::queues::Queues;
 use crate::join::JoinKey;
-use crate::join::fingerprint::fingerprint;
+use crate::join::fingerprint::{self, fingerprint};
 use crate::span::{Span, SpanSink, Trace};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -14,7 +14,6 @@ use smallvec::SmallVec;
 use std::io;
 use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::PointId;
-use xxhash_rust::xxh3::Xxh3;
 
 /// What was open at a caller as it called.
 #[derive(Clone, Debug, Default)]
@@ -272,14 +271,7 @@ impl SpanSink for Around {
 /// Equal for exchanges that ask for the same thing, as where a proxy passes a request on; none where
 /// there is no thing.
 pub(super) fn content(exchange: &Exchange) -> Option<u64> {
-    exchange.text.text(RESOURCE)?;
-    let mut hash = Xxh3::new();
-    hash.update(&[exchange.protocol.0]);
-    for name in [OPERATION, RESOURCE, "url.query", "db.query.text"] {
-        hash.update(exchange.text.text(name).unwrap_or_default());
-        hash.update(&[0]);
-    }
-    Some(hash.digest())
+    exchange.text.text(RESOURCE).map(|_| fingerprint::content(exchange))
 }
 
 /// Exchanges open at a caller that are told of.

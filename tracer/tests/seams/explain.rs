@@ -1,6 +1,7 @@
 //! What `wirespan explain` says of traces: each sentence from packets that are made for it.
 
 use crate::http::{Call, sorted};
+use crate::identifiers::secret_run;
 use crate::packets::Packet;
 use crate::run::{Ran, run};
 use wirespan::exchange::RESOURCE;
@@ -42,8 +43,12 @@ fn told_of(ran: &Ran, path: &str) -> Explanation {
 /// What is told of a span holds all of these.
 #[track_caller]
 fn check(packets: Vec<Packet>, path: &str, expected: &[&str]) {
-    let ran = run(&sorted(packets));
-    let told = told_of(&ran, path);
+    check_ran(&run(&sorted(packets)), path, expected);
+}
+
+#[track_caller]
+fn check_ran(ran: &Ran, path: &str, expected: &[&str]) {
+    let told = told_of(ran, path);
     let look = Look { columns: usize::MAX / 2, zone: Zone::utc() };
     let text = text(&told, &look);
     for expected in expected {
@@ -69,6 +74,21 @@ fn several_that_were_open_are_named_with_what_tells_for_or_against_each() {
             "GET /one of 10.0.0.2:80 (frame 3): it carries another x-request-id, it was answered 5.00 ms before this one ended",
         ],
     );
+}
+
+#[test]
+fn secret_identifiers_that_repeat_are_told_of_and_others_are_not() {
+    let call = |n: i64, id: &str| {
+        let start = 1_000 + n * 10;
+        let call = Call::new(1, 2, start..start + 3, &format!("/{n}")).port(10_000 + n as u16);
+        call.asks(&format!("X-Request-ID: {id}")).packets()
+    };
+    let mut packets: Vec<Packet> = (0..500).flat_map(|n| call(n, "always the same")).collect();
+    packets.extend(call(500, "another one"));
+    let ran = secret_run(&packets, None);
+    assert_eq!(ran.summary.repeating.len(), 1);
+    check_ran(&ran, "/499", &["id         x-request-id ***", "it joins nothing: it came "]);
+    check_ran(&ran, "/500", &["nothing else that was captured carries it"]);
 }
 
 #[test]

@@ -308,7 +308,7 @@ fn secret_calls() -> Vec<Packet> {
     ])
 }
 
-fn secret_run(packets: &[Packet], key: Option<&[u8]>) -> Ran {
+pub(crate) fn secret_run(packets: &[Packet], key: Option<&[u8]>) -> Ran {
     let mut ids = OwnIds::default();
     ids.add_field("txn=query:txn").unwrap();
     ids.add_header("txn=x-txn").unwrap();
