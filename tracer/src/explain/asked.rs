@@ -85,8 +85,10 @@ impl Asked {
         if self.traces.len() > 1 {
             let count = self.traces.len() as u64 + self.more;
             let named = self.traces.iter().take(NAMED);
+            let spans =
+                |count| if count == 1 { "1 span".to_owned() } else { format!("{count} spans") };
             let mut list: Vec<String> = named
-                .map(|(id, trace)| format!("{id:032x} ({}, {} spans)", trace.what, trace.spans))
+                .map(|(id, trace)| format!("{id:032x} ({}, {})", trace.what, spans(trace.spans)))
                 .collect();
             if count > list.len() as u64 {
                 list.push("and more".to_owned());
@@ -278,7 +280,7 @@ mod tests {
         let [trace, span] = ["abcd0000000000000000000000000000", "1234000000000000"];
         assert_eq!(error("1234"), NotFound::Span(trace.to_owned(), span.to_owned()));
         let NotFound::Several { count: 2, list } = error("abcd") else { panic!("not several") };
-        assert!(list.contains(trace), "{list}");
+        assert!(list.contains(trace) && list.ends_with(", 1 span)"), "{list}");
     }
 
     #[test]

@@ -189,9 +189,13 @@ pub(super) fn no_link(trace: &Trace, span: &Span, caller: &Caller, places: &Plac
         ),
         (_, Some(_), _) if is_for_others(span, caller) => format!(
             "calls of its kind are mostly made for what another port is asked, and nothing of that \
-             was open as it began: it may have been lost, or was not captured; open were {} at \
+             was open as it began: it may have been lost, or was not captured; {} open at \
              {host}",
-            grouped(open)
+            if open == 1 {
+                "one other exchange was".to_owned()
+            } else {
+                format!("{} other exchanges were", grouped(open))
+            }
         ),
         (1, Some(only), _) => format!(
             "one exchange was open at {host} as it began, {}; {}",

@@ -44,7 +44,8 @@ pub fn text(explanation: &Explanation, look: &Look) -> String {
     words.line(&format!("trace {trace} of {count} {noun}, {took}, from {from}"));
     words.line(named_by);
     if *left_out > 0 {
-        words.line(&format!("{} more spans are not told of", grouped(*left_out as u64)));
+        let (noun, are) = if *left_out == 1 { ("span", "is") } else { ("spans", "are") };
+        words.line(&format!("{} more {noun} {are} not told of", grouped(*left_out as u64)));
     }
     if spans.len() > 1 {
         for filter in filters {

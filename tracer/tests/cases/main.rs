@@ -10,6 +10,7 @@
 mod dice;
 mod wire;
 mod net;
+mod sql;
 mod talk;
 mod run;
 mod expect;

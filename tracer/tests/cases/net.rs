@@ -308,16 +308,14 @@ impl Connection {
     ) -> i64 {
         let about = About { names, part: Part::Request };
         let next = self.next;
-        let (last, lost) = times.split_last().unwrap();
-        let reach = Reach::LostBehind(lost_behind);
-        for at in lost {
+        for (number, at) in times.iter().enumerate() {
             self.next = next;
             let data = Sent::data(bytes.as_ref(), about);
+            let is_last = number + 1 == times.len();
+            let reach = if is_last { data.reach } else { Reach::LostBehind(lost_behind) };
             self.send(net, Side::Client, *at, Sent { reach, ..data });
         }
-        self.next = next;
-        self.send(net, Side::Client, *last, Sent::data(bytes.as_ref(), about));
-        last + self.way.delay
+        times.last().unwrap() + self.way.delay
     }
 
     /// Parts of a request in the order in which they are on the way; gives when the last is there.

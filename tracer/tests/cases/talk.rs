@@ -1,6 +1,7 @@
 //! What four protocols say, in as few bytes as say it.
 
 use crate::net::{Connection, Net, US};
+use crate::sql::{COLUMN, OK, greeting, login, message, mysql, ready, startup};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Talk {
@@ -35,7 +36,7 @@ impl Talk {
             }
             Self::PostgreSql => {
                 let at = connection.asks(net, at, &[], startup()) + think;
-                let greeting = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
+                let greeting = [message(b'R', &[0; 4]), ready()].concat();
                 connection.tells(net, at, &[], greeting) + think
             }
         }
@@ -76,14 +77,8 @@ impl Talk {
             Self::PostgreSql => {
                 let length = (content.len() as u32).to_be_bytes();
                 let row = [b"\0\x01", &length[..], content.as_bytes()].concat();
-                let column = b"\0\x01a\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0";
-                [
-                    message(b'T', column),
-                    message(b'D', &row),
-                    message(b'C', b"SELECT 1\0"),
-                    message(b'Z', b"I"),
-                ]
-                .concat()
+                [message(b'T', COLUMN), message(b'D', &row), message(b'C', b"SELECT 1\0"), ready()]
+                    .concat()
             }
         }
     }
@@ -106,7 +101,7 @@ impl Talk {
             _ => [
                 [message(b'P', format!("s1\0{text}\0\0\0").as_bytes()), message(b'S', b"")]
                     .concat(),
-                [message(b'1', b""), message(b'Z', b"I")].concat(),
+                [message(b'1', b""), ready()].concat(),
             ],
         }
     }
@@ -126,7 +121,7 @@ impl Talk {
                     message(b'2', b""),
                     message(b'D', b"\0\x01\0\0\0\x01v"),
                     message(b'C', b"SELECT 1\0"),
-                    message(b'Z', b"I"),
+                    ready(),
                 ]
                 .concat(),
             ],
@@ -147,42 +142,4 @@ pub(crate) fn select(table: &str, headers: &[String]) -> String {
 pub(crate) fn resp(words: &[&str]) -> Vec<u8> {
     let bulks = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
     format!("*{}\r\n{}", words.len(), bulks.collect::<String>()).into()
-}
-
-/// Payloads as packets of MySQL, the first of which has this number.
-fn mysql(first: u8, payloads: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (number, payload) in payloads.iter().enumerate() {
-        bytes.extend(&(payload.len() as u32).to_le_bytes()[..3]);
-        bytes.push(first.wrapping_add(number as u8));
-        bytes.extend(*payload);
-    }
-    bytes
-}
-
-/// The usual capabilities, with a database.
-const CAPABILITIES: u32 = 0x0028_8209;
-
-fn greeting() -> Vec<u8> {
-    let [a, b, c, d] = CAPABILITIES.to_le_bytes();
-    let start = b"\x0a8.0.36\0\x07\0\0\0abcdefgh\0";
-    let name = b"\x15\0\0\0\0\0\0\0\0\0\0ijklmnopqrst\0caching_sha2_password\0";
-    [&start[..], &[a, b], b"\xff\x02\0", &[c, d], name].concat()
-}
-
-fn login() -> Vec<u8> {
-    let names = b"joe\0\x04hashshop\0caching_sha2_password\0";
-    [&CAPABILITIES.to_le_bytes()[..], b"\0\0\0\x01\xff", &[0; 23], names].concat()
-}
-
-const OK: &[u8] = b"\0\0\0\x02\0\0\0";
-
-/// A message of PostgreSQL.
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    [&[kind], &(body.len() as u32 + 4).to_be_bytes()[..], body].concat()
-}
-
-fn startup() -> Vec<u8> {
-    let body = b"\0\x03\0\0user\0joe\0database\0shop\0\0";
-    [&(body.len() as u32 + 4).to_be_bytes()[..], body].concat()
 }

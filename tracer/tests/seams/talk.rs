@@ -4,6 +4,7 @@
 use crate::http::{Connection, end, get, head};
 use crate::packets::Packet;
 use crate::run::{name, values};
+use crate::sql::{COLUMN, OK, greeting, login, message, mysql, ready, startup};
 use wirespan::exchange::{Exchange, STATUS_TEXT, State};
 use wirespan::span::Span;
 
@@ -182,17 +183,6 @@ impl Talk {
 /// A status of HTTP, and those behind it: all of them have bodies, other than 204.
 const CODE: u32 = 210;
 
-/// Payloads as packets of MySQL, the first of which has this number.
-fn mysql(first: u8, payloads: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (number, payload) in payloads.iter().enumerate() {
-        bytes.extend(&(payload.len() as u32).to_le_bytes()[..3]);
-        bytes.push(first.wrapping_add(number as u8));
-        bytes.extend(*payload);
-    }
-    bytes
-}
-
 fn mysql_rows(values: &[String]) -> Vec<u8> {
     let eof = b"\xfe\0\0\x02\0".to_vec();
     let mut payloads = vec![b"\x01".to_vec(), b"\x03def\x04shop\x06orders".to_vec(), eof.clone()];
@@ -207,38 +197,3 @@ fn mysql_rows(values: &[String]) -> Vec<u8> {
     let payloads: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
     mysql(1, &payloads)
 }
-
-/// The usual capabilities, with a database.
-const CAPABILITIES: u32 = 0x0028_8209;
-
-fn greeting() -> Vec<u8> {
-    let [a, b, c, d] = CAPABILITIES.to_le_bytes();
-    let start = b"\x0a8.0.36\0\x07\0\0\0abcdefgh\0";
-    let name = b"\x15\0\0\0\0\0\0\0\0\0\0ijklmnopqrst\0caching_sha2_password\0";
-    [&start[..], &[a, b], b"\xff\x02\0", &[c, d], name].concat()
-}
-
-fn login() -> Vec<u8> {
-    let names = b"joe\0\x04hashshop\0caching_sha2_password\0";
-    [&CAPABILITIES.to_le_bytes()[..], b"\0\0\0\x01\xff", &[0; 23], names].concat()
-}
-
-const OK: &[u8] = b"\0\0\0\x02\0\0\0";
-
-/// A message of PostgreSQL.
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = (body.len() as u32 + 4).to_be_bytes();
-    [&[kind], &length[..], body].concat()
-}
-
-fn startup() -> Vec<u8> {
-    let body = b"\0\x03\0\0user\0joe\0database\0shop\0\0";
-    [&(body.len() as u32 + 4).to_be_bytes()[..], body].concat()
-}
-
-fn ready() -> Vec<u8> {
-    message(b'Z', b"I")
-}
-
-/// One column of text.
-const COLUMN: &[u8] = b"\0\x01a\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0";
