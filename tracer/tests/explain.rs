@@ -96,7 +96,10 @@ fn names_of_the_user_are_told_of_captures_and_of_spans() {
     let mut names = tempfile::NamedTempFile::new().unwrap();
     writeln!(names, "0.0.0.0/0 till").unwrap();
     let names = names.path().display();
-    for input in ["input.pcapng.zst", "expected.ndjson"] {
+    let spans = tempfile::NamedTempFile::new().unwrap();
+    let spans = spans.path().display();
+    run(&folder, &format!("read input.pcapng.zst -q --format ndjson -o {spans}"));
+    for input in ["input.pcapng.zst", &spans.to_string()] {
         let told = explain(&folder, &format!("09f6d0ea {input} -q --json --names {names}"));
         assert!(told.status.success(), "{input}: {told:?}");
         let told: Value = serde_json::from_slice(&told.stdout).unwrap();
