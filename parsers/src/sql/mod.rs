@@ -17,7 +17,7 @@ pub use token::Backslash;
 
 use crate::message::{Attribute, Value};
 use crate::protocol::{Key, Out};
-use crate::secrets::scan;
+use crate::secrets::{Secrets, scan};
 use crate::settings::Settings;
 use crate::trace_context::{Collector, TraceContext};
 use crate::values::Values;
@@ -98,6 +98,11 @@ impl Lexer {
         statement.pairs.clone_from(&parts.pairs);
         parts.values.end();
         statement.values.clone_from(&parts.values);
+        // Short secrets could be found by their hashes. Which literal is whose is not read.
+        let has_values = !statement.values.words().is_empty();
+        if has_values && names_secret(&parts.settings.secrets, &statement.text) {
+            statement.values.clear();
+        }
     }
 
     /// What the statement would say if it ended here; it goes on all the same.
@@ -295,8 +300,9 @@ impl Statement {
     }
 
     /// Adds to a message what is neither its operation nor its target: `db.query.text`,
-    /// `db.query.summary`, the values of literals, and the identifiers in comments; with details also what else comments
-    /// say, as `wirespan.db.comment.<key>`.
+    /// `db.query.summary`, the values of literals unless a name says that one is secret, and the
+    /// identifiers in comments; with details also what else comments say, as
+    /// `wirespan.db.comment.<key>`.
     pub fn tell(&self, key: Key, out: &mut dyn Out) {
         let details = out.wants_details();
         let mut room = Vec::new();
@@ -341,6 +347,12 @@ fn header(pair: &Pair) -> &[u8] {
         Some((_, header)) if !pair.secret => header.as_bytes(),
         _ => &pair.key,
     }
+}
+
+/// Whether a word of a statement is the name of a secret. `KEY` is a word of SQL.
+fn names_secret(secrets: &Secrets, text: &[u8]) -> bool {
+    text.split(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80))
+        .any(|word| secrets.has(word) && !word.eq_ignore_ascii_case(b"KEY"))
 }
 
 /// A text as it is shown where nobody asked for all of it.

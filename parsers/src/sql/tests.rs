@@ -208,6 +208,30 @@ fn long_texts_are_cut_and_say_so() {
 }
 
 #[test]
+fn literals_of_statements_that_name_a_secret_are_no_values() {
+    let values = |settings: Settings, statement: &str| {
+        let mut lexer = Lexer::new(Dialect::PostgreSql, &Arc::new(settings));
+        lexer.read(statement.as_bytes(), &mut |_| {});
+        lexer.end();
+        lexer.statement().values.words().len()
+    };
+    for (statement, expected) in [
+        ("SELECT a FROM t WHERE b = 4711 AND c = 'x17'", 2),
+        ("INSERT INTO t (a) VALUES (4711) ON DUPLICATE KEY UPDATE a = 4712", 2),
+        ("SELECT a FROM t WHERE name = 'joe' AND password = '4711'", 0),
+        ("INSERT INTO t (id, \"api_token\") VALUES (4711, 'x17')", 0),
+        ("ALTER USER joe PASSWORD '4711'", 0),
+    ] {
+        assert_eq!(values(Settings::default(), statement), expected, "{statement}");
+        let shown = Settings { secrets: Secrets::shown(), ..Settings::default() };
+        assert!(values(shown, statement) > 0, "{statement}");
+    }
+    let mut users = Settings::default();
+    users.secrets = Secrets::with_names([b"pin".as_slice()]);
+    assert_eq!(values(users, "UPDATE t SET pin = 4711"), 0);
+}
+
+#[test]
 fn literals_are_shown_on_demand() {
     let settings =
         Arc::new(Settings { secrets: crate::secrets::Secrets::shown(), ..Settings::default() });
