@@ -1,10 +1,10 @@
 //! Values that a message carries, as a caller may hand them on: the words of addresses, keys and
 //! literals, as short hashes. They tell which of a few exchanges a call was made for.
 //!
-//! Of 65,536 possible values or more, several have each hash, so that it finds none of them. Of fewer,
-//! such as numbers of four digits, most have one of their own: whoever reads it knows which it was.
-//! These are kept all the same, as most numbers that callers hand on are short; those of statements
-//! that name a secret are not.
+//! Of 65,536 possible values or more, several have each hash, so that it finds none of them. Of
+//! fewer, such as numbers of four digits, most have one of their own: whoever reads it knows which
+//! it was. These are kept all the same, as most numbers that callers hand on are short; those of
+//! statements that name a secret are not.
 
 use smallvec::SmallVec;
 

@@ -101,6 +101,11 @@ impl Exchange {
             .map_or(self.request.last.at, |response| response.last.at.max(self.request.last.at))
     }
 
+    /// The nanoseconds from its first byte to its last one; less than 0 where stamps go backwards.
+    pub fn duration(&self) -> i64 {
+        self.end().0.saturating_sub(self.start().0)
+    }
+
     /// Until when something that belongs to it may have been lost: to its end, or as long as it was
     /// waited for.
     pub fn reach(&self) -> Timestamp {
@@ -161,8 +166,8 @@ impl Processes {
     }
 }
 
-/// What tells an exchange from others of the run: its shard, and its number there. It says nothing of
-/// any order.
+/// What tells an exchange from others of the run: its shard, and its number there. It says nothing
+/// of any order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExchangeId {
     /// The shard.

@@ -40,9 +40,9 @@ impl Metrics {
             )]
             Histogram::new(DIGITS).unwrap()
         });
-        let duration = exchange.end().0.saturating_sub(exchange.start().0);
-        // Saturating would count everything as the two nanoseconds that it holds at first; recording
-        // lets it grow, and fails only for what no histogram of 64 bits holds.
+        let duration = exchange.duration();
+        // Saturating would count everything as the two nanoseconds that it holds at first;
+        // recording lets it grow, and fails only for what no histogram of 64 bits holds.
         let recorded = histogram.record(u64::try_from(duration).unwrap_or_default());
         debug_assert!(recorded.is_ok());
     }

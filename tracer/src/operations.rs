@@ -382,7 +382,7 @@ impl Tally {
         if exchange.state != State::Complete || exchange.response.is_none() {
             return;
         }
-        let duration = exchange.end().0.saturating_sub(exchange.start().0);
+        let duration = exchange.duration();
         let duration = u64::try_from(duration).unwrap_or_default();
         self.total = self.total.saturating_add(duration);
         self.longest = self.longest.max(duration);

@@ -261,8 +261,8 @@ impl Pairing {
         }
     }
 
-    /// A message goes on up to this packet of this side, and to the byte before `end` in its stream.
-    /// Packets of the other side tell nothing of how far it has come.
+    /// A message goes on up to this packet of this side, and to the byte before `end` in its
+    /// stream. Packets of the other side tell nothing of how far it has come.
     pub fn extend(&mut self, key: Key, from: Side, last: &Seen, end: u64) {
         let Some((open, part)) = self.find(key) else { return };
         if (part == REQUEST) != (open.from == from) {

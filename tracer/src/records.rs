@@ -48,7 +48,8 @@ impl Records {
         self.restore(Record { role, queue, digest, id });
     }
 
-    /// Adds one of an exchange that was written down, as it stands there. Long names and ids are cut.
+    /// Adds one of an exchange that was written down, as it stands there. Long names and ids are
+    /// cut.
     pub fn restore(&mut self, record: Record<'_>) {
         let Record { role, queue, digest, id } = record;
         let queue = queue.get(..LONGEST_QUEUE).unwrap_or(queue);
@@ -128,8 +129,7 @@ mod tests {
 
     #[test]
     fn what_was_not_put_in_is_taken_back() {
-        let mut records = Records::default();
-        records.asks = true;
+        let mut records = Records { asks: true, ..Records::default() };
         records.add(record(Role::Taken, b"q", 1, b""));
         records.add(record(Role::Produced, b"p", 1, b""));
         records.take_back();

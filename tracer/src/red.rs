@@ -142,7 +142,7 @@ impl CallCounts {
         if e.state != State::Complete || e.response.is_none() {
             return;
         }
-        let duration = u64::try_from(e.end().0.saturating_sub(e.start().0)).unwrap_or_default();
+        let duration = u64::try_from(e.duration()).unwrap_or_default();
         let place = BUCKETS.partition_point(|longest| *longest < duration);
         if let Some(bucket) = self.durations.get_mut(place) {
             *bucket += 1;

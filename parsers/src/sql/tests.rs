@@ -226,8 +226,8 @@ fn literals_of_statements_that_name_a_secret_are_no_values() {
         let shown = Settings { secrets: Secrets::shown(), ..Settings::default() };
         assert!(values(shown, statement) > 0, "{statement}");
     }
-    let mut users = Settings::default();
-    users.secrets = Secrets::with_names([b"pin".as_slice()]);
+    let secrets = Secrets::with_names([b"pin".as_slice()]);
+    let users = Settings { secrets, ..Settings::default() };
     assert_eq!(values(users, "UPDATE t SET pin = 4711"), 0);
 }
 

@@ -71,8 +71,8 @@ impl FlowDecoder {
         }
     }
 
-    /// Counts bytes that nobody recognises; the first ones may tell what they are, and the name that
-    /// a client asks for.
+    /// Counts bytes that nobody recognises; the first ones may tell what they are, and the name
+    /// that a client asks for.
     pub(super) fn look(
         &mut self,
         from: Side,

@@ -236,8 +236,8 @@ impl FlowDecoder {
         }
     }
 
-    /// Bytes came again, or late. What has been read is told at once, as other bytes that wait may be
-    /// of another message.
+    /// Bytes came again, or late. What has been read is told at once, as other bytes that wait may
+    /// be of another message.
     fn again(
         &mut self,
         from: Side,
@@ -477,8 +477,8 @@ impl FlowDecoder {
         }
     }
 
-    /// Calls the protocol with a [`Writer`] that knows where the bytes were seen, then hands on what
-    /// the call gave of flows inside.
+    /// Calls the protocol with a [`Writer`] that knows where the bytes were seen, then hands on
+    /// what the call gave of flows inside.
     fn call<T>(
         &mut self,
         call: &Call<'_>,

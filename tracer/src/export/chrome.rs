@@ -252,7 +252,7 @@ impl Drawing<'_> {
         fields.text(key!("name"), told.name.as_bytes());
         fields.text(key!("cat"), self.semantics.protocol(e).as_bytes());
         self.at(e.start(), seat, fields);
-        fields.microseconds(key!("dur"), e.end().0.saturating_sub(e.start().0));
+        fields.microseconds(key!("dur"), e.duration());
         fields.object(key!("args"), |fields| {
             fields.trace(key!("trace"), self.trace.id);
             fields.hex(key!("span"), span.id);

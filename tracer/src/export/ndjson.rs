@@ -173,7 +173,7 @@ impl Ndjson {
             });
         }
         line.int(key!("start"), e.start().0);
-        line.int(key!("duration"), e.end().0.saturating_sub(e.start().0));
+        line.int(key!("duration"), e.duration());
         if let Some(shares) = shares {
             line.object(key!("time"), |fields| time_fields(shares, fields));
         }

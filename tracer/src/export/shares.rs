@@ -111,9 +111,8 @@ impl Times {
 pub(super) fn between(trace: &Trace, span: &Span) -> Option<i64> {
     let link = span.link.as_ref().filter(|_| span.is_next_point())?;
     let (above, own) = (&trace.spans.get(link.parent)?.exchange, &span.exchange);
-    let took = |e: &Exchange| e.end().0.saturating_sub(e.start().0);
     let both_answered = above.response.is_some() && own.response.is_some();
-    both_answered.then(|| took(above).saturating_sub(took(own)).max(0))
+    both_answered.then(|| above.duration().saturating_sub(own.duration()).max(0))
 }
 
 /// Where the time of a row went.

@@ -460,7 +460,7 @@ fn notes(rows: &Rows<'_>, place: usize, row: &Row) -> Vec<String> {
         notes.push(format!("{} points", row.points));
         let took = row.to.saturating_sub(row.from);
         let inner = rows.exchange(row.inner).filter(|inner| inner.response.is_some());
-        let within = inner.map_or(took, |e| e.end().0.saturating_sub(e.start().0));
+        let within = inner.map_or(took, |e| e.duration());
         let between = took.saturating_sub(within);
         if between >= LONG && between >= took / 2 {
             notes.push(format!("network {}", duration_text(between)));

@@ -93,8 +93,8 @@ pub fn nearer(one: &Exchange, other: &Exchange, learned: Option<Ordering>) -> (O
     let asked = delay(&one.request, &other.request);
     let answered = answers.map_or(Delay::Unknown, |(a, b)| delay(b, a));
     let order = |delay: i64| delay.cmp(&0).reverse();
-    // Where a clock is off by more than the way takes, request and answer contradict each other, and
-    // how long both took together does not hang on it. A single tap has a single clock.
+    // Where a clock is off by more than the way takes, request and answer contradict each other,
+    // and how long both took together does not hang on it. A single tap has a single clock.
     let clock_is_off = match (asked, answered) {
         (Delay::Same(asked), Delay::Same(answered)) => {
             one.tap != other.tap && order(asked) == order(answered).reverse()
@@ -113,8 +113,7 @@ pub fn nearer(one: &Exchange, other: &Exchange, learned: Option<Ordering>) -> (O
             return (order(delay), Nearer::SentAgain);
         }
     }
-    let length = |exchange: &Exchange| exchange.end().0.saturating_sub(exchange.start().0);
-    match answers.map_or(Ordering::Equal, |_| length(other).cmp(&length(one))) {
+    match answers.map_or(Ordering::Equal, |_| other.duration().cmp(&one.duration())) {
         Ordering::Equal => (Ordering::Equal, Nearer::Nothing),
         order => (order, Nearer::Containment),
     }

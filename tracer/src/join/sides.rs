@@ -1,8 +1,8 @@
 //! On which side of two points hosts lie: learned from all that both points have seen.
 //!
 //! The way between two hosts leads past two points in one order, whatever is sent on it, so that a
-//! packet that was stamped late says less than all of them together. What differs between two clocks
-//! counts once for what goes there and once against it for what comes back, and cancels out:
+//! packet that was stamped late says less than all of them together. What differs between two
+//! clocks counts once for what goes there and once against it for what comes back, and cancels out:
 //!
 //! ```text
 //!   host ──▶ one ──▶ other ──▶ host     away: how much later the other point saw it
@@ -83,8 +83,8 @@ impl Learned {
 }
 
 impl Sides {
-    /// An exchange is complete, with the fingerprint that it has at all points. Told in the order of
-    /// events.
+    /// An exchange is complete, with the fingerprint that it has at all points. Told in the order
+    /// of events.
     pub fn note(&mut self, exchange: &Exchange, fingerprint: u64) {
         let Some(response) = exchange.response else { return };
         let halves = [exchange.request, response];
@@ -215,13 +215,13 @@ impl Part {
     }
 }
 
-/// How long the way between the points takes there and back, in nanoseconds; less than nothing where
-/// it leads the other way.
+/// How long the way between the points takes there and back, in nanoseconds; less than nothing
+/// where it leads the other way.
 ///
-/// Stamps that are late by chance are so in both directions. So the least of the one and the most of
-/// the other are late by the same, and so are the middles. Of these sums, that counts whose values
-/// lie closest together, as it is hit best: of what is late by anything up to some time, the edges;
-/// of what is late seldom, but much, the middle.
+/// Stamps that are late by chance are so in both directions. So the least of the one and the most
+/// of the other are late by the same, and so are the middles. Of these sums, that counts whose
+/// values lie closest together, as it is hit best: of what is late by anything up to some time, the
+/// edges; of what is late seldom, but much, the middle.
 fn to_and_fro(samples: &VecDeque<[i64; 2]>) -> i64 {
     let sorted = |way: usize| {
         let mut all: Vec<i64> = samples.iter().filter_map(|s| s.get(way).copied()).collect();
@@ -285,8 +285,8 @@ fn learn(pairs: &mut HashMap<[PointId; 2], Pair, FixedState>, one: &Seen, other:
 const PAIRS: usize = 1_024;
 const HOSTS: usize = 256;
 const PARTS: usize = 16;
-/// Differences of a part that count, the fewest that say anything, and how many new ones it takes to
-/// look again.
+/// Differences of a part that count, the fewest that say anything, and how many new ones it takes
+/// to look again.
 const SAMPLES: usize = 64;
 const ENOUGH: usize = 4;
 const LOOK_EACH: usize = 16;

@@ -118,8 +118,8 @@ impl NameFiles {
         self.lines(file, text, Self::name)
     }
 
-    /// Adds the lines of a file of hosts, as `/etc/hosts` has them (hosts(5)). Of an address that is
-    /// there twice, the first line's name is the first. What a host calls itself is passed over:
+    /// Adds the lines of a file of hosts, as `/etc/hosts` has them (hosts(5)). Of an address that
+    /// is there twice, the first line's name is the first. What a host calls itself is passed over:
     /// loopback addresses, `localhost`, addresses that need an interface.
     ///
     /// # Errors

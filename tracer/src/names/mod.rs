@@ -256,8 +256,8 @@ impl Names {
         }
     }
 
-    /// How often names came for which there was no room: further ones of an address or port, those of
-    /// further addresses. The same one counts again each time, as nothing remembers it.
+    /// How often names came for which there was no room: further ones of an address or port, those
+    /// of further addresses. The same one counts again each time, as nothing remembers it.
     pub fn beyond(&self) -> u64 {
         self.beyond + self.claims.beyond
     }
@@ -316,7 +316,8 @@ mod tests {
     use crate::exchange::ProtocolIndex;
     use wirespan_parsers::message::Attribute;
 
-    /// Asks these servers one after another: where, by which host, and what of the process is known.
+    /// Asks these servers one after another: where, by which host, and what of the process is
+    /// known.
     fn check(asked: &[(&str, &str, &str)], expected: &[&str]) {
         let mut names = Names::default();
         let found: Vec<String> = asked

@@ -94,8 +94,8 @@ impl Command {
         Ok(NonZeroU64::new(size as u64))
     }
 
-    /// Stores what is shown of the next argument, of which the first bytes are given, and where they
-    /// stand in the input.
+    /// Stores what is shown of the next argument, of which the first bytes are given, and where
+    /// they stand in the input.
     pub(super) fn take(
         &mut self,
         value: &[u8],
@@ -257,7 +257,8 @@ impl Command {
         }
     }
 
-    /// Tells what it puts into a list, stream or channel, once it was opened, unless the reply will.
+    /// Tells what it puts into a list, stream or channel, once it was opened, unless the reply
+    /// will.
     pub(super) fn tell_sent(
         &mut self,
         mut finder: Option<&mut Finder>,

@@ -489,8 +489,8 @@ impl Connection {
         Ok(key)
     }
 
-    /// Takes the first of what is awaited: what to look for in its reply, or in that of `EXEC` if it
-    /// is queued.
+    /// Takes the first of what is awaited: what to look for in its reply, or in that of `EXEC` if
+    /// it is queued.
     fn answered_specially(&mut self, queued: bool, good: bool) -> Option<Box<Finder>> {
         match self.awaited.pop_front()? {
             Awaited::Records(finder) => Some(finder),

@@ -55,7 +55,8 @@ impl Sends {
         }
     }
 
-    /// The digest of a value that stands at this argument, of whose `size` bytes the first are given.
+    /// The digest of a value that stands at this argument, of whose `size` bytes the first are
+    /// given.
     pub(super) fn value(&mut self, place: usize, value: &[u8], size: usize) -> Option<u64> {
         let is_value = match self {
             Self::From(first) => place >= *first,
