@@ -4,6 +4,7 @@ use crate::exchange::{Exchange, OPERATION, RESOURCE};
 use smallvec::SmallVec;
 use std::net::IpAddr;
 use wirespan_capture::stream::Transport;
+use wirespan_parsers::values::Values;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Equal for one exchange at all points that see it at the same addresses, and hardly ever else.
@@ -65,6 +66,16 @@ pub fn content(exchange: &Exchange) -> u64 {
         hash.update(&[0]);
     }
     hash.digest()
+}
+
+/// Of the values in what an exchange asks for, one bit each: two that carry one share its bit.
+pub fn values(exchange: &Exchange) -> u64 {
+    let mut values = Values::default();
+    for name in [RESOURCE, "url.query"] {
+        values.read(exchange.text.text(name).unwrap_or_default());
+        values.end();
+    }
+    values.words().iter().fold(0, |bits, word| bits | 1 << (word % 64))
 }
 
 /// Bytes that are hashed together by XXH3: for few, that is much quicker than piece by piece, and

@@ -72,12 +72,26 @@ pub(crate) struct Arrival {
     pub(crate) client: Machine,
     /// Numbers that stand for the addresses of both ends, whatever network they are in.
     pub(crate) addresses: [u64; 2],
+    /// The values that it carries, one bit each.
+    pub(crate) values: u64,
     /// Who asked was another machine.
     pub(crate) from_outside: bool,
     /// The process that serves it, as a number; 0 where that is not known.
     pub(crate) process: u64,
     /// The fingerprint of the exchange at the same machine that it was made for, as far as is known.
     pub(crate) under: Option<u64>,
+}
+
+/// What has been open at a machine for the whole of a call that another one made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around {
+    pub(crate) machine: Machine,
+    /// The latest of it.
+    pub(crate) exchange: EventNumber,
+    /// One of these shares more values with the call than any of those that had ended before.
+    pub(crate) alike: bool,
+    /// How likely that is by chance.
+    pub(crate) chance: f64,
 }
 
 #[derive(Debug)]
@@ -325,19 +339,20 @@ impl Hosts {
         host.map_or(Candidates::NotAsked, |host| host.candidates(call))
     }
 
-    /// The machines, but for these two, at which something has been open since before this time that
-    /// has nothing to do with both ends of it (`own`); the latest of each.
-    pub(crate) fn open_since(
+    /// The machines, but for caller and called, at which something has been open since before a call
+    /// began that has nothing to do with both ends of it (`own`); in order.
+    pub(crate) fn around(
         &self,
         time: Timestamp,
         own: [u64; 2],
-        caller: Machine,
-        called: Machine,
-    ) -> Vec<(Machine, EventNumber)> {
+        [caller, called]: [Machine; 2],
+        values: u64,
+    ) -> Vec<Around> {
         if self.by_machine.len() > FEW {
             return Vec::new();
         }
-        let latest = |asked: &Asked| {
+        let around = |machine: Machine| {
+            let asked = self.asked(machine)?;
             let before = asked.open.range(..(time, EventNumber(0))).rev();
             let mut others = before.map(|(_, arrival)| arrival).filter(|a| {
                 let [from, to] = a.addresses;
@@ -345,10 +360,23 @@ impl Hosts {
                 let itself = a.client == caller || own.contains(&from) || own.contains(&to);
                 a.from_outside && !itself
             });
-            others.next().map(|arrival| arrival.seat.number)
+            let latest = others.next()?;
+            let shared = |arrival: &Arrival| (arrival.values & values).count_ones();
+            let (open, most) = others
+                .take(CANDIDATES)
+                .fold((1, shared(latest)), |(n, most), other| (n + 1, most.max(shared(other))));
+            let ended =
+                asked.closed.iter().rev().filter(|c| c.arrival.from_outside && c.end < time);
+            let (ended, before) = ended
+                .take(EARLIER)
+                .fold((0, 0), |(n, most), closed| (n + 1, most.max(shared(&closed.arrival))));
+            // Of things in no order, the one that shares most is each as often.
+            let chance = f64::from(open) / f64::from(open + ended);
+            let exchange = latest.seat.number;
+            Some(Around { machine, exchange, alike: ended > 0 && most > before, chance })
         };
         let others = self.busy.iter().filter(|machine| **machine != caller && **machine != called);
-        others.filter_map(|machine| Some((*machine, latest(self.asked(*machine)?)?))).collect()
+        others.filter_map(|machine| around(*machine)).collect()
     }
 
     /// How much was open at a machine.
@@ -627,6 +655,8 @@ const FEW: usize = 1024;
 /// Machines beyond which those are let go that only call: a call of one is not looked at again if
 /// it is told late that the machine was asked before.
 const MOST: usize = 16_384;
+/// Exchanges that have ended with which those that are open are compared.
+const EARLIER: usize = 16;
 /// Exchanges that are looked at as the cause of a call.
 pub const CANDIDATES: usize = 64;
 
@@ -658,6 +688,7 @@ mod tests {
             listener,
             client: 0,
             addresses: [0; 2],
+            values: 0,
             from_outside: true,
             process,
             under: None,

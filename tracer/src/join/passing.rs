@@ -5,7 +5,7 @@
 //! under the one while the same were open under the other, and hardly any that were not.
 
 use crate::exchange::EventNumber;
-use crate::join::hosts::Seat;
+use crate::join::hosts::{Around, Seat};
 use crate::join::machines::{Machine, Name};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -129,7 +129,7 @@ struct Calls {
 }
 
 /// Calls of one that is never asked, and what was open at a machine meanwhile.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Within {
     machine: Machine,
     /// Exchanges of it within which calls lay.
@@ -138,6 +138,11 @@ struct Within {
     outside: u32,
     /// For how many nanoseconds it was busy before the first of them.
     busy: f64,
+    /// Of those exchanges, how many could be told from others that were over, how many shared more
+    /// values with the call than these, and how many would by chance.
+    told_apart: u32,
+    alike: u32,
+    by_chance: f64,
     latest: EventNumber,
 }
 
@@ -160,12 +165,13 @@ impl Nested {
     /// caller surely is.
     ///
     /// A stranger would find something open at a machine as often as it is busy; the machine itself
-    /// nearly always. The logarithms of how much likelier the second is are compared; the best must
-    /// be far ahead.
+    /// nearly always. Nor would what is open there share values with the call oftener than what was
+    /// open there before. The logarithms of how much likelier the second is are compared; the best
+    /// must be far ahead.
     pub(crate) fn called(
         &mut self,
         caller: Machine,
-        open: &[(Machine, EventNumber)],
+        open: &[Around],
         now: Timestamp,
         busy: impl Fn(Machine) -> f64,
     ) -> Option<Machine> {
@@ -188,31 +194,28 @@ impl Nested {
 impl Calls {
     fn called(
         &mut self,
-        open: &[(Machine, EventNumber)],
+        open: &[Around],
         now: Timestamp,
         busy: impl Fn(Machine) -> f64,
     ) -> Option<Machine> {
         for within in &mut self.within {
-            let place = open.binary_search_by_key(&within.machine, |(machine, _)| *machine);
-            match place.ok().and_then(|place| open.get(place)) {
-                // Several calls within one exchange say no more than one of them.
-                Some((_, exchange)) if *exchange == within.latest => {}
-                Some((_, exchange)) => {
-                    within.exchanges += 1;
-                    within.latest = *exchange;
-                }
-                None => within.outside += 1,
+            match open.binary_search_by_key(&within.machine, |around| around.machine) {
+                Ok(place) => open.get(place).into_iter().for_each(|around| within.note(around)),
+                Err(_) => within.outside += 1,
             }
         }
         // One of the first calls may have been an exception.
         if self.all < FIRST_CALLS {
             let known = self.within.len();
-            for (machine, exchange) in open {
+            for around in open {
                 let before = self.within.get(..known).unwrap_or_default();
-                if before.binary_search_by_key(machine, |within| within.machine).is_err() {
-                    let (machine, latest) = (*machine, *exchange);
-                    let (exchanges, outside, busy) = (1, self.all, busy(machine));
-                    self.within.push(Within { machine, exchanges, outside, busy, latest });
+                let machine = around.machine;
+                if before.binary_search_by_key(&machine, |within| within.machine).is_err() {
+                    let (outside, busy) = (self.all, busy(machine));
+                    let latest = EventNumber(u64::MAX);
+                    let mut within = Within { machine, outside, busy, latest, ..Within::default() };
+                    within.note(around);
+                    self.within.push(within);
                 }
             }
         }
@@ -232,12 +235,15 @@ impl Calls {
             .within
             .iter()
             .map(|within| {
-                // Traffic may have begun with these calls.
+                // Traffic may have begun with these calls. Of a machine that is nearly
+                // always busy, what is open says nothing.
                 let passed = now.0.saturating_sub(self.since.0).max(1) as f64;
-                let share = ((busy(within.machine) - within.busy) / passed).clamp(0.01, 0.99);
-                let likelier = f64::from(within.exchanges) * (WITHIN / share).ln()
+                let share = ((busy(within.machine) - within.busy) / passed).clamp(0.01, WITHIN);
+                let times = f64::from(within.exchanges) * (WITHIN / share).ln()
                     + f64::from(within.outside) * ((1.0 - WITHIN) / (1.0 - share)).ln();
-                (likelier, within)
+                // Who hands values on to the machine shares them too, but is open at other times.
+                let values = within.likelier_by_values().min(BY_VALUES * times.max(0.0));
+                (times + values, within)
             })
             .collect();
         likely.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.machine.cmp(&b.1.machine)));
@@ -251,6 +257,38 @@ impl Calls {
     }
 }
 
+impl Within {
+    /// A call lay in what was open.
+    fn note(&mut self, around: &Around) {
+        // Several calls within one exchange say no more than one of them.
+        if around.exchange == self.latest {
+            return;
+        }
+        self.exchanges += 1;
+        self.latest = around.exchange;
+        if around.chance < 1.0 {
+            self.told_apart += 1;
+            self.alike += u32::from(around.alike);
+            self.by_chance += around.chance;
+        }
+    }
+
+    /// The logarithm of how much likelier it is that so many share values with their calls where
+    /// these are made for them, at whatever rate that is, than by chance.
+    fn likelier_by_values(&self) -> f64 {
+        let (all, alike) = (f64::from(self.told_apart), f64::from(self.alike));
+        if alike <= self.by_chance {
+            return 0.0;
+        }
+        let (rate, chance) = (alike / all, self.by_chance / all);
+        let others = match self.alike == self.told_apart {
+            true => 0.0,
+            false => (1.0 - rate) * ((1.0 - rate) / (1.0 - chance)).ln(),
+        };
+        all * (rate * (rate / chance).ln() + others)
+    }
+}
+
 /// Exchanges of a machine within which calls must lie, at least, to be its own.
 const FEW_EXCHANGES: u32 = 10;
 /// Calls after which it is looked whose they are.
@@ -261,6 +299,8 @@ const FIRST_CALLS: u32 = 2;
 const MOST_CALLS: u32 = 4_096;
 /// The share of a machine's calls that lie within what it is asked.
 const WITHIN: f64 = 0.95;
+/// How many times as much as the times values may say.
+const BY_VALUES: f64 = 3.0;
 /// How much likelier it must be that they are its own, as a natural logarithm.
 const LIKELIER: f64 = 25.0;
 /// The same than that they are another machine's.
@@ -299,7 +339,9 @@ mod tests {
     #[test]
     fn machines_that_callers_may_be_have_a_limit() {
         let mut nested = Nested::default();
-        let open: Vec<(Machine, EventNumber)> = (0..1_000).map(|m| (m, EventNumber(1))).collect();
+        let around =
+            |machine| Around { machine, exchange: EventNumber(1), alike: false, chance: 1.0 };
+        let open: Vec<Around> = (0..1_000).map(around).collect();
         for caller in 1_000..5_000 {
             nested.called(caller, &open, Timestamp(1), |_| 0.5);
             nested.called(caller, &open, Timestamp(1), |_| 0.5);
@@ -308,5 +350,34 @@ mod tests {
                 callers <= CALLERS && machines < NESTED + open.len() && machines == nested.machines
             );
         }
+    }
+
+    /// After how many calls it is sure that the caller is machine 1, which is busy for this share of
+    /// the time; of 16 calls so many lie in nothing, and as many share values with what is open.
+    fn calls_until_sure(busy: f64, outside: u64, alike: u64) -> Option<u64> {
+        let mut nested = Nested::default();
+        (1..=1_000).find(|call| {
+            let now = Timestamp(*call as i64 * 1_000);
+            let (exchange, alike) = (EventNumber(*call), call % 16 < alike);
+            let around = Around { machine: 1, exchange, alike, chance: 0.2 };
+            let open = [around];
+            let open = if call % 16 < 16 - outside { open.as_slice() } else { &[] };
+            nested.called(2, open, now, |_| now.0 as f64 * busy).is_some()
+        })
+    }
+
+    #[test]
+    fn machine_is_known_by_when_it_calls_and_sooner_by_values_that_it_hands_on() {
+        let by_times = calls_until_sure(0.6, 0, 0).unwrap();
+        let by_both = calls_until_sure(0.6, 0, 10).unwrap();
+        assert!(by_both * 2 <= by_times, "{by_both} of {by_times}");
+    }
+
+    #[test]
+    fn machine_that_is_nearly_always_busy_is_not_taken_for_the_caller() {
+        assert_eq!(calls_until_sure(1.0, 0, 0), None);
+        assert_eq!(calls_until_sure(1.0, 1, 0), None);
+        // Who hands values on to the caller shares them, too.
+        assert_eq!(calls_until_sure(1.0, 0, 12), None);
     }
 }

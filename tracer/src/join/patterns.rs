@@ -156,7 +156,7 @@ impl Patterns {
             let Seen { idle, one, all, .. } = *seen;
             let listener = most(&seen.listeners).map(|(listener, share)| Usual {
                 listener,
-                nearly_always: share >= 0.9,
+                nearly_always: share >= NEARLY_ALWAYS,
                 outer: self.outer.get(&listener).and_then(most).map(|(outer, _)| outer),
             });
             Pattern { one, idle, all, load, listener }
@@ -171,6 +171,15 @@ impl Patterns {
             (Some((listener, times)), None) if *times >= KNOWN => Some(*listener),
             _ => None,
         }
+    }
+
+    /// The port that passes on to the one that calls of a kind are mostly made for: they are not made
+    /// for what it is asked itself.
+    pub(crate) fn outer(&self, kind: u64) -> Option<u64> {
+        let seen = self.kinds.iter().find_map(|kinds| kinds.get(&kind))?;
+        let (listener, share) = most(&seen.listeners)?;
+        let (outer, _) = most(self.outer.get(&listener)?)?;
+        (share >= NEARLY_ALWAYS && outer != listener).then_some(outer)
     }
 
     fn seen(&mut self, kind: u64) -> &mut Seen {
@@ -231,6 +240,8 @@ const LISTENERS: usize = 8;
 const TEXT: usize = 256;
 /// How often a kind must have been made for one port, to be taken for one that always is.
 const KNOWN: u32 = 5;
+/// The share of calls of a kind that are made for one port, for it to be the usual one.
+const NEARLY_ALWAYS: f64 = 0.9;
 /// The share of kinds of calls that are made for nobody, where nothing else is known.
 const STRANGERS: f64 = 0.1;
 /// What is taken off where a kind is seen to be made for nobody, too.

@@ -226,6 +226,7 @@ impl Window {
         let (server, component) = (self.machines.one(held.server), held.component);
         self.hosts.close(server, number, start, end, now);
         self.count(place);
+        self.narrow_by_kind(place);
         self.note_level(place);
         self.look_at_nesting(place);
         if let Some(component) = self.components.get_mut(component) {
@@ -369,6 +370,7 @@ impl Window {
             listener,
             client,
             addresses: [ends.client.number(), ends.server.number()],
+            values: opened.values,
             from_outside: client != server,
             process: serving,
             under: None,

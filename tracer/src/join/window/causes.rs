@@ -3,6 +3,7 @@
 
 use super::{Held, Opened, Window};
 use crate::exchange::Sort;
+use crate::join::fingerprint::values;
 use crate::join::hosts::{Candidates, Seat};
 use crate::join::machines::{Ends, Machine, Name};
 use crate::join::passing::Evidence;
@@ -109,7 +110,7 @@ impl Window {
             return;
         }
         let own = [held.ends.client.number(), held.ends.server.number()];
-        let open = self.hosts.open_since(held.start, own, caller, called);
+        let open = self.hosts.around(held.start, own, [caller, called], values(exchange));
         let busy = |machine| self.hosts.load(machine).busy(self.now);
         if let Some(machine) = self.nesting.called(caller, &open, self.now, busy) {
             self.merge_machines(machine, caller);
@@ -182,8 +183,15 @@ impl Window {
             if let (Some(only), None) = (alike.next(), alike.next()) {
                 return (Candidates::One(*only), By::Content);
             }
-            if let Some(listener) = kind.and_then(|kind| self.patterns.listener(kind)) {
-                let is_asked = |seat: &&Seat| held(seat).is_some_and(|h| h.listener == listener);
+            let listener = kind.and_then(|kind| self.patterns.listener(kind));
+            let outer = kind.and_then(|kind| self.patterns.outer(kind));
+            if listener.or(outer).is_some() {
+                let is_asked = |seat: &&Seat| {
+                    held(seat).is_some_and(|h| match listener {
+                        Some(listener) => h.listener == listener,
+                        None => outer != Some(h.listener),
+                    })
+                };
                 let asked: SmallVec<[Seat; 4]> = left.iter().filter(is_asked).copied().collect();
                 if !asked.is_empty() {
                     (some, by) = (Some(asked), By::Listener);
@@ -194,6 +202,18 @@ impl Window {
             None | Some([]) => (candidates, By::Open),
             Some([only]) => (Candidates::One(*only), by),
             Some(_) => (some.map_or(candidates, Candidates::Several), By::Open),
+        }
+    }
+
+    /// Looks again at a call that several exchanges may have caused, once it is known what it is.
+    pub(super) fn narrow_by_kind(&mut self, place: usize) {
+        let Some(held) = self.held.get(place) else { return };
+        let (Some(kind), Some(several @ Candidates::Several(_))) = (held.kind, &held.candidates)
+        else {
+            return;
+        };
+        if self.patterns.listener(kind).or_else(|| self.patterns.outer(kind)).is_some() {
+            self.called_by(Seat { place, number: held.number }, several.clone());
         }
     }
 

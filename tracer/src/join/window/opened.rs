@@ -2,7 +2,7 @@
 
 use crate::exchange::{Context, Exchange, ExchangeId, Processes, Sort};
 use crate::join::IdSet;
-use crate::join::fingerprint::{bytes, content, fingerprint, listener};
+use crate::join::fingerprint::{bytes, content, fingerprint, listener, values};
 use crate::join::machines::Ends;
 use crate::join::window::restrict;
 use crate::owners::Owners;
@@ -25,6 +25,8 @@ pub struct Opened {
     pub(super) listener: u64,
     /// Stands for what it asks.
     pub(super) content: u64,
+    /// The values that it carries, one bit each.
+    pub(super) values: u64,
     /// Equal at all points that see it at the same addresses.
     pub(super) fingerprint: u64,
     /// The same whatever its addresses are.
@@ -56,6 +58,7 @@ impl Opened {
             ends: Ends::of(exchange),
             listener: listener(exchange),
             content: content(exchange),
+            values: values(exchange),
             fingerprint: fingerprint(exchange),
             bytes: bytes(exchange),
             network: exchange.network,
