@@ -591,7 +591,10 @@ impl Window {
             if self.repeating.contains_key(&key) {
                 continue;
             }
-            let times = carriers.len() as u64;
+            // What is open is counted as it ends.
+            let ended =
+                |place: &&usize| self.held.get(**place).is_some_and(|h| h.exchange.is_some());
+            let times = carriers.iter().filter(ended).count() as u64;
             if self.side_by_side(&mut carriers) > repeats(&self.limits, key) {
                 self.repeats(key, times);
                 found |= self.repeating.contains_key(&key);

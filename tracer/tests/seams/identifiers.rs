@@ -169,7 +169,8 @@ fn several_identifiers_of_a_message_are_kept_apart() {
 
 #[test]
 fn calls_one_after_the_other_are_one_trace_while_what_made_them_is_open() {
-    let calls = (0..600).map(|n| Call::new(2, 3, 20 + 2 * n..21 + 2 * n, "/step").asks(TRACE));
+    let step = |n: i64| Call::new(2, 3, 20 + 2 * n..21 + 2 * n, "/step").port(10_000 + n as u16);
+    let calls = (0..600).map(|n| step(n).asks(TRACE));
     let calls: Vec<Call> =
         [Call::new(1, 2, 10..1_300, "/batch").asks(TRACE)].into_iter().chain(calls).collect();
     let ran = run(&all(&calls));
