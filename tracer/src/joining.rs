@@ -11,7 +11,7 @@ use crate::join::messages::Messages;
 use crate::join::tree;
 use crate::join::window::{Opened, Window, WindowLimits, restrict};
 use crate::join::{Group, IdSet, JoinKey, LooseKey, NEVER};
-use crate::losses::{Losses, ShedLoss, Touched};
+use crate::losses::{Losses, Missed, ShedLoss, Touched};
 use crate::metrics::Metrics;
 use crate::names::Names;
 use crate::names::files::NameFiles;
@@ -113,6 +113,8 @@ pub enum News {
     Closed(Box<Exchange>),
     /// Something of it was sent again after it was over.
     Resent(ExchangeId, Part, Resent),
+    /// A request was lost.
+    Missed(Missed),
     /// It became known whose a socket is, in this network.
     Owner(NetworkId, Owner),
     /// A client of TLS asked this server for a name.
@@ -220,14 +222,15 @@ impl<'a> Joining<'a> {
     pub fn take(&mut self, now: Timestamp, news: News) {
         self.settle(now);
         let turn = Turn { number: EventNumber(self.events), at: now };
-        // What is told of sockets and addresses, or of what came again, has no turn: spans that are
-        // joined anew bring it with them.
+        // What is told of sockets and addresses, of what came again or was lost, has no turn: spans
+        // that are joined anew bring it with them.
         self.events += u64::from(matches!(news, News::Opened(..) | News::Closed(_)));
         match news {
             News::Owner(network, owner) => self.owners.learn(network, owner),
             News::ServerName(network, server, name) => self.names.asked(network, server, &name),
             News::AddressName(address, name) => self.names.captured(address, &name),
             News::Resent(exchange, part, resent) => self.resent.note(exchange, part, resent),
+            News::Missed(missed) => self.window.missed(missed),
             News::Opened(mut opened) => {
                 opened.restrict(self.ids);
                 if let Some((network, connection)) = opened.asks() {

@@ -7,7 +7,9 @@
 
 use serde::Serialize;
 use std::collections::BTreeMap;
-use wirespan_capture::packet::{InterfaceId, Loss, Timestamp};
+use std::net::SocketAddr;
+use wirespan_capture::packet::{InterfaceId, Loss, NetworkId, Timestamp};
+use wirespan_capture::stream::PointId;
 
 /// By what losses an exchange is touched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,15 +18,17 @@ pub struct Touched {
     pub kernel_drops: bool,
     /// Packets were shed at the time.
     pub shed: bool,
+    /// A request to its caller was lost, which may have caused it.
+    pub request: bool,
 }
 
 impl Touched {
     /// By nothing.
-    pub const NONE: Self = Self { kernel_drops: false, shed: false };
+    pub const NONE: Self = Self { kernel_drops: false, shed: false, request: false };
 
     /// The names in the output of what it is touched by.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let names = [(self.kernel_drops, KERNEL_DROPS), (self.shed, SHED)];
+        let names = [(self.kernel_drops, KERNEL_DROPS), (self.shed, SHED), (self.request, REQUEST)];
         names.into_iter().filter_map(|(is_so, name)| is_so.then_some(name))
     }
 
@@ -33,6 +37,7 @@ impl Touched {
         match name {
             KERNEL_DROPS => Some(Self { kernel_drops: true, ..Self::NONE }),
             SHED => Some(Self { shed: true, ..Self::NONE }),
+            REQUEST => Some(Self { request: true, ..Self::NONE }),
             _ => None,
         }
     }
@@ -43,8 +48,26 @@ impl Touched {
         Self {
             kernel_drops: self.kernel_drops || other.kernel_drops,
             shed: self.shed || other.shed,
+            request: self.request || other.request,
         }
     }
+}
+
+/// A request that was lost, or several of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// Whose addresses these are.
+    pub network: NetworkId,
+    /// The point that lacks it.
+    pub point: PointId,
+    /// The end that asked.
+    pub client: SocketAddr,
+    /// The end that was asked.
+    pub server: SocketAddr,
+    /// It was asked after this moment.
+    pub from: Timestamp,
+    /// It was known to be lost, or was being answered, at this moment.
+    pub to: Timestamp,
 }
 
 /// What this program left out, as it came faster than it could be worked on.
@@ -149,6 +172,7 @@ impl Losses {
         Touched {
             kernel_drops: drops.any(|(_, drops)| drops.precise.touch(from, to)),
             shed: self.shed.touch(from, to),
+            request: false,
         }
     }
 
@@ -252,6 +276,7 @@ fn unknown() -> String {
 
 const KERNEL_DROPS: &str = "kernel-drops";
 const SHED: &str = "shed";
+const REQUEST: &str = "lost-request";
 /// Nanoseconds of an interval that is too long to say anything of single spans.
 const LONGEST: i64 = 10_000_000_000;
 /// Nanoseconds between intervals of shedding that are told as one.
@@ -281,7 +306,7 @@ mod tests {
     #[track_caller]
     fn check(told: &[Loss], seen_by: Option<InterfaceId>, from: i64, to: i64, expected: bool) {
         let touched = losses(told).touched(&[seen_by], Timestamp(from), Timestamp(to));
-        assert_eq!(touched, Touched { kernel_drops: expected, shed: false });
+        assert_eq!(touched, Touched { kernel_drops: expected, ..Touched::NONE });
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub struct Pairing {
     slowest: Option<i64>,
     /// The exchange that was complete last.
     over: Option<Over>,
+    /// A response came to nothing that was asked.
+    stray: bool,
 }
 
 /// Where an exchange that is over lies in the streams of its sides.
@@ -432,6 +434,16 @@ impl Pairing {
         }
     }
 
+    /// Whether a response has come to nothing that was asked, since this was asked last.
+    pub fn take_stray(&mut self) -> bool {
+        std::mem::take(&mut self.stray)
+    }
+
+    /// The nanoseconds that the slowest answer took to begin, if there was one.
+    pub fn slowest(&self) -> Option<i64> {
+        self.slowest
+    }
+
     /// When the oldest open request began.
     pub fn oldest(&self) -> Option<Timestamp> {
         self.open.front().map(|open| open.exchange.start())
@@ -594,6 +606,7 @@ impl Pairing {
             return NOBODY;
         }
         let found = self.answered_by(matching);
+        self.stray |= found.is_none();
         let found = self.response_in_doubt(found, matching, &place, exchanges);
         let Some(open) = found.and_then(|at| self.open.get_mut(at)) else {
             exchanges.unpaired();

@@ -21,7 +21,7 @@ use crate::given::GivenNames;
 use crate::join::window::Opened;
 use crate::joining::{Joining, News, Outcomes, TapInterfaces};
 use crate::load::Shed;
-use crate::losses::{ShedLoss, Touched};
+use crate::losses::{Missed, ShedLoss, Touched};
 use crate::names::captured::CapturedNames;
 use crate::network;
 use crate::numbers::grouped;
@@ -782,6 +782,10 @@ impl Exchanges for ShardSink {
 }
 
 impl Found for ShardSink {
+    fn missed(&mut self, missed: Missed) {
+        self.tell(News::Missed(missed));
+    }
+
     fn opened(&mut self, exchange: &Exchange) {
         self.tell(News::Opened(Opened::of(exchange)));
     }

@@ -8,6 +8,7 @@ mod inside;
 use crate::decoder::detection::Hello;
 use crate::decoder::side::SideState;
 use crate::exchange::{Exchange, ProtocolIndex, Resent, State};
+use crate::losses::Missed;
 use crate::pairing::{Ends, Exchanges, Pairing};
 use crate::unknown::Told;
 use crate::writer::Writer;
@@ -81,6 +82,9 @@ pub trait Found: Exchanges {
     /// A request was seen whose exchange is not complete yet.
     fn opened(&mut self, exchange: &Exchange);
 
+    /// A request was lost, or goes on to be answered.
+    fn missed(&mut self, missed: Missed);
+
     /// A client of TLS asked this server for a name.
     fn named(&mut self, network: NetworkId, server: SocketAddr, name: &str);
 }
@@ -95,6 +99,10 @@ pub struct FlowDecoder {
     children: Vec<(u64, Self)>,
     /// Which sides have ended, of a flow that is carried inside another.
     ended: [bool; 2],
+    /// When its last packet with bytes came, before the present one.
+    before: Option<Timestamp>,
+    /// Since when a request is missing that is not answered yet.
+    missing: Option<Timestamp>,
     handed_over: u32,
     /// Whether bytes lie on a TCP stream itself, so that they have sequence numbers.
     outermost: bool,
@@ -144,6 +152,8 @@ impl FlowDecoder {
             pairing: Pairing::default(),
             children: Vec::new(),
             ended: [false; 2],
+            before: None,
+            missing: None,
             handed_over: 0,
             outermost,
             unread: None,
@@ -286,6 +296,10 @@ impl FlowDecoder {
         if bytes.is_empty() {
             return;
         }
+        let last = self.sides.iter().filter_map(|side| Some(side.last?.at)).max();
+        if last != Some(seen.at) {
+            self.before = last;
+        }
         self.sides[from.index()].last = Some(*seen);
         match self.mode {
             Mode::Reading { .. } => self.read(from, seen, bytes, shared, found),
@@ -295,6 +309,30 @@ impl FlowDecoder {
                 self.look(from, bytes, shared, found);
             }
         }
+    }
+
+    /// A request of this side may have been lost before this packet.
+    fn miss(&mut self, client: Side, seen: &Seen, found: &mut dyn Found) {
+        let last = self.sides.iter().filter_map(|side| Some(side.last?.at));
+        let before = last.filter(|at| *at < seen.at).max();
+        let before = before.or(self.before).or_else(|| self.ends.opened.map(|opened| opened.at));
+        let longest = self
+            .pairing
+            .slowest()
+            .map_or(LONGEST, |slowest| slowest.saturating_mul(SLOWER).clamp(SHORTEST, LONGEST));
+        let earliest = seen.at.plus(-longest);
+        let since = before.map_or(earliest, |before| before.max(earliest));
+        self.missing.get_or_insert(since);
+        self.still_missing(client, seen, found);
+    }
+
+    /// A request that was lost is open, or being answered.
+    fn still_missing(&self, client: Side, seen: &Seen, found: &mut dyn Found) {
+        let Some(from) = self.missing else { return };
+        let [a, b] = self.ends.addresses;
+        let (client, server) = if client == Side::A { (a, b) } else { (b, a) };
+        let Ends { network, point, .. } = self.ends;
+        found.missed(Missed { network, point, client, server, from, to: seen.at });
     }
 
     fn datagram(
@@ -337,8 +375,15 @@ impl FlowDecoder {
         shared: &mut Shared,
         found: &mut dyn Found,
     ) {
-        if matches!(self.mode, Mode::Reading { client, .. } if from != client) {
-            self.pairing.hears(seen);
+        let client = self.client();
+        if let Some(client) = client {
+            if from != client {
+                self.pairing.hears(seen);
+                self.still_missing(client, seen, found);
+            } else {
+                // Its client asks again, when it has its answer.
+                self.missing = None;
+            }
         }
         let side = &mut self.sides[from.index()];
         if side.stopped {
@@ -516,6 +561,12 @@ impl FlowDecoder {
         };
         let result = f(&mut **instance, protocol::Timestamp(call.seen.at.0), rest, &mut writer);
         self.sides[call.from.index()].resent = writer.resent;
+        if self.pairing.take_stray()
+            && self.info.transport == protocol::Transport::Tcp
+            && self.missing.is_none()
+        {
+            self.miss(call.from.other(), call.seen, found);
+        }
         for (lane, side, event) in inner {
             self.carry(lane, side, call.seen, event, shared, found);
         }
@@ -554,7 +605,19 @@ impl FlowDecoder {
             }
         }
         if lost > 0 {
+            let client = self.client().or(self.info.opener);
+            if client == Some(from) && self.info.transport == protocol::Transport::Tcp {
+                self.miss(from, seen, found);
+            }
             self.break_off(from, seen, lost, shared, found);
+        }
+    }
+
+    /// The side that asks, if it is known.
+    fn client(&self) -> Option<Side> {
+        match self.mode {
+            Mode::Reading { client, .. } => Some(client),
+            Mode::Detecting { .. } | Mode::Unknown => None,
         }
     }
 
@@ -677,6 +740,11 @@ fn convert(side: wirespan_capture::stream::Side) -> Side {
 
 /// Bytes of an unfinished message that are kept.
 pub const UNFINISHED: usize = 1 << 20;
+/// Nanoseconds before its answer, at least and at most, within which a request that was lost was
+/// sent; and how much slower than others of its connection its answer may be.
+const SHORTEST: i64 = 10_000_000;
+const LONGEST: i64 = 1_000_000_000;
+const SLOWER: i64 = 4;
 /// Bytes that what is known of one packet of a buffer takes.
 const MARK: usize = size_of::<(u64, Seen)>();
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::exchange::{ExchangeId, RESOURCE, Resent};
+use crate::losses::Missed;
 use crate::pairing::Exchanges;
 use crate::resent::Part;
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ impl Exchanges for Done {
 }
 
 impl Found for Done {
+    fn missed(&mut self, _: Missed) {}
+
     fn named(&mut self, _network: NetworkId, server: SocketAddr, name: &str) {
         self.lines.push(format!("{server} is asked for {name}"));
     }

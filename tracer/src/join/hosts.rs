@@ -86,6 +86,8 @@ pub(crate) struct Arrival {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Around {
     pub(crate) machine: Machine,
+    /// Who asked for the latest of it.
+    pub(crate) client: Machine,
     /// The latest of it.
     pub(crate) exchange: EventNumber,
     /// One of these shares more values with the call than any of those that had ended before.
@@ -372,8 +374,8 @@ impl Hosts {
                 .fold((0, 0), |(n, most), closed| (n + 1, most.max(shared(&closed.arrival))));
             // Of things in no order, the one that shares most is each as often.
             let chance = f64::from(open) / f64::from(open + ended);
-            let exchange = latest.seat.number;
-            Some(Around { machine, exchange, alike: ended > 0 && most > before, chance })
+            let (client, exchange) = (latest.client, latest.seat.number);
+            Some(Around { machine, client, exchange, alike: ended > 0 && most > before, chance })
         };
         let others = self.busy.iter().filter(|machine| **machine != caller && **machine != called);
         others.filter_map(|machine| around(*machine)).collect()

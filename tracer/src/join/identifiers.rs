@@ -29,6 +29,11 @@ impl Joiner for Identifiers {
             for sighting in all {
                 candidates(group, &carriers, &sightings, &each, *sighting, &mut found);
             }
+            // What caused it may be a request that was lost.
+            let sightings_of = || all.iter().filter_map(|place| group.members.get(*place));
+            if sightings_of().any(|member| member.exchange.touched.request) {
+                found.retain(|candidate| candidate.by_span);
+            }
             let above =
                 group.members.get(lower).and_then(|member| best(group, links, member, found));
             if let Some(above) = above {
@@ -103,6 +108,9 @@ fn best(
     });
     let best = found.iter().map(Candidate::rank).max()?;
     found.retain(|candidate| candidate.rank() == best);
+    // Each point that saw the lower one may have brought the same.
+    found.sort_by_key(|candidate| candidate.upper);
+    found.dedup_by_key(|candidate| candidate.upper);
     // What a machine does for an exchange, it does for the innermost.
     let inner: SmallVec<[Candidate; 8]> = found
         .iter()

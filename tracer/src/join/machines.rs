@@ -51,8 +51,17 @@ impl Ends {
     /// By the addresses of an exchange, and what was known of its point first.
     pub(crate) fn of(exchange: &Exchange) -> Self {
         let Exchange { network, first_point, client, server, .. } = *exchange;
-        let (client, server) = (client.ip(), server.ip());
-        let loopback = Name::Loopback(first_point);
+        Self::between(network, first_point, client.ip(), server.ip())
+    }
+
+    /// By the addresses of both, as this point sees them.
+    pub(crate) fn between(
+        network: NetworkId,
+        point: PointId,
+        client: IpAddr,
+        server: IpAddr,
+    ) -> Self {
+        let loopback = Name::Loopback(point);
         match (client.is_loopback(), server.is_loopback()) {
             (true, true) => Self { client: loopback, server: loopback, also: None },
             (false, false) => {

@@ -10,6 +10,7 @@
 
 pub mod fingerprint;
 pub mod machines;
+pub mod missed;
 pub mod hosts;
 pub mod patterns;
 pub mod passing;

@@ -1,6 +1,7 @@
 //! An outgoing call of a host while exactly one incoming call was open there: what else should
 //! have caused it? The window has found that one; here it is checked and weighed.
 
+use crate::exchange::{Exchange, State};
 use crate::join::{Above, By, Group, JoinKey, Joiner, Links, Sightings, conflicting, nests};
 use crate::span::{LinkKind, Reason};
 use hashbrown::HashMap;
@@ -22,15 +23,30 @@ impl Joiner for OneCandidate {
         }
         let sightings = Sightings::of(links);
         let mut carried: HashMap<(usize, Format), JoinKey> = HashMap::new();
-        for (lower, all) in sightings.of_each(group.members.len()).iter().enumerate() {
+        let each = sightings.of_each(group.members.len());
+        let end_is_known = |upper: usize| {
+            let all = each.get(sightings.top(upper)).into_iter().flatten();
+            let mut all = all.filter_map(|place| group.members.get(*place));
+            all.all(|member| !has_lost_answer(&member.exchange))
+        };
+        for (lower, all) in each.iter().enumerate() {
             if links.above(lower).is_some() {
                 continue;
             }
             // What caused it may be told where it was seen under other addresses.
             let only = all.iter().find_map(|sighting| {
                 let member = group.members.get(*sighting)?;
+                // What caused it may be a request that was lost.
+                if member.exchange.touched.request {
+                    return None;
+                }
                 let upper = *places.get(&member.cause.only()?)?;
-                let nesting = nests(group.members.get(upper)?, member)?;
+                let above = group.members.get(upper)?;
+                // Nobody knows until when what lost its answer was open.
+                if above.exchange.response.is_none() && !end_is_known(upper) {
+                    return None;
+                }
+                let nesting = nests(above, member)?;
                 let keys = [upper, *sighting]
                     .map(|place| group.keys(place).map(|(key, _)| key).collect::<Vec<_>>());
                 let other = sightings.top(upper) != lower && !conflicting(&keys[0], &keys[1]);
@@ -91,6 +107,11 @@ impl Joiner for OneCandidate {
             );
         }
     }
+}
+
+/// Whether an exchange was answered, but the answer was not captured.
+fn has_lost_answer(exchange: &Exchange) -> bool {
+    matches!(exchange.state, State::ResponseLost | State::OneSided)
 }
 
 /// How sure such a link can be.

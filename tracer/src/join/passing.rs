@@ -144,6 +144,8 @@ struct Within {
     alike: u32,
     by_chance: f64,
     latest: EventNumber,
+    /// Exchanges while another machine was open too that this one had asked.
+    outer: u32,
 }
 
 impl Nested {
@@ -200,7 +202,7 @@ impl Calls {
     ) -> Option<Machine> {
         for within in &mut self.within {
             match open.binary_search_by_key(&within.machine, |around| around.machine) {
-                Ok(place) => open.get(place).into_iter().for_each(|around| within.note(around)),
+                Ok(place) => open.get(place).into_iter().for_each(|one| within.note(one, open)),
                 Err(_) => within.outside += 1,
             }
         }
@@ -214,7 +216,7 @@ impl Calls {
                     let (outside, busy) = (self.all, busy(machine));
                     let latest = EventNumber(u64::MAX);
                     let mut within = Within { machine, outside, busy, latest, ..Within::default() };
-                    within.note(around);
+                    within.note(around, open);
                     self.within.push(within);
                 }
             }
@@ -249,7 +251,9 @@ impl Calls {
         likely.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.machine.cmp(&b.1.machine)));
         let (best, within) = *likely.first()?;
         let second = likely.get(1).map_or(0.0, |(second, _)| *second);
-        let enough = within.exchanges >= FEW_EXCHANGES;
+        // Where requests to the machine itself get lost, who asks it seems to be open more often.
+        let is_outer = within.outer * OUTER > within.exchanges;
+        let enough = within.exchanges >= FEW_EXCHANGES && !is_outer;
         let sure = enough && best >= LIKELIER && best - second >= AHEAD;
         let machine = within.machine;
         self.done |= sure;
@@ -259,13 +263,14 @@ impl Calls {
 
 impl Within {
     /// A call lay in what was open.
-    fn note(&mut self, around: &Around) {
+    fn note(&mut self, around: &Around, open: &[Around]) {
         // Several calls within one exchange say no more than one of them.
         if around.exchange == self.latest {
             return;
         }
         self.exchanges += 1;
         self.latest = around.exchange;
+        self.outer += u32::from(open.iter().any(|other| other.client == self.machine));
         if around.chance < 1.0 {
             self.told_apart += 1;
             self.alike += u32::from(around.alike);
@@ -291,6 +296,9 @@ impl Within {
 
 /// Exchanges of a machine within which calls must lie, at least, to be its own.
 const FEW_EXCHANGES: u32 = 10;
+/// One in so many calls may come while something is open that the machine has asked for, to be its
+/// own for sure.
+const OUTER: u32 = 4;
 /// Calls after which it is looked whose they are.
 const LOOK: u32 = 8;
 /// The first calls of one that is never asked.
@@ -339,8 +347,13 @@ mod tests {
     #[test]
     fn machines_that_callers_may_be_have_a_limit() {
         let mut nested = Nested::default();
-        let around =
-            |machine| Around { machine, exchange: EventNumber(1), alike: false, chance: 1.0 };
+        let around = |machine| Around {
+            machine,
+            client: 0,
+            exchange: EventNumber(1),
+            alike: false,
+            chance: 1.0,
+        };
         let open: Vec<Around> = (0..1_000).map(around).collect();
         for caller in 1_000..5_000 {
             nested.called(caller, &open, Timestamp(1), |_| 0.5);
@@ -359,7 +372,7 @@ mod tests {
         (1..=1_000).find(|call| {
             let now = Timestamp(*call as i64 * 1_000);
             let (exchange, alike) = (EventNumber(*call), call % 16 < alike);
-            let around = Around { machine: 1, exchange, alike, chance: 0.2 };
+            let around = Around { machine: 1, client: 0, exchange, alike, chance: 0.2 };
             let open = [around];
             let open = if call % 16 < 16 - outside { open.as_slice() } else { &[] };
             nested.called(2, open, now, |_| now.0 as f64 * busy).is_some()

@@ -13,10 +13,12 @@ pub use opened::Opened;
 use crate::exchange::{Carrier, Context, EventNumber, Exchange, Sort, Turn};
 use crate::join::hosts::{Arrival, Call, Callers, Candidates, Hosts, Seat, Sighting};
 use crate::join::machines::{Ends, Machine, Machines};
+use crate::join::missed::{self, Misses};
 use crate::join::passing::{Nested, Passing};
 use crate::join::patterns::{self, Began, Patterns};
 use crate::join::sides::Sides;
 use crate::join::{By, Group, IdSet, JoinKey, LooseKey, Member, NEVER};
+use crate::losses::Missed;
 use dashmap::DashMap;
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;
@@ -85,6 +87,8 @@ pub struct Window {
     passing: Passing,
     /// Who calls only while another one is asked.
     nesting: Nested,
+    /// Requests that were lost.
+    misses: Misses,
     /// In which order points lie.
     sides: Sides,
     /// When which component may settle; a component's own `due` says which entry counts.
@@ -166,6 +170,7 @@ impl Window {
             patterns: Patterns::default(),
             passing: Passing::default(),
             nesting: Nested::default(),
+            misses: Misses::default(),
             sides: Sides::default(),
             due: Timetable::default(),
             births: 0,
@@ -239,6 +244,12 @@ impl Window {
             self.touch(component);
         }
         self.reconsider(server, end);
+    }
+
+    /// A request was lost, of which nothing else is known.
+    pub fn missed(&mut self, missed: Missed) {
+        let server = self.machines.number(missed::ends(&missed).server);
+        self.misses.note(server, missed);
     }
 
     /// The next group that settles before this time; at the end of time, all do.
@@ -660,6 +671,7 @@ impl Window {
         members
             .sort_by_key(|member| (member.exchange.start(), member.exchange.turns.first().number));
         if !members.is_empty() {
+            self.misses.mark(&mut members);
             let mut group = Group { members, repeating, known, learned, ..Group::default() };
             group.find_halves();
             self.settled.push_back(group);

@@ -255,6 +255,11 @@ fn links_are_right_where_packets_get_lost() {
 }
 
 #[test]
+fn what_was_lost_between_two_levels_leaves_the_lower_one_open() {
+    check("LEVELS", losses::levels);
+}
+
+#[test]
 fn call_of_a_host_that_is_asked_one_thing_hangs_under_that() {
     check("ONE", identifiers::one);
 }

@@ -22,6 +22,7 @@ impl Window {
     fn merge_machines(&mut self, one: Machine, other: Machine) {
         if let Some((kept, gone)) = self.machines.merge(one, other) {
             self.hosts.merge(kept, gone, self.now);
+            self.misses.merge(kept, gone);
             self.reconsider(kept, Timestamp(i64::MIN));
         }
     }
