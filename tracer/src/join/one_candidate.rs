@@ -36,8 +36,9 @@ impl Joiner for OneCandidate {
             // What caused it may be told where it was seen under other addresses.
             let only = all.iter().find_map(|sighting| {
                 let member = group.members.get(*sighting)?;
-                // What caused it may be a request that was lost.
-                if member.exchange.touched.request {
+                // What caused it may be a request that was lost; another one that asks for the same
+                // is hardly there by chance.
+                if member.exchange.touched.request && member.cause.by != By::Content {
                     return None;
                 }
                 let upper = *places.get(&member.cause.only()?)?;
