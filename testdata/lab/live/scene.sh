@@ -100,6 +100,8 @@ capture() {
   if [ -z "${output:-}" ]; then
     command+=(-o "$run/$2.ndjson")
   fi
+  # An earlier one of this name has said that it listens, too.
+  : >"$run/$2.log"
   (exec "${command[@]}") </dev/null >"${output:-$run/$2.out}" 2>"$run/$2.log" &
   captures[$2]=$!
   processes+=($!)
