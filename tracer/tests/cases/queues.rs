@@ -131,8 +131,12 @@ fn streams(net: &mut Net, expected: &mut Expected) {
     for queue in 0..net.dice.of(1..3) as usize {
         let key = format!("events:{queue}");
         let mut sent = messages(net, redis, tap, queue);
-        let ids: Vec<String> =
-            sent.iter().map(|sent| format!("{}-0", 1_700_000_000_000 + sent.there / MS)).collect();
+        // Those of one millisecond differ in what follows it.
+        let ids: Vec<String> = sent
+            .iter()
+            .enumerate()
+            .map(|(place, sent)| format!("{}-{place}", 1_700_000_000_000 + sent.there / MS))
+            .collect();
         for (sent, id) in sent.iter_mut().zip(&ids) {
             let command = resp(&["XADD", &key, "*", "data", &sent.content, "kind", "order"]);
             let answer = format!("${}\r\n{id}\r\n", id.len());
