@@ -72,6 +72,8 @@ pub(crate) struct Arrival {
     pub(crate) client: Machine,
     /// Numbers that stand for the addresses of both ends, whatever network they are in.
     pub(crate) addresses: [u64; 2],
+    /// Stands for what is asked.
+    pub(crate) content: u64,
     /// The values that it carries, one bit each.
     pub(crate) values: u64,
     /// Who asked was another machine.
@@ -130,6 +132,8 @@ pub(crate) struct Call {
     pub(crate) sighting: Sighting,
     /// Stands for the address and port that it asks.
     pub(crate) listener: u64,
+    /// Stands for what it asks.
+    pub(crate) content: u64,
     /// It asks its own machine.
     pub(crate) within: bool,
     /// The process that calls, as a number; 0 where that is not known.
@@ -516,7 +520,14 @@ impl Asked {
         }
         let outer: SmallVec<[u64; 4]> = found.iter().filter_map(|other| other.under).collect();
         let inner = |arrival: &&&Arrival| !outer.contains(&arrival.sighting.fingerprint);
-        let mut innermost = found.iter().filter(inner).map(|arrival| arrival.seat);
+        // What asks for the same is passed on, unless an inner one has done so.
+        let alike = |arrival: &&&Arrival| arrival.content == call.content;
+        let passed_on = match found.iter().filter(inner).any(|arrival| alike(&arrival)) {
+            true => None,
+            false => found.iter().filter(alike).max_by_key(|a| (a.start, a.seat.number)),
+        };
+        let innermost = found.iter().filter(inner).chain(passed_on);
+        let mut innermost = innermost.map(|arrival| arrival.seat);
         match (innermost.next(), innermost.next()) {
             (None, _) => Candidates::None,
             (Some(only), None) => Candidates::One(only),
@@ -690,6 +701,7 @@ mod tests {
             listener,
             client: 0,
             addresses: [0; 2],
+            content: number,
             values: 0,
             from_outside: true,
             process,
@@ -724,6 +736,7 @@ mod tests {
             seat: seat(0),
             start: at,
             sighting,
+            content: 0,
             listener: 0,
             within: false,
             process: 0,
