@@ -177,10 +177,8 @@ impl Nested {
         now: Timestamp,
         busy: impl Fn(Machine) -> f64,
     ) -> Option<Machine> {
-        let is_full = self.callers.len() >= CALLERS || self.machines >= NESTED;
-        if is_full && !self.callers.contains_key(&caller) {
-            self.callers.clear();
-            self.machines = 0;
+        if self.callers.len() >= CALLERS && !self.callers.contains_key(&caller) {
+            self.forget_all();
         }
         let calls = self.callers.entry(caller).or_default();
         let before = calls.within.len();
@@ -189,7 +187,15 @@ impl Nested {
             calls.within = Vec::new();
         }
         self.machines = self.machines + calls.within.len() - before;
+        if self.machines > NESTED {
+            self.forget_all();
+        }
         sure
+    }
+
+    fn forget_all(&mut self) {
+        self.callers.clear();
+        self.machines = 0;
     }
 }
 
@@ -200,9 +206,12 @@ impl Calls {
         now: Timestamp,
         busy: impl Fn(Machine) -> f64,
     ) -> Option<Machine> {
+        let mut clients: SmallVec<[Machine; 16]> =
+            open.iter().map(|around| around.client).collect();
+        clients.sort_unstable();
         for within in &mut self.within {
             match open.binary_search_by_key(&within.machine, |around| around.machine) {
-                Ok(place) => open.get(place).into_iter().for_each(|one| within.note(one, open)),
+                Ok(place) => open.get(place).into_iter().for_each(|one| within.note(one, &clients)),
                 Err(_) => within.outside += 1,
             }
         }
@@ -216,7 +225,7 @@ impl Calls {
                     let (outside, busy) = (self.all, busy(machine));
                     let latest = EventNumber(u64::MAX);
                     let mut within = Within { machine, outside, busy, latest, ..Within::default() };
-                    within.note(around, open);
+                    within.note(around, &clients);
                     self.within.push(within);
                 }
             }
@@ -262,15 +271,15 @@ impl Calls {
 }
 
 impl Within {
-    /// A call lay in what was open.
-    fn note(&mut self, around: &Around, open: &[Around]) {
+    /// A call lay in what was open; `clients` have asked for all that was open then, in order.
+    fn note(&mut self, around: &Around, clients: &[Machine]) {
         // Several calls within one exchange say no more than one of them.
         if around.exchange == self.latest {
             return;
         }
         self.exchanges += 1;
         self.latest = around.exchange;
-        self.outer += u32::from(open.iter().any(|other| other.client == self.machine));
+        self.outer += u32::from(clients.binary_search(&self.machine).is_ok());
         if around.chance < 1.0 {
             self.told_apart += 1;
             self.alike += u32::from(around.alike);
@@ -354,14 +363,13 @@ mod tests {
             alike: false,
             chance: 1.0,
         };
-        let open: Vec<Around> = (0..1_000).map(around).collect();
+        let [open, others] = [0..1_000, 5_000..6_000].map(|machines| machines.map(around));
+        let [open, others]: [Vec<Around>; 2] = [open.collect(), others.collect()];
         for caller in 1_000..5_000 {
             nested.called(caller, &open, Timestamp(1), |_| 0.5);
-            nested.called(caller, &open, Timestamp(1), |_| 0.5);
+            nested.called(caller, &others, Timestamp(1), |_| 0.5);
             let [callers, machines] = nested.sizes();
-            assert!(
-                callers <= CALLERS && machines < NESTED + open.len() && machines == nested.machines
-            );
+            assert!(callers <= CALLERS && machines <= NESTED && machines == nested.machines);
         }
     }
 
