@@ -4,7 +4,6 @@
 //! the call is mostly the level above or another request, so that such calls are marked, and left
 //! open unless a span id tells what is above.
 
-use crate::join::fingerprint::content;
 use crate::join::machines::{Ends, Machine};
 use crate::join::{By, JoinKey, Member};
 use crate::losses::Missed;
@@ -120,7 +119,7 @@ fn has_level(members: &[Member], call: &Member, missed: &Missed, until: Timestam
     if members.len() > FEW {
         return false;
     }
-    let (own, wanted, start) = (keys(call), content(&call.exchange), call.exchange.start());
+    let (own, start) = (keys(call), call.exchange.start());
     // What alone asks for the same with the same values was passed on: of a statement that is
     // prepared once, only the values differ.
     let only = call.cause.only().filter(|_| call.cause.by == By::Content);
@@ -138,7 +137,6 @@ fn has_level(members: &[Member], call: &Member, missed: &Missed, until: Timestam
         if !is_there {
             return false;
         }
-        let passed = content(exchange);
         let is_passed_on = only.is_some_and(|only| exchange.turns.first().number == only)
             && !words.is_empty()
             && words == exchange.values.words();
@@ -150,7 +148,7 @@ fn has_level(members: &[Member], call: &Member, missed: &Missed, until: Timestam
                 (below.client, below.server) != (exchange.client, exchange.server)
                     && other.client == above.server
                     && below.start() > exchange.start()
-                    && content(below) == passed
+                    && other.content == above.content
             })
         };
         // Nor is it told which of several that one trace asks for at once lacks.
@@ -158,13 +156,13 @@ fn has_level(members: &[Member], call: &Member, missed: &Missed, until: Timestam
             members.iter().any(|other| {
                 let beside = &other.exchange;
                 (beside.network, beside.server) == (exchange.network, exchange.server)
-                    && content(beside) != passed
+                    && other.content != above.content
                     && beside.start() <= exchange.end()
                     && exchange.start() <= beside.end()
                     && keys(other).iter().any(|key| own.contains(key))
             })
         };
-        is_for_it && (passed == wanted || !(passes_on() || is_one_of_many()))
+        is_for_it && (above.content == call.content || !(passes_on() || is_one_of_many()))
     })
 }
 
