@@ -213,7 +213,7 @@ impl Entry {
     /// Whether this packet was seen lately.
     pub(crate) fn has_seen(&self, segment: &Segment) -> bool {
         let Segment { signature, now, .. } = *segment;
-        let lately = |at: &Timestamp| now.0.saturating_sub(at.0) <= COPY_WITHIN;
+        let lately = |at: &Timestamp| now.0.saturating_sub(at.0) <= NEXT_WITHIN;
         self.recent.iter().any(|(known, at)| *known == signature && lately(at))
     }
 
@@ -687,9 +687,11 @@ fn address(end: Endpoint) -> SocketAddr {
 pub(crate) const NEVER: Timestamp = Timestamp(i64::MAX);
 /// Packets of a flow among which a copy is looked for.
 const RECENT: usize = 16;
-/// Nanoseconds within which a copy comes; mirror ports need far less, and clients wait for longer
-/// before they send a datagram again.
-const COPY_WITHIN: i64 = 250_000_000;
+/// Nanoseconds within which a copy comes; mirror ports need far less, and whoever sends a packet
+/// again waits for longer: Linux and Windows for 200 ms at least, where no answer came at all.
+const COPY_WITHIN: i64 = 150_000_000;
+/// Nanoseconds within which a packet passes the next point.
+const NEXT_WITHIN: i64 = 250_000_000;
 /// Bytes that may come before the SYN that announces them, or be missing where a stream starts.
 const LATE_SYN: i32 = 1 << 20;
 /// An acknowledgement that is further ahead is not waited for.
