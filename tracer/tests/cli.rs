@@ -203,7 +203,7 @@ const CASES: &[Case] = &[
     ("read shop.pcap --hosts folder", 2, "wirespan: --hosts folder: it is a directory, name the file in it", ""),
     ("read shop.pcap --names bad-names.txt", 2, "wirespan: --names bad-names.txt line 2: \"10.0.0\" is no address; write one as 10.0.0.7, 10.0.0.0/8, [::1]:80, or a port as :80", ""),
     ("read shop.pcap --names more.txt --names other.txt", 2, "wirespan: --names other.txt line 1: \":53\" is called \"dns\" in more.txt line 1; leave one of them out", ""),
-    ("join shop.ndjson --hosts bad-names.txt", 2, "wirespan: --hosts bad-names.txt line 2: \"10.0.0\" is no address; write one as 10.0.0.7, 10.0.0.0/8, [::1]:80, or a port as :80", ""),
+    ("join shop.ndjson --hosts bad-names.txt", 2, "wirespan: --hosts bad-names.txt line 2: \"10.0.0\" is no address; a file of hosts takes ADDRESS NAME…, and --names networks and ports", ""),
     ("live -i absent0 --names absent.txt", 2, "wirespan: --names absent.txt: there is no such file, check the path", ""),
     ("read shop.pcap -q", 0, "", "19 exchanges joined no other"),
     ("read shop.pcap -q --all", 0, "", "1 exchange  "),

@@ -94,6 +94,12 @@ enum Flaw {
     Network(String),
     #[error("{0:?} cannot be a name; write at most 253 bytes, all of them visible")]
     Name(String),
+    #[error("it has no name; a file of hosts takes ADDRESS NAME…, as /etc/hosts does")]
+    NoHost,
+    #[error(
+        "{0:?} is no address; a file of hosts takes ADDRESS NAME…, and --names networks and ports"
+    )]
+    HostAddress(String),
     #[error("{0:?} cannot be the name of a host; write letters, digits and -._")]
     Host(String),
     #[error("{name:?} is called {known:?} in {place}; leave one of them out")]
@@ -207,18 +213,18 @@ impl NameFiles {
         let network = network
             .map(|name| {
                 let known = network::of_name(name).filter(|network| network.loopback_of.is_none());
-                known.ok_or_else(|| Flaw::Network(name.to_owned()))
+                known.ok_or_else(|| Flaw::Network(shown(name)))
             })
             .transpose()?;
         let network = network.map(|network| network::number(&network));
-        let name = word(name).ok_or_else(|| Flaw::Name(name.to_owned()))?;
+        let name = word(name).ok_or_else(|| Flaw::Name(shown(name)))?;
         let is_full = self.rules.len() >= RULES;
         match self.rules.entry(Rule { prefix, network, port }) {
             Entry::Occupied(known) if *known.get().given.name == *name => Ok(()),
             Entry::Occupied(known) => {
                 let Named { given, place } = known.get();
                 let (known, place) = (given.name.clone(), place.clone());
-                Err(Flaw::Twice { name: target.to_owned(), known, place })
+                Err(Flaw::Twice { name: shown(target), known, place })
             }
             Entry::Vacant(_) if is_full => Err(Flaw::TooMany),
             Entry::Vacant(rule) => {
@@ -231,13 +237,13 @@ impl NameFiles {
     }
 
     fn host(&mut self, words: &[&str]) -> Result<(), Flaw> {
-        let (address, names) = words.split_first().ok_or(Flaw::NoName)?;
+        let (address, names) = words.split_first().ok_or(Flaw::NoHost)?;
         let plain = address.split('%').next().unwrap_or_default();
         let Ok(parsed) = plain.parse::<IpAddr>() else {
-            return Err(Flaw::Address((*address).to_owned()));
+            return Err(Flaw::HostAddress(shown(address)));
         };
         if names.is_empty() {
-            return Err(Flaw::NoName);
+            return Err(Flaw::NoHost);
         }
         let own = parsed.is_loopback() || parsed.is_unspecified() || parsed.is_multicast();
         if own || plain.len() < address.len() {
@@ -245,7 +251,7 @@ impl NameFiles {
         }
         let is_full = self.hosts.len() >= RULES;
         for name in names.iter().filter(|name| !is_own(name)) {
-            let name = host_word(name).ok_or_else(|| Flaw::Host((*name).to_owned()))?;
+            let name = host_word(name).ok_or_else(|| Flaw::Host(shown(name)))?;
             let given = || Arc::new(Given { name: name.into(), by: GivenBy::Hosts });
             match self.hosts.entry(parsed) {
                 Entry::Occupied(mut known) => {
@@ -299,12 +305,20 @@ fn bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
+/// As much of a word as an error tells of it.
+fn shown(word: &str) -> String {
+    match word.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", word.get(..end).unwrap_or_default()),
+        None => word.to_owned(),
+    }
+}
+
 /// Reads `ADDRESS[/BITS][:PORT]`, `[ADDRESS[/BITS]][/BITS][:PORT]` or `:PORT`.
 fn target_of(text: &str) -> Result<(Prefix, Option<u16>), Flaw> {
-    let bad = || Flaw::Address(text.to_owned());
+    let bad = || Flaw::Address(shown(text));
     let port = |text: &str| {
         let port = text.parse().ok().filter(|port| *port > 0);
-        port.ok_or_else(|| Flaw::Port(text.to_owned()))
+        port.ok_or_else(|| Flaw::Port(shown(text)))
     };
     if let Some(rest) = text.strip_prefix(':')
         && !rest.starts_with(':')
@@ -344,19 +358,21 @@ fn target_of(text: &str) -> Result<(Prefix, Option<u16>), Flaw> {
         None => longest,
         Some(len) => {
             let number = len.parse().ok().filter(|number| *number <= longest);
-            number.ok_or_else(|| Flaw::Length(len.to_owned(), longest))?
+            number.ok_or_else(|| Flaw::Length(shown(len), longest))?
         }
     };
     let port = port_text.map(port).transpose()?;
     let prefix = Prefix::of(address, len);
     if let Some(first) = prefix.address.filter(|first| *first != address) {
-        return Err(Flaw::Bits(text.to_owned(), format!("{first}/{len}")));
+        return Err(Flaw::Bits(shown(text), format!("{first}/{len}")));
     }
     Ok((prefix, port))
 }
 
 /// Lines of files of names, and addresses of files of hosts, that are taken.
 pub const RULES: usize = 1 << 16;
+/// Characters of a word that cannot be used that are told.
+const SHOWN: usize = 64;
 /// Names of one host that are kept.
 pub(super) const ALIASES: usize = 16;
 
@@ -459,6 +475,13 @@ mod tests {
             "\"my\" is no network; write one as spans have it, such as 100 or vni7",
         );
         refuse(
+            &format!("10.0.0.7 {}", "ü".repeat(5000)),
+            &format!(
+                "\"{}…\" cannot be a name; write at most 253 bytes, all of them visible",
+                "ü".repeat(64)
+            ),
+        );
+        refuse(
             "10.0.0.7 a\u{202e}b",
             "\"a\\u{202e}b\" cannot be a name; write at most 253 bytes, all of them visible",
         );
@@ -492,6 +515,10 @@ mod tests {
         assert_eq!(files.hosts.len(), 1);
         let error = files.add_hosts("h", b"10.0.0.7 a\n10.0.0 b").unwrap_err().to_string();
         assert!(error.starts_with("h line 2: \"10.0.0\" is no address"), "{error}");
+        let error = files.add_hosts("h", b"10.0.0.0/16 b").unwrap_err().to_string();
+        assert!(error.ends_with("takes ADDRESS NAME…, and --names networks and ports"), "{error}");
+        let error = files.add_hosts("h", b"10.0.0.9 # b").unwrap_err().to_string();
+        assert!(error.ends_with("line 1: it has no name; a file of hosts takes ADDRESS NAME…, as /etc/hosts does"), "{error}");
         let error = files.add_hosts("h", b"10.0.0.9 a/b").unwrap_err().to_string();
         assert!(error.starts_with("h line 1: \"a/b\" cannot be the name of a host"), "{error}");
     }
