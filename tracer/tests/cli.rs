@@ -127,6 +127,7 @@ const CASES: &[Case] = &[
     ("join strange.ndjson", 2, "wirespan: read strange.ndjson: line 1: its `format` cannot be \"w4c\"; a newer wirespan may know it", ""),
     ("join shop.pcap", 2, "wirespan: read shop.pcap: it is a capture, say wirespan read shop.pcap", ""),
     ("join shop.pcap.gz", 2, "wirespan: read shop.pcap.gz: it is a capture, say wirespan read shop.pcap.gz", ""),
+    ("join shop.pcapng", 2, "wirespan: read shop.pcapng: it is a capture, say wirespan read shop.pcapng", ""),
     ("read shop.ndjson", 2, "wirespan: read shop.ndjson: not a pcap or pcapng file but spans of wirespan; say wirespan join for them", ""),
     ("join missing.ndjson", 2, "wirespan: read missing.ndjson: there is no such file, check the path", ""),
     ("join folder", 2, "wirespan: read folder: it is a directory, name the files in it", ""),
@@ -726,6 +727,11 @@ fn files() -> TempDir {
     put("other.txt", b":53 names\n");
     put("bad-names.txt", b"10.0.0.1 a\n10.0.0 b\n");
     put("hosts.txt", b"127.0.0.1 localhost\n10.90.0.2\tweb1 www # here\n");
+    // Its first bytes are a line's end, as some lines of others are.
+    put(
+        "shop.pcapng",
+        b"\n\r\r\n\x1c\0\0\0\x4d\x3c\x2b\x1a\x01\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x1c\0\0\0",
+    );
     put("text.pcap", b"10:00:00.0 IP 10.0.0.1.1 > 10.0.0.2.2: tcp 0\n");
     put("program", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0\0\0\0\0");
     let unknown = [(1, 443, 700), (2, 9999, 60), (3, 9999, 60)];

@@ -386,8 +386,7 @@ fn read_span(line: &[u8]) -> Result<Box<Line<'_>>, Flaw> {
 /// Who gives a capture meant another command.
 fn unless_capture(path: &Path, error: ImportError) -> ImportError {
     match error {
-        ImportError::Line { line: 1, flaw: Flaw::Json(_), file }
-        | ImportError::TooLong { line: 1, file }
+        ImportError::Line { flaw: Flaw::Json(_), file, .. } | ImportError::TooLong { file, .. }
             if path.as_os_str() != "-" && FileSource::open(path).is_ok() =>
         {
             ImportError::Capture { file }
