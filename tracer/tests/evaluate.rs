@@ -159,6 +159,11 @@ fn words_give_the_code_and_the_line_that_they_should() {
         ("nowhere.ndjson", 2, "wirespan: read nowhere.pcapng: there is no such file"),
         ("truth.ndjson empty.ndjson", 2, "wirespan: there are no spans to compare with the "),
         ("truth.ndjson spans.ndjson spans.ndjson", 2, "wirespan: spans.ndjson: spans are one file"),
+        (
+            "truth.ndjson kiosk.pcapng.zst spans.ndjson",
+            2,
+            "wirespan: kiosk.pcapng.zst is a capture and spans.ndjson holds spans; name one kind",
+        ),
         ("- -", 2, "wirespan: the standard input (-) can be read once only"),
         ("spans.ndjson truth.ndjson", 2, "wirespan: read spans.ndjson: line 1: it has a `type`"),
         (

@@ -86,13 +86,20 @@ pub(super) fn evaluate(args: &EvaluateArgs) -> Result<Exit> {
         }
         [file] => read_file(args, file)?,
         files => {
+            let mut of_spans = None;
+            let mut capture = None;
             for file in files {
-                if holds_lines(file)? {
-                    bail!(
-                        "{}: spans are one file; join several first: wirespan join --format ndjson",
-                        file.display()
-                    );
+                let kind = if holds_lines(file)? { &mut of_spans } else { &mut capture };
+                kind.get_or_insert(file.display());
+            }
+            match (of_spans, capture) {
+                (Some(spans), Some(capture)) => {
+                    bail!("{capture} is a capture and {spans} holds spans; name one kind of them")
                 }
+                (Some(spans), None) => bail!(
+                    "{spans}: spans are one file; join several first: wirespan join --format ndjson"
+                ),
+                (None, _) => {}
             }
             read_captures(args, files.to_vec(), None)?
         }
