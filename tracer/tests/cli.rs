@@ -144,6 +144,8 @@ const CASES: &[Case] = &[
     ("read", 2, "wirespan: no capture named; say wirespan read FILE, or - for the standard input", ""),
     ("read tcp port 80", 2, "wirespan: no capture named: tcp is no file, and \"tcp port 80\" was taken as a filter; say wirespan read FILE tcp port 80", ""),
     ("read - -", 2, "wirespan: the standard input (-) can be read once only", ""),
+    ("explain", 2, "wirespan: <TRACE> is missing; say wirespan explain [OPTIONS] TRACE [SPAN] FILE... (see wirespan explain --help)", ""),
+    ("evaluate --json", 2, "wirespan: <TRUTH> is missing; say wirespan evaluate [OPTIONS] TRUTH [SPANS | CAPTURE...] (see wirespan evaluate --help)", ""),
     ("raed shop.pcap", 2, "wirespan: raed: there is no such command and no such file, did you mean read? (see wirespan --help)", ""),
     ("read shop.pcap --thread 3", 2, "wirespan: there is no option --thread, did you mean --threads? (see wirespan read --help)", ""),
     ("read shop.pcap -k", 2, "wirespan: there is no option -k (see wirespan read --help)", ""),

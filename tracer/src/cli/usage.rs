@@ -51,6 +51,13 @@ pub(super) fn explain(error: &Error, command: &str) -> String {
                 other => format!("{name} cannot be used with {other} {see}"),
             }
         }
+        (ErrorKind::MissingRequiredArgument, _) if !option.is_empty() => {
+            let usage = text(ContextKind::Usage).unwrap_or_default();
+            let usage = usage.lines().next().unwrap_or_default();
+            let usage = usage.trim_start_matches("Usage:").trim();
+            let are = if option.contains(", ") { "are" } else { "is" };
+            format!("{option} {are} missing; say {usage} {see}")
+        }
         _ => {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();
