@@ -26,7 +26,7 @@ pub(super) struct ChooseArgs {
     errors: bool,
 
     /// Traces that took at least so long: 10ms, 1.5s, 200us
-    #[arg(long, value_name = "DURATION", value_parser = moment::duration, allow_negative_numbers = true, help_heading = WHICH)]
+    #[arg(long, value_name = "DURATION", value_parser = moment::duration, allow_hyphen_values = true, help_heading = WHICH)]
     min_duration: Option<i64>,
 
     /// Traces that ask this service; * stands for any characters
@@ -44,11 +44,11 @@ pub(super) struct ChooseArgs {
     ///
     /// A time without date is on the capture's first day, in UTC unless --local-time; +5s is after
     /// its first packet. 2026-11-25 01:09:35 and seconds since 1970 are understood too.
-    #[arg(long = "from", value_name = "TIME", value_parser = Moment::parse, allow_negative_numbers = true, help_heading = WHICH)]
+    #[arg(long = "from", value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true, help_heading = WHICH)]
     since: Option<Moment>,
 
     /// Traces that had begun by this time
-    #[arg(long = "to", value_name = "TIME", value_parser = Moment::parse, allow_negative_numbers = true, help_heading = WHICH)]
+    #[arg(long = "to", value_name = "TIME", value_parser = Moment::parse, allow_hyphen_values = true, help_heading = WHICH)]
     until: Option<Moment>,
 
     /// Of these, the slowest so many, slowest first

@@ -15,7 +15,7 @@ pub(super) struct JoiningArgs {
     threads: Option<usize>,
 
     /// Seconds without news after which a trace is settled
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds, allow_hyphen_values = true, help_heading = LIMITS, hide_short_help = true)]
     join_window: f64,
 
     /// Exchanges that are held at a time until their traces settle

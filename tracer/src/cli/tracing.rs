@@ -38,7 +38,7 @@ pub(super) struct TracingArgs {
     names: NamesArgs,
 
     /// Seconds after which a request counts as unanswered
-    #[arg(long, value_name = "SECONDS", default_value_t = config::RESPONSE_TIMEOUT_SECONDS as f64, value_parser = seconds, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
+    #[arg(long, value_name = "SECONDS", default_value_t = config::RESPONSE_TIMEOUT_SECONDS as f64, value_parser = seconds, allow_hyphen_values = true, help_heading = LIMITS, hide_short_help = true)]
     response_timeout: f64,
 
     /// These taps are one capture point, for what is dealt out over several taps (TAPs are named
@@ -60,7 +60,7 @@ pub(super) struct TracingArgs {
     /// Other limits are made to fit where they do not. What is left out depends on the machine
     /// then, so that two runs may differ. Live, it is a quarter of the memory that there is if
     /// nothing is said, 2 GiB at most, and the rings beside.
-    #[arg(long, value_name = "BYTES", value_parser = memory, allow_negative_numbers = true, help_heading = LIMITS, hide_short_help = true)]
+    #[arg(long, value_name = "BYTES", value_parser = memory, allow_hyphen_values = true, help_heading = LIMITS, hide_short_help = true)]
     pub(super) max_memory: Option<u64>,
 
     /// Bytes that may wait for missing ones, and as many of unfinished messages

@@ -518,7 +518,12 @@ mod tests {
         let error = files.add_hosts("h", b"10.0.0.0/16 b").unwrap_err().to_string();
         assert!(error.ends_with("takes ADDRESS NAME…, and --names networks and ports"), "{error}");
         let error = files.add_hosts("h", b"10.0.0.9 # b").unwrap_err().to_string();
-        assert!(error.ends_with("line 1: it has no name; a file of hosts takes ADDRESS NAME…, as /etc/hosts does"), "{error}");
+        assert!(
+            error.ends_with(
+                "line 1: it has no name; a file of hosts takes ADDRESS NAME…, as /etc/hosts does"
+            ),
+            "{error}"
+        );
         let error = files.add_hosts("h", b"10.0.0.9 a/b").unwrap_err().to_string();
         assert!(error.starts_with("h line 1: \"a/b\" cannot be the name of a host"), "{error}");
     }
