@@ -188,6 +188,11 @@ pub fn run(
     summary.remarks.extend(points.remarks);
     summary.remarks.extend(config.clock_remarks.iter().cloned());
     summary.remarks.extend(reader.clocks_apart());
+    // Of what was not read to its end, nobody knows.
+    let is_whole = !reader.stopped && reader.error.is_none() && sink_error.is_none();
+    if is_whole && summary.spans > 0 {
+        summary.remarks.extend(config.names.unused());
+    }
     let reached = reader.decoder.now();
     Outcomes { summary, reached, stopped: reader.stopped, source_error: reader.error, sink_error }
 }

@@ -208,6 +208,8 @@ const CASES: &[Case] = &[
     ("read shop.pcap -q --names names.txt --format service-map", 0, "", "\"host browser\" -> \"the-shop\""),
     ("join shop.ndjson -q --names names.txt", 0, "", "the-shop                   GET /orders/7 "),
     ("join shop.ndjson -q --names names.txt --service the-shop", 0, "", "the-shop "),
+    ("read shop.pcap -q --names idle.txt", 0, "wirespan: warning: --names idle.txt line 2 names nothing that was read", "the-shop "),
+    ("join shop.ndjson -q --names idle.txt", 0, "wirespan: warning: --names idle.txt line 2 names nothing that was read", "the-shop "),
     ("read shop.pcap --names absent.txt", 2, "wirespan: --names absent.txt: there is no such file, check the path", ""),
     ("read shop.pcap --hosts folder", 2, "wirespan: --hosts folder: it is a directory, name the file in it", ""),
     ("read shop.pcap --names bad-names.txt", 2, "wirespan: --names bad-names.txt line 2: \"10.0.0\" is no address; write one as 10.0.0.7, 10.0.0.0/8, [::1]:80, or a port as :80", ""),
@@ -733,6 +735,7 @@ fn files() -> TempDir {
     put("names.txt", b"# Services\n10.90.0.2:8080 the-shop # it\n10.90.0.1 browser\n");
     put("more.txt", b":53 dns\n10.90.0.5:53 resolver\n");
     put("other.txt", b":53 names\n");
+    put("idle.txt", b"::ffff:10.90.0.2 the-shop\n10.99.0.2 another\n");
     put("bad-names.txt", b"10.0.0.1 a\n10.0.0 b\n");
     put("hosts.txt", b"127.0.0.1 localhost\n10.90.0.2\tweb1 www # here\n");
     // Its first bytes are a line's end, as some lines of others are.

@@ -169,6 +169,9 @@ impl Spans {
         summary.taps = self.taps.len();
         summary.tap_names.clone_from(&self.taps);
         summary.damage.clone_from(&self.damage);
+        if !stopped && source_error.is_none() && sink_error.is_none() && summary.spans > 0 {
+            summary.remarks.extend(self.names.unused());
+        }
         summary.from = self.extent.map(|(from, _)| from.0);
         summary.to = self.extent.map(|(_, to)| to.0);
         Outcomes { summary, reached: Timestamp::default(), stopped, source_error, sink_error }

@@ -16,14 +16,15 @@
 use crate::given::{Given, GivenBy, host_word, is_own, word};
 use crate::network;
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 use smallvec::{SmallVec, smallvec};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a user calls services and hosts.
 #[derive(Debug, Default)]
@@ -58,10 +59,12 @@ struct Prefix {
 struct Named {
     given: Arc<Given>,
     place: Place,
+    /// Whether anything was called so.
+    used: AtomicBool,
 }
 
 /// A line of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     file: Arc<str>,
     line: usize,
@@ -158,6 +161,42 @@ impl NameFiles {
         self.rule(network, address, None).or_else(host)
     }
 
+    /// Says which lines of files of names nothing was called by; none of them if all were. A line
+    /// whose place another one took, as that says more, counts as used.
+    pub fn unused(&self) -> Option<String> {
+        let is_used = |named: &Named| named.used.load(Ordering::Relaxed);
+        let used = self.rules.iter().filter(|(_, named)| is_used(named));
+        let wider: HashSet<Rule, FixedState> =
+            used.flat_map(|(rule, _)| self.wider(*rule)).collect();
+        let idle = |(rule, named): &(&Rule, &Named)| !is_used(named) && !wider.contains(*rule);
+        let idle = self.rules.iter().filter(idle).map(|(_, named)| &named.place);
+        let idle: BTreeSet<&Place> = idle.collect();
+        let first: Vec<String> = idle.iter().take(TOLD).map(ToString::to_string).collect();
+        let more = match idle.len() - first.len() {
+            0 => String::new(),
+            1 => " and 1 more line".to_owned(),
+            more => format!(" and {more} more lines"),
+        };
+        let of = if idle.len() == 1 { "names" } else { "name" };
+        (!idle.is_empty())
+            .then(|| format!("--names {}{more} {of} nothing that was read", first.join(", ")))
+    }
+
+    /// Rules that there are for whatever this one fits, itself among them.
+    fn wider(&self, rule: Rule) -> impl Iterator<Item = Rule> {
+        let Rule { prefix, network, port } = rule;
+        let shorter = self.lengths.iter().filter(move |Reverse(len)| *len <= prefix.len);
+        let shorter = shorter.filter_map(move |Reverse(len)| {
+            prefix.address.map(|address| Prefix::of(address, *len))
+        });
+        shorter.chain([Prefix::ANY]).flat_map(move |prefix| {
+            let rule = move |network, port| Rule { prefix, network, port };
+            let all =
+                [rule(network, port), rule(network, None), rule(None, port), rule(None, None)];
+            all.into_iter().filter(|rule| self.rules.contains_key(rule))
+        })
+    }
+
     fn rule(&self, network: u64, address: IpAddr, port: Option<u16>) -> Option<Arc<Given>> {
         if self.rules.is_empty() {
             return None;
@@ -175,6 +214,10 @@ impl NameFiles {
                     prefixes.iter().map(|prefix| Rule { prefix: *prefix, network, port: *port })
                 });
                 if let Some(named) = rules.filter_map(|rule| self.rules.get(&rule)).next() {
+                    // Where it is set already, threads need not wait for each other.
+                    if !named.used.load(Ordering::Relaxed) {
+                        named.used.store(true, Ordering::Relaxed);
+                    }
                     return Some(named.given.clone());
                 }
             }
@@ -222,14 +265,14 @@ impl NameFiles {
         match self.rules.entry(Rule { prefix, network, port }) {
             Entry::Occupied(known) if *known.get().given.name == *name => Ok(()),
             Entry::Occupied(known) => {
-                let Named { given, place } = known.get();
+                let Named { given, place, .. } = known.get();
                 let (known, place) = (given.name.clone(), place.clone());
                 Err(Flaw::Twice { name: shown(target), known, place })
             }
             Entry::Vacant(_) if is_full => Err(Flaw::TooMany),
             Entry::Vacant(rule) => {
                 let given = Arc::new(Given { name: name.into(), by: GivenBy::Names });
-                rule.insert(Named { given, place: place.clone() });
+                rule.insert(Named { given, place: place.clone(), used: AtomicBool::new(false) });
                 self.lengths.insert(Reverse(prefix.len));
                 Ok(())
             }
@@ -242,6 +285,7 @@ impl NameFiles {
         let Ok(parsed) = plain.parse::<IpAddr>() else {
             return Err(Flaw::HostAddress(shown(address)));
         };
+        let parsed = parsed.to_canonical();
         if names.is_empty() {
             return Err(Flaw::NoHost);
         }
@@ -362,6 +406,11 @@ fn target_of(text: &str) -> Result<(Prefix, Option<u16>), Flaw> {
         }
     };
     let port = port_text.map(port).transpose()?;
+    // What is written as ::ffff:10.0.0.7 is an address of IPv4.
+    let (address, len) = match (address.to_canonical(), len.checked_sub(MAPPED)) {
+        (inside @ IpAddr::V4(_), Some(len)) if address.is_ipv6() => (inside, len),
+        _ => (address, len),
+    };
     let prefix = Prefix::of(address, len);
     if let Some(first) = prefix.address.filter(|first| *first != address) {
         return Err(Flaw::Bits(shown(text), format!("{first}/{len}")));
@@ -373,6 +422,10 @@ fn target_of(text: &str) -> Result<(Prefix, Option<u16>), Flaw> {
 pub const RULES: usize = 1 << 16;
 /// Characters of a word that cannot be used that are told.
 const SHOWN: usize = 64;
+/// Bits before an address of IPv4 that is written as one of IPv6 (RFC 4291, 2.5.5.2).
+const MAPPED: u8 = 96;
+/// Lines that name nothing that are told.
+const TOLD: usize = 3;
 /// Names of one host that are kept.
 pub(super) const ALIASES: usize = 16;
 
@@ -484,6 +537,55 @@ mod tests {
         refuse(
             "10.0.0.7 a\u{202e}b",
             "\"a\\u{202e}b\" cannot be a name; write at most 253 bytes, all of them visible",
+        );
+    }
+
+    #[test]
+    fn an_address_of_ipv4_may_be_written_as_one_of_ipv6() {
+        check(
+            "::ffff:10.0.0.7 a\n[::ffff:10.0.0.7]:80 b\n::ffff:10.1.0.0/112 c\n",
+            &[
+                ("10.0.0.7:81", "a"),
+                ("10.0.0.7:80", "b"),
+                ("10.1.255.1:81", "c"),
+                ("10.2.0.1:81", ""),
+            ],
+        );
+        refuse(
+            "::ffff:10.0.0.7/104 a",
+            "\"::ffff:10.0.0.7/104\" has bits beyond its prefix; write 10.0.0.0/8",
+        );
+        let mut files = NameFiles::default();
+        files.add_hosts("hosts", b"::ffff:10.0.0.7 a\n::ffff:127.0.0.1 b").unwrap();
+        let name = files.client(0, IpAddr::from([10, 0, 0, 7])).map(|given| given.name.to_string());
+        assert_eq!((name.as_deref(), files.hosts.len()), (Some("a"), 1));
+    }
+
+    #[test]
+    fn lines_that_name_nothing_are_told() {
+        let check = |text: &str, expected: Option<&str>| {
+            let mut files = NameFiles::default();
+            files.add_names("f", text.as_bytes()).unwrap();
+            let _ = files.server(0, IpAddr::from([10, 0, 0, 7]), 80, None);
+            let _ = files.client(0, IpAddr::from([10, 0, 0, 8]));
+            assert_eq!(files.unused().as_deref(), expected, "{text}");
+        };
+        check("", None);
+        check("10.0.0.7:80 a\n10.0.0.8 b", None);
+        check("10.0.0.0/8 a", None);
+        check(":80 a", None);
+        // The first lines say more of what the others fit, too.
+        check("10.0.0.7:80 a\n10.0.0.7 b\n10.0.0.0/8:80 c\n10.0.0.0/8 d\n:80 e", None);
+        check(
+            "10.0.0.7:80 a\n10.0.0.7:81 b\nvni7 10.0.0.7 c",
+            Some("--names f line 2, f line 3 name nothing that was read"),
+        );
+        check(":81 a\n10.0.0.0/8 b", Some("--names f line 1 names nothing that was read"));
+        check(
+            ":1 a\n:2 a\n:3 a\n:4 a\n:5 a",
+            Some(
+                "--names f line 1, f line 2, f line 3 and 2 more lines name nothing that was read",
+            ),
         );
     }
 
