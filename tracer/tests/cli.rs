@@ -114,6 +114,8 @@ const CASES: &[Case] = &[
     ("join shop.ndjson -q --trace 0000", 1, "wirespan: nothing found: none of 35 traces matches", ""),
     ("join shop.ndjson -q --summary - -o traces.txt", 0, "", "\"lines_skipped\": 0"),
     ("join shop.ndjson shop.ndjson", 0, "read      192 spans, ", ROOT),
+    ("join twice.ndjson -o joined.ndjson --format ndjson", 0, "wirespan: warning: twice.ndjson: 96 spans were there already and left out", ""),
+    ("join twice.ndjson -q --summary - -o joined.ndjson", 0, "wirespan: warning: twice.ndjson: 96 ", "\"duplicate_spans\": 96"),
     ("join mixed.ndjson", 0, "read      96 spans, ", ROOT),
     ("join cut.ndjson", 0, "wirespan: warning: cut.ndjson: cut off inside line 96, 700 bytes left out", ROOT),
     ("join cut.ndjson.gz", 0, "wirespan: warning: cut.ndjson.gz: unreadable after byte", ROOT),
@@ -776,6 +778,7 @@ fn spans(folder: &Path) {
     put("cut.ndjson", &shop[..last + 700]);
     put("other.ndjson", &other.repeat(2));
     put("mixed.ndjson", &format!("{other}\r\n\n{shop}{other}"));
+    put("twice.ndjson", &shop.repeat(2));
     put("broken.ndjson", &format!("{first}\n{second}\nnothing\n{rest}"));
     put("version-1.ndjson", &first.replace("\"v\":2", "\"v\":1"));
     put("version-3.ndjson", &first.replace("\"v\":2", "\"v\":3,\"client\":7"));

@@ -8,15 +8,18 @@ use crate::exchange::{EventNumber, Exchange, ExchangeId, ProtocolIndex};
 use crate::import::ImportError;
 use crate::import::input::{Lines, Numbered, Piece, Walk};
 use crate::import::line::{self, Flaw, Line, Numbers, Read};
+use crate::import::value::Word;
 use crate::join::window::{Opened, WindowLimits};
 use crate::joining::{Joining, News, Outcomes};
 use crate::names::files::NameFiles;
 use crate::network;
+use crate::numbers::grouped;
 use crate::span::SpanSink;
-use crate::summary::SpansRead;
-use hashbrown::HashMap;
+use crate::summary::{SpansRead, add};
+use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,7 +46,18 @@ pub struct Spans {
     /// The first start, and the last moment at which joining learnt of anything.
     extent: Option<(Timestamp, Timestamp)>,
     damage: Vec<String>,
+    /// Spans that were there again in their input, and are left out.
+    duplicates: u64,
     names: Arc<NameFiles>,
+}
+
+/// What tells a span of an input from all others.
+#[derive(Debug, Deserialize)]
+struct Ids<'a> {
+    #[serde(borrow)]
+    trace: Option<Word<'a>>,
+    #[serde(borrow)]
+    span: Option<Word<'a>>,
 }
 
 struct Input {
@@ -110,6 +124,7 @@ impl Spans {
             messages: 0,
             extent: None,
             damage: Vec::new(),
+            duplicates: 0,
             names: Arc::default(),
         };
         for path in paths {
@@ -120,7 +135,47 @@ impl Spans {
             }
         }
         spans.events.sort_unstable();
+        spans.leave_out_duplicates()?;
         Ok(spans)
+    }
+
+    /// Leaves out what is in an input twice, as where a file was appended to itself: such spans
+    /// have the same ids, and joining learnt of them at the same event.
+    fn leave_out_duplicates(&mut self) -> Result<(), ImportError> {
+        let mut again = HashSet::new();
+        let mut by_input: BTreeMap<u16, u64> = BTreeMap::new();
+        for group in self.events.chunk_by(|a, b| (a.at, a.number) == (b.at, b.number)) {
+            if group.iter().filter(|event| event.is_close).nth(1).is_none() {
+                continue;
+            }
+            let mut known = HashSet::new();
+            for event in group.iter().filter(|event| event.is_close) {
+                let (place, lines, _) = self.place(event.span)?;
+                let line = lines.read(place.offset, place.len);
+                let line = line.map_err(|error| changed(lines.name(), error.to_string()))?;
+                let ids = serde_json::from_slice::<Ids<'_>>(&line);
+                let ids = ids.map_err(|error| changed(lines.name(), error.to_string()))?;
+                let Ids { trace: Some(trace), span: Some(span) } = ids else { continue };
+                let ids = (place.input, String::from(&*trace), String::from(&*span));
+                if !known.insert(ids) {
+                    again.insert(event.span);
+                    *by_input.entry(place.input).or_default() += 1;
+                }
+            }
+        }
+        if again.is_empty() {
+            return Ok(());
+        }
+        self.events.retain(|event| !again.contains(&event.span));
+        self.duplicates = again.len() as u64;
+        for (input, count) in by_input {
+            let Some(input) = self.inputs.get(usize::from(input)) else { continue };
+            let spans = if count == 1 { "span was" } else { "spans were" };
+            let count = grouped(count);
+            let name = input.lines.name();
+            self.damage.push(format!("{name}: {count} {spans} there already and left out"));
+        }
+        Ok(())
     }
 
     /// Calls services and hosts as the user does.
@@ -171,6 +226,9 @@ impl Spans {
         summary.damage.clone_from(&self.damage);
         if !stopped && source_error.is_none() && sink_error.is_none() && summary.spans > 0 {
             summary.remarks.extend(self.names.unused());
+        }
+        if self.duplicates > 0 {
+            add(&mut summary.lost, "duplicate_spans", self.duplicates);
         }
         summary.from = self.extent.map(|(from, _)| from.0);
         summary.to = self.extent.map(|(_, to)| to.0);
@@ -330,14 +388,17 @@ impl Spans {
         events.map(|event| Ok((event.at, self.news(event)?))).collect()
     }
 
+    /// Where a span stands, in what, and what its input names.
+    fn place(&self, span: u32) -> Result<(Place, &Lines, &Names), ImportError> {
+        let place = self.places.get(span as usize);
+        let found = place
+            .and_then(|place| Some((*place, self.inputs.get(usize::from(place.input))?)))
+            .map(|(place, input)| (place, &input.lines, &input.names));
+        found.ok_or_else(|| changed("spans", "there are fewer".to_owned()))
+    }
+
     fn news(&self, event: &Event) -> Result<News, ImportError> {
-        let changed = |file: &str, reason| ImportError::Changed { file: file.to_owned(), reason };
-        let place = self.places.get(event.span as usize);
-        let found =
-            place.and_then(|place| Some((place, self.inputs.get(usize::from(place.input))?)));
-        let Some((place, Input { lines, names })) = found else {
-            return Err(changed("spans", "there are fewer".to_owned()));
-        };
+        let (place, lines, names) = self.place(event.span)?;
         let line = lines.read(place.offset, place.len);
         let line = line.map_err(|error| changed(lines.name(), error.to_string()))?;
         let exchange = read_span(&line).and_then(|span| {
@@ -384,6 +445,10 @@ fn read_span(line: &[u8]) -> Result<Box<Line<'_>>, Flaw> {
         Read::Span(span) => Ok(span),
         Read::Other => Err(Flaw::Missing("type")),
     }
+}
+
+fn changed(file: &str, reason: String) -> ImportError {
+    ImportError::Changed { file: file.to_owned(), reason }
 }
 
 /// Who gives a capture meant another command.
