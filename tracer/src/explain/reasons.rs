@@ -147,8 +147,13 @@ pub(super) fn why_lost(best: &Span, rival: &Span, lower: &Span) -> Vec<String> {
     if is_endpoint(&best.exchange, &lower.exchange)
         && !is_endpoint(&rival.exchange, &lower.exchange)
     {
-        let (host, caller) = (rival.exchange.server_host(), lower.exchange.client_host());
-        why.push(format!("it asked {host}, and {caller} called"));
+        let (rival, lower) = (&*rival.exchange, &*lower.exchange);
+        let (mut asked, mut caller) = (rival.server.ip(), lower.client.ip());
+        // The loopback of two machines has one address.
+        if asked == caller {
+            (asked, caller) = (rival.server_host(), lower.client_host());
+        }
+        why.push(format!("it asked {asked}, and {caller} called"));
     }
     let shares = |upper: &Span| shared(&upper.exchange, &lower.exchange).next().is_some();
     if shares(best) && !shares(rival) {
@@ -425,17 +430,37 @@ fn by_values(trace: &Trace, upper: &Span, lower: &Span, places: &Places) -> Opti
     Some(text)
 }
 
+/// That who called is who was asked above, by the addresses that the packets bear.
 fn hosts(upper: &Exchange, lower: &Exchange, link: &Link) -> Option<String> {
-    let (asked, caller) = (upper.server_host(), lower.client_host());
-    if asked == caller {
-        return Some(format!("{caller} called, which is the host that was asked above"));
+    let by_addresses = is_endpoint(upper, lower);
+    if !by_addresses && !are_one(link) {
+        return None;
     }
-    are_one(link).then(|| {
-        format!(
-            "{caller} called and {asked} was asked above: two addresses of one machine, as its \
-             packets tell"
-        )
-    })
+    let (asked, caller) = (upper.server.ip(), lower.client.ip());
+    let mut text = match (asked == caller, asked.is_loopback(), caller.is_loopback()) {
+        (true, false, _) => format!("{caller} called, which is the host that was asked above"),
+        (true, true, _) => {
+            format!("{caller} called, which was asked above, too: the loopback of one machine")
+        }
+        (false, true, true) => {
+            format!("{caller} called and {asked} was asked above: both the loopback of one machine")
+        }
+        (false, true, false) => {
+            format!("{caller} called and {asked} was asked above: its loopback, one machine")
+        }
+        (false, false, true) => {
+            format!(
+                "{caller} called and {asked} was asked above: loopback and address of one machine"
+            )
+        }
+        (false, false, false) => {
+            format!("{caller} called and {asked} was asked above: two addresses of one machine")
+        }
+    };
+    if !by_addresses {
+        text.push_str(", as its packets tell");
+    }
+    Some(text)
 }
 
 fn times(upper: &Exchange, lower: &Exchange, places: &Places) -> String {
@@ -563,3 +588,62 @@ fn nearer(above: &Exchange, own: &Exchange) -> Vec<String> {
 const BY_VALUES: &str = "it carries values of the one above";
 /// Values that are shown.
 const SHOWN: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exchange(client: &str, server: &str) -> Exchange {
+        let mut exchange = Exchange::lasting(1);
+        exchange.client = client.parse().unwrap();
+        exchange.server = server.parse().unwrap();
+        exchange
+    }
+
+    fn check_hosts(upper: [&str; 2], lower: [&str; 2], expected: &str) {
+        let link = Link {
+            parent: 0,
+            kind: LinkKind::Parent,
+            reason: Reason::Content,
+            confidence: 0.9,
+            also: Default::default(),
+            against: Default::default(),
+            runner_up: None,
+        };
+        let [upper, lower] = [upper, lower].map(|[client, server]| exchange(client, server));
+        assert_eq!(hosts(&upper, &lower, &link).as_deref(), Some(expected), "{expected}");
+    }
+
+    #[test]
+    fn the_address_that_was_asked_is_named() {
+        let [near, far, loopback] = ["10.96.2.4:4000", "10.96.2.5:80", "127.0.0.1:15001"];
+        check_hosts(
+            [far, near],
+            [near, far],
+            "10.96.2.4 called, which is the host that was asked above",
+        );
+        check_hosts(
+            [near, loopback],
+            [near, far],
+            "10.96.2.4 called and 127.0.0.1 was asked above: its loopback, one machine",
+        );
+        check_hosts(
+            [near, loopback],
+            [loopback, loopback],
+            "127.0.0.1 called, which was asked above, too: the loopback of one machine, as its \
+             packets tell",
+        );
+        check_hosts(
+            [far, near],
+            [loopback, loopback],
+            "127.0.0.1 called and 10.96.2.4 was asked above: loopback and address of one machine, \
+             as its packets tell",
+        );
+        check_hosts(
+            [far, near],
+            ["10.96.0.2:4000", far],
+            "10.96.0.2 called and 10.96.2.4 was asked above: two addresses of one machine, as its \
+             packets tell",
+        );
+    }
+}
