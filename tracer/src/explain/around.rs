@@ -37,12 +37,10 @@ impl Caller {
         self.open.iter().find(inner)
     }
 
-    /// How many of what was open may have called, as far as the servers that they asked tell, and
+    /// Whether one of what was open may have called, as far as the servers that were asked tell, and
     /// as some lie within others.
-    pub fn may_have_called(&self, call: &Exchange) -> u64 {
-        let may =
-            |near: &&Near| !near.asked_the_same_server(call) && self.inner(near, call).is_none();
-        self.open.iter().filter(may).count() as u64 + self.more
+    pub fn may_have_called(&self, near: &Near, call: &Exchange) -> bool {
+        !near.asked_the_same_server(call) && self.inner(near, call).is_none()
     }
 }
 
@@ -173,6 +171,7 @@ impl Around {
             let starts = |place: &usize| calls.get(*place).map_or(Timestamp(0), |call| call.start);
             let first = places.partition_point(|place| starts(place) < from);
             let behind = places.partition_point(|place| starts(place) <= to);
+            let told = seen.iter().map(|span| span.exchange.turns.first().number).min();
             let prints: SmallVec<[u64; 2]> =
                 seen.iter().map(|span| fingerprint(&span.exchange)).collect();
             for place in places.get(first..behind).unwrap_or_default() {
@@ -197,7 +196,8 @@ impl Around {
                     let asks_the_same =
                         call.content.is_some() && content(&span.exchange) == call.content;
                     let near = Near::of(trace, span);
-                    call.caller.open.push(Near { asks_the_same, exchange, under, ..near });
+                    let told = told.unwrap_or(near.told);
+                    call.caller.open.push(Near { asks_the_same, exchange, under, told, ..near });
                 } else {
                     call.caller.more += 1;
                 }

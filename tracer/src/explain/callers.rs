@@ -210,7 +210,8 @@ pub(super) fn no_link(trace: &Trace, span: &Span, caller: &Caller, places: &Plac
             "{} exchanges were open at {host} as it began{}",
             grouped(open),
             match span.cause.as_deref() {
-                _ if caller.may_have_called(e) == 0 =>
+                _ if caller.more == 0
+                    && !caller.open.iter().any(|near| caller.may_have_called(near, e)) =>
                     ", and none of them can have called".to_owned(),
                 Some(cause) if cause.open == 1 && cause.confidence < LEAST =>
                     format!(", of which only one can have called; but {}", too_unsure(cause)),

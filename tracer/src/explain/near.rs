@@ -1,6 +1,6 @@
 //! Another exchange, as far as it is told of beside the one that is explained.
 
-use crate::exchange::{Context, Exchange, Half, ProtocolIndex};
+use crate::exchange::{Context, EventNumber, Exchange, Half, ProtocolIndex};
 use crate::explain::asked::what;
 use crate::join::fingerprint::listener;
 use crate::span::Span;
@@ -33,6 +33,8 @@ pub struct Near {
     pub end: Timestamp,
     /// Whether a response was seen.
     pub answered: bool,
+    /// The event by which joining learnt of it.
+    pub told: EventNumber,
     /// Its request.
     pub request: Half,
     /// Whether both ends are at one machine.
@@ -66,6 +68,7 @@ impl Near {
             start: e.start(),
             end: end(e),
             answered: e.response.is_some(),
+            told: e.turns.first().number,
             request: e.request,
             is_within: is_within(e),
             exchange: span.id,

@@ -42,7 +42,7 @@ pub(super) fn because(
         if matches!(link.reason, Reason::OneCandidate | Reason::Content)
             && let Some(caller) = caller
         {
-            because.push(only_candidate(upper, lower, link, caller, places));
+            because.push(only_candidate(trace, upper, lower, link, caller, places));
         }
         because.extend(hosts(&upper.exchange, &lower.exchange, link));
         because.push(times(&upper.exchange, &lower.exchange, places));
@@ -324,6 +324,7 @@ fn shared_ids(upper: &Span, lower: &Span, places: &Places) -> Vec<String> {
 
 /// What left this one of what was open at the caller.
 fn only_candidate(
+    trace: &Trace,
     upper: &Span,
     lower: &Span,
     link: &Link,
@@ -331,40 +332,61 @@ fn only_candidate(
     places: &Places,
 ) -> String {
     let host = lower.exchange.client_host();
+    let call = &*lower.exchange;
     let open = caller.open.len() as u64 + caller.more;
+    let top = top(trace, upper);
+    let is_above = |near: &Near| near.trace == trace.id && near.exchange == top;
+    let others = || caller.open.iter().filter(|near| !is_above(near));
+    let may_have_called = |near: &&Near| caller.may_have_called(near, call);
     let also = |words: &str| link.also.iter().any(|also| also.contains(words));
-    let kept = if link.reason == Reason::Content {
-        Some("is the only one that asks for the same".to_owned())
-    } else if also("identifiers") {
-        Some("is the only one that carries no other identifier".to_owned())
-    } else if also("port") {
-        Some(format!(
-            "is the one that asked {}: whenever only one was open, such calls were made for what \
-             is asked there",
-            upper.exchange.server
-        ))
-    } else {
-        None
+    let of_open = match open {
+        0 | 1 => format!("of what was open at {host} as it began"),
+        _ => format!("of {} exchanges open at {host} as it began", grouped(open)),
     };
-    if let Some(kept) = kept {
-        return match open {
-            0 | 1 => format!("of what was open at {host} as it began, this {kept}"),
-            _ => format!("of {} exchanges open at {host} as it began, this {kept}", grouped(open)),
+    if link.reason == Reason::Content {
+        let above = caller.open.iter().find(|near| is_above(near));
+        let alike = others().filter(|near| near.asks_the_same);
+        return match only_alike(alike, above, caller, call) {
+            Ok(only) => format!("{of_open}, this is the only one that asks for the same{only}"),
+            Err(alike) => {
+                let only = format!("{of_open}, joining took this for the only one that asks for");
+                format!("{only} the same; {}", against(&alike, 0, "does", "do", call))
+            }
         };
     }
-    let mut text = match caller.may_have_called(&lower.exchange) {
-        0 | 1 if open < 2 => {
-            format!("as it began, this was the only exchange that was open at {host}")
+    if also("identifiers") {
+        let (only, none) = ("that carries no other identifier", "carries none, too");
+        let agrees = |near: &&Near| conflicts(&near.contexts, &call.contexts).next().is_none();
+        let rivals: Vec<&Near> = others().filter(may_have_called).filter(agrees).collect();
+        return match rivals.as_slice() {
+            [] => format!("{of_open}, this is the only one {only}"),
+            _ => format!(
+                "{of_open}, joining took this for the only one {only}; {}",
+                against(&rivals, 0, none, "carry none, too", call)
+            ),
+        };
+    }
+    if also("port") {
+        return format!(
+            "{of_open}, this is the one that asked {}: whenever only one was open, such calls were \
+             made for what is asked there",
+            upper.exchange.server
+        );
+    }
+    let rivals: Vec<&Near> = others().filter(may_have_called).collect();
+    let mut text = match (rivals.len() as u64 + caller.more, open) {
+        (0, ..2) => format!("as it began, this was the only exchange that was open at {host}"),
+        (0, _) => format!(
+            "as it began, this was the only one of {} exchanges open at {host} that may have \
+             called",
+            grouped(open)
+        ),
+        _ => {
+            return format!(
+                "{of_open}, joining took this for the only one that may have called; {}",
+                against(&rivals, caller.more, "may have, too", "may have, too", call)
+            );
         }
-        0 | 1 => format!(
-            "as it began, this was the only one of {} exchanges open at {host} that may have called",
-            grouped(open)
-        ),
-        _ => format!(
-            "as it began, this was the only exchange open at {host} that may have called, as far \
-             as had been seen by then; {} are known now",
-            grouped(open)
-        ),
     };
     if let Some(before) = &caller.before {
         let ago = duration_text(lower.exchange.start().0.saturating_sub(before.end.0));
@@ -372,6 +394,90 @@ fn only_candidate(
             "; the one before it, {}, was over {ago} before",
             other(before, places)
         ));
+    }
+    text
+}
+
+/// The outermost span of the same exchange.
+fn top(trace: &Trace, span: &Span) -> u64 {
+    let up = |span: &&Span| {
+        let link = span.link.as_ref().filter(|link| link.kind == LinkKind::SameExchange)?;
+        trace.spans.get(link.parent)
+    };
+    // Parents come first, so that this ends.
+    std::iter::successors(Some(span), up).last().map_or(span.id, |span| span.id)
+}
+
+/// What sets apart the one above (`above`) from others that were open and ask for the same
+/// (`alike`), in words to stand behind that it is the only one; nothing where there are none. Those
+/// that nothing sets apart are the error.
+fn only_alike<'n>(
+    alike: impl Iterator<Item = &'n Near>,
+    above: Option<&Near>,
+    caller: &Caller,
+    call: &Exchange,
+) -> Result<String, Vec<&'n Near>> {
+    let mut of_those: Vec<String> = Vec::new();
+    let mut left: Vec<&Near> = Vec::new();
+    // One that others were made for is taken where none of these asks for the same.
+    let is_outer = above.is_some_and(|above| caller.inner(above, call).is_some());
+    let began = above.map(|above| above.start);
+    for near in alike {
+        let mut formats: Vec<&str> = conflicts(&near.contexts, &call.contexts).collect();
+        formats.dedup();
+        let clause = if near.asked_the_same_server(call) {
+            "that asked another server than this call".to_owned()
+        } else if !formats.is_empty() {
+            format!("that carry no other {}", formats.join(" and no other "))
+        } else if caller.inner(near, call).is_none() {
+            left.push(near);
+            continue;
+        } else if !is_outer {
+            "for which none of the others was made".to_owned()
+        } else if began.is_some_and(|began| near.start <= began) {
+            "for which others were made, but for those that began before it".to_owned()
+        } else {
+            left.push(near);
+            continue;
+        };
+        if !of_those.contains(&clause) {
+            of_those.push(clause);
+        }
+    }
+    match (left.as_slice(), of_those.as_slice()) {
+        ([], []) => Ok(String::new()),
+        ([], _) => Ok(format!(" of those {}", of_those.join(" and "))),
+        _ => Err(left),
+    }
+}
+
+/// That by what is known now, others that were open (`rivals`, and `more` that are not looked at)
+/// might have been taken as well; `does` says of one what is true of it, and `all_do` of several.
+fn against(rivals: &[&Near], more: u64, does: &str, all_do: &str, call: &Exchange) -> String {
+    let later = rivals.iter().filter(|near| near.told > call.turns.first().number).count();
+    let mut text = match rivals.len() as u64 {
+        0 => String::new(),
+        1 => format!("by what is known now, one other {does}"),
+        many => format!("by what is known now, {} others {all_do}", grouped(many)),
+    };
+    text.push_str(&match (later, rivals.len()) {
+        (_, 0) => String::new(),
+        (0, 1) => ", and it had been seen before this call: why it was left out is not known here"
+            .to_owned(),
+        (0, _) => ", and they had been seen before this call: why they were left out is not known \
+                   here"
+            .to_owned(),
+        (_, 1) => ", and it was seen only after this call".to_owned(),
+        (later, all) if later == all => ", and they were seen only after this call".to_owned(),
+        (later, _) => format!(
+            ", of which {} had been seen before this call: why they were left out is not known \
+             here",
+            grouped((rivals.len() - later) as u64)
+        ),
+    });
+    if more > 0 {
+        let and = if rivals.is_empty() { "" } else { "; " };
+        text.push_str(&format!("{and}{} more are not looked at here", grouped(more)));
     }
     text
 }
@@ -592,6 +698,7 @@ const SHOWN: usize = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::EventNumber;
 
     fn exchange(client: &str, server: &str) -> Exchange {
         let mut exchange = Exchange::lasting(1);
@@ -644,6 +751,87 @@ mod tests {
             ["10.96.0.2:4000", far],
             "10.96.0.2 called and 10.96.2.4 was asked above: two addresses of one machine, as its \
              packets tell",
+        );
+    }
+
+    /// One that is open at the caller, of which joining learnt by this event.
+    fn near(told: u64) -> Near {
+        let span = Span {
+            id: told,
+            exchange: Box::new(Exchange::lasting(1)),
+            point: 0,
+            first_point: 0,
+            service: "a".into(),
+            link: None,
+            earlier: None,
+            span_links: Vec::new(),
+            cause: None,
+            depth: 0,
+        };
+        Near { told: EventNumber(told), asks_the_same: true, ..Near::of(1, &span) }
+    }
+
+    #[test]
+    fn where_joining_took_another_one_for_none_it_is_said_what_is_known_of_that() {
+        let mut call = exchange("10.0.0.2:4000", "10.0.0.3:80");
+        call.turns.closed.number = EventNumber(10);
+        let check = |told: &[u64], more, expected: &str| {
+            let rivals: Vec<Near> = told.iter().copied().map(near).collect();
+            let rivals: Vec<&Near> = rivals.iter().collect();
+            assert_eq!(against(&rivals, more, "may have, too", "may have, too", &call), expected);
+        };
+        check(
+            &[9],
+            0,
+            "by what is known now, one other may have, too, and it had been seen before this call: \
+             why it was left out is not known here",
+        );
+        check(
+            &[11],
+            0,
+            "by what is known now, one other may have, too, and it was seen only after this call",
+        );
+        check(
+            &[9, 8, 11],
+            0,
+            "by what is known now, 3 others may have, too, of which 2 had been seen before this \
+             call: why they were left out is not known here",
+        );
+        check(
+            &[11, 12],
+            7,
+            "by what is known now, 2 others may have, too, and they were seen only after this \
+             call; 7 more are not looked at here",
+        );
+        check(&[], 1_000, "1,000 more are not looked at here");
+    }
+
+    #[test]
+    fn what_asks_for_the_same_and_is_no_cause_is_set_apart() {
+        let call = exchange("10.0.0.2:4000", "10.0.0.3:80");
+        let (above, elsewhere) = (near(1), near(2));
+        let asked_the_same = Near { server: call.server, ..near(3) };
+        let (outer, inner) = (near(4), Near { under: Some(4), ..near(5) });
+        let caller = Caller { open: vec![outer.clone(), inner.clone()], ..Caller::default() };
+        let told = |alike: &[&Near], above: &Near| {
+            let alike = alike.iter().copied();
+            only_alike(alike, Some(above), &caller, &call).map_err(|left| left.len())
+        };
+        let ok = |text: &str| Ok(text.to_owned());
+        assert_eq!(told(&[], &above), ok(""));
+        assert_eq!(told(&[&elsewhere], &above), Err(1));
+        assert_eq!(told(&[&elsewhere, &outer], &above), Err(1));
+        assert_eq!(
+            told(&[&outer, &asked_the_same], &inner),
+            ok(
+                " of those for which none of the others was made and that asked another server than \
+                this call"
+            )
+        );
+        let earlier = Near { start: Timestamp(-1), ..outer.clone() };
+        assert_eq!(
+            told(&[&earlier], &outer),
+            ok(" of those for which others were made, but for those that began before it")
         );
     }
 }
