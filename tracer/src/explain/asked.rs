@@ -1,10 +1,11 @@
 //! Finds the trace that is asked for among all of them, by the first digits of its id.
 
-use crate::exchange::{OPERATION, RESOURCE};
+use crate::exchange::{Exchange, OPERATION, RESOURCE};
 use crate::explain::hosts::Hosts;
 use crate::export::width::clean;
 use crate::select::IdPrefix;
 use crate::span::{Span, SpanSink, Trace};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -223,11 +224,39 @@ pub(super) fn what(span: &Span) -> String {
     let text = &span.exchange.text;
     let words = [OPERATION, RESOURCE].map(|name| text.text(name).map(clean).unwrap_or_default());
     let mut what = words.join(" ").trim_end().to_owned();
-    if let Some((cut, _)) = what.char_indices().nth(LONGEST) {
-        what.truncate(cut);
-        what.push('…');
-    }
+    cut(&mut what, LONGEST);
     what
+}
+
+/// What was asked for beside that: the query of a path, or a whole statement.
+pub(super) fn rest(exchange: &Exchange) -> Option<String> {
+    let text = |name| exchange.text.text(name).map(clean);
+    let query = text("url.query").map(|query| format!("?{query}"));
+    let mut rest = query.or_else(|| text("db.query.text").map(Cow::into_owned))?;
+    cut(&mut rest, LONGEST_REST);
+    Some(rest)
+}
+
+/// That something else is asked for, with what tells the two apart where `what` does not.
+pub(super) fn asks_for_else(
+    (what, rest): (&str, Option<&str>),
+    (own_what, own_rest): (&str, Option<&str>),
+) -> String {
+    let text = "it asks for something else";
+    match (rest, own_rest) {
+        _ if what != own_what || rest == own_rest => text.to_owned(),
+        (Some(rest), _) => format!("{text}: {rest}"),
+        (None, Some(own)) => format!("{text}: without {own}"),
+        (None, None) => text.to_owned(),
+    }
+}
+
+/// At most so many characters of a text, with a sign that there were more.
+fn cut(text: &mut String, longest: usize) {
+    if let Some((cut, _)) = text.char_indices().nth(longest) {
+        text.truncate(cut);
+        text.push('…');
+    }
 }
 
 /// Traces that begin with the same digits that are told apart.
@@ -238,11 +267,12 @@ const NAMED: usize = 8;
 const SPANS: usize = 50_000;
 /// Characters of what was asked that are shown.
 const LONGEST: usize = 60;
+/// The same of a query or a statement.
+const LONGEST_REST: usize = 120;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::Exchange;
 
     fn trace(id: u128, spans: &[u64]) -> Trace {
         let span = |id: &u64| Span {
@@ -291,5 +321,15 @@ mod tests {
         assert!(span("1").unwrap_err().starts_with("2 spans of this trace"));
         assert!(span("2").unwrap_err().starts_with("no span of this trace"));
         assert!(SpanPrefix::parse("").is_err() && SpanPrefix::parse("xyz").is_err());
+    }
+
+    #[test]
+    fn what_tells_two_requests_apart_is_shown_where_their_paths_are_equal() {
+        let check = |one: (&str, Option<&str>), expected: &str| {
+            assert_eq!(asks_for_else(one, ("GET /items", Some("?page=0"))), expected);
+        };
+        check(("GET /items", Some("?page=1")), "it asks for something else: ?page=1");
+        check(("GET /items", None), "it asks for something else: without ?page=0");
+        check(("GET /users", Some("?page=1")), "it asks for something else");
     }
 }

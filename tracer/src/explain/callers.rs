@@ -2,6 +2,7 @@
 
 use crate::exchange::{Exchange, Sort};
 use crate::explain::around::Caller;
+use crate::explain::asked::{asks_for_else, rest, what};
 use crate::explain::near::Near;
 use crate::explain::places::Places;
 use crate::explain::reasons::{apart, are_same, conflicts, kind, other};
@@ -102,6 +103,7 @@ pub(super) fn caller_facts(
     let passed_on = caller.open.iter().any(|near| near.asks_the_same);
     let by_values = only_by_values(span, caller);
     let usual = usual(span);
+    let (own_what, own_rest) = (what(span), rest(&span.exchange));
     let open = caller.open.iter().map(|near| OpenFacts {
         near: NearFacts::of(near, places),
         is_above: is_of(near, &chain),
@@ -117,7 +119,8 @@ pub(super) fn caller_facts(
                 inner.span
             )
         } else if passed_on && !near.asks_the_same {
-            "it asks for something else".to_owned()
+            let own = (own_what.as_str(), own_rest.as_deref());
+            asks_for_else((&near.what, near.rest.as_deref()), own)
         } else if usual.is_some_and(|usual| usual.contradicts(near.listener)) {
             "such calls are made for what another port is asked".to_owned()
         } else if span.link.is_none() && Some(near.span) == by_values {

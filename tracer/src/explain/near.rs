@@ -1,7 +1,7 @@
 //! Another exchange, as far as it is told of beside the one that is explained.
 
 use crate::exchange::{Context, EventNumber, Exchange, Half, ProtocolIndex};
-use crate::explain::asked::what;
+use crate::explain::asked::{rest, what};
 use crate::join::fingerprint::listener;
 use crate::span::Span;
 use smallvec::SmallVec;
@@ -21,6 +21,8 @@ pub struct Near {
     pub service: Arc<str>,
     /// What was asked.
     pub what: String,
+    /// What was asked for beside that.
+    pub rest: Option<String>,
     /// The protocol.
     pub protocol: ProtocolIndex,
     /// Who asked.
@@ -62,6 +64,7 @@ impl Near {
             span: span.id,
             service: span.service.clone(),
             what: what(span),
+            rest: rest(e),
             protocol: e.protocol,
             client: e.client,
             server: e.server,

@@ -3,7 +3,7 @@
 
 use crate::exchange::{Carrier, Context, Exchange, Half, RESOURCE};
 use crate::explain::around::{Caller, content};
-use crate::explain::asked::what;
+use crate::explain::asked::{asks_for_else, rest, what};
 use crate::explain::hosts::are_one;
 use crate::explain::near::Near;
 use crate::explain::places::Places;
@@ -34,7 +34,7 @@ pub(super) fn because(
     };
     if link.kind == LinkKind::Parent {
         if ask_the_same(&upper.exchange, &lower.exchange) {
-            because.push(format!("both ask for the same: {}", what(lower)));
+            because.push(format!("both ask for the same: {}", in_full(lower, caller)));
         }
         if link.also.contains(&BY_VALUES) {
             because.extend(by_values(trace, upper, lower, places));
@@ -161,7 +161,9 @@ pub(super) fn why_lost(best: &Span, rival: &Span, lower: &Span) -> Vec<String> {
     }
     let same = |upper: &Span| ask_the_same(&upper.exchange, &lower.exchange);
     if same(best) && !same(rival) {
-        why.push("it asks for something else".to_owned());
+        let [theirs, own] = [rival, lower].map(|span| (what(span), rest(&span.exchange)));
+        let [theirs, own] = [&theirs, &own].map(|(what, rest)| (what.as_str(), rest.as_deref()));
+        why.push(asks_for_else(theirs, own));
     }
     let is_within = |upper: &Span| {
         upper.exchange.response.is_none() || lower.exchange.end() <= upper.exchange.end()
@@ -250,6 +252,21 @@ pub(super) fn conflicts<'e>(
         let differ = same_format.all(|other| !are_same(other, own));
         differ.then_some(own.format.name())
     })
+}
+
+/// What is asked for: with the query; with the whole statement where that tells it from others that
+/// were open at the caller.
+fn in_full(span: &Span, caller: Option<&Caller>) -> String {
+    let what = what(span);
+    let is_told_by_rest = || {
+        let open = caller.into_iter().flat_map(|caller| &caller.open);
+        open.into_iter().any(|near| near.what == what && !near.asks_the_same)
+    };
+    match rest(&span.exchange) {
+        Some(query) if query.starts_with('?') => format!("{what}{query}"),
+        Some(statement) if is_told_by_rest() => format!("{what}: {statement}"),
+        _ => what,
+    }
 }
 
 /// Whether two exchanges ask for the same thing.
