@@ -13,6 +13,7 @@ pub mod trace_context;
 pub mod settings;
 pub mod message;
 pub mod protocol;
+pub mod connections;
 pub mod sql;
 pub mod protocols;
 pub mod registry;

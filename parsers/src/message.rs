@@ -8,6 +8,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub struct Message<'b> {
     /// What part it plays in an exchange.
     pub kind: Kind,
+    /// Which of the names of its protocol it goes by. Of an exchange, that of the request counts.
+    pub dialect: Dialect,
     /// Which exchange it belongs to.
     pub pairing: Pairing<'b>,
     /// The bytes of the input that are known to be its own when it opens.
@@ -20,6 +22,16 @@ pub struct Message<'b> {
     pub status: Status<'b>,
     /// Whether it was cut: its end was lost, and only what is there was read.
     pub cut: bool,
+}
+
+/// A name that messages of a protocol go by: its own, or one of what travels within it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// That of the protocol.
+    #[default]
+    Plain,
+    /// This one of [`Protocol::dialects`](crate::protocol::Protocol::dialects), from 0.
+    Within(u8),
 }
 
 /// The part that a message plays.

@@ -193,6 +193,12 @@ pub trait Protocol: Send {
     /// Its name in the output, lower case, such as `http`.
     fn name(&self) -> &str;
 
+    /// Names of what messages are that travel within its own, such as `grpc` in HTTP/2: what
+    /// [`Dialect`](crate::message::Dialect) numbers. Each reads like [`Protocol::name`].
+    fn dialects(&self) -> &[&'static str] {
+        &[]
+    }
+
     /// Whether its default ports include this one; a tie-break only, never proof.
     fn port(&self, port: u16) -> bool;
 

@@ -38,10 +38,11 @@ mod tests {
 
     #[test]
     fn every_protocol_is_registered_once_under_its_own_name() {
-        let names: Vec<String> =
-            protocols(&Arc::default()).iter().map(|made| made.name().to_owned()).collect();
+        let made = protocols(&Arc::default());
+        let names: Vec<&str> = made.iter().map(|made| made.name()).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
-        for name in names {
+        let dialects = made.iter().flat_map(|made| made.dialects());
+        for name in names.iter().chain(dialects) {
             let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
             assert!(!name.is_empty() && name.bytes().all(plain), "{name}");
         }

@@ -3,6 +3,7 @@
 use crate::join::window::WindowLimits;
 use crate::load::limits::MemoryLimits;
 use crate::names::files::NameFiles;
+use crate::spoken;
 use std::sync::Arc;
 use wirespan_capture::decode::NamedPoint;
 use wirespan_capture::entry::FlowLimits;
@@ -76,9 +77,9 @@ impl Config {
         self.window.members = self.window.members.min(limits.held);
     }
 
-    /// The names of the protocols, in the same order.
+    /// The names of the protocols, as [`spoken::names`] lists them.
     pub fn protocol_names(&self) -> Vec<String> {
-        self.made_protocols().iter().map(|protocol| protocol.name().to_owned()).collect()
+        spoken::names(&self.made_protocols())
     }
 }
 

@@ -16,6 +16,7 @@ pub mod exchange;
 mod doubt;
 pub mod resent;
 pub mod pairing;
+pub mod spoken;
 mod writer;
 pub mod unknown;
 pub mod decoder;

@@ -30,6 +30,7 @@ use crate::points::Points;
 use crate::processes::{Asking, Told as ToldOwner};
 use crate::resent::Part;
 use crate::span::SpanSink;
+use crate::spoken;
 use crate::summary::{Summary, add};
 use crate::unknown::Unknowns;
 use crate::vitals::{REQUESTS_EVICTED, Vitals};
@@ -548,7 +549,7 @@ impl Shard {
     }
 
     fn protocols(&self) -> Vec<String> {
-        self.sink.shared.protocols.iter().map(|protocol| protocol.name().to_owned()).collect()
+        spoken::names(&self.sink.shared.protocols)
     }
 
     fn work(

@@ -3,6 +3,7 @@
 
 use crate::exchange::{ProtocolIndex, Resent};
 use crate::pairing::{Ends, Exchanges, Pairing, Place};
+use crate::spoken::number;
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -22,7 +23,8 @@ pub(crate) enum Carried {
 pub(crate) struct Writer<'a> {
     pub(crate) info: &'a FlowInfo,
     pub(crate) ends: &'a Ends,
-    pub(crate) protocol: ProtocolIndex,
+    /// What the protocol and its dialects are called.
+    pub(crate) spoken: &'a [ProtocolIndex],
     pub(crate) from: Side,
     pub(crate) pairing: &'a mut Pairing,
     pub(crate) exchanges: &'a mut dyn Exchanges,
@@ -85,8 +87,9 @@ impl Out for Writer<'_> {
         };
         self.responses += u32::from(matches!(message.kind, Kind::Response | Kind::Refusal));
         self.covered = self.covered.max(message.bytes.end);
+        let protocol = number(self.spoken, message.dialect);
         let key =
-            self.pairing.open(self.ends, self.protocol, self.from, &message, place, self.exchanges);
+            self.pairing.open(self.ends, protocol, self.from, &message, place, self.exchanges);
         self.resent_before(key, start + len);
         self.with_hooks(|hooks, this| {
             let at = Timestamp(place.first.at.0);

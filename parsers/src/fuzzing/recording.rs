@@ -1,6 +1,8 @@
 //! What a protocol wrote while it was driven, and which rules it broke.
 
-use crate::message::{Attribute, Id, Kind, Message, Outcome, Pairing, Record, Side, Status, Value};
+use crate::message::{
+    Attribute, Dialect, Id, Kind, Message, Outcome, Pairing, Record, Side, Status, Value,
+};
 use crate::protocol::{Inner, Key, Out};
 use crate::trace_context::TraceContext;
 use std::ops::Range;
@@ -43,6 +45,8 @@ pub struct Recorded {
     pub from: Side,
     /// What part it plays.
     pub kind: Kind,
+    /// Which of the names of its protocol it goes by.
+    pub dialect: Dialect,
     /// Its pairing, printed.
     pub pairing: String,
     /// Its operation.
@@ -143,6 +147,7 @@ impl Out for Recording {
         self.messages.push(Recorded {
             from: self.from.unwrap_or(Side::A),
             kind: message.kind,
+            dialect: message.dialect,
             pairing: match message.pairing {
                 Pairing::InOrder { lane } => format!("in order, lane {lane}"),
                 Pairing::Id { by, id: Id::Number(id) } => format!("id {id:#x} by {by:?}"),

@@ -7,9 +7,10 @@ mod inside;
 
 use crate::decoder::detection::Hello;
 use crate::decoder::side::SideState;
-use crate::exchange::{Exchange, ProtocolIndex, Resent, State};
+use crate::exchange::{Exchange, Resent, State};
 use crate::losses::Missed;
 use crate::pairing::{Ends, Exchanges, Pairing};
+use crate::spoken::Spoken;
 use crate::unknown::Told;
 use crate::writer::Writer;
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ pub struct Shared {
     pub hooks: Vec<Box<dyn Hook>>,
     /// What could not be used, by reason.
     pub lost: BTreeMap<&'static str, u64>,
+    /// What each of the protocols is called.
+    spoken: Spoken,
     /// How many body bytes the hooks want.
     wants: usize,
     /// Whether all is wanted that messages say.
@@ -45,6 +48,7 @@ impl Shared {
     pub fn new(protocols: Vec<Box<dyn Protocol>>, hooks: Vec<Box<dyn Hook>>) -> Self {
         let wants = hooks.iter().map(|hook| hook.wants()).max().unwrap_or_default();
         Self {
+            spoken: Spoken::of(&protocols),
             protocols,
             hooks,
             lost: BTreeMap::new(),
@@ -540,7 +544,7 @@ impl FlowDecoder {
         let mut writer = Writer {
             info: &self.info,
             ends: &self.ends,
-            protocol: ProtocolIndex(protocol as u8),
+            spoken: shared.spoken.by(protocol),
             from: call.from,
             pairing: &mut self.pairing,
             exchanges: found,

@@ -11,7 +11,9 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use wirespan_parsers::message::{Attribute, Kind, Message, Outcome, Pairing, Side, Status, Value};
+use wirespan_parsers::message::{
+    Attribute, Dialect, Kind, Message, Outcome, Pairing, Side, Status, Value,
+};
 use wirespan_parsers::protocol::{
     AfterGap, Conn, FlowInfo, Handoff, Inner, Key, Malformed, Out, Probe, Protocol, Step,
     Timestamp, Transport,
@@ -177,6 +179,7 @@ impl Protocol for Toy {
             let is_request = kind != Kind::Response;
             let key = out.open(Message {
                 kind,
+                dialect: Dialect::Plain,
                 pairing: match kind {
                     Kind::OneWay | Kind::End => Pairing::OneWay,
                     _ => Pairing::InOrder { lane: 0 },

@@ -3,7 +3,9 @@
 use super::codes::{AXFR, IXFR, NOTIMP, RCODES, SERVFAIL, SOA, named};
 use super::header::flag;
 use super::message::{Decoded, FLAW, numbered};
-use crate::message::{Attribute, Id, Kind, Message, Outcome, Pairing, Side, Status, Value};
+use crate::message::{
+    Attribute, Dialect, Id, Kind, Message, Outcome, Pairing, Side, Status, Value,
+};
 use crate::protocol::{Key, Out, Transport};
 use smallvec::SmallVec;
 
@@ -49,6 +51,7 @@ impl Connection {
         self.asked.push(Asked { by: from, id, number, transfer });
         let key = out.open(Message {
             kind: Kind::Request,
+            dialect: Dialect::Plain,
             pairing: Pairing::Id { by: from, id: Id::Number(number) },
             bytes: 0..end,
             operation: &query.operation(),
@@ -99,6 +102,7 @@ impl Connection {
         let code = response.rcode();
         let key = out.open(Message {
             kind: Kind::Response,
+            dialect: Dialect::Plain,
             pairing: Pairing::Id { by: from.other(), id: Id::Number(number) },
             bytes: 0..end,
             operation: &response.operation(),

@@ -14,9 +14,10 @@ mod message;
 mod fit;
 mod connection;
 
+use crate::connections::{Connections, Reads};
 use crate::message::Side;
 use crate::protocol::{
-    AfterGap, Conn, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp, Transport,
+    AfterGap, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp, Transport,
 };
 use crate::reader::Reader;
 use crate::settings::Settings;
@@ -24,26 +25,26 @@ use connection::Connection;
 use fit::{Fit, fit};
 use header::{HEADER_LENGTH, Header};
 use message::Decoded;
-use slab::Slab;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// Makes one shard's instance.
 #[must_use]
 pub fn protocol(_settings: &Arc<Settings>) -> Box<dyn Protocol> {
-    Box::new(Dns::default())
+    Box::new(Connections::of(Dns::default()))
 }
 
 #[derive(Default)]
 struct Dns {
-    connections: Slab<Connection>,
     /// Buffers of the last message's question name and answers.
     name: Vec<u8>,
     answers: Vec<u8>,
 }
 
-impl Protocol for Dns {
-    fn name(&self) -> &str {
+impl Reads for Dns {
+    type Connection = Connection;
+
+    fn name(&self) -> &'static str {
         "dns"
     }
 
@@ -83,22 +84,18 @@ impl Protocol for Dns {
         }
     }
 
-    fn open(&mut self, flow: &FlowInfo, _client: Side) -> Conn {
-        let place = self.connections.insert(Connection::new(flow.transport));
-        Conn(u32::try_from(place).unwrap_or(u32::MAX))
+    fn open(&mut self, flow: &FlowInfo, _client: Side) -> Connection {
+        Connection::new(flow.transport)
     }
 
     fn parse(
         &mut self,
-        conn: Conn,
+        connection: &mut Connection,
         from: Side,
         _at: Timestamp,
         input: &[u8],
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
-        let Some(connection) = self.connections.get_mut(conn.0 as usize) else {
-            return Err(Malformed("connection"));
-        };
         let message = match connection.transport {
             Transport::Udp => input,
             // RFC 1035, 4.2.2: "The message is prefixed with a two byte length field".
@@ -140,26 +137,29 @@ impl Protocol for Dns {
         Ok(Step::Used(NonZeroUsize::new(end).unwrap_or(NonZeroUsize::MIN)))
     }
 
-    fn skipped(&mut self, _conn: Conn, _from: Side, _at: Timestamp, _out: &mut dyn Out) {
+    fn skipped(
+        &mut self,
+        _connection: &mut Connection,
+        _from: Side,
+        _at: Timestamp,
+        _out: &mut dyn Out,
+    ) {
         // Nothing is skipped.
     }
 
     fn gap(
         &mut self,
-        conn: Conn,
+        connection: &mut Connection,
         from: Side,
         _head: &[u8],
         _lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
-        if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            connection.abandon(from, out);
-        }
+        connection.abandon(from, out);
         AfterGap::Resync
     }
 
-    fn resume(&mut self, conn: Conn, _from: Side, input: &[u8]) -> bool {
-        let Some(connection) = self.connections.get(conn.0 as usize) else { return false };
+    fn resume(&mut self, connection: &mut Connection, _from: Side, input: &[u8]) -> bool {
         let mut reader = Reader::new(input);
         let message = match connection.transport {
             Transport::Udp => input,
@@ -173,14 +173,8 @@ impl Protocol for Dns {
         fit(message, &header, message.len()) == Fit::Exact
     }
 
-    fn end(&mut self, conn: Conn, from: Side, _head: &[u8], out: &mut dyn Out) {
-        if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            connection.abandon(from, out);
-        }
-    }
-
-    fn forget(&mut self, conn: Conn) {
-        self.connections.try_remove(conn.0 as usize);
+    fn end(&mut self, connection: &mut Connection, from: Side, _head: &[u8], out: &mut dyn Out) {
+        connection.abandon(from, out);
     }
 }
 

@@ -37,7 +37,13 @@ fn run(transport: Transport, events: &[(Side, &[u8])], split: Split) -> Recordin
         .iter()
         .map(|(from, bytes)| Event::Bytes { from: *from, bytes: bytes.to_vec() })
         .collect();
-    drive(&mut Dns::default(), &flow(transport, 40_000, 53), Side::A, &events, split)
+    drive(
+        &mut Connections::of(Dns::default()),
+        &flow(transport, 40_000, 53),
+        Side::A,
+        &events,
+        split,
+    )
 }
 
 fn lines(recording: &Recording) -> Vec<String> {

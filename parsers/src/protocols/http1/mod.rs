@@ -31,10 +31,10 @@ mod body_ids;
 
 mod body;
 
-use crate::message::{Kind, Message, Pairing, Side, Status, Value};
+use crate::connections::{Connections, Reads};
+use crate::message::{Dialect, Kind, Message, Pairing, Side, Status, Value};
 use crate::protocol::{
-    AfterGap, Conn, FlowInfo, Handoff, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
-    Transport,
+    AfterGap, FlowInfo, Handoff, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
 };
 use crate::secrets::masked;
 use crate::settings::Settings;
@@ -47,7 +47,6 @@ use head::{
     FirstLine, Head, Likeness, Lines, Role, Scan, Slots, Version, likeness, may_start_status_line,
     newlines, strict_request_line_likeness,
 };
-use slab::Slab;
 use std::collections::VecDeque;
 use std::mem::{MaybeUninit, take};
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -58,18 +57,16 @@ use target::Target;
 /// Makes one shard's instance.
 #[must_use]
 pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
-    Box::new(Http1 {
-        connections: Slab::new(),
+    Box::new(Connections::of(Http1 {
         means: Means {
             heads: head::Reader::default(),
             scratch: Vec::new(),
             settings: Arc::clone(settings),
         },
-    })
+    }))
 }
 
 struct Http1 {
-    connections: Slab<Connection>,
     means: Means,
 }
 
@@ -81,17 +78,15 @@ struct Means {
     settings: Arc<Settings>,
 }
 
-impl Protocol for Http1 {
-    fn name(&self) -> &str {
+impl Reads for Http1 {
+    type Connection = Connection;
+
+    fn name(&self) -> &'static str {
         "http"
     }
 
     fn port(&self, port: u16) -> bool {
         PORTS.contains(&port)
-    }
-
-    fn runs_over(&self, transport: Transport) -> bool {
-        transport == Transport::Tcp
     }
 
     fn probe(&mut self, _flow: &FlowInfo, from: Side, head: &[u8]) -> Probe {
@@ -104,20 +99,18 @@ impl Protocol for Http1 {
         }
     }
 
-    fn open(&mut self, _flow: &FlowInfo, client: Side) -> Conn {
-        let place = self.connections.insert(Connection::new(client, &self.means.settings));
-        Conn(u32::try_from(place).unwrap_or(u32::MAX))
+    fn open(&mut self, _flow: &FlowInfo, client: Side) -> Connection {
+        Connection::new(client, &self.means.settings)
     }
 
     fn parse(
         &mut self,
-        conn: Conn,
+        connection: &mut Connection,
         from: Side,
         _at: Timestamp,
         input: &[u8],
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
-        let connection = connection(&mut self.connections, conn).ok_or(Malformed("connection"))?;
         match connection.take_reading(from) {
             Reading::Head(scan) => connection.head(from, scan, input, &mut self.means, out),
             Reading::Expected { body, size, refused: true } => {
@@ -155,8 +148,13 @@ impl Protocol for Http1 {
         }
     }
 
-    fn skipped(&mut self, conn: Conn, from: Side, _at: Timestamp, out: &mut dyn Out) {
-        let Some(connection) = connection(&mut self.connections, conn) else { return };
+    fn skipped(
+        &mut self,
+        connection: &mut Connection,
+        from: Side,
+        _at: Timestamp,
+        out: &mut dyn Out,
+    ) {
         match connection.take_reading(from) {
             Reading::Skipped { body } => connection.seen(from, body, 0, out),
             reading => connection.set_reading(from, reading),
@@ -165,15 +163,12 @@ impl Protocol for Http1 {
 
     fn gap(
         &mut self,
-        conn: Conn,
+        connection: &mut Connection,
         from: Side,
         head: &[u8],
         lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
-        let Some(connection) = connection(&mut self.connections, conn) else {
-            return AfterGap::Stop;
-        };
         let answered = connection.answered;
         let after = match connection.take_reading(from) {
             Reading::Head(_) => connection.cut(from, head, 0, &mut self.means, out),
@@ -202,8 +197,7 @@ impl Protocol for Http1 {
         after
     }
 
-    fn resume(&mut self, conn: Conn, from: Side, input: &[u8]) -> bool {
-        let Some(connection) = connection(&mut self.connections, conn) else { return false };
+    fn resume(&mut self, connection: &mut Connection, from: Side, input: &[u8]) -> bool {
         let role = connection.role(from);
         let is_head = likeness(input) == Likeness::Sure(role);
         if !is_head && role == Role::Server {
@@ -213,10 +207,7 @@ impl Protocol for Http1 {
         is_head
     }
 
-    fn end(&mut self, conn: Conn, from: Side, head: &[u8], out: &mut dyn Out) {
-        let Some(connection) = connection(&mut self.connections, conn) else {
-            return;
-        };
+    fn end(&mut self, connection: &mut Connection, from: Side, head: &[u8], out: &mut dyn Out) {
         match connection.take_reading(from) {
             Reading::Head(_) => {
                 connection.cut(from, head, 0, &mut self.means, out);
@@ -236,16 +227,6 @@ impl Protocol for Http1 {
             Reading::HandedOver => {}
         }
     }
-
-    fn forget(&mut self, conn: Conn) {
-        if let Ok(place) = usize::try_from(conn.0) {
-            self.connections.try_remove(place);
-        }
-    }
-}
-
-fn connection(connections: &mut Slab<Connection>, conn: Conn) -> Option<&mut Connection> {
-    connections.get_mut(usize::try_from(conn.0).ok()?)
 }
 
 struct Connection {
@@ -454,6 +435,7 @@ impl Connection {
         let Means { settings, scratch, .. } = means;
         let mut message = Message {
             kind: Kind::Request,
+            dialect: Dialect::Plain,
             pairing: Pairing::InOrder { lane: 0 },
             bytes,
             operation: &[],
@@ -590,6 +572,7 @@ impl Connection {
         self.answer(200);
         let key = out.open(Message {
             kind: Kind::Response,
+            dialect: Dialect::Plain,
             pairing: Pairing::InOrder { lane: 0 },
             bytes: 0..0,
             operation: &[],

@@ -23,29 +23,28 @@ mod response;
 mod probe;
 mod stream;
 
+use crate::connections::{Connections, Reads};
 use crate::message::Side;
-use crate::protocol::{
-    AfterGap, Conn, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp, Transport,
-};
+use crate::protocol::{AfterGap, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp};
 use crate::settings::Settings;
 use connection::{Connection, Shared};
 use packet::Stop;
-use slab::Slab;
 use std::sync::Arc;
 
 /// Makes one shard's instance.
 #[must_use]
 pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
-    Box::new(MySql { connections: Slab::new(), shared: Shared::new(settings) })
+    Box::new(Connections::of(MySql { shared: Shared::new(settings) }))
 }
 
 struct MySql {
-    connections: Slab<Connection>,
     shared: Shared,
 }
 
-impl Protocol for MySql {
-    fn name(&self) -> &str {
+impl Reads for MySql {
+    type Connection = Connection;
+
+    fn name(&self) -> &'static str {
         "mysql"
     }
 
@@ -53,30 +52,22 @@ impl Protocol for MySql {
         port == 3306
     }
 
-    fn runs_over(&self, transport: Transport) -> bool {
-        transport == Transport::Tcp
-    }
-
     fn probe(&mut self, _flow: &FlowInfo, from: Side, head: &[u8]) -> Probe {
         probe::probe(from, head)
     }
 
-    fn open(&mut self, _flow: &FlowInfo, client: Side) -> Conn {
-        let place = self.connections.insert(Connection::new(client));
-        Conn(u32::try_from(place).unwrap_or(u32::MAX))
+    fn open(&mut self, _flow: &FlowInfo, client: Side) -> Connection {
+        Connection::new(client)
     }
 
     fn parse(
         &mut self,
-        conn: Conn,
+        connection: &mut Connection,
         from: Side,
         _at: Timestamp,
         input: &[u8],
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
-        let Some(connection) = self.connections.get_mut(conn.0 as usize) else {
-            return Err(Malformed("connection"));
-        };
         match connection.read(from, input, &mut self.shared, out) {
             Ok(step) => Ok(step),
             Err(Stop::Short(more)) => Ok(Step::Incomplete(more)),
@@ -87,45 +78,40 @@ impl Protocol for MySql {
         }
     }
 
-    fn skipped(&mut self, conn: Conn, from: Side, _at: Timestamp, out: &mut dyn Out) {
-        if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            connection.skipped(from, out);
-        }
+    fn skipped(
+        &mut self,
+        connection: &mut Connection,
+        from: Side,
+        _at: Timestamp,
+        out: &mut dyn Out,
+    ) {
+        connection.skipped(from, out);
     }
 
     fn gap(
         &mut self,
-        conn: Conn,
+        connection: &mut Connection,
         from: Side,
         head: &[u8],
         lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
-        if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            if connection.bridges(from, head, lost, &mut self.shared, out) {
-                return AfterGap::Continue;
-            }
-            connection.abandon(from, head, &mut self.shared, out);
+        if connection.bridges(from, head, lost, &mut self.shared, out) {
+            return AfterGap::Continue;
         }
+        connection.abandon(from, head, &mut self.shared, out);
         AfterGap::Resync
     }
 
-    fn resume(&mut self, conn: Conn, from: Side, input: &[u8]) -> bool {
-        let Some(connection) = self.connections.get(conn.0 as usize) else { return false };
+    fn resume(&mut self, connection: &mut Connection, from: Side, input: &[u8]) -> bool {
         connection.resumes(from, input)
     }
 
-    fn end(&mut self, conn: Conn, from: Side, head: &[u8], out: &mut dyn Out) {
-        if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            connection.abandon(from, head, &mut self.shared, out);
-            if from == connection.client {
-                connection.end_login(out);
-            }
+    fn end(&mut self, connection: &mut Connection, from: Side, head: &[u8], out: &mut dyn Out) {
+        connection.abandon(from, head, &mut self.shared, out);
+        if from == connection.client {
+            connection.end_login(out);
         }
-    }
-
-    fn forget(&mut self, conn: Conn) {
-        self.connections.try_remove(conn.0 as usize);
     }
 }
 

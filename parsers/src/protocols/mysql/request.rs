@@ -7,7 +7,7 @@ use super::login::{LOGIN_LIMIT, Login, asks_for_tls};
 use super::packet::{HEADER, Header, Stop, number, payload};
 use super::prepared::UNKNOWN_COUNT;
 use super::session::{Awaited, Phase};
-use crate::message::{Attribute, Kind, Message, Pairing, Status, Value};
+use crate::message::{Attribute, Dialect, Kind, Message, Pairing, Status, Value};
 use crate::protocol::{Handoff, Key, Out, Step};
 use crate::sql::{Lexer, Statement};
 use crate::trace_context::Collector;
@@ -81,6 +81,7 @@ impl<'b> Shown<'b> {
     fn open(self, end: usize, request: &Request, out: &mut dyn Out) -> Key {
         out.open(Message {
             kind: self.kind,
+            dialect: Dialect::Plain,
             pairing: self.pairing,
             bytes: 0..end,
             operation: self.operation,

@@ -16,7 +16,7 @@ use super::outcome::{Done, Failure, SHORTEST_OK, done};
 use super::packet::{HEADER, Header, LONGEST, Stop, lenenc, payload, u16_le, u32_le};
 use super::prepared::Prepared;
 use super::session::{Awaited, Phase};
-use crate::message::{Attribute, Kind, Message, Outcome, Pairing, Status, Value};
+use crate::message::{Attribute, Dialect, Kind, Message, Outcome, Pairing, Status, Value};
 use crate::protocol::{Key, Out, Step};
 use crate::reader::Reader;
 use smallvec::SmallVec;
@@ -353,6 +353,7 @@ impl Connection {
                 if is_refusal { (Kind::Refusal, b"LOGIN") } else { (Kind::OneWay, b"ERROR") };
             let key = out.open(Message {
                 kind,
+                dialect: Dialect::Plain,
                 pairing: Pairing::OneWay,
                 bytes: bytes.clone(),
                 operation,
@@ -509,6 +510,7 @@ impl Connection {
         if self.response.key.is_none() {
             self.response.key = Some(out.open(Message {
                 kind: Kind::Response,
+                dialect: Dialect::Plain,
                 pairing: Pairing::InOrder { lane: 0 },
                 bytes,
                 operation: &[],

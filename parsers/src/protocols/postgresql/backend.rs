@@ -10,7 +10,7 @@ use super::framing::{HEAD, Head, Stop, View, short, string};
 use super::frontend::{shown, skip_run, used};
 use super::tags::Rows;
 use super::values::Values;
-use crate::message::{Kind, Message, Outcome, Pairing, Status};
+use crate::message::{Dialect, Kind, Message, Outcome, Pairing, Status};
 use crate::protocol::{Handoff, Key, Out, Step};
 use crate::sql::Backslash;
 use std::num::NonZeroU64;
@@ -147,6 +147,7 @@ impl Connection {
         let Some((channel, payload)) = channel else { return Err(Stop::Bad("channel")) };
         let key = out.open(Message {
             kind: Kind::OneWay,
+            dialect: Dialect::Plain,
             pairing: Pairing::OneWay,
             bytes: 0..view.end,
             operation: b"NOTIFY",
@@ -452,6 +453,7 @@ impl Connection {
 fn response(end: usize, status: Status<'_>, cut: bool) -> Message<'_> {
     Message {
         kind: Kind::Response,
+        dialect: Dialect::Plain,
         pairing: Pairing::InOrder { lane: 0 },
         bytes: 0..end,
         operation: b"",

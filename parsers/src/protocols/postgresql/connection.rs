@@ -4,7 +4,7 @@
 use super::awaited::{Queue, Step as Asked};
 use super::statements::Statements;
 use super::values::Values;
-use crate::message::{Attribute, Kind, Message, Pairing, Side, Status, Value};
+use crate::message::{Attribute, Dialect, Kind, Message, Pairing, Side, Status, Value};
 use crate::protocol::{Key, Out};
 use crate::settings::Settings;
 use crate::sql::Statement;
@@ -242,6 +242,7 @@ impl Asking {
         }
         let key = out.open(Message {
             kind: begins.kind,
+            dialect: Dialect::Plain,
             pairing: Pairing::InOrder { lane: 0 },
             bytes: begins.bytes,
             operation: begins.operation,

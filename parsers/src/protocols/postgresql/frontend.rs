@@ -9,7 +9,7 @@ use super::framing::{HEAD, Head, Stop, View, short, string};
 use super::startup::Startup;
 use super::statements::{Source, described};
 use super::values::Values;
-use crate::message::{Kind, Message, Pairing, Status};
+use crate::message::{Dialect, Kind, Message, Pairing, Status};
 use crate::protocol::{Key, Out, Step};
 use smallvec::SmallVec;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -512,6 +512,7 @@ pub(super) fn skip_run(input: &[u8], kind: u8, mut each: impl FnMut(usize, usize
 fn unanswered(kind: Kind, operation: &[u8], end: usize, out: &mut dyn Out) -> Key {
     out.open(Message {
         kind,
+        dialect: Dialect::Plain,
         pairing: Pairing::OneWay,
         bytes: 0..end,
         operation,

@@ -20,29 +20,28 @@ mod connection;
 mod frontend;
 mod backend;
 
+use crate::connections::{Connections, Reads};
 use crate::message::Side;
-use crate::protocol::{
-    AfterGap, Conn, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp, Transport,
-};
+use crate::protocol::{AfterGap, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp};
 use crate::settings::Settings;
 use connection::Connection;
 use framing::Stop;
-use slab::Slab;
 use std::sync::Arc;
 
 /// Makes one shard's instance.
 #[must_use]
 pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
-    Box::new(PostgreSql { connections: Slab::new(), settings: Arc::clone(settings) })
+    Box::new(Connections::of(PostgreSql { settings: Arc::clone(settings) }))
 }
 
 struct PostgreSql {
-    connections: Slab<Connection>,
     settings: Arc<Settings>,
 }
 
-impl Protocol for PostgreSql {
-    fn name(&self) -> &str {
+impl Reads for PostgreSql {
+    type Connection = Connection;
+
+    fn name(&self) -> &'static str {
         "postgresql"
     }
 
@@ -50,30 +49,22 @@ impl Protocol for PostgreSql {
         port == 5432
     }
 
-    fn runs_over(&self, transport: Transport) -> bool {
-        transport == Transport::Tcp
-    }
-
     fn probe(&mut self, _flow: &FlowInfo, from: Side, head: &[u8]) -> Probe {
         probe::probe(from, head)
     }
 
-    fn open(&mut self, _flow: &FlowInfo, client: Side) -> Conn {
-        let place = self.connections.insert(Connection::new(client, &self.settings));
-        Conn(u32::try_from(place).unwrap_or(u32::MAX))
+    fn open(&mut self, _flow: &FlowInfo, client: Side) -> Connection {
+        Connection::new(client, &self.settings)
     }
 
     fn parse(
         &mut self,
-        conn: Conn,
+        connection: &mut Connection,
         from: Side,
         _at: Timestamp,
         input: &[u8],
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
-        let Some(connection) = self.connections.get_mut(conn.0 as usize) else {
-            return Err(Malformed("connection"));
-        };
         let step = if from == connection.client {
             connection.read_frontend(input, out)
         } else {
@@ -89,32 +80,33 @@ impl Protocol for PostgreSql {
         }
     }
 
-    fn skipped(&mut self, conn: Conn, from: Side, _at: Timestamp, out: &mut dyn Out) {
-        if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            connection.skipped(from, out);
-        }
+    fn skipped(
+        &mut self,
+        connection: &mut Connection,
+        from: Side,
+        _at: Timestamp,
+        out: &mut dyn Out,
+    ) {
+        connection.skipped(from, out);
     }
 
     fn gap(
         &mut self,
-        conn: Conn,
+        connection: &mut Connection,
         from: Side,
         head: &[u8],
         _lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
-        if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            let known = connection.asking.sends_query() || connection.asking.logs_in();
-            connection.abandon(from, head, out);
-            if from == connection.client && !known && !head.starts_with(b"Q") {
-                connection.lose_request(out);
-            }
+        let known = connection.asking.sends_query() || connection.asking.logs_in();
+        connection.abandon(from, head, out);
+        if from == connection.client && !known && !head.starts_with(b"Q") {
+            connection.lose_request(out);
         }
         AfterGap::Resync
     }
 
-    fn resume(&mut self, conn: Conn, from: Side, input: &[u8]) -> bool {
-        let Some(connection) = self.connections.get_mut(conn.0 as usize) else { return false };
+    fn resume(&mut self, connection: &mut Connection, from: Side, input: &[u8]) -> bool {
         if from == connection.client {
             let proves = connection.asking.logs_in() && probe::login_resumes(input);
             return proves || probe::client_resumes(input);
@@ -126,17 +118,11 @@ impl Protocol for PostgreSql {
         resumes
     }
 
-    fn end(&mut self, conn: Conn, from: Side, head: &[u8], out: &mut dyn Out) {
-        if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            connection.abandon(from, head, out);
-            if from == connection.client {
-                connection.asking.close(0, out);
-            }
+    fn end(&mut self, connection: &mut Connection, from: Side, head: &[u8], out: &mut dyn Out) {
+        connection.abandon(from, head, out);
+        if from == connection.client {
+            connection.asking.close(0, out);
         }
-    }
-
-    fn forget(&mut self, conn: Conn) {
-        self.connections.try_remove(conn.0 as usize);
     }
 }
 

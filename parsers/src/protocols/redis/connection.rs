@@ -5,7 +5,9 @@ use super::names::{NAME_LIMIT, Shape};
 use super::records::{Finder, Told, Transaction, asks, queue_name};
 use super::reply::{ANNOUNCED, Announced, Element, Reply, reply_status};
 use super::resp::{Bulk, Stop, WHOLE_LIMIT, length, line, short, whole_bulk};
-use crate::message::{Attribute, Kind, Message, Outcome, Pairing, Role, Side, Status, Value};
+use crate::message::{
+    Attribute, Dialect, Kind, Message, Outcome, Pairing, Role, Side, Status, Value,
+};
 use crate::protocol::{Key, Out, Step};
 use crate::settings::Settings;
 use smallvec::SmallVec;
@@ -176,6 +178,7 @@ impl Connection {
         };
         let key = out.open(Message {
             kind,
+            dialect: Dialect::Plain,
             pairing,
             bytes,
             operation: &command.operation,
@@ -425,6 +428,7 @@ impl Connection {
             announced.word.iter().map(u8::to_ascii_uppercase).collect();
         let key = out.open(Message {
             kind: Kind::OneWay,
+            dialect: Dialect::Plain,
             pairing: Pairing::OneWay,
             bytes: 0..1,
             operation: &operation,
@@ -535,6 +539,7 @@ fn is_error(input: &[u8]) -> bool {
 fn response(status: Status<'_>) -> Message<'_> {
     Message {
         kind: Kind::Response,
+        dialect: Dialect::Plain,
         pairing: Pairing::InOrder { lane: 0 },
         bytes: 0..1,
         operation: b"",

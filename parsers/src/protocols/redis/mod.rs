@@ -14,42 +14,37 @@ mod reply;
 mod connection;
 mod probe;
 
+use crate::connections::{Connections, Reads};
 use crate::message::Side;
-use crate::protocol::{
-    AfterGap, Conn, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp, Transport,
-};
+use crate::protocol::{AfterGap, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp};
 use crate::settings::Settings;
 use command::ARGUMENT_LIMIT;
 use connection::Connection;
 use probe::{probe_array, probe_inline};
 use reply::reply_line;
 use resp::{Stop, length};
-use slab::Slab;
 use std::sync::Arc;
 
 /// Makes one shard's instance.
 #[must_use]
 pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
-    Box::new(Redis { connections: Slab::new(), settings: Arc::clone(settings) })
+    Box::new(Connections::of(Redis { settings: Arc::clone(settings) }))
 }
 
 #[derive(Default)]
 struct Redis {
-    connections: Slab<Connection>,
     settings: Arc<Settings>,
 }
 
-impl Protocol for Redis {
-    fn name(&self) -> &str {
+impl Reads for Redis {
+    type Connection = Connection;
+
+    fn name(&self) -> &'static str {
         "redis"
     }
 
     fn port(&self, port: u16) -> bool {
         port == 6379
-    }
-
-    fn runs_over(&self, transport: Transport) -> bool {
-        transport == Transport::Tcp
     }
 
     fn probe(&mut self, flow: &FlowInfo, from: Side, head: &[u8]) -> Probe {
@@ -63,22 +58,18 @@ impl Protocol for Redis {
         }
     }
 
-    fn open(&mut self, _flow: &FlowInfo, client: Side) -> Conn {
-        let place = self.connections.insert(Connection::new(client));
-        Conn(u32::try_from(place).unwrap_or(u32::MAX))
+    fn open(&mut self, _flow: &FlowInfo, client: Side) -> Connection {
+        Connection::new(client)
     }
 
     fn parse(
         &mut self,
-        conn: Conn,
+        connection: &mut Connection,
         from: Side,
         _at: Timestamp,
         input: &[u8],
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
-        let Some(connection) = self.connections.get_mut(conn.0 as usize) else {
-            return Err(Malformed("connection"));
-        };
         let step = if from == connection.client {
             connection.read_command(input, &self.settings, out)
         } else {
@@ -94,26 +85,29 @@ impl Protocol for Redis {
         }
     }
 
-    fn skipped(&mut self, _conn: Conn, _from: Side, _at: Timestamp, _out: &mut dyn Out) {
+    fn skipped(
+        &mut self,
+        _connection: &mut Connection,
+        _from: Side,
+        _at: Timestamp,
+        _out: &mut dyn Out,
+    ) {
         // The line end after a skipped value is read as usual; it closes the message.
     }
 
     fn gap(
         &mut self,
-        conn: Conn,
+        connection: &mut Connection,
         from: Side,
         head: &[u8],
         _lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
-        if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            connection.abandon(from, head, out);
-        }
+        connection.abandon(from, head, out);
         AfterGap::Resync
     }
 
-    fn resume(&mut self, conn: Conn, from: Side, input: &[u8]) -> bool {
-        let Some(connection) = self.connections.get(conn.0 as usize) else { return false };
+    fn resume(&mut self, connection: &mut Connection, from: Side, input: &[u8]) -> bool {
         if from != connection.client {
             return reply_line(input).is_ok();
         }
@@ -126,14 +120,8 @@ impl Protocol for Redis {
         }
     }
 
-    fn end(&mut self, conn: Conn, from: Side, head: &[u8], out: &mut dyn Out) {
-        if let Some(connection) = self.connections.get_mut(conn.0 as usize) {
-            connection.abandon(from, head, out);
-        }
-    }
-
-    fn forget(&mut self, conn: Conn) {
-        self.connections.try_remove(conn.0 as usize);
+    fn end(&mut self, connection: &mut Connection, from: Side, head: &[u8], out: &mut dyn Out) {
+        connection.abandon(from, head, out);
     }
 }
 

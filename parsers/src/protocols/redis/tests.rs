@@ -5,6 +5,7 @@ use super::reply::DEPTH_LIMIT;
 use super::*;
 use crate::fuzzing::{Event, Recording, Split, drive, flow};
 use crate::message::{Kind, Outcome};
+use crate::protocol::Transport;
 use std::num::NonZeroU64;
 
 #[test]
@@ -254,7 +255,8 @@ fn command_whose_end_is_lost_is_cut() {
         (b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1", "A Request SET k [SET k] 0..22"),
     ] {
         let events = [bytes(head), gap.clone(), bytes(b"v\r\n"), bytes(b"*1\r\n$4\r\nPING\r\n")];
-        let recording = drive(&mut Redis::default(), &flow, Side::A, &events, Split::Whole);
+        let recording =
+            drive(&mut Connections::of(Redis::default()), &flow, Side::A, &events, Split::Whole);
         assert_eq!(recording.lost, ["redis commands cut"]);
         let next = head.len() + 4;
         let next = format!("A Request PING [PING] {next}..{}", next + 14);
@@ -268,7 +270,8 @@ fn gap_within_a_long_value_costs_nothing() {
     let flow = flow(Transport::Tcp, 40_000, 6379);
     let gap = Event::Gap { from: Side::B, lost: NonZeroU64::new(9998).unwrap() };
     let events = [bytes(b"$10000\r\nv"), gap, bytes(b"v\r\n:1\r\n")];
-    let recording = drive(&mut Redis::default(), &flow, Side::A, &events, Split::Whole);
+    let recording =
+        drive(&mut Connections::of(Redis::default()), &flow, Side::A, &events, Split::Whole);
     assert_eq!(lines(&recording), ["B Response Ok 0..10010", "B Response Ok 10010..10014"]);
 }
 
@@ -329,7 +332,7 @@ fn run(lines: &[(Side, &[u8])], split: Split) -> Recording {
         .map(|(from, bytes)| Event::Bytes { from: *from, bytes: bytes.to_vec() })
         .collect();
     let flow = flow(Transport::Tcp, 40_000, 6379);
-    drive(&mut Redis::default(), &flow, Side::A, &events, split)
+    drive(&mut Connections::of(Redis::default()), &flow, Side::A, &events, split)
 }
 
 fn lines(recording: &Recording) -> Vec<String> {

@@ -13,7 +13,7 @@ mod noise;
 
 use super::*;
 use crate::message::{Attribute, Value};
-use crate::protocol::Inner;
+use crate::protocol::{Conn, Inner, Transport};
 use crate::trace_context::TraceContext;
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -11,6 +11,7 @@ mod secrets;
 use super::*;
 use crate::fuzzing::{Event, Recorded, Recording, Split, drive, flow};
 use crate::message::Kind;
+use crate::protocol::Transport;
 use wire::Said;
 
 /// What two sides say comes to these exchanges, however it is split.
