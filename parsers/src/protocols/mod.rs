@@ -1,5 +1,6 @@
 //! One file per protocol, or a folder where one file grew too long.
 
+mod http;
 pub mod http1;
 pub mod redis;
 pub mod mysql;

@@ -1,13 +1,13 @@
 //! Body bytes in, the end of their message out, and of the bytes only those that somebody wants.
 //! <https://www.rfc-editor.org/rfc/rfc9112#section-7>
 
-use super::body_secrets::locate_secrets;
-use super::fields::{add_header, add_size};
 use super::framing::chunk_size;
-use super::head::Role;
 use super::{Connection, HEAD_LIMIT, Reading};
 use crate::message::Side;
 use crate::protocol::{AfterGap, Key, Malformed, Out, Step};
+use crate::protocols::http::Role;
+use crate::protocols::http::body_secrets::locate_secrets;
+use crate::protocols::http::fields::{add_header, add_size};
 use memchr::memchr;
 use std::num::{NonZeroU64, NonZeroUsize};
 

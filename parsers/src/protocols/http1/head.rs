@@ -4,16 +4,10 @@
 //! `httparse` reads the heads that it accepts. What it refuses and real peers accept is read line
 //! by line, leaving out the lines that say nothing.
 
+use crate::protocols::http::Role;
 use httparse::{Header, ParserConfig, Status};
 use memchr::{memchr, memmem, memrchr};
 use std::mem::MaybeUninit;
-
-/// Who sends the messages of one side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    Client,
-    Server,
-}
 
 /// What the first bytes of a message look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

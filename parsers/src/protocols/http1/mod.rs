@@ -19,32 +19,31 @@
 
 mod head;
 
-mod target;
-
 mod fields;
 
 mod framing;
 
-mod body_secrets;
-
-mod body_ids;
-
 mod body;
+
+mod body_scan;
 
 use crate::connections::{Connections, Reads};
 use crate::message::{Dialect, Kind, Message, Pairing, Side, Status, Value};
 use crate::protocol::{
     AfterGap, FlowInfo, Handoff, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
 };
-use crate::secrets::masked;
+use crate::protocols::http::Role;
+use crate::protocols::http::body_ids;
+use crate::protocols::http::body_secrets::{BodySecrets, locate_secrets};
+use crate::protocols::http::fields::{add, add_headers, add_size, is_interim, status};
+use crate::protocols::http::target::Target;
 use crate::settings::Settings;
 use crate::trace_context::body::BodyReader;
 use body::{Body, BodyFraming, used};
-use body_secrets::{BodySecrets, locate_secrets};
-use fields::{Fields, add, add_headers, add_size, is_interim, status, text};
+use fields::Fields;
 use framing::{Asked, Framing};
 use head::{
-    FirstLine, Head, Likeness, Lines, Role, Scan, Slots, Version, likeness, may_start_status_line,
+    FirstLine, Head, Likeness, Lines, Scan, Slots, Version, likeness, may_start_status_line,
     newlines, strict_request_line_likeness,
 };
 use std::collections::VecDeque;
@@ -52,7 +51,6 @@ use std::mem::{MaybeUninit, take};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
 use std::sync::Arc;
-use target::Target;
 
 /// Makes one shard's instance.
 #[must_use]
@@ -443,40 +441,19 @@ impl Connection {
             status: Status::default(),
             cut,
         };
-        let mut fields = Fields::of(headers.clone(), &settings.ids);
-        // Among all headers stands this one too.
-        let details = out.wants_details();
-        let content_type = fields.content_type.filter(|_| !details);
+        let fields = Fields::of(headers.clone(), &settings.ids);
         let (key, framing) = match first {
             FirstLine::Simple { target } => {
                 let target = Target::of(b"GET", target);
-                message.operation = b"GET";
-                let path = target.path;
-                message.resource = masked(path, scratch, |f| settings.secrets.in_path(path, f));
-                let key = out.open(message);
-                if let Some(query) = target.query {
-                    let query = masked(query, scratch, |f| settings.secrets.in_query(query, f));
-                    add(out, key, "url.query", Value::Text(query));
-                }
+                let asked = (&b"GET"[..], target);
+                let key = fields.common.open_request(message, asked, settings, scratch, out);
                 self.note(Some(Asked::Simple), out);
                 (key, Framing::Empty)
             }
             FirstLine::Request { method, target } | FirstLine::Flawed { method, target } => {
                 let target = Target::of(method, target);
-                message.operation = method;
-                let path = target.path;
-                message.resource = masked(path, scratch, |f| settings.secrets.in_path(path, f));
-                let key = out.open(message);
-                if let Some(query) = target.query {
-                    let query = masked(query, scratch, |f| settings.secrets.in_query(query, f));
-                    add(out, key, "url.query", Value::Text(query));
-                }
-                // RFC 9112 section 3.2.2: the target's host replaces that of the header.
-                let host = if method == b"CONNECT" { None } else { target.authority };
-                text(out, key, "server.address", host.or(fields.host), scratch);
-                text(out, key, "user_agent.original", fields.user_agent, scratch);
-                let name = "http.request.header.content-type";
-                text(out, key, name, content_type, scratch);
+                let target = (method, target);
+                let key = fields.common.open_request(message, target, settings, scratch, out);
                 let asked = Asked::by(method);
                 self.note(asked, out);
                 (key, fields.lengths.of_request(asked))
@@ -491,8 +468,7 @@ impl Connection {
                     self.answer(code)
                 };
                 let key = out.open(message);
-                let name = "http.response.header.content-type";
-                text(out, key, name, content_type, scratch);
+                fields.common.add_type(key, Role::Server, scratch, out);
                 (key, fields.lengths.of_response(code, asked))
             }
         };
@@ -510,12 +486,9 @@ impl Connection {
             let version = format!("{}.{}", version.major, version.minor);
             add(out, key, "network.protocol.version", Value::Text(version.as_bytes()));
         }
-        if !settings.ids.is_empty()
-            && let Some(query) = first.target().and_then(|target| Target::of(b"GET", target).query)
-        {
-            fields.contexts.query(query);
-        }
-        fields.contexts.finish(&mut |context| out.context(key, context));
+        let target = first.target().filter(|_| !settings.ids.is_empty());
+        let query = target.and_then(|target| Target::of(b"GET", target).query);
+        fields.common.tell_ids(key, query, out);
         let reader = out.reads_bodies().then(|| body_ids::reader(&settings.ids, headers.clone()));
         *self.ids_mut(from) = reader.flatten();
         if settings.locate_secrets {
@@ -523,7 +496,7 @@ impl Connection {
             locate_secrets(out, key, input, secrets, first.target(), headers.clone());
             *self.secrets_mut(from) = Some(Box::new(BodySecrets::of(headers.clone())));
         }
-        if details {
+        if out.wants_details() {
             add_headers(out, key, first.role(), headers, &settings.secrets);
         }
         Opened { key, framing, expects: fields.expects }

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::fuzzing::{Event, Split, drive};
+use crate::protocols::http::fields::HEADERS_LIMIT;
 use crate::secrets::Secrets;
-use fields::HEADERS_LIMIT;
+use crate::secrets::masked;
 use std::num::NonZeroU64;
 
 #[test]

@@ -1,37 +1,27 @@
-//! Identifiers in bodies, where the user says that they stand there.
+//! Bodies that are looked through, for secrets or identifiers: what is told of their bytes.
 
 use super::Connection;
 use super::body::Body;
 use crate::message::Side;
 use crate::protocol::{Key, Out};
-use crate::trace_context::body::{BodyReader, Form};
-use crate::trace_context::own::OwnIds;
-
-/// What reads the body behind these headers, if anything in it is asked for.
-pub(super) fn reader<'b>(
-    ids: &OwnIds,
-    headers: impl Iterator<Item = (&'b [u8], &'b [u8])>,
-) -> Option<Box<BodyReader>> {
-    if ids.fields().is_empty() {
-        return None;
-    }
-    let mut media_type = None;
-    for (name, value) in headers {
-        if name.eq_ignore_ascii_case(b"content-type") {
-            media_type.get_or_insert(value);
-        } else if name.eq_ignore_ascii_case(b"content-encoding")
-            || name.eq_ignore_ascii_case(b"transfer-encoding")
-        {
-            let plain: [&[u8]; 3] = [b"", b"identity", b"chunked"];
-            if !plain.iter().any(|plain| value.trim_ascii().eq_ignore_ascii_case(plain)) {
-                return None;
-            }
-        }
-    }
-    BodyReader::new(Form::of(media_type)?, ids).map(Box::new)
-}
+use crate::trace_context::body::BodyReader;
 
 impl Connection {
+    /// Looks through the next bytes of a body, which stand at the start of the input.
+    pub(in crate::protocols) fn locate_in_body(
+        &mut self,
+        from: Side,
+        key: Key,
+        bytes: &[u8],
+        out: &mut dyn Out,
+    ) {
+        let [a, b] = &mut self.secrets;
+        let body = if from == Side::A { a } else { b };
+        if let Some(body) = body {
+            body.read(&self.settings.secrets, key, bytes, out);
+        }
+    }
+
     /// Reads the next bytes of a body.
     pub(super) fn read_ids(&mut self, from: Side, key: Key, bytes: &[u8], out: &mut dyn Out) {
         let [a, b] = &mut self.body_ids;

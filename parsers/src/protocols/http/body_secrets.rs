@@ -1,14 +1,12 @@
 //! Where secrets stand in a message, so that they can be overwritten in its packets: in its head by
 //! names, in bodies of text too, and in other bodies everywhere.
 
-use super::Connection;
-use crate::message::Side;
 use crate::protocol::{Key, Out};
 use crate::secrets::Secrets;
 use crate::secrets::scan::Scanner;
 
 /// What is secret in a body.
-pub(super) enum BodySecrets {
+pub(in crate::protocols) enum BodySecrets {
     /// What has a name that says so.
     Named(Scanner),
     /// All of it, as nobody can look into it.
@@ -17,7 +15,9 @@ pub(super) enum BodySecrets {
 
 impl BodySecrets {
     /// What the headers say of the body.
-    pub(super) fn of<'b>(headers: impl Iterator<Item = (&'b [u8], &'b [u8])>) -> Self {
+    pub(in crate::protocols) fn of<'b>(
+        headers: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+    ) -> Self {
         let mut is_text = true;
         for (name, value) in headers {
             if name.eq_ignore_ascii_case(b"content-encoding")
@@ -35,7 +35,13 @@ impl BodySecrets {
     }
 
     /// Reads on, from the start of the input.
-    fn read(&mut self, secrets: &Secrets, key: Key, bytes: &[u8], out: &mut dyn Out) {
+    pub(in crate::protocols) fn read(
+        &mut self,
+        secrets: &Secrets,
+        key: Key,
+        bytes: &[u8],
+        out: &mut dyn Out,
+    ) {
         match self {
             Self::Named(scanner) => scanner
                 .read(secrets, bytes, &mut |at| out.secret(key, at.start as u64..at.end as u64)),
@@ -44,24 +50,13 @@ impl BodySecrets {
     }
 
     /// Bytes are lost, and with them what the next ones belong to.
-    pub(super) fn lose(&mut self) {
+    pub(in crate::protocols) fn lose(&mut self) {
         *self = Self::All;
     }
 }
 
-impl Connection {
-    /// Looks through the next bytes of a body, which stand at the start of the input.
-    pub(super) fn locate_in_body(&mut self, from: Side, key: Key, bytes: &[u8], out: &mut dyn Out) {
-        let [a, b] = &mut self.secrets;
-        let body = if from == Side::A { a } else { b };
-        if let Some(body) = body {
-            body.read(&self.settings.secrets, key, bytes, out);
-        }
-    }
-}
-
 /// Tells of the secrets of a head, or of fields of it.
-pub(super) fn locate_secrets<'b>(
+pub(in crate::protocols) fn locate_secrets<'b>(
     out: &mut dyn Out,
     key: Key,
     input: &'b [u8],

@@ -5,18 +5,18 @@ use memchr::{memchr, memchr2, memrchr};
 
 /// The parts of a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Target<'b> {
+pub(in crate::protocols) struct Target<'b> {
     /// Host and port, if they stand in the target itself.
-    pub(super) authority: Option<&'b [u8]>,
+    pub(in crate::protocols) authority: Option<&'b [u8]>,
     /// What the method is applied to.
-    pub(super) path: &'b [u8],
+    pub(in crate::protocols) path: &'b [u8],
     /// What follows the question mark.
-    pub(super) query: Option<&'b [u8]>,
+    pub(in crate::protocols) query: Option<&'b [u8]>,
 }
 
 impl<'b> Target<'b> {
     /// Takes a target in any of its four forms apart.
-    pub(super) fn of(method: &[u8], target: &'b [u8]) -> Self {
+    pub(in crate::protocols) fn of(method: &[u8], target: &'b [u8]) -> Self {
         // RFC 9112 section 3.2.3: the authority-form is for CONNECT only.
         if method == b"CONNECT" {
             return Self { authority: Some(target), path: target, query: None };
