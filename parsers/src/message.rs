@@ -39,6 +39,9 @@ pub enum Dialect {
 pub enum Kind {
     /// Asks; opens an exchange.
     Request,
+    /// Asks in the name of the other side, and is answered by its sender (HTTP/2's push); opens an
+    /// exchange.
+    Promise,
     /// Answers; closes one.
     Response,
     /// Comes before the final response (HTTP 1xx); an event on the exchange.

@@ -135,6 +135,15 @@ pub enum Inner<'b> {
     End,
 }
 
+/// Why a request has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered<'b> {
+    /// Its client took it back before it was answered; the protocol's name for that.
+    TakenBack(&'b [u8]),
+    /// It was answered, but where the answer begins was lost.
+    Lost,
+}
+
 /// Where a protocol writes what it finds.
 ///
 /// Ranges and offsets count from the start of the input of the present call.
@@ -184,6 +193,9 @@ pub trait Out {
     fn close(&mut self, key: Key, end: usize);
     /// Bytes of a flow that is carried inside this one; `lane` tells several apart.
     fn inner(&mut self, lane: u64, from: Side, event: Inner<'_>);
+    /// A request, which may be closed, will have no answer that can be told. What says so ends just
+    /// before `end`, as in [`Out::extend`].
+    fn unanswered(&mut self, _key: Key, _end: usize, _why: Unanswered<'_>) {}
     /// A number for the losses at the end, such as a message that could not be understood.
     fn lost(&mut self, what: &'static str);
 }

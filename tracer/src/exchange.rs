@@ -263,7 +263,7 @@ pub enum State {
     OneSided,
     /// The connection was closed before a response.
     Closed,
-    /// The connection was reset before a response.
+    /// The connection, or the stream that carries it alone, was reset before a response.
     Reset,
     /// The connection was refused.
     Refused,

@@ -15,7 +15,7 @@ use wirespan_capture::stream::{PointId, RoundTrip, Seen, Transport};
 use wirespan_parsers::message::{
     Attribute, Id, Kind, Message, Outcome, Pairing as Match, Record, Side, Status, Value,
 };
-use wirespan_parsers::protocol::Key;
+use wirespan_parsers::protocol::{Key, Unanswered};
 use wirespan_parsers::trace_context::TraceContext;
 use wirespan_parsers::values::Values;
 use xxhash_rust::xxh3::xxh3_64;
@@ -129,6 +129,8 @@ struct Open {
     offsets: [u64; 2],
     request_done: bool,
     responded: bool,
+    /// Whether its response may lie in a gap, though an id would pair it.
+    may_be_lost: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +161,12 @@ impl Pairing {
         match message.kind {
             Kind::Request | Kind::OneWay | Kind::End | Kind::Handshake => {
                 self.request(ends, protocol, from, message, matching, place, exchanges)
+            }
+            Kind::Promise => {
+                // It lies on no stream of who asks.
+                let place = Place { seq: None, offset: u64::MAX, ..place };
+                let asker = from.other();
+                self.request(ends, protocol, asker, message, matching, place, exchanges)
             }
             Kind::Refusal => {
                 self.refusal(ends, protocol, from, message, matching, place, exchanges)
@@ -302,6 +310,23 @@ impl Pairing {
         }
     }
 
+    /// A request will have no answer that can be told.
+    pub fn unanswered(&mut self, key: Key, why: Unanswered<'_>, exchanges: &mut dyn Exchanges) {
+        if part(key) != REQUEST {
+            return;
+        }
+        let Some(at) = self.position(key) else { return };
+        let Some(open) = self.open.get_mut(at) else { return };
+        let state = match why {
+            Unanswered::TakenBack(why) => {
+                set_status(&mut open.exchange, &Status { text: why, ..Status::default() });
+                State::Reset
+            }
+            Unanswered::Lost => State::ResponseLost,
+        };
+        self.finish(at, state, exchanges);
+    }
+
     /// Something of a message was sent again.
     pub fn resent(&mut self, key: Key, resent: Resent) {
         let Some((open, part)) = self.find(key) else { return };
@@ -381,15 +406,27 @@ impl Pairing {
             self.doubt_from(self.ordinal, at);
         }
         self.finish_in_order(exchanges);
+        self.doubt_ids();
         self.misses();
     }
 
     /// One response is known, and those behind it may lie in a gap that was known at this time.
     pub fn later_responses_lost(&mut self, at: Timestamp) {
+        self.doubt_ids();
         let is_open = |open: &&Open| open.is_in_order() && open.exchange.response.is_none();
         if let Some(first) = self.open.iter().find(is_open) {
             self.doubt = Some(Doubt::new(first.exchange.ordinal, at));
             self.misses();
+        }
+    }
+
+    /// The responses to requests with ids may be lost.
+    fn doubt_ids(&mut self) {
+        for open in &mut self.open {
+            // Of datagrams, none says how much of others is missing.
+            open.may_be_lost |= !open.is_in_order()
+                && open.exchange.transport == Transport::Tcp
+                && open.exchange.response.is_none();
         }
     }
 
@@ -420,7 +457,11 @@ impl Pairing {
     /// Nothing more comes; what is open ends in this state.
     pub fn end(&mut self, state: State, exchanges: &mut dyn Exchanges) {
         while let Some(open) = self.open.front() {
-            let state = if open.exchange.response.is_some() { State::Complete } else { state };
+            let state = match open.exchange.response {
+                Some(_) => State::Complete,
+                None if open.may_be_lost => State::ResponseLost,
+                None => state,
+            };
             self.finish(0, state, exchanges);
         }
     }
@@ -547,8 +588,15 @@ impl Pairing {
             clock: None,
         });
         let offsets = [place.offset; 2];
-        let open =
-            Open { exchange, matching, from, offsets, request_done: false, responded: false };
+        let open = Open {
+            exchange,
+            matching,
+            from,
+            offsets,
+            request_done: false,
+            responded: false,
+            may_be_lost: false,
+        };
         self.open.push_back(open);
         key(ordinal, REQUEST)
     }
@@ -706,6 +754,10 @@ impl Pairing {
         if open.exchange.response.is_some() {
             return self.finish(0, State::Complete, exchanges);
         }
+        let state = match state {
+            State::TimedOut if open.may_be_lost => State::ResponseLost,
+            state => state,
+        };
         if let Matching::InOrder(lane) = open.matching
             && !open.exchange.sort.is_one_way()
         {

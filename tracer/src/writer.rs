@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use wirespan_capture::stream::Seen;
 use wirespan_parsers::message::{Attribute, Kind, Message, Record, Side, Status};
-use wirespan_parsers::protocol::{FlowInfo, Hook, Inner, Key, Out, Timestamp};
+use wirespan_parsers::protocol::{FlowInfo, Hook, Inner, Key, Out, Timestamp, Unanswered};
 use wirespan_parsers::trace_context::TraceContext;
 
 /// An owned [`Inner`].
@@ -167,6 +167,13 @@ impl Out for Writer<'_> {
     fn close(&mut self, key: Key, end: usize) {
         self.extend(key, end);
         self.pairing.close(key, self.exchanges);
+    }
+
+    fn unanswered(&mut self, key: Key, end: usize, why: Unanswered<'_>) {
+        if let Unanswered::TakenBack(_) = why {
+            self.extend(key, end);
+        }
+        self.pairing.unanswered(key, why, self.exchanges);
     }
 
     fn inner(&mut self, lane: u64, from: Side, event: Inner<'_>) {

@@ -3,7 +3,7 @@
 use crate::message::{
     Attribute, Dialect, Id, Kind, Message, Outcome, Pairing, Record, Side, Status, Value,
 };
-use crate::protocol::{Inner, Key, Out};
+use crate::protocol::{Inner, Key, Out, Unanswered};
 use crate::trace_context::TraceContext;
 use std::ops::Range;
 
@@ -75,6 +75,8 @@ pub struct Recorded {
     pub end: Option<u64>,
     /// Whether its end was lost before it was opened.
     pub cut: bool,
+    /// Why it will have no answer, printed.
+    pub unanswered: Option<String>,
     /// Whether malformed bytes ended it, or came before its end.
     pub broken: bool,
 }
@@ -167,6 +169,7 @@ impl Out for Recording {
             start: self.start + message.bytes.start as u64,
             end: None,
             cut: message.cut,
+            unanswered: None,
             broken: false,
         });
         Key(self.messages.len() as u64 - 1)
@@ -270,6 +273,24 @@ impl Out for Recording {
         self.closed.extend(usize::try_from(key.0));
         if backwards && is_own {
             self.broken.push(format!("close: at {end}, before its start"));
+        }
+    }
+
+    fn unanswered(&mut self, key: Key, end: usize, why: Unanswered<'_>) {
+        let (end, from) = (self.offset(end, "unanswered"), self.from);
+        let reached = self.reached.get(key.0 as usize).copied().unwrap_or_default();
+        let message = usize::try_from(key.0).ok().and_then(|place| self.messages.get_mut(place));
+        match message {
+            Some(message) if message.unanswered.is_none() => {
+                // What a server promised may be taken back too.
+                let is_own = Some(message.from) == from;
+                message.end = Some(if is_own { end } else { reached });
+                message.unanswered = Some(match why {
+                    Unanswered::TakenBack(why) => format!("taken back: {}", text(why)),
+                    Unanswered::Lost => "lost".into(),
+                });
+            }
+            _ => self.broken.push(format!("unanswered: {key:?}")),
         }
     }
 
