@@ -139,6 +139,18 @@ const CASES: &[Case] = &[
             ETag: \"1\"\r\nConnection: keep-alive\r\nCache-Control: no-cache\r\n\r\n",
     },
     Case {
+        protocol: "http2",
+        transport: Transport::Tcp,
+        what: "GET and its 304, ten headers",
+        request: b"\0\0\xab\x01\x05\0\0\0\x01\x82\x86\x04\x10/items/17?page=2\
+            \x01\x0cshop.example\x0f+\x08curl/8.5\x0f\x04\x03*/*\
+            \0\x0cx-request-id$5a1f6c2e-0f1d-4b7c-9a53-2f4f2f8f9a10\
+            \0\x0btraceparent700-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        response: b"\0\0:\x01\x05\0\0\0\x01\x8b\x0f'\x05nginx\
+            \x0f\x12\x1dSun, 29 Nov 2026 18:00:00 GMT\x0f\x13\x03\"1\"\
+            \x0f\x09\x08no-cache",
+    },
+    Case {
         protocol: "redis",
         transport: Transport::Tcp,
         what: "GET and its value",

@@ -18,6 +18,7 @@ pub fn protocols(settings: &Arc<Settings>) -> Vec<Box<dyn Protocol>> {
 #[rustfmt::skip]
 pub const PROTOCOLS: &[Factory] = &[
     protocols::http1::protocol,
+    protocols::http2::protocol,
     protocols::redis::protocol,
     protocols::mysql::protocol,
     protocols::postgresql::protocol,

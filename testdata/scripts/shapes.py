@@ -112,6 +112,46 @@ def http_pipeline(capture, size):
     pipeline(capture, 80, [request("GET", f"/{n}") for n in range(size)], [response(200)] * size)
 
 
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
+
+
+def http2_get(stream):
+    return frame(1, 5, stream, b"\x82\x86\x84")
+
+
+def http2_streams(capture, size):
+    """All are open at a time, and answered from the last to the first."""
+    streams = range(1, 2 * size, 2)
+    asked = [PREFACE, *map(http2_get, streams)]
+    pipeline(capture, 80, asked, [frame(4, 0, 0), *(frame(1, 5, stream, b"\x88") for stream in reversed(streams))])
+
+
+def http2_settings(capture, size):
+    """Streams whose windows change all the time."""
+    talk = Conversation(capture, 80)
+    talk.client(PREFACE + b"".join(map(http2_get, range(1, 8000, 2))))
+    talk.server(frame(4, 0, 0))
+    for n in range(size):
+        talk.client(frame(4, 0, 0, struct.pack(">HI", 4, n % 2)))
+    talk.close()
+
+
+def http2_continuations(size):
+    head = frame(1, 1, 1, b"\x82") + frame(9, 0, 1) * size + frame(9, 4, 1, b"\x86\x84")
+    return PREFACE + head, frame(4, 0, 0) + frame(1, 5, 1, b"\x88")
+
+
+def http2_data(size):
+    """Frames of one byte, of a body that is looked through."""
+    head = frame(1, 4, 1, b"\x83\x86\x84\x0f\x10\x10application/json")
+    asked = PREFACE + head + frame(0, 0, 1, b"[") * size + frame(0, 1, 1)
+    return asked, frame(4, 0, 0) + frame(1, 5, 1, b"\x88")
+
+
 def redis_pipeline(capture, size):
     pipeline(capture, 6379, [command("GET", f"key:{n}") for n in range(size)], [bulk("v")] * size)
 
@@ -300,6 +340,10 @@ SHAPES = [
     Shape("segments of one byte", 5_000, one_call(segment=1)(short_segments)),
     Shape("many interim responses", 5_000, one_call()(many_interim)),
     Shape("many chunks", 30_000, one_call()(many_chunks), SANITIZE),
+    Shape("HTTP/2 streams", 20_000, http2_streams),
+    Shape("HTTP/2 settings", 20_000, http2_settings),
+    Shape("HTTP/2 continuations", 10_000, one_call(segment=20)(http2_continuations)),
+    Shape("HTTP/2 frames of a byte", 30_000, one_call()(http2_data), SANITIZE),
     Shape("deep JSON", 40_000, one_call()(deep_json), SANITIZE, quick=True),
     Shape("secret fields", 10_000, one_call()(secret_fields), SANITIZE),
     Shape("many quotes", 100_000, one_call()(many_quotes), SANITIZE),

@@ -2,6 +2,7 @@
 
 mod http;
 pub mod http1;
+pub mod http2;
 pub mod redis;
 pub mod mysql;
 pub mod postgresql;

@@ -39,7 +39,8 @@ pub struct Semantics {
 /// Protocols whose attributes have the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
-    Http,
+    /// Of the version that a message is of which tells none.
+    Http(&'static str),
     /// A database that this is the name of.
     Database(&'static str),
     Dns,
@@ -235,7 +236,8 @@ impl<'s> Asked<'s> {
 impl Family {
     fn of(protocol: &str) -> Self {
         match protocol {
-            "http" => Self::Http,
+            "http" => Self::Http("1.1"),
+            "http2" => Self::Http("2"),
             "dns" => Self::Dns,
             "redis" => Self::Database("redis"),
             "mysql" => Self::Database("mysql"),
@@ -253,13 +255,13 @@ impl Family {
         }
         // What a table or a host is called is no value.
         let made = match self {
-            Self::Http | Self::Database("redis") | Self::Other => template(resource),
+            Self::Http(_) | Self::Database("redis") | Self::Other => template(resource),
             Self::Database(_) | Self::Dns => None,
         };
         let resource = lossy(made.as_deref().unwrap_or(resource));
         let name = match self {
-            Self::Http if !is_known_method(&operation) => join("HTTP", &resource),
-            Self::Http => join(&operation, &resource),
+            Self::Http(_) if !is_known_method(&operation) => join("HTTP", &resource),
+            Self::Http(_) => join(&operation, &resource),
             Self::Database(system) => match e.text.text("db.query.summary") {
                 Some(summary) if !summary.is_empty() => lossy(summary).into_owned(),
                 _ if operation.is_empty() && !resource.is_empty() => resource.into_owned(),
@@ -281,7 +283,7 @@ impl Family {
         }
         let is_error = match self {
             // For a server it is no failure that it was asked wrongly; for a database it is.
-            Self::Http | Self::Dns | Self::Other => e.outcome == Outcome::ServerError,
+            Self::Http(_) | Self::Dns | Self::Other => e.outcome == Outcome::ServerError,
             Self::Database(_) => {
                 matches!(e.outcome, Outcome::ClientError | Outcome::ServerError)
             }
@@ -294,7 +296,7 @@ impl Family {
         let number = (e.code > 0).then(|| Cow::Owned(e.code.to_string()));
         let text = e.text.text(STATUS_TEXT).map(lossy).filter(|text| !text.is_empty());
         match self {
-            Self::Http | Self::Database("mysql") => number.or(text),
+            Self::Http(_) | Self::Database("mysql") => number.or(text),
             _ => text.or(number),
         }
     }
@@ -308,7 +310,7 @@ impl Family {
         let (operation, resource) = (text(OPERATION), text(RESOURCE));
         let response = e.response.as_ref();
         match self {
-            Self::Http => {
+            Self::Http(version) => {
                 match operation {
                     Some(method) if !is_known_method(&method) => {
                         out.add("http.request.method", Value::Text("_OTHER".into()));
@@ -327,7 +329,7 @@ impl Family {
                 let scheme = text("url.scheme").unwrap_or_else(|| "http".into());
                 out.add("url.scheme", Value::Text(scheme));
                 out.add("network.protocol.name", Value::Text("http".into()));
-                let version = text("network.protocol.version").unwrap_or_else(|| "1.1".into());
+                let version = text("network.protocol.version").unwrap_or_else(|| version.into());
                 out.add("network.protocol.version", Value::Text(version));
             }
             Self::Database(system) => {

@@ -149,7 +149,7 @@ pub(crate) fn table(
 /// An operation as the trees of the terminal call it.
 fn text(operation: &Operation) -> String {
     let Operation { protocol, operation, template, .. } = operation;
-    let protocol = if ["http", "tcp"].contains(&&**protocol) { "" } else { protocol };
+    let protocol = if ["http", "http2", "tcp"].contains(&&**protocol) { "" } else { protocol };
     let words = [protocol, operation, template.as_deref().unwrap_or_default()];
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     clean(words.join(" ").as_bytes()).into_owned()

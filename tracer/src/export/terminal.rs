@@ -439,7 +439,7 @@ pub(crate) fn operation(e: &Exchange, protocols: &[String], resource: Option<&[u
     let mut text = String::with_capacity(OPERATION_TEXT);
     match (e.sort, protocol_name(e.protocol, protocols)) {
         (Sort::Connect, _) => return format!("connect to port {}", e.server.port()),
-        (_, "http") => {}
+        (_, "http" | "http2") => {}
         (_, protocol) => {
             text.push_str(protocol);
             text.push(' ');

@@ -34,18 +34,23 @@ impl BodySecrets {
         if is_text { Self::Named(Scanner::default()) } else { Self::All }
     }
 
-    /// Reads on, from the start of the input.
+    /// Reads on; these bytes stand at the offset of the input.
     pub(in crate::protocols) fn read(
         &mut self,
         secrets: &Secrets,
         key: Key,
+        offset: usize,
         bytes: &[u8],
         out: &mut dyn Out,
     ) {
+        let offset = offset as u64;
+        let mut tell = |at: std::ops::Range<usize>| {
+            out.secret(key, offset + at.start as u64..offset + at.end as u64);
+        };
         match self {
-            Self::Named(scanner) => scanner
-                .read(secrets, bytes, &mut |at| out.secret(key, at.start as u64..at.end as u64)),
-            Self::All => out.secret(key, 0..bytes.len() as u64),
+            Self::Named(scanner) => scanner.read(secrets, bytes, &mut tell),
+            Self::All if bytes.is_empty() => {}
+            Self::All => tell(0..bytes.len()),
         }
     }
 

@@ -21,11 +21,8 @@ impl<'b> Target<'b> {
         if method == b"CONNECT" {
             return Self { authority: Some(target), path: target, query: None };
         }
-        let (authority, rest) = absolute(target).map_or((None, target), |(authority, rest)| {
-            // RFC 9110 section 4.2.4: user information before the host may be a password.
-            let host = memrchr(b'@', authority).and_then(|at| authority.get(at + 1..));
-            (Some(host.unwrap_or(authority)), rest)
-        });
+        let (authority, rest) = absolute(target)
+            .map_or((None, target), |(authority, rest)| (Some(without_user(authority)), rest));
         let (path, tail) = split_before(rest, memchr2(b'?', b'#', rest));
         let path = match (path, authority) {
             ([], Some(_)) => b"/",
@@ -34,6 +31,12 @@ impl<'b> Target<'b> {
         let query = tail.strip_prefix(b"?").map(|tail| split_before(tail, memchr(b'#', tail)).0);
         Self { authority, path, query: query.filter(|query| !query.is_empty()) }
     }
+}
+
+/// The host and port of an authority.
+pub(in crate::protocols) fn without_user(authority: &[u8]) -> &[u8] {
+    // RFC 9110 section 4.2.4: user information before the host may be a password.
+    memrchr(b'@', authority).and_then(|at| authority.get(at + 1..)).unwrap_or(authority)
 }
 
 /// Authority and rest of `scheme://authority/path`.

@@ -18,7 +18,7 @@ impl Connection {
         let [a, b] = &mut self.secrets;
         let body = if from == Side::A { a } else { b };
         if let Some(body) = body {
-            body.read(&self.settings.secrets, key, bytes, out);
+            body.read(&self.settings.secrets, key, 0, bytes, out);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::trace_context::own::OwnIds;
 pub(super) struct Fields<'b> {
     pub(super) common: fields::Fields<'b>,
     pub(super) expects: bool,
+    pub(super) upgrade: Option<&'b [u8]>,
     pub(super) lengths: Lengths,
 }
 
@@ -27,6 +28,9 @@ impl<'b> Fields<'b> {
         match (name.len(), name.first().map(u8::to_ascii_lowercase)) {
             (6, Some(b'e')) if name.eq_ignore_ascii_case(b"expect") => {
                 self.expects |= value.eq_ignore_ascii_case(b"100-continue");
+            }
+            (7, Some(b'u')) if name.eq_ignore_ascii_case(b"upgrade") => {
+                self.upgrade.get_or_insert(value);
             }
             (14, Some(b'c')) if name.eq_ignore_ascii_case(b"content-length") => {
                 self.lengths.content_length(value);

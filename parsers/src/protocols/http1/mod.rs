@@ -369,7 +369,8 @@ impl Connection {
             return Err(self.too_long(from, input, means, out));
         }
         let is_simple = matches!(head.first, FirstLine::Simple { .. });
-        let Opened { key, framing, expects } = self.open(from, head, input, 0..len, means, out);
+        let Opened { key, framing, expects, next } =
+            self.open(from, head, input, 0..len, means, out);
         if is_simple {
             out.close(key, len);
             // Nothing follows such a request.
@@ -401,7 +402,7 @@ impl Connection {
                 if let Some(body) = self.hand_over() {
                     out.close(body.key, len);
                 }
-                Ok(Step::Become { used: len, next: Handoff::Detect })
+                Ok(Step::Become { used: len, next })
             }
         }
     }
@@ -442,6 +443,7 @@ impl Connection {
             cut,
         };
         let fields = Fields::of(headers.clone(), &settings.ids);
+        let mut next = Handoff::Detect;
         let (key, framing) = match first {
             FirstLine::Simple { target } => {
                 let target = Target::of(b"GET", target);
@@ -460,7 +462,12 @@ impl Connection {
             }
             FirstLine::Response { code } => {
                 message.status = status(code);
-                let asked = if is_interim(code) {
+                let upgrade = fields.upgrade.filter(|_| code == 101);
+                if upgrade.is_some_and(|name| name.eq_ignore_ascii_case(b"h2c")) {
+                    next = Handoff::To("http2");
+                }
+                // RFC 7540 section 3.2: the request is answered in HTTP/2.
+                let asked = if is_interim(code) || next != Handoff::Detect {
                     message.kind = Kind::Interim;
                     None
                 } else {
@@ -499,7 +506,7 @@ impl Connection {
         if out.wants_details() {
             add_headers(out, key, first.role(), headers, &settings.secrets);
         }
-        Opened { key, framing, expects: fields.expects }
+        Opened { key, framing, expects: fields.expects, next }
     }
 
     /// Makes a message of a head whose end is lost, if its first line is whole; `end` is where it
@@ -653,6 +660,8 @@ struct Opened {
     framing: Framing,
     /// Whether the body is sent only if the server asks for it.
     expects: bool,
+    /// Who reads on, where it ends HTTP.
+    next: Handoff,
 }
 
 const PORTS: [u16; 6] = [80, 3128, 8000, 8008, 8080, 8888];

@@ -1,0 +1,610 @@
+//! Header blocks, bodies and ends of streams in; requests and responses out.
+//! <https://www.rfc-editor.org/rfc/rfc9113#section-8>
+
+use super::Means;
+use super::connection::{Connection, Spot};
+use super::fields::{FieldList, Head, Likeness};
+use super::frame::{END_STREAM, FrameHeader, NO_ERROR, error_name};
+use super::grpc::Call;
+use super::stream::{BodyScan, Half, Stream};
+use crate::message::{Dialect, Id, Kind, Message, Outcome, Pairing, Side, Status, Value};
+use crate::protocol::{Inner, Key, Out, Unanswered};
+use crate::protocols::http::Role;
+use crate::protocols::http::body_ids;
+use crate::protocols::http::body_secrets::BodySecrets;
+use crate::protocols::http::fields::{
+    add, add_header, add_headers, add_size, is_interim, status, text,
+};
+use crate::protocols::http::target::{Target, without_user};
+use crate::settings::Settings;
+use std::ops::Range;
+
+impl Connection {
+    /// A whole header block of a stream.
+    #[expect(clippy::too_many_arguments, reason = "what a frame is, and what it has")]
+    pub(super) fn fields(
+        &mut self,
+        spot: &Spot,
+        id: u32,
+        ends: bool,
+        range: Range<usize>,
+        list: &FieldList,
+        means: &mut Means,
+        out: &mut dyn Out,
+    ) {
+        let asker = match list.likeness() {
+            Some(Likeness::Request) => spot.from,
+            Some(Likeness::Response) => spot.from.other(),
+            None => self.client,
+        };
+        if asker != self.client {
+            if self.has_preface || !self.streams.is_empty() {
+                out.lost("http2 heads from the wrong side");
+                return;
+            }
+            // Who asks was guessed, and this head tells.
+            self.client = asker;
+        }
+        let role = self.role(spot.from);
+        let has_begun = self.streams.get_mut(&id).is_some_and(|stream| stream.half(role).has_begun);
+        if has_begun {
+            self.trailers(spot, id, role, list, means, out);
+        } else if role == Role::Client {
+            self.has_first |= id == 1;
+            // A field that tells may be among those that are not known.
+            let is_head = list.likeness().is_some() || (list.unknown() > 0 && id > self.latest);
+            if is_head {
+                self.request(spot, id, Kind::Request, range, list, means, out);
+            }
+        } else {
+            self.response(spot, id, range, list, ends, means, out);
+        }
+        self.latest = self.latest.max(id);
+        if ends {
+            self.end_half(spot, id, role, means, out);
+        }
+    }
+
+    /// Section 8.4: a request that the server makes up, as it is about to answer it.
+    pub(super) fn promise(
+        &mut self,
+        spot: &Spot,
+        id: u32,
+        range: Range<usize>,
+        list: &FieldList,
+        means: &mut Means,
+        out: &mut dyn Out,
+    ) {
+        self.request(spot, id, Kind::Promise, range, list, means, out);
+        self.latest = self.latest.max(id);
+        self.end_half(spot, id, Role::Client, means, out);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a frame is, and what it has")]
+    fn request(
+        &mut self,
+        spot: &Spot,
+        id: u32,
+        kind: Kind,
+        range: Range<usize>,
+        list: &FieldList,
+        means: &mut Means,
+        out: &mut dyn Out,
+    ) {
+        let Means { settings, scratch, .. } = means;
+        let head = list.head(&settings.ids);
+        let method = head.method.unwrap_or_default();
+        let is_tunnel = method == b"CONNECT";
+        // Section 3.2.2 of RFC 9110: authority comes before the header with the host.
+        let authority = head.authority.map(without_user);
+        let target = match head.protocol {
+            None if is_tunnel => Target::of(method, authority.unwrap_or_default()),
+            _ => Target { authority, ..Target::of(b"", head.path.unwrap_or_default()) },
+        };
+        let call = Call::of(&head, list);
+        let message = Message {
+            kind,
+            dialect: call.as_ref().map_or(Dialect::Plain, |(_, name)| name.dialect),
+            pairing: self.pairing(id, false),
+            bytes: range,
+            operation: &[],
+            resource: &[],
+            status: Status::default(),
+            cut: false,
+        };
+        let asked = match &call {
+            Some((_, name)) => (name.method, Target { path: name.service, query: None, ..target }),
+            None => (method, target),
+        };
+        let key = head.fields.open_request(message, asked, settings, scratch, out);
+        text(out, key, "url.scheme", head.scheme.filter(|scheme| *scheme != b"http"), scratch);
+        text(out, key, "wirespan.http.protocol", head.protocol, scratch);
+        if kind == Kind::Promise {
+            add(out, key, "wirespan.http2.pushed", Value::Int(1));
+        }
+        let mut call = call.map(|(call, _)| call);
+        if let Some(call) = &mut call {
+            call.request(key, list, out);
+        }
+        let query = target.query.filter(|_| !settings.ids.is_empty());
+        let half = open_half(key, Role::Client, head, query, list, settings, out);
+        let stream = self.stream(id, spot, out);
+        stream.asked = Some(key);
+        stream.request = half;
+        (stream.call, stream.is_tunnel) = (call, is_tunnel);
+        self.begin_window(id, Role::Client, spot);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a frame is, and what it has")]
+    fn response(
+        &mut self,
+        spot: &Spot,
+        id: u32,
+        range: Range<usize>,
+        list: &FieldList,
+        ends: bool,
+        means: &mut Means,
+        out: &mut dyn Out,
+    ) {
+        let Means { settings, scratch, .. } = means;
+        let is_upgraded =
+            id == 1 && self.is_whole && !self.has_first && !self.streams.contains_key(&id);
+        if is_upgraded {
+            let stream = self.stream(id, spot, out);
+            stream.is_upgraded = true;
+            (stream.request.has_begun, stream.request.has_ended) = (true, true);
+        }
+        let has_gap = self.streams.get(&id).is_none_or(|stream| stream.response.has_gap);
+        if list.likeness().is_none() && (list.unknown() == 0 || has_gap) {
+            // Trailers, mostly, whose head was lost.
+            return self.lose_head(id);
+        }
+        let head = list.head(&settings.ids);
+        let code = head.status();
+        let message = Message {
+            kind: if code.is_some_and(is_interim) { Kind::Interim } else { Kind::Response },
+            dialect: Dialect::Plain,
+            pairing: self.pairing(id, self.is_upgraded(id)),
+            bytes: range,
+            operation: &[],
+            resource: &[],
+            status: code.map(status).unwrap_or_default(),
+            cut: false,
+        };
+        let kind = message.kind;
+        let key = out.open(message);
+        if kind == Kind::Interim {
+            list.tell_secrets(key, &settings.secrets, out);
+            return out.close(key, spot.end);
+        }
+        if is_upgraded {
+            add(out, key, "wirespan.http.upgraded", Value::Text(b"h2c"));
+        }
+        head.fields.add_type(key, Role::Server, scratch, out);
+        let half = open_half(key, Role::Server, head, None, list, settings, out);
+        let stream = self.stream(id, spot, out);
+        stream.asked = None;
+        stream.response = Half { has_gap: stream.response.has_gap, ..half };
+        stream.code = code.unwrap_or_default();
+        if let Some(call) = &mut stream.call
+            && let Some(status) = call.response(key, list, ends, out)
+        {
+            out.status(key, status);
+        }
+        if stream.is_tunnel {
+            // RFC 9110 section 9.3.6: what follows is the tunnel's.
+            stream.is_tunnel = matches!(code, Some(200..=299));
+            stream.request.has_ended |= !stream.is_tunnel;
+            let response = if stream.is_tunnel { stream.response.key.take() } else { None };
+            for key in [response, stream.request.key.take()].into_iter().flatten() {
+                out.close(key, spot.end);
+            }
+        }
+        self.begin_window(id, Role::Server, spot);
+    }
+
+    /// Section 8.1: fields behind a body.
+    fn trailers(
+        &mut self,
+        _spot: &Spot,
+        id: u32,
+        role: Role,
+        list: &FieldList,
+        means: &mut Means,
+        out: &mut dyn Out,
+    ) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(key) = stream.half(role).key else { return };
+        let (prefix, unknown) = match role {
+            Role::Client => ("http.request.trailer.", "wirespan.request.trailers.unknown"),
+            Role::Server => ("http.response.trailer.", "wirespan.response.trailers.unknown"),
+        };
+        if let Some(call) = &mut stream.call {
+            call.trailers(role, key, list, out);
+        }
+        list.tell_secrets(key, &means.settings.secrets, out);
+        if list.unknown() > 0 {
+            add(out, key, unknown, Value::Int(list.unknown().into()));
+        }
+        if out.wants_details() {
+            let mut room = TRAILERS_ROOM;
+            for (name, value) in list.regular() {
+                let Some(left) = room.checked_sub(name.len() + value.len()) else { break };
+                room = left;
+                let secrets = &means.settings.secrets;
+                add_header(out, key, prefix, (name, value), secrets, &mut means.scratch);
+            }
+        }
+    }
+
+    /// Of a response, something was seen that stands behind its head.
+    fn lose_head(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.response.has_begun = true;
+        }
+    }
+
+    /// A frame of DATA begins.
+    pub(super) fn begin_data(&mut self, spot: &Spot, header: &FrameHeader) {
+        let (id, role) = (header.stream, self.role(spot.from));
+        if role == Role::Server {
+            self.lose_head(id);
+        }
+        let mut window = self.direction(spot.from).window;
+        match self.streams.get_mut(&id) {
+            Some(stream) => {
+                let half = stream.half(role);
+                half.window.send(header.length, header.has(END_STREAM), &mut window, spot.at);
+            }
+            None => window.send(header.length, spot.at),
+        }
+        self.direction(spot.from).window = window;
+    }
+
+    /// Bytes of a body, which stand at `spot.end` of the input.
+    pub(super) fn read_body(
+        &mut self,
+        spot: &Spot,
+        id: u32,
+        bytes: &[u8],
+        means: &mut Means,
+        out: &mut dyn Out,
+    ) {
+        let role = self.role(spot.from);
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.is_tunnel {
+            out.inner(u64::from(id), spot.from, Inner::Bytes(bytes));
+            return;
+        }
+        if let Some(call) = &mut stream.call {
+            call.data(role, bytes, spot.at);
+        }
+        let half = stream.half(role);
+        half.size = half.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let Some(key) = half.key else { return };
+        if half.wanted > 0 {
+            let wanted = bytes.get(..half.wanted).unwrap_or(bytes);
+            out.body(key, wanted);
+            half.wanted -= wanted.len();
+        }
+        if let Some(scan) = &mut half.scan {
+            let settings = &means.settings;
+            if let Some(secrets) = &mut scan.secrets {
+                secrets.read(&settings.secrets, key, spot.end, bytes, out);
+            }
+            if let Some(ids) = &mut scan.ids {
+                ids.read(&settings.ids, bytes, &mut |context| out.context(key, context));
+                scan.ids.take_if(|ids| ids.is_done());
+            }
+        }
+        out.extend(key, spot.end + bytes.len());
+    }
+
+    /// Bytes of a body that nobody looks at.
+    pub(super) fn pass_over(&mut self, spot: &Spot, id: u32, bytes: usize) {
+        let role = self.role(spot.from);
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        if let Some(call) = &mut stream.call
+            && bytes > 0
+        {
+            call.skip(role, bytes, spot.at);
+        }
+        let half = stream.half(role);
+        half.size = half.size.saturating_add(bytes);
+    }
+
+    /// So many bytes of a body are lost, and nothing else.
+    pub(super) fn lose_body(&mut self, from: Side, id: u32, lost: u64, out: &mut dyn Out) {
+        let role = self.role(from);
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.is_tunnel
+            && let Some(lost) = lost.try_into().ok()
+        {
+            out.inner(u64::from(id), from, Inner::Gap(lost));
+        }
+        if let Some(call) = &mut stream.call {
+            call.skip(role, lost, crate::protocol::Timestamp(0));
+        }
+        let half = stream.half(role);
+        half.size = half.size.saturating_add(lost);
+        // Only an unbroken prefix is of use.
+        half.wanted = 0;
+        if let Some(scan) = &mut half.scan {
+            scan.ids = None;
+            scan.secrets.iter_mut().for_each(BodySecrets::lose);
+        }
+    }
+
+    /// One side of a stream has ended.
+    pub(super) fn end_half(
+        &mut self,
+        spot: &Spot,
+        id: u32,
+        role: Role,
+        means: &mut Means,
+        out: &mut dyn Out,
+    ) {
+        let knows_windows = self.is_whole;
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let is_tunnel = stream.is_tunnel;
+        let half = stream.half(role);
+        if std::mem::replace(&mut half.has_ended, true) {
+            return;
+        }
+        if is_tunnel {
+            out.inner(u64::from(id), spot.from, Inner::End);
+        }
+        if let Some(key) = half.key.take() {
+            end_scan(half, key, &means.settings, out);
+            if half.size > 0 && !half.has_gap {
+                add_size(out, key, role, half.size);
+            }
+            if knows_windows && half.window.blocked() > 0 {
+                let blocked = i64::try_from(half.window.blocked()).unwrap_or(i64::MAX);
+                let name = match role {
+                    Role::Client => "wirespan.request.flow_control.blocked",
+                    Role::Server => "wirespan.response.flow_control.blocked",
+                };
+                add(out, key, name, Value::Int(blocked));
+            }
+            if let Some(call) = &mut stream.call {
+                call.end(role, key, out);
+            }
+            out.close(key, spot.end);
+        }
+        if role == Role::Server && stream.request.has_gap && !stream.request.has_ended {
+            // Its end was lost, mostly: it is answered.
+            stream.request.has_ended = true;
+            if let Some(key) = stream.request.key.take() {
+                out.close(key, spot.end);
+            }
+        }
+        if stream.is_over()
+            && let Some(stream) = self.streams.remove(&id)
+            && let Some(key) = stream.asked
+        {
+            // Its answer was seen to end, but not to begin.
+            out.unanswered(key, spot.end, Unanswered::Lost);
+        }
+    }
+
+    /// Section 6.4.
+    pub(super) fn reset(
+        &mut self,
+        spot: &Spot,
+        id: u32,
+        code: u32,
+        range: Range<usize>,
+        means: &mut Means,
+        out: &mut dyn Out,
+    ) {
+        let (role, is_upgraded) = (self.role(spot.from), self.is_upgraded(id));
+        let Some(stream) = self.streams.remove(&id) else { return };
+        let name = error(code);
+        let Stream { mut request, mut response, mut call, is_tunnel, .. } = stream;
+        if is_tunnel {
+            out.inner(u64::from(id), spot.from, Inner::End);
+            out.inner(u64::from(id), spot.from.other(), Inner::End);
+            return;
+        }
+        if !response.has_begun && role == Role::Server {
+            let pairing = self.pairing(id, is_upgraded);
+            response.key = Some(refuse(pairing, range, &name, out));
+        }
+        // A client may be told that its answer does not depend on the rest of its request.
+        let is_error = code != NO_ERROR || !response.has_begun;
+        let open = [(Role::Client, &mut request), (Role::Server, &mut response)];
+        if let Some(key) = open[1].1.key.filter(|_| is_error) {
+            add(out, key, "wirespan.http2.reset", Value::Text(name.as_bytes()));
+            let by: &[u8] = if role == Role::Client { b"client" } else { b"server" };
+            add(out, key, "wirespan.http2.reset_by", Value::Text(by));
+        }
+        for (part, half) in open {
+            let Some(key) = half.key else { continue };
+            end_scan(half, key, &means.settings, out);
+            if let Some(call) = &mut call {
+                call.end(part, key, out);
+            }
+            if part == role {
+                out.extend(key, spot.end);
+            }
+        }
+        if let Some(key) = response.key
+            && response.has_begun
+            && role == Role::Server
+            && is_error
+        {
+            let code = stream.code.into();
+            out.status(key, Status { outcome: Outcome::ServerError, code, text: name.as_bytes() });
+        }
+        for key in [request.key, response.key].into_iter().flatten() {
+            out.close(key, spot.end);
+        }
+        if let Some(key) = stream.asked
+            && response.key.is_none()
+        {
+            let why = match response.has_begun {
+                true => Unanswered::Lost,
+                false => Unanswered::TakenBack(name.as_bytes()),
+            };
+            out.unanswered(key, spot.end, why);
+        }
+    }
+
+    /// Section 6.8: what was asked on later streams was not done, and may be asked again.
+    pub(super) fn go_away(
+        &mut self,
+        spot: &Spot,
+        last: u32,
+        code: u32,
+        range: Range<usize>,
+        out: &mut dyn Out,
+    ) {
+        if self.role(spot.from) == Role::Client {
+            return;
+        }
+        let later = self.streams.range(last.saturating_add(1)..);
+        let refused: Vec<u32> = later
+            .filter(|(id, stream)| **id % 2 == 1 && !stream.response.has_begun)
+            .map(|(id, _)| *id)
+            .collect();
+        let name = error(code);
+        for id in refused {
+            let pairing = self.pairing(id, false);
+            let Some(stream) = self.streams.remove(&id) else { continue };
+            let key = refuse(pairing, range.clone(), "REFUSED_STREAM", out);
+            add(out, key, "wirespan.http2.goaway", Value::Text(name.as_bytes()));
+            if let Some(request) = stream.request.key {
+                out.close(request, spot.end);
+            }
+            out.close(key, spot.end);
+        }
+    }
+
+    /// One side sends nothing more.
+    pub(super) fn end(&mut self, from: Side, means: &mut Means, out: &mut dyn Out) {
+        let role = self.role(from);
+        for (id, stream) in &mut self.streams {
+            let half = stream.half(role);
+            if std::mem::replace(&mut half.has_ended, true) {
+                continue;
+            }
+            if let Some(key) = half.key.take() {
+                end_scan(half, key, &means.settings, out);
+                add(out, key, "wirespan.body.truncated", Value::Int(1));
+                if let Some(call) = &mut stream.call {
+                    call.end(role, key, out);
+                }
+                out.close(key, 0);
+            }
+            if stream.is_tunnel {
+                out.inner(u64::from(*id), from, Inner::End);
+            }
+        }
+        self.streams.retain(|_, stream| !stream.is_over());
+    }
+
+    /// What is kept of a stream, made anew if need be.
+    fn stream(&mut self, id: u32, spot: &Spot, out: &mut dyn Out) -> &mut Stream {
+        if self.streams.len() >= STREAMS
+            && !self.streams.contains_key(&id)
+            && let Some((_, oldest)) = self.streams.pop_first()
+        {
+            out.lost("http2 streams over the limit");
+            for key in [oldest.request.key, oldest.response.key].into_iter().flatten() {
+                out.close(key, spot.end);
+            }
+        }
+        self.streams.entry(id).or_default()
+    }
+
+    fn begin_window(&mut self, id: u32, role: Role, spot: &Spot) {
+        let window = self.direction(spot.from).window;
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.half(role).window.begin(&window, spot.at);
+        }
+    }
+
+    fn is_upgraded(&self, id: u32) -> bool {
+        id == 1 && self.streams.get(&id).is_some_and(|stream| stream.is_upgraded)
+    }
+
+    /// Section 5.1.1: clients open streams with odd numbers, servers those with even ones.
+    fn pairing(&self, id: u32, is_upgraded: bool) -> Pairing<'static> {
+        if is_upgraded {
+            // RFC 7540 section 3.2: it answers the last request of HTTP/1.
+            return Pairing::InOrder { lane: 0 };
+        }
+        let by = if id % 2 == 1 { self.client } else { self.client.other() };
+        Pairing::Id { by, id: Id::Number(id.into()) }
+    }
+}
+
+/// What the head of a message tells, beside its first line.
+fn open_half(
+    key: Key,
+    role: Role,
+    head: Head<'_>,
+    query: Option<&[u8]>,
+    list: &FieldList,
+    settings: &Settings,
+    out: &mut dyn Out,
+) -> Half {
+    if list.unknown() > 0 {
+        let name = match role {
+            Role::Client => "wirespan.request.headers.unknown",
+            Role::Server => "wirespan.response.headers.unknown",
+        };
+        add(out, key, name, Value::Int(list.unknown().into()));
+    }
+    head.fields.tell_ids(key, query, out);
+    list.tell_secrets(key, &settings.secrets, out);
+    if out.wants_details() {
+        add_headers(out, key, role, list.regular(), &settings.secrets);
+    }
+    let ids = match out.reads_bodies() {
+        true => body_ids::reader(&settings.ids, list.regular()),
+        false => None,
+    };
+    let secrets = settings.locate_secrets.then(|| BodySecrets::of(list.regular()));
+    let scan = BodyScan { secrets, ids };
+    Half {
+        key: Some(key),
+        has_begun: true,
+        wanted: out.wants(key),
+        scan: scan.looks().then(|| Box::new(scan)),
+        ..Half::default()
+    }
+}
+
+/// The body that was looked through is over.
+fn end_scan(half: &mut Half, key: Key, settings: &Settings, out: &mut dyn Out) {
+    if let Some(mut ids) = half.scan.take().and_then(|scan| scan.ids) {
+        ids.end(&settings.ids, &mut |context| out.context(key, context));
+    }
+}
+
+/// An answer without a head.
+fn refuse(pairing: Pairing<'_>, bytes: Range<usize>, text: &str, out: &mut dyn Out) -> Key {
+    out.open(Message {
+        kind: Kind::Response,
+        dialect: Dialect::Plain,
+        pairing,
+        bytes,
+        operation: &[],
+        resource: &[],
+        status: Status { outcome: Outcome::ServerError, code: 0, text: text.as_bytes() },
+        cut: false,
+    })
+}
+
+fn error(code: u32) -> String {
+    error_name(code).map_or_else(|| format!("0x{code:x}"), str::to_owned)
+}
+
+/// Streams of one connection of which something is kept.
+const STREAMS: usize = 4096;
+
+/// Bytes of trailing fields that are told.
+const TRAILERS_ROOM: usize = 2 << 10;

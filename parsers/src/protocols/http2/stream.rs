@@ -1,0 +1,72 @@
+//! What is kept of one stream: the two messages on it, as far as they have come.
+
+use super::flow_control::StreamWindow;
+use super::grpc::Call;
+use crate::protocol::Key;
+use crate::protocols::http::Role;
+use crate::protocols::http::body_secrets::BodySecrets;
+use crate::trace_context::body::BodyReader;
+
+/// One stream.
+#[derive(Default)]
+pub(super) struct Stream {
+    pub(super) request: Half,
+    pub(super) response: Half,
+    /// What asks on it, also after its end, until the head of the answer.
+    pub(super) asked: Option<Key>,
+    /// Whether it carries something else than bodies.
+    pub(super) is_tunnel: bool,
+    /// Its request came in HTTP/1 (RFC 7540 section 3.2).
+    pub(super) is_upgraded: bool,
+    /// The code of its response, 0 if that is not known.
+    pub(super) code: u16,
+    /// What of it is gRPC's.
+    pub(super) call: Option<Box<Call>>,
+}
+
+impl Stream {
+    pub(super) fn half(&mut self, role: Role) -> &mut Half {
+        match role {
+            Role::Client => &mut self.request,
+            Role::Server => &mut self.response,
+        }
+    }
+
+    /// Whether nothing more comes on it.
+    pub(super) fn is_over(&self) -> bool {
+        self.request.has_ended && self.response.has_ended
+    }
+}
+
+/// One message of a stream.
+#[derive(Default)]
+pub(super) struct Half {
+    /// Its message, once its head was seen and as long as it is open.
+    pub(super) key: Option<Key>,
+    /// Whether its head was seen, or was lost and something after it was seen.
+    pub(super) has_begun: bool,
+    pub(super) has_ended: bool,
+    /// Whether bytes that were lost may be of it.
+    pub(super) has_gap: bool,
+    /// Bytes of its body that somebody still wants.
+    pub(super) wanted: usize,
+    /// Bytes of its body so far.
+    pub(super) size: u64,
+    pub(super) window: StreamWindow,
+    pub(super) scan: Option<Box<BodyScan>>,
+}
+
+/// What looks through a body.
+#[derive(Default)]
+pub(super) struct BodyScan {
+    /// What is secret in it, where that is asked for.
+    pub(super) secrets: Option<BodySecrets>,
+    /// What reads identifiers in it, where that is asked for.
+    pub(super) ids: Option<Box<BodyReader>>,
+}
+
+impl BodyScan {
+    pub(super) fn looks(&self) -> bool {
+        self.secrets.is_some() || self.ids.is_some()
+    }
+}

@@ -1,0 +1,482 @@
+use super::frame::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PREFACE,
+    PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+};
+use super::protocol;
+use crate::fuzzing::{Event, Recorded, Recording, Split, Vector, drive, flow};
+use crate::message::{Kind, Side};
+use crate::protocol::{Probe, Transport};
+use crate::settings::Settings;
+use std::fs;
+use std::sync::Arc;
+
+fn vector(name: &str) -> Vec<Event> {
+    let path = format!("{}/../testdata/vectors/http2/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    Vector::parse(&fs::read_to_string(path).unwrap()).unwrap().events
+}
+
+fn record(events: &[Event]) -> Recording {
+    record_with(events, Settings::default())
+}
+
+fn record_with(events: &[Event], settings: Settings) -> Recording {
+    let flow = flow(Transport::Tcp, 40_000, 80);
+    let mut protocol = protocol(&Arc::new(settings));
+    let recording = drive(protocol.as_mut(), &flow, Side::A, events, Split::Whole);
+    assert_eq!(recording.broken, Vec::<String>::new());
+    recording
+}
+
+/// One line: who, what, on which stream, with what, and how it ended.
+fn line(message: &Recorded) -> String {
+    let Recorded { from, kind, pairing, operation, resource, outcome, code, text, .. } = message;
+    let mut line = format!("{from:?} {kind:?} {pairing}");
+    if matches!(kind, Kind::Request | Kind::Promise) {
+        line += &format!(" {operation} {resource}");
+    } else {
+        line += &format!(" {outcome:?} {code} {text}");
+    }
+    for (name, value) in &message.attributes {
+        line += &format!(" {name}={value}");
+    }
+    for context in &message.contexts {
+        let format = context.split("format: ").nth(1).and_then(|rest| rest.split(',').next());
+        line += &format!(" [{}]", format.unwrap_or_default());
+    }
+    if let Some(why) = &message.unanswered {
+        line += &format!(", {why}");
+    }
+    if message.end.is_none() {
+        line += " open";
+    }
+    line
+}
+
+fn check(events: &[Event], expected: &[&str]) {
+    let lines: Vec<String> = record(events).messages.iter().map(line).collect();
+    assert_eq!(lines, expected, "{lines:#?}");
+}
+
+/// What one side sends, in one piece.
+fn sends(from: Side, frames: &[Vec<u8>]) -> Event {
+    Event::Bytes { from, bytes: frames.concat() }
+}
+
+fn loses(from: Side, lost: u64) -> Event {
+    Event::Gap { from, lost: lost.try_into().unwrap() }
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+fn preface() -> Vec<u8> {
+    [PREFACE.to_vec(), settings(&[])].concat()
+}
+
+fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
+    let pair = |(id, value): &(u16, u32)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat();
+    frame(SETTINGS, 0, 0, &settings.iter().flat_map(pair).collect::<Vec<u8>>())
+}
+
+fn window_update(stream: u32, increment: u32) -> Vec<u8> {
+    frame(WINDOW_UPDATE, 0, stream, &increment.to_be_bytes())
+}
+
+/// `GET` of this path, without end or with it.
+fn get(stream: u32, path: &str, flags: u8) -> Vec<u8> {
+    frame(HEADERS, flags | END_HEADERS, stream, &get_block(path))
+}
+
+fn get_block(path: &str) -> Vec<u8> {
+    let mut block = vec![0x82, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
+    block.extend(path.as_bytes());
+    block
+}
+
+/// `:status: 200`.
+fn ok(stream: u32, flags: u8) -> Vec<u8> {
+    frame(HEADERS, flags | END_HEADERS, stream, &[0x88])
+}
+
+fn data(stream: u32, flags: u8, length: usize) -> Vec<u8> {
+    frame(DATA, flags, stream, &vec![b'x'; length])
+}
+
+fn rst_stream(stream: u32, code: u32) -> Vec<u8> {
+    frame(RST_STREAM, 0, stream, &code.to_be_bytes())
+}
+
+/// The client's side, with the beginning of a connection, and the server's.
+fn conversation(events: &[Event]) -> Vec<Event> {
+    let mut all = vec![sends(Side::A, &[preface()]), sends(Side::B, &[settings(&[])])];
+    all.extend(events.iter().cloned());
+    all
+}
+
+const A: Side = Side::A;
+const B: Side = Side::B;
+
+#[test]
+fn vectors_give_their_messages() {
+    let local = "server.address=127.0.0.1:7002";
+    check(
+        &vector("post"),
+        &[
+            &format!(
+                "A Request id 0x1 by A POST /orders url.query=token=***&n=1 {local} \
+                 http.request.header.content-type=application/json http.request.body.size=7 \
+                 [Traceparent] [RequestId]"
+            ),
+            "B Response id 0x1 by A Ok 200  http.response.header.content-type=application/json \
+             http.response.body.size=7",
+            &format!("A Request id 0x3 by A GET /a {local} [RequestId]"),
+            &format!("A Request id 0x5 by A GET /b {local} [RequestId]"),
+            "B Response id 0x3 by A Ok 200  http.response.header.content-type=application/json \
+             http.response.body.size=7",
+            "B Response id 0x5 by A Ok 200  http.response.header.content-type=application/json \
+             http.response.body.size=7",
+            &format!("A Request id 0x7 by A GET /missing {local}"),
+            "B Response id 0x7 by A ClientError 404  http.response.body.size=4",
+        ],
+    );
+    check(
+        &vector("interim_trailers"),
+        &[
+            &format!("A Request id 0x1 by A GET /hints {local}"),
+            "B Interim id 0x1 by A Ok 103 ",
+            "B Response id 0x1 by A Ok 200  http.response.header.content-type=text/plain \
+             http.response.body.size=6",
+            &format!("A Request id 0x3 by A GET /trailers {local}"),
+            "B Response id 0x3 by A Ok 200  http.response.header.content-type=text/plain \
+             http.response.body.size=4",
+            &format!("A Request id 0x5 by A GET /error {local}"),
+            "B Response id 0x5 by A ServerError 500 ",
+        ],
+    );
+}
+
+#[test]
+fn promises_are_requests_that_are_answered() {
+    let local = "server.address=127.0.0.1:7002";
+    check(
+        &vector("push"),
+        &[
+            &format!("A Request id 0x1 by A GET /push {local}"),
+            &format!("B Promise id 0x2 by B GET /style.css {local} wirespan.http2.pushed=1"),
+            "B Response id 0x1 by A Ok 200  http.response.header.content-type=text/html \
+             http.response.body.size=6",
+            "B Response id 0x2 by B Ok 200  http.response.header.content-type=text/css \
+             http.response.body.size=3",
+        ],
+    );
+    check(
+        &conversation(&[
+            sends(A, &[get(1, "/a", END_STREAM)]),
+            sends(B, &[frame(PUSH_PROMISE, END_HEADERS, 1, b"\0\0\0\x02\x82\x86\x84")]),
+            sends(A, &[rst_stream(2, 8)]),
+            sends(B, &[ok(1, END_STREAM)]),
+        ]),
+        &[
+            "A Request id 0x1 by A GET /a",
+            "B Promise id 0x2 by B GET / wirespan.http2.pushed=1, taken back: CANCEL",
+            "B Response id 0x1 by A Ok 200 ",
+        ],
+    );
+}
+
+#[test]
+fn resets_say_why_and_by_whom() {
+    let local = "server.address=127.0.0.1:7002";
+    check(
+        &vector("resets"),
+        &[
+            &format!("A Request id 0x1 by A GET /refused {local}"),
+            "B Response id 0x1 by A ServerError 0 REFUSED_STREAM \
+             wirespan.http2.reset=REFUSED_STREAM wirespan.http2.reset_by=server",
+            &format!("A Request id 0x3 by A GET /halfway {local}"),
+            "B Response id 0x3 by A Ok 200  http.response.body.size=4",
+            &format!("A Request id 0x5 by A GET /never {local}, taken back: CANCEL"),
+            &format!("A Request id 0x7 by A GET /a {local}"),
+            "B Response id 0x7 by A Ok 200  http.response.header.content-type=application/json \
+             http.response.body.size=7",
+        ],
+    );
+    check(
+        &conversation(&[
+            sends(A, &[get(1, "/a", END_STREAM), get(3, "/b", END_STREAM)]),
+            sends(B, &[ok(1, 0), data(1, 0, 5), rst_stream(1, 2), ok(3, 0), data(3, 0, 7)]),
+            sends(A, &[rst_stream(3, 0x1234)]),
+        ]),
+        &[
+            "A Request id 0x1 by A GET /a",
+            "A Request id 0x3 by A GET /b",
+            "B Response id 0x1 by A ServerError 200 INTERNAL_ERROR \
+             wirespan.http2.reset=INTERNAL_ERROR wirespan.http2.reset_by=server",
+            "B Response id 0x3 by A Ok 200  wirespan.http2.reset=0x1234 \
+             wirespan.http2.reset_by=client",
+        ],
+    );
+}
+
+#[test]
+fn what_a_server_does_not_do_any_more_is_refused() {
+    let go_away = frame(GOAWAY, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 11, b'c', b'a', b'l', b'm']);
+    check(
+        &conversation(&[
+            sends(A, &[get(1, "/a", END_STREAM), get(3, "/b", 0)]),
+            sends(B, &[go_away, ok(1, END_STREAM)]),
+        ]),
+        &[
+            "A Request id 0x1 by A GET /a",
+            "A Request id 0x3 by A GET /b",
+            "B Response id 0x3 by A ServerError 0 REFUSED_STREAM \
+             wirespan.http2.goaway=ENHANCE_YOUR_CALM",
+            "B Response id 0x1 by A Ok 200 ",
+        ],
+    );
+}
+
+#[test]
+fn tunnels_carry_what_is_in_them() {
+    for name in ["connect", "websocket"] {
+        let inner = record(&vector(name)).inner;
+        let hello = [
+            format!("1 A Bytes({:?})", b"hello"),
+            format!("1 B Bytes({:?})", b"echo hello"),
+            "1 A End".into(),
+            "1 B End".into(),
+        ];
+        assert_eq!(inner, hello, "{name}");
+    }
+    let refused = conversation(&[
+        sends(A, &[frame(HEADERS, END_HEADERS, 1, b"\x02\x07CONNECT\x01\x04db:1")]),
+        sends(B, &[frame(HEADERS, END_HEADERS, 1, &[0x8d]), data(1, END_STREAM, 3)]),
+    ]);
+    assert_eq!(record(&refused).inner, Vec::<String>::new());
+    check(
+        &refused,
+        &[
+            "A Request id 0x1 by A CONNECT db:1",
+            "B Response id 0x1 by A ClientError 404  http.response.body.size=3",
+        ],
+    );
+}
+
+#[test]
+fn answer_to_an_upgrade_is_that_of_http1() {
+    check(
+        &conversation(&[sends(B, &[ok(1, 0), data(1, END_STREAM, 2)])]),
+        &[
+            "B Response in order, lane 0 Ok 200  wirespan.http.upgraded=h2c http.response.body.size=2",
+        ],
+    );
+}
+
+#[test]
+fn blocks_may_come_in_many_frames() {
+    let block = get_block("/long/path");
+    let mut frames = vec![frame(HEADERS, END_STREAM, 1, &block[..2])];
+    frames.extend(block[2..].chunks(3).map(|piece| frame(CONTINUATION, 0, 1, piece)));
+    frames.push(frame(CONTINUATION, END_HEADERS, 1, &[]));
+    check(&conversation(&[sends(A, &frames)]), &["A Request id 0x1 by A GET /long/path"]);
+}
+
+#[test]
+fn heads_over_the_limit_are_passed_over() {
+    let mut frames = vec![frame(HEADERS, END_STREAM, 1, &[0x82])];
+    frames.extend((0..30_000).map(|_| frame(CONTINUATION, 0, 1, &[])));
+    frames.push(frame(CONTINUATION, END_HEADERS, 1, &[]));
+    frames.push(get(3, "/b", END_STREAM));
+    let recording = record(&conversation(&[sends(A, &frames)]));
+    let lines: Vec<String> = recording.messages.iter().map(line).collect();
+    assert_eq!(lines, ["A Request id 0x3 by A GET /b"]);
+    assert_eq!(recording.lost, ["http2 header blocks over the limit"]);
+}
+
+#[test]
+fn what_was_told_before_the_capture_is_unknown() {
+    // `:path` and a name of before, and what is literal.
+    let block = [&[0x83, 0x86, 0xbe, 0x7f, 0x00, 0x01, b'v', 0xbf][..], b"\x01\x01h"].concat();
+    check(
+        &[
+            sends(A, &[frame(HEADERS, END_HEADERS | END_STREAM, 7, &block)]),
+            sends(B, &[frame(HEADERS, END_HEADERS | END_STREAM, 7, &[0x88, 0xc0])]),
+        ],
+        &[
+            "A Request id 0x7 by A POST  server.address=h wirespan.request.headers.unknown=3",
+            "B Response id 0x7 by A Ok 200  wirespan.response.headers.unknown=1",
+        ],
+    );
+}
+
+#[test]
+fn lost_ends_of_requests_are_closed_by_their_answers() {
+    check(
+        &conversation(&[
+            sends(A, &[get(1, "/a", 0), data(1, 0, 5)]),
+            loses(A, 100),
+            sends(B, &[ok(1, END_STREAM)]),
+            sends(A, &[get(3, "/b", END_STREAM), window_update(0, 5)]),
+            sends(B, &[ok(3, END_STREAM)]),
+        ]),
+        &[
+            "A Request id 0x1 by A GET /a",
+            "B Response id 0x1 by A Ok 200 ",
+            "A Request id 0x3 by A GET /b",
+            "B Response id 0x3 by A Ok 200 ",
+        ],
+    );
+}
+
+#[test]
+fn gaps_within_a_body_lose_nothing_else() {
+    // The second path is that of the first, out of the table.
+    let first = frame(HEADERS, END_HEADERS, 1, b"\x83\x86\x44\x02/a\x0f\x10\x10application/json");
+    let second = frame(HEADERS, END_HEADERS | END_STREAM, 3, b"\x82\x86\xbe");
+    let body = data(1, END_STREAM, 100);
+    let events = conversation(&[
+        sends(A, &[first, body[..19].to_vec()]),
+        loses(A, 40),
+        sends(A, &[body[59..].to_vec(), second]),
+    ]);
+    let expected = [
+        "A Request id 0x1 by A POST /a http.request.header.content-type=application/json \
+         http.request.body.size=100",
+        "A Request id 0x3 by A GET /a",
+    ];
+    check(&events, &expected);
+    // The same where bodies are looked through, so that no frame is skipped.
+    let recording = record_with(&events, Settings { locate_secrets: true, ..Settings::default() });
+    assert_eq!(recording.messages.iter().map(line).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn gaps_beyond_a_body_lose_what_was_told_before() {
+    let first = frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\x82\x86\x44\x02/a");
+    let again = |stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, b"\x82\x86\xbe");
+    let other = frame(HEADERS, END_HEADERS | END_STREAM, 5, b"\x82\x86\x44\x02/b");
+    check(
+        &conversation(&[sends(A, &[first]), loses(A, 9), sends(A, &[again(3), other, again(7)])]),
+        &[
+            "A Request id 0x1 by A GET /a",
+            "A Request id 0x3 by A GET  wirespan.request.headers.unknown=1",
+            "A Request id 0x5 by A GET /b",
+            "A Request id 0x7 by A GET /b",
+        ],
+    );
+}
+
+#[test]
+fn answers_whose_heads_are_lost_are_lost() {
+    check(
+        &conversation(&[
+            sends(A, &[get(1, "/a", END_STREAM), get(3, "/b", END_STREAM)]),
+            loses(B, 100),
+            sends(B, &[data(1, 0, 40), data(1, END_STREAM, 4)]),
+            sends(B, &[frame(HEADERS, END_HEADERS | END_STREAM, 3, b"\x00\x01x\x01y")]),
+        ]),
+        &["A Request id 0x1 by A GET /a, lost", "A Request id 0x3 by A GET /b, lost"],
+    );
+}
+
+#[test]
+fn times_without_a_window_are_told() {
+    // A moment of these conversations is their number.
+    check(
+        &conversation(&[
+            sends(A, &[settings(&[(0x04, 1000)]), get(1, "/a", END_STREAM)]),
+            sends(B, &[ok(1, 0), data(1, 0, 1000)]),
+            sends(A, &[window_update(0, 1000)]),
+            sends(A, &[window_update(1, 500)]),
+            sends(B, &[data(1, END_STREAM, 100)]),
+            sends(A, &[get(3, "/b", END_STREAM), get(5, "/c", END_STREAM)]),
+            sends(B, &[ok(3, 0), data(3, 0, 1000), ok(5, END_STREAM)]),
+            sends(A, &[window_update(3, 500)]),
+            sends(B, &[data(3, END_STREAM, 0)]),
+            sends(A, &[get(7, "/d", END_STREAM)]),
+            sends(B, &[ok(7, 0), data(7, 0, 1000)]),
+            sends(A, &[settings(&[(0x04, 2000)])]),
+            sends(B, &[data(7, END_STREAM, 1)]),
+        ]),
+        &[
+            "A Request id 0x1 by A GET /a",
+            "B Response id 0x1 by A Ok 200  http.response.body.size=1100 \
+             wirespan.response.flow_control.blocked=2",
+            "A Request id 0x3 by A GET /b",
+            "A Request id 0x5 by A GET /c",
+            "B Response id 0x3 by A Ok 200  http.response.body.size=1000",
+            "B Response id 0x5 by A Ok 200 ",
+            "A Request id 0x7 by A GET /d",
+            "B Response id 0x7 by A Ok 200  http.response.body.size=1001 \
+             wirespan.response.flow_control.blocked=1",
+        ],
+    );
+}
+
+#[test]
+fn users_before_a_host_are_not_shown() {
+    let block = b"\x82\x86\x84\x01\x0auser:p@h:8";
+    check(
+        &conversation(&[sends(A, &[frame(HEADERS, END_HEADERS | END_STREAM, 1, block)])]),
+        &["A Request id 0x1 by A GET / server.address=h:8"],
+    );
+}
+
+#[test]
+fn secrets_are_where_they_stand() {
+    // Parameters and cookies in plain text, a user before a host, and a token that is coded.
+    let block = [
+        &b"\x82\x86\x04\x0a/?token=ab\x40\x0acookie-jar\x01v\x00\x06cookie\x05k=123"[..],
+        b"\x41\x05u:p@h\x1f\x08\x82\x64\x02",
+    ]
+    .concat();
+    let frames = [
+        frame(HEADERS, 0, 1, &block[..38]),
+        frame(CONTINUATION, 0, 1, &block[38..40]),
+        frame(CONTINUATION, END_HEADERS, 1, &block[40..]),
+    ];
+    let events = [sends(A, &[PREFACE.to_vec(), settings(&[]), frames.concat()])];
+    let recording = record_with(&events, Settings { locate_secrets: true, ..Settings::default() });
+    let Event::Bytes { bytes, .. } = &events[0] else { unreachable!() };
+    let secrets = recording.messages[0].secrets.iter();
+    let found: Vec<&[u8]> = secrets.map(|at| &bytes[at.start as usize..at.end as usize]).collect();
+    assert_eq!(found, [&b"ab"[..], b"1", b"23", b"u:p", b"\x64\x02"]);
+}
+
+#[test]
+fn unknown_frames_and_padding_are_passed_over() {
+    let padded = [&[3][..], &get_block("/a"), &[0, 0, 0]].concat();
+    let mut long = data(1, END_STREAM | PADDED, 100);
+    long[9] = 90;
+    check(
+        &conversation(&[
+            sends(A, &[frame(0xfa, 0xff, 77, b"grease"), frame(PING, 0, 0, b"12345678")]),
+            sends(A, &[frame(HEADERS, END_HEADERS | PADDED, 1, &padded), long]),
+        ]),
+        &["A Request id 0x1 by A GET /a http.request.body.size=9"],
+    );
+}
+
+#[test]
+fn probe_is_sure_of_heads_and_of_frames_in_a_row() {
+    let flow = flow(Transport::Tcp, 40_000, 80);
+    let mut protocol = protocol(&Arc::new(Settings::default()));
+    let mut check = |bytes: &[u8], expected| {
+        assert_eq!(protocol.probe(&flow, B, bytes), expected, "{}", bytes.escape_ascii());
+    };
+    check(PREFACE, Probe::Certain { client: B });
+    check(&PREFACE[..10], Probe::Unsure { client: B });
+    check(&get(5, "/a", 0), Probe::Certain { client: B });
+    check(&ok(5, 0), Probe::Certain { client: A });
+    check(&settings(&[(3, 100)]), Probe::Unsure { client: A });
+    check(&window_update(0, 9).repeat(4), Probe::Certain { client: A });
+    check(&window_update(0, 0), Probe::No);
+    check(&data(0, 0, 9), Probe::No);
+    check(&[0; 9], Probe::No);
+    check(b"GET / HTTP/1.1", Probe::No);
+}
