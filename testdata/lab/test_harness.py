@@ -13,7 +13,7 @@ import zlib
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 sys.dont_write_bytecode = True
 
-from harness import exchanges, marks, packets, streams, truth  # noqa: E402
+from harness import exchanges, hessian, marks, packets, streams, truth  # noqa: E402
 from harness.lab import Lab  # noqa: E402
 
 
@@ -217,6 +217,85 @@ class Readers(unittest.TestCase):
             ("SELECT $1", "ok", bind + execute + sync, answers[3])])
         self.check("postgresql", start, message(b"R", b"\0\0\0\5abcd") + bad, [
             ("login", "error", start, message(b"R", b"\0\0\0\5abcd") + bad)])
+
+    def test_dubbo(self):
+        def message(flags, number, body, status=0):
+            return struct.pack(">HBBQI", 0xdabb, flags | 2, status, number, len(body)) + body
+        asked, heartbeat = dubbo_call("name", b"I", b"\x91"), b"N"
+        # Both ends ask each other whether they are there; the second call is answered first; nobody answers the third.
+        first, second, third = message(0xc0, 7, asked), message(0xc0, 8, asked), message(0x80, 9, asked)
+        ping, lost = message(0xe0, 10, heartbeat), message(0xc0, 11, asked)
+        theirs, pong = message(0xe0, 7, heartbeat), message(0x20, 7, heartbeat, 20)
+        value, refused = message(0, 8, b"\x91\x03yes", 20), message(0, 7, b"\x90\x02no", 20)
+        answer = message(0x20, 10, heartbeat, 20)
+        before = message(0, 6, b"\x92", 20)
+        self.check("dubbo", first + second + pong + third + ping + lost, before + value + theirs + refused + answer, [
+            ("name a.S", "error", first, refused), ("name a.S", "ok", second, value), ("name a.S", "sent", third, None),
+            ("heartbeat", "ok", ping, answer), ("name a.S", "none", lost, None)])
+        no_thread = message(0, 7, b"\x0bno thread :(", 100)
+        self.check("dubbo", first, no_thread, [("name a.S", "error", first, no_thread)])
+        # What of a message is not captured is none.
+        self.check("dubbo", first + second[:-1], value[:20], [("name a.S", "none", first, None)])
+        with self.assertRaises(ValueError):
+            self.check("dubbo", b"GET / HTTP/1.1\r\n", b"", [])
+
+    def test_numbers_of_dubbo_are_words(self):
+        mark = marks.root(1)
+        body = dubbo_call("find", b"Ljava/lang/String;[IJ", b"\x03tea" + b"y\x91" + b"L" + struct.pack(">q", 1 << 40),
+                          {"path": "a.S", "x-lab": mark, "b3": "0123456789abcdef"})
+        call = struct.pack(">HBBQI", 0xdabb, 0xc2, 0, 1, len(body)) + body
+        self.assertEqual(exchanges.dubbo_words(call), f"find a.S tea 1 {1 << 40}\r\n{mark}\r\n0123456789abcdef".encode())
+        def answered(body):
+            return exchanges.dubbo_words(struct.pack(">HBBQI", 0xdabb, 2, 20, 1, len(body)) + body)
+        self.assertEqual(answered(b"\x94H\x02id\xc9\x2c\x02ok\x54Z" + b"H\x05dubbo\x052.0.2Z"), b"id\r\n300\r\nok")
+        self.assertEqual(answered(b"\x92"), b"")
+        refused = b"C\x04Sold\x93\x05cause\x04left\x0astackTrace\x60" + b"Q\x90" + b"\xd4\xff\xff" + b"y\x02at"
+        self.assertEqual(answered(b"\x90" + refused), b"cause\r\nleft\r\n65535")
+
+
+def dubbo_call(method, types, arguments, attachments=None):
+    """The body of a call of `a.S`, in hessian2."""
+    def text(value):
+        return (bytes([len(value)]) if len(value) < 32 else bytes([0x30 + (len(value) >> 8), len(value) & 255])) + value
+    attached = b"".join(text(word.encode()) for pair in (attachments or {}).items() for word in pair)
+    return b"".join(map(text, (b"2.0.2", b"a.S", b"0.0.0", method.encode(), types))) + arguments + b"H" + attached + b"Z"
+
+
+class Hessian(unittest.TestCase):
+    def check(self, content, *expected):
+        reader = hessian.Reader(content)
+        self.assertEqual(reader.values(len(expected)), list(expected))
+        self.assertEqual(reader.at, len(content))
+
+    def test_numbers(self):
+        self.check(b"\x90\x80\xbf\xc8\x00\xc0\x00\xcf\xff", 0, -16, 47, 0, -2048, 2047)
+        self.check(b"\xd4\x00\x00\xd0\x00\x00\xd7\xff\xffI\xff\xff\xff\xfe", 0, -262144, 262143, -2)
+        self.check(b"\xe0\xd8\xef\xf8\x00\xf0\x00\xff\xff", 0, -8, 15, 0, -2048, 2047)
+        self.check(b"\x3c\x00\x00\x38\x00\x00\x3f\xff\xffY\x00\x00\x00\x05L" + b"\xff" * 8, 0, -262144, 262143, 5, -1)
+        self.check(b"\x5b\x5c\x5d\x80\x5e\x80\x00\x5f\x00\x00\x00\x7bD\x40\x28\x80\x00\x00\x00\x00\x00",
+                   0.0, 1.0, -128.0, -32768.0, 0.123, 12.25)
+        self.check(b"\x4a\x00\x00\x00\xd0\x4b\x92\x84\xb8\x4b\x00\x00\x00\x01", 894621091000, 60000)
+
+    def test_texts_count_characters(self):
+        self.check(b"\x00\x02\xc3\xa4b", "", "äb")
+        self.check(b"\x30\x20" + b"x" * 32 + b"S\x00\x01y" + b"R\x00\x02abR\x00\x01c\x01d", "x" * 32, "y", "abcd")
+        # A character of four bytes goes as two halves, of three bytes each.
+        self.check(b"\x02\xed\xa0\xbd\xed\xb8\x80", "😀")
+        self.check(b"\x22\x01\x02\x34\x01\xffA\x00\x01\x05\x21\x06", b"\x01\x02", b"\xff", b"\x05\x06")
+
+    def test_lists_maps_and_objects(self):
+        self.check(b"\x7a\x91\x92X\x91\x93W\x94ZZ"[:-1], [1, 2], [3], [4])
+        self.check(b"\x71\x04[int\x91V\x90\x91\x92U\x90\x93Z", [1], [2], [3])
+        self.check(b"H\x01aTZM\x04TreeF\x01bZ", {"a": True}, {False: "b"})
+        self.check(b"C\x01P\x92\x01x\x01y\x60\x91\x92O\x90\x93NQ\x91", {"x": 1, "y": 2}, {"x": 3, "y": None}, {"x": 3, "y": None})
+
+    def test_what_is_cut_off_or_no_value_is_told(self):
+        for content in (b"", b"\x05abc", b"\x40", b"\x5a", b"I\x00"):
+            self.assertRaises((ValueError, IndexError), hessian.Reader(content).value)
+
+    def test_parameters_are_counted(self):
+        for types, count in (("", 0), ("I", 1), ("ILjava/lang/String;J", 3), ("[[Ljava/util/Map;[BZ", 3)):
+            self.assertEqual(hessian.how_many(types), count)
 
 
 class Redirected(unittest.TestCase):

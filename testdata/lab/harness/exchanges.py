@@ -1,13 +1,14 @@
 """Requests and what answers them, read from streams; it knows well-formed traffic, as the lab has it.
 
 Each reader takes a connection, and gives (begin, end) of the request and of the answer as offsets into
-their streams, the operation, and the status; the answer is None where none came.
+their streams, the operation, and the status; the answer is None where none came. Requests are in the
+order in which they were sent.
 """
 import collections
 import re
 import struct
 
-from . import marks
+from . import hessian, marks
 
 
 class Exchange:
@@ -46,8 +47,9 @@ def of_connection(connection, protocol):
         exchange = Exchange()
         exchange.protocol, exchange.connection, exchange.nth = protocol, connection, nth
         exchange.operation, exchange.status = operation, status
-        exchange.request = requests.content[slice(*asked)]
-        exchange.answer = answers.content[slice(*answered)] if answered else b""
+        words = IN_WORDS.get(protocol, bytes)
+        exchange.request = words(requests.content[slice(*asked)])
+        exchange.answer = words(answers.content[slice(*answered)]) if answered else b""
         exchange.first = requests.origin(asked[0])
         exchange.last = answers.origin(answered[1] - 1) if answered else None
         exchange.key = (*connection.identity, nth)
@@ -285,7 +287,80 @@ def postgresql_units(requests, at):
             begin, kinds, operation = at, b"", ""
 
 
-READERS = {"http": http, "redis": redis, "mysql": mysql, "postgresql": postgresql}
+# Bits of a header: a request, to be answered, of the connection's own; and the code of hessian2.
+DUBBO_REQUEST, DUBBO_TWO_WAY, DUBBO_EVENT, DUBBO_SERIALIZATION, DUBBO_HESSIAN2 = 0x80, 0x40, 0x20, 0x1f, 2
+DUBBO_OK = 20
+# What an answer begins with where an exception or nothing follows, without and with attachments behind.
+DUBBO_EXCEPTIONS, DUBBO_NOTHING = (0, 3), (2, 5)
+# Attachments that the library makes.
+DUBBO_ATTACHED = ("path", "interface", "version", "timeout", "remote.application")
+
+
+def dubbo(requests, answers):
+    """Dubbo 2 with hessian2: answers name their request, and come as they are ready."""
+    answered = {}
+    for begin, end, flags, status, number in dubbo_messages(answers):
+        # What the server sends of itself answers nothing.
+        if not flags & DUBBO_REQUEST:
+            failed = status != DUBBO_OK
+            if not failed and not flags & DUBBO_EVENT:
+                failed = hessian.Reader(answers[begin + 16:end]).value() in DUBBO_EXCEPTIONS
+            answered.setdefault(number, (begin, end, "error" if failed else "ok"))
+    for begin, end, flags, _, number in dubbo_messages(requests):
+        if not flags & DUBBO_REQUEST:
+            continue
+        operation = "heartbeat"
+        if not flags & DUBBO_EVENT:
+            _, service, _, method = hessian.Reader(requests[begin + 16:end]).values(4)
+            # As wirespan tells it: what is asked for, and of whom.
+            operation = f"{method} {service}"
+        if flags & DUBBO_TWO_WAY:
+            *place, status = answered.pop(number, (None, None, "none"))
+        else:
+            place, status = (None, None), "sent"
+        yield (begin, end), None if place[0] is None else tuple(place), operation, status
+
+
+def dubbo_messages(content):
+    """Messages: (begin, end, flags, status, number)."""
+    at = 0
+    while at + 16 <= len(content):
+        magic, flags, status, number, length = struct.unpack_from(">HBBQI", content, at)
+        if magic != 0xdabb:
+            raise ValueError(f"no header of Dubbo: {content[at:at + 16].hex()}")
+        end = at + 16 + length
+        if end > len(content):
+            return
+        yield at, end, flags, status, number
+        at = end
+
+
+def dubbo_words(message):
+    """What a program says in a message, as text: numbers of hessian2 are binary. Names that are the same in each
+    message, such as those of attachments, are left out, and so is what the library attaches."""
+    _, flags, status, _, _ = struct.unpack_from(">HBBQI", message)
+    # The library's own words are none of the program's.
+    if flags & DUBBO_EVENT or not flags & DUBBO_REQUEST and status != DUBBO_OK:
+        return b""
+    if flags & DUBBO_SERIALIZATION != DUBBO_HESSIAN2:
+        raise ValueError(f"serialization {flags & DUBBO_SERIALIZATION} is not hessian2")
+    reader = hessian.Reader(message[16:])
+    if not flags & DUBBO_REQUEST:
+        kind = reader.value()
+        said = reader.value() if kind not in DUBBO_NOTHING else None
+        if kind in DUBBO_EXCEPTIONS:
+            said.pop("stackTrace", None)
+        return "\r\n".join(hessian.words(said)).encode()
+    _, service, _, method, types = reader.values(5)
+    given = [word for one in reader.values(hessian.how_many(types)) for word in hessian.words(one)]
+    attached = reader.value() or {}
+    own = [f"{value}" for name, value in attached.items() if name not in DUBBO_ATTACHED]
+    return "\r\n".join([" ".join([f"{method} {service}", *given]), *own]).encode()
+
+
+READERS = {"http": http, "redis": redis, "mysql": mysql, "postgresql": postgresql, "dubbo": dubbo}
+# Of messages that have more than text, what is looked at for marks, identifiers and values.
+IN_WORDS = {"dubbo": dubbo_words}
 
 
 def dns(packets):
