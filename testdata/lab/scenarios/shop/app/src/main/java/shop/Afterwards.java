@@ -1,24 +1,21 @@
 package shop;
 
-import java.util.Map;
 import org.springframework.context.annotation.Profile;
 import org.springframework.jdbc.core.JdbcTemplate;
 import org.springframework.scheduling.annotation.Async;
 import org.springframework.stereotype.Component;
-import org.springframework.web.client.RestTemplate;
+import shop.api.UserService;
 
 /** What orders does when its caller has its answer. */
 @Component
 @Profile("orders")
 class Afterwards {
     private final JdbcTemplate database;
-    private final RestTemplate services;
-    private final Addresses addresses;
+    private final UserService users;
 
-    Afterwards(JdbcTemplate database, RestTemplate services, Addresses addresses) {
+    Afterwards(JdbcTemplate database, UserService users) {
         this.database = database;
-        this.services = services;
-        this.addresses = addresses;
+        this.users = users;
     }
 
     @Async("background")
@@ -30,7 +27,6 @@ class Afterwards {
     @Async("background")
     void points(int user, String reference, int points) {
         Work.some();
-        var given = Map.of("reference", reference, "points", points);
-        services.postForObject(addresses.users() + "/users/{id}/points", given, Map.class, user);
+        users.points(user, reference, points);
     }
 }

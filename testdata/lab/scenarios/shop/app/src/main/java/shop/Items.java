@@ -25,6 +25,7 @@ import org.springframework.web.bind.annotation.RequestParam;
 import org.springframework.web.bind.annotation.ResponseStatus;
 import org.springframework.web.bind.annotation.RestController;
 import org.springframework.web.server.ResponseStatusException;
+import shop.api.ItemService.Wanted;
 import shop.marks.RedisCommands;
 
 /** Items and how many are left, with a cache in front of the database. */
@@ -97,9 +98,6 @@ class Items {
         }
     }
 
-    record Wanted(String reference, int quantity) {
-    }
-
     /** Takes some of an item for an order, if enough is left. */
     @PostMapping("/items/{id}/reserve")
     @ResponseStatus(HttpStatus.CREATED)
@@ -108,17 +106,17 @@ class Items {
         int price = transaction.execute(status -> {
             Map<String, Object> item = database.queryForMap(
                     "SELECT price, stock FROM items WHERE id = ? FOR UPDATE", id);
-            if ((Integer) item.get("stock") < wanted.quantity) {
+            if ((Integer) item.get("stock") < wanted.getQuantity()) {
                 throw new ResponseStatusException(HttpStatus.CONFLICT);
             }
-            database.update("UPDATE items SET stock = stock - ? WHERE id = ?", wanted.quantity, id);
+            database.update("UPDATE items SET stock = stock - ? WHERE id = ?", wanted.getQuantity(), id);
             database.update("INSERT INTO reservations (item_id, reference, quantity) VALUES (?, ?, ?)", id,
-                    wanted.reference, wanted.quantity);
+                    wanted.getReference(), wanted.getQuantity());
             return (Integer) item.get("price");
         });
         cache.delete("item:" + id);
         Work.some();
-        return Map.of("item", id, "price", price * wanted.quantity);
+        return Map.of("item", id, "price", price * wanted.getQuantity());
     }
 
     /** What nobody asks for; it ends when there is no trade. */

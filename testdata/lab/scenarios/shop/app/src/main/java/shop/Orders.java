@@ -18,10 +18,10 @@ import org.springframework.web.bind.annotation.RequestHeader;
 import org.springframework.web.bind.annotation.RequestParam;
 import org.springframework.web.bind.annotation.ResponseStatus;
 import org.springframework.web.bind.annotation.RestController;
-import org.springframework.web.client.HttpClientErrorException;
-import org.springframework.web.client.HttpServerErrorException;
-import org.springframework.web.client.RestTemplate;
 import org.springframework.web.server.ResponseStatusException;
+import shop.api.ItemService;
+import shop.api.Refused;
+import shop.api.UserService;
 
 /** Orders, which take what they need from users and items. */
 @RestController
@@ -32,18 +32,18 @@ class Orders {
 
     private final JdbcTemplate database;
     private final TransactionTemplate transaction;
-    private final RestTemplate services;
-    private final Addresses addresses;
+    private final UserService users;
+    private final ItemService goods;
     private final Executor parallel;
     private final Afterwards afterwards;
     private final Map<Integer, Name> names = new ConcurrentHashMap<>();
 
-    Orders(JdbcTemplate database, TransactionTemplate transaction, RestTemplate services, Addresses addresses,
+    Orders(JdbcTemplate database, TransactionTemplate transaction, UserService users, ItemService goods,
             Executor parallel, Afterwards afterwards) {
         this.database = database;
         this.transaction = transaction;
-        this.services = services;
-        this.addresses = addresses;
+        this.users = users;
+        this.goods = goods;
         this.parallel = parallel;
         this.afterwards = afterwards;
     }
@@ -99,13 +99,12 @@ class Orders {
         int total = 0;
         for (Line line : order.lines) {
             try {
-                var wanted = Map.of("reference", order.reference, "quantity", line.quantity);
-                var reserved = services.postForObject(
-                        addresses.items() + "/items/{id}/reserve", wanted, Map.class, line.item);
+                var wanted = new ItemService.Wanted(order.reference, line.quantity);
+                var reserved = goods.reserve(line.item, wanted);
                 total += (Integer) reserved.get("price");
-            } catch (HttpClientErrorException refused) {
+            } catch (Refused refused) {
                 database.update("UPDATE orders SET status = 'refused' WHERE reference = ?", order.reference);
-                throw new ResponseStatusException(refused.getStatusCode());
+                throw new ResponseStatusException(HttpStatus.valueOf(refused.status()));
             }
         }
         Work.some();
@@ -126,14 +125,16 @@ class Orders {
     private int userOf(String token) {
         for (int tries = 1;; tries++) {
             try {
-                var known = services.getForObject(
-                        addresses.users() + "/tokens/{token}", Map.class, token.replace("Bearer ", ""));
-                return (Integer) known.get("user_id");
-            } catch (HttpClientErrorException.NotFound unknown) {
-                throw new ResponseStatusException(HttpStatus.UNAUTHORIZED);
-            } catch (HttpServerErrorException.ServiceUnavailable busy) {
-                if (tries == TRIES) {
-                    throw new ResponseStatusException(HttpStatus.SERVICE_UNAVAILABLE);
+                return (Integer) users.token(token.replace("Bearer ", "")).get("user_id");
+            } catch (Refused refused) {
+                switch (HttpStatus.valueOf(refused.status())) {
+                    case NOT_FOUND -> throw new ResponseStatusException(HttpStatus.UNAUTHORIZED);
+                    case SERVICE_UNAVAILABLE -> {
+                        if (tries == TRIES) {
+                            throw new ResponseStatusException(HttpStatus.SERVICE_UNAVAILABLE);
+                        }
+                    }
+                    default -> throw refused;
                 }
             }
         }
@@ -141,8 +142,11 @@ class Orders {
 
     private Map<?, ?> item(int id) {
         try {
-            return services.getForObject(addresses.items() + "/items/{id}", Map.class, id);
-        } catch (HttpClientErrorException.NotFound gone) {
+            return goods.item(id);
+        } catch (Refused refused) {
+            if (refused.status() != HttpStatus.NOT_FOUND.value()) {
+                throw refused;
+            }
             return Map.of("id", id);
         }
     }
@@ -154,7 +158,7 @@ class Orders {
     private String nameOf(int user) {
         Name known = names.get(user);
         if (known == null || known.until < System.nanoTime()) {
-            var answer = services.getForObject(addresses.users() + "/users/{id}/name", Map.class, user);
+            var answer = users.name(user);
             known = new Name((String) answer.get("name"), System.nanoTime() + FRESH);
             names.put(user, known);
         }

@@ -30,7 +30,7 @@ class Settings {
         var template = new RestTemplate(new HttpComponentsClientHttpRequestFactory(client));
         template.getInterceptors().add((request, body, execution) -> {
             request.getHeaders().set("X-Lab", Caller.current().next());
-            Identifiers.passOn(request.getHeaders());
+            Identifiers.passOn(request.getHeaders()::set, request.getURI().getAuthority());
             return execution.execute(request, body);
         });
         return template;

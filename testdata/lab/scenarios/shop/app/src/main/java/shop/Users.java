@@ -13,8 +13,8 @@ import org.springframework.web.bind.annotation.PathVariable;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.RestController;
-import org.springframework.web.client.RestTemplate;
 import org.springframework.web.server.ResponseStatusException;
+import shop.api.OrderService;
 
 /** Users, with their tokens and addresses. */
 @RestController
@@ -23,13 +23,11 @@ class Users {
     private static final double BUSY = 0.04;
 
     private final JdbcTemplate database;
-    private final RestTemplate services;
-    private final Addresses addresses;
+    private final OrderService orders;
 
-    Users(JdbcTemplate database, RestTemplate services, Addresses addresses) {
+    Users(JdbcTemplate database, OrderService orders) {
         this.database = database;
-        this.services = services;
-        this.addresses = addresses;
+        this.orders = orders;
     }
 
     /** Whose token it is; now and then there is no time to look. */
@@ -60,7 +58,7 @@ class Users {
         }
         user.put("addresses", found);
         Work.some();
-        user.put("orders", services.getForObject(addresses.orders() + "/orders/recent?user={id}", List.class, id));
+        user.put("orders", orders.recent(id));
         return user;
     }
 
