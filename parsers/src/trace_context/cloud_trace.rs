@@ -27,17 +27,35 @@ pub fn parse(value: &[u8]) -> Option<TraceContext<'_>> {
     })
 }
 
-/// Reads `grpc-trace-bin`: a version, then fields with a number each, in base64 or as they are.
+/// Reads `grpc-trace-bin`: a version, then fields with a number each, in base64 or as they are. Ends
+/// that have agreed on it send values as they are behind a zero byte
+/// (<https://github.com/grpc/proposal/blob/master/G1-true-binary-metadata.md>).
 #[must_use]
 pub fn parse_binary(value: &[u8]) -> Option<TraceContext<'_>> {
-    let decoded;
-    let bytes = match value {
-        [VERSION, ..] => value,
-        _ => {
-            decoded = base64(value)?;
-            &decoded
-        }
-    };
+    let read = match value {
+        // Only one of the two comes out even.
+        [VERSION, marked @ ..] => match (fields(value), fields(marked)) {
+            (Some(plain), _) if plain.is_whole => Some(plain),
+            (_, Some(marked)) if marked.is_whole => Some(marked),
+            (plain, _) => plain,
+        },
+        _ => fields(&base64(value)?),
+    }?;
+    let trace = read.trace.filter(|trace| *trace != 0)?;
+    let (span, sampled) = (read.span, read.sampled);
+    let format = Format::GrpcTraceBin;
+    Some(TraceContext { format, text: value, trace, span, parent: None, sampled })
+}
+
+struct Fields {
+    trace: Option<u128>,
+    span: Option<NonZeroU64>,
+    sampled: Option<bool>,
+    /// Nothing stands behind them.
+    is_whole: bool,
+}
+
+fn fields(bytes: &[u8]) -> Option<Fields> {
     let mut rest = bytes.strip_prefix(&[VERSION])?;
     let (mut trace, mut span, mut sampled) = (None, None, None);
     // Fields stand in the order of their numbers; those of later versions come behind.
@@ -58,9 +76,7 @@ pub fn parse_binary(value: &[u8]) -> Option<TraceContext<'_>> {
             _ => break,
         }
     }
-    let trace = trace.filter(|trace| *trace != 0)?;
-    let format = Format::GrpcTraceBin;
-    Some(TraceContext { format, text: value, trace, span, parent: None, sampled })
+    Some(Fields { trace, span, sampled, is_whole: rest.is_empty() })
 }
 
 const VERSION: u8 = 0;
@@ -121,6 +137,11 @@ mod tests {
             binary(bytes.get(..end).unwrap(), "none");
         }
         binary(bytes.get(..18).unwrap(), "102030405060708090a0b0c0d0e0f10 0 0 None");
+        bytes.insert(0, 0);
+        binary(&bytes, expected);
+        binary(bytes.get(..19).unwrap(), "102030405060708090a0b0c0d0e0f10 0 0 None");
+        // A trace id that begins with a zero byte is not taken for the mark.
+        binary(&[&[0; 3][..], &[7; 15]].concat(), "70707070707070707070707070707 0 0 None");
         binary(b"AQAB", "none");
         binary(b"A!", "none");
     }
