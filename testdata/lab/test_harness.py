@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Tests of what the lab knows the truth by: python3 testdata/lab/test_harness.py"""
 import glob
+import json
 import os
 import random
 import struct
@@ -10,7 +11,8 @@ import tempfile
 import unittest
 import zlib
 
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 from harness import exchanges, hessian, marks, packets, streams, truth  # noqa: E402
@@ -472,6 +474,60 @@ class Given:
     split = tap = False
     clocks = None
     delay = loss = 0
+
+
+class Calls(unittest.TestCase):
+    """What rpc/compare.py finds fault with."""
+    row = {"begin": 10**18, "end": 10**18 + 10**9, "protocol": "grpc", "service": "lab.Shop", "method": "Price",
+           "id": "7" * 32, "status": "NOT_FOUND", "code": 5, "text": "no", "sent": 2, "received": 1, "timeout": 900}
+    span = {"type": "span", "protocol": "grpc", "sort": "call", "operation": "Price", "resource": "lab.Shop", "state": "complete",
+            "status": {"outcome": "client_error", "code": 5, "text": "NOT_FOUND"}, "start": 10**18 + 10**8, "duration": 10**8,
+            "client": "10.89.0.1:4", "server": "10.89.0.2:5", "request": {"frames": [1, 1]}, "ids": [{"trace": "7" * 32}],
+            "attributes": {"wirespan.rpc.error": "no", "wirespan.rpc.timeout_ms": 900, "wirespan.rpc.request.messages": 2,
+                           "wirespan.rpc.response.messages": 1}}
+
+    def check(self, rows, spans, expected, kind="grpc-go"):
+        """Comparing these says that, by its kinds of faults."""
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [os.path.join(folder, name) for name in ("spans", "log")]
+            for path, lines in zip(paths, (spans, rows)):
+                with open(path, "w") as file:
+                    file.writelines(json.dumps(line) + "\n" for line in lines)
+            done = subprocess.run([sys.executable, os.path.join(HERE, "rpc", "compare.py"), kind, *paths],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual([line.split(":")[0] for line in done.stderr.splitlines()], expected, done.stderr)
+        self.assertEqual(done.returncode, 1 if expected else 0)
+
+    def test_what_agrees_is_fine(self):
+        self.check([self.row], [self.span, {**self.span, "sort": "handshake", "ids": []}], [])
+
+    def test_each_difference_is_told(self):
+        for expected, change in (
+                (["wrong operation"], {"operation": "Cost"}),
+                (["wrong operation"], {"resource": "lab.Shops"}),
+                (["wrong status"], {"status": {"outcome": "client_error", "code": 6, "text": "NOT_FOUND"}}),
+                (["no answer"], {"state": "reset"}),
+                (["wrong text"], {"attributes": {**self.span["attributes"], "wirespan.rpc.error": "yes"}}),
+                (["wrong messages"], {"attributes": {**self.span["attributes"], "wirespan.rpc.response.messages": 0}}),
+                (["wrong deadline"], {"attributes": {**self.span["attributes"], "wirespan.rpc.timeout_ms": 90}}),
+                # By no identifier it is another call, and so it is long before, or goes on for long.
+                (["not found", "never happened"], {"ids": []}),
+                (["not found", "never happened"], {"start": 10**18 - 10**9}),
+                (["not found", "never happened"], {"duration": 2 * 10**9})):
+            with self.subTest(change):
+                self.check([self.row], [self.span | change], expected)
+
+    def test_each_call_is_one(self):
+        self.check([self.row], [self.span, self.span], ["never happened"])
+        self.check([self.row, self.row], [self.span], ["not found"])
+
+    def test_calls_without_identifiers_are_told_apart_by_time(self):
+        row = {"begin": 10**18, "end": 10**18 + 10**9, "protocol": "thrift", "method": "find", "outcome": "ok"}
+        span = {**self.span, "protocol": "thrift", "operation": "find", "resource": "", "ids": [], "status": {"outcome": "ok"}}
+        later = {name: row[name] + 10**10 if name in ("begin", "end") else row[name] for name in row}
+        failed = {**span, "start": span["start"] + 10**10, "status": {"outcome": "server_error"}}
+        self.check([later | {"outcome": "error"}, row], [span, failed], [], "thrift-go")
+        self.check([later, row | {"outcome": "error"}], [span, failed], ["wrong outcome", "wrong outcome"], "thrift-go")
 
 
 if __name__ == "__main__":

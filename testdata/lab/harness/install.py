@@ -87,3 +87,13 @@ def maven(name, project):
                 shutil.copy(os.path.join(build, "target", jar), path)
         shutil.rmtree(build)
     return folder(name, stamp, make, "Java libraries, and builds with them,")
+
+
+def go(name, project):
+    """A folder with the program that the Go module in the folder `project` makes, called as the folder."""
+    stamp = "".join(f"{source}\n{read(source)}" for source in sorted(
+        os.path.join(project, file) for file in os.listdir(project) if os.path.isfile(os.path.join(project, file))))
+
+    def make(path):
+        run("go", "build", "-trimpath", "-o", os.path.join(path, os.path.basename(name)), ".", cwd=project)
+    return folder(name, stamp, make, "Go libraries, and builds with them,")
