@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
+use wirespan_parsers::fuzzing::HeaderBlocks;
 use wirespan_parsers::message::{Attribute, Message, Side, Status};
 use wirespan_parsers::protocol::{FlowInfo, Inner, Key, Out, Protocol, Step, Timestamp, Transport};
 use wirespan_parsers::registry::protocols;
@@ -23,11 +24,54 @@ fn main() {
             (0..RUNS).map(|_| nanoseconds(protocol.as_mut(), case)).fold(f64::INFINITY, f64::min);
         println!("{:10} {:28} {best:8.1} ns", case.protocol, case.what);
     }
+    for (what, first, later) in BLOCKS {
+        let best = (0..RUNS).map(|_| block_nanoseconds(first, later)).fold(f64::INFINITY, f64::min);
+        println!("{:10} {what:28} {best:8.1} ns", "hpack");
+    }
     for (what, sql) in STATEMENTS {
         let best = (0..RUNS).map(|_| statement_nanoseconds(sql)).fold(f64::INFINITY, f64::min);
         println!("{:8} {what:28} {best:8.1} ns, {:.1} a byte", "sql", best / sql.len() as f64);
     }
 }
+
+/// The second block of a kind, as all but the first ones are, again and again.
+fn block_nanoseconds(first: &[u8], later: &[u8]) -> f64 {
+    let mut blocks = HeaderBlocks::default();
+    if blocks.read(first).is_none() || blocks.read(later).is_none() {
+        return f64::NAN;
+    }
+    let start = Instant::now();
+    for _ in 0..EXCHANGES_PER_RUN {
+        black_box(blocks.read(black_box(later)));
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(EXCHANGES_PER_RUN)
+}
+
+/// What it is, the first block of a connection, and one that comes behind it. Python's `hpack` has
+/// made them.
+const BLOCKS: &[(&str, &[u8], &[u8])] = &[
+    ("10 fields, all known", FIRST_BLOCK, b"\x83\x86\xc5\xc4\xc3\xc2\xc1\xc0\xbf\xbe"),
+    (
+        "8 fields, 131 B coded, 1 kept",
+        FIRST_BLOCK,
+        b"\x83\x86\x04\x8e\x60\xf6\x48\x5b\x10\xbe\xab\x24\x2d\x88\x63\x39\x90\x9f\
+        \x01\x8c\x3d\x92\x16\xc4\x2e\x89\xcf\x5d\xc7\x80\xf0\x3f\x0f\x10\x8b\x1d\
+        \x75\xd0\x62\x0d\x26\x3d\x4c\x4d\x65\x64\x40\x88\x4d\x83\x21\x6b\x1d\x85\
+        \xa9\x3f\xa7\x00\x16\x00\xe5\x75\xc6\xc2\xf8\x5c\x24\x8d\x33\x24\x8f\x34\
+        \xd3\xc5\x8c\x41\x09\x1e\x03\x21\x7c\x8b\x46\xe8\xe4\x72\x37\x42\xe3\xe2\
+        \x03\x2c\xb2\x25\x80\x1f\x90\x91",
+    ),
+];
+
+const FIRST_BLOCK: &[u8] =
+    b"\x83\x86\x44\x8e\x60\xf6\x48\x5b\x10\xbe\xab\x24\x2d\x88\x63\x39\x90\x9f\
+    \x41\x8c\x3d\x92\x16\xc4\x2e\x89\xcf\x5d\xc7\x80\xf0\x3f\x5f\x8b\x1d\x75\
+    \xd0\x62\x0d\x26\x3d\x4c\x4d\x65\x64\x7a\x8a\x9a\xca\xc8\xb4\xc7\x60\x2b\
+    \xba\x25\xc1\x40\x82\x49\x7f\x86\x4d\x83\x35\x05\xb1\x1f\x40\x89\x9a\xca\
+    \xc8\xb2\x4d\x49\x4f\x6a\x7f\x82\x0e\xef\x40\x88\x4d\x83\x21\x6b\x1d\x85\
+    \xa9\x3f\xa7\x00\x16\x00\xe5\x75\xc6\xc2\xf8\x5c\x24\x8d\x33\x24\x8f\x34\
+    \xd3\xc5\x8c\x41\x09\x1e\x03\x21\x7c\x8b\x46\xe8\xe4\x72\x37\x42\xe3\xe2\
+    \x03\x2c\xb2\x15\x80\x1f\x50\x83\x9b\xd9\xab";
 
 fn statement_nanoseconds(sql: &[u8]) -> f64 {
     let mut lexer = Lexer::new(Dialect::MySql, &Arc::default());

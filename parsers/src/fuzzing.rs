@@ -5,9 +5,11 @@
 //! `testdata/vectors/<protocol>/`. Out: a [`Recording`] of the messages, with what broke the rules
 //! of [`crate::protocol`].
 
+mod hpack;
 mod recording;
 mod vector;
 
+pub use hpack::{HeaderBlocks, blocks as header_blocks};
 pub use recording::{Recorded, Recording};
 pub use vector::Vector;
 
@@ -110,6 +112,23 @@ pub fn body(data: &[u8]) {
     let whole = read(body.len().max(1));
     let cut = read(usize::from(choice >> 2) + 1);
     assert_eq!(cut, whole, "{}", body.escape_ascii());
+}
+
+/// Reads header blocks of HPACK, each behind its length in one byte; the first byte says how many
+/// of them one decoder does not see.
+///
+/// # Panics
+/// If it says something wrong, or does not know what it has seen.
+pub fn hpack(data: &[u8]) {
+    let Some((unseen, mut rest)) = data.split_first() else { return };
+    let mut blocks = Vec::new();
+    while let [length, after @ ..] = rest {
+        let (block, after) = after.split_at(after.len().min(usize::from(*length)));
+        rest = after;
+        blocks.push(block);
+    }
+    let unseen = usize::from(*unseen & 0xf);
+    header_blocks(&blocks, std::slice::from_ref(&(unseen..usize::MAX)));
 }
 
 /// Identifiers of a user's, in places of every kind.

@@ -10,6 +10,7 @@ fn kept_inputs_break_no_rule() {
     check("sql", fuzzing::sql);
     check("identifiers", fuzzing::identifiers);
     check("body", fuzzing::body);
+    check("hpack", fuzzing::hpack);
 }
 
 fn check(name: &str, body: fn(&[u8])) {
