@@ -195,6 +195,21 @@ const CASES: &[Case] = &[
             \x0f\x09\x08no-cache",
     },
     Case {
+        protocol: "http2",
+        transport: Transport::Tcp,
+        what: "call of gRPC, one message each",
+        request: b"\x00\x00\x9f\x01\x04\x00\x00\x00\x01\x83\x86\x04\x13/orders.Orders/List\x01\
+            \x10orders.shop:8080\x0f\x10\x10application/grpc\x00\x02te\x08trailers\x00\x0c\
+            grpc-timeout\x021S\x00\x0btraceparent700-0af7651916cd43dd8448eb211c80319c-b7ad\
+            6b7169203331-01\x00\x00E\x00\x01\x00\x00\x00\x01\x00\x00\x00\x00@xxxxxxxxxxxxx\
+            xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        response: b"\x00\x00\x14\x01\x04\x00\x00\x00\x01\x88\x0f\x10\x10application/grpc\x00\x00\
+            \x85\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x80yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\
+            yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\
+            yyyyyyyyyyyyyyyyyyyy\x00\x00\x0f\x01\x05\x00\x00\x00\x01\x00\x0bgrpc-status\
+            \x010",
+    },
+    Case {
         protocol: "redis",
         transport: Transport::Tcp,
         what: "GET and its value",

@@ -9,6 +9,7 @@ use super::frame::{
 use super::hpack::Decoder;
 use super::probe::{block, resumes};
 use super::stream::Stream;
+use super::unseen::UnseenCalls;
 use crate::message::Side;
 use crate::protocol::{AfterGap, Inner, Malformed, Out, Step, Timestamp};
 use crate::protocols::http::Role;
@@ -31,6 +32,8 @@ pub(super) struct Connection {
     pub(super) latest: u32,
     /// Whether the client has opened the stream that an upgrade leaves to HTTP/1.
     pub(super) has_first: bool,
+    /// What is learned of fields that were told before.
+    pub(super) unseen: UnseenCalls,
     directions: [Direction; 2],
     /// Bytes of its tables of fields, which are a part of those of all connections.
     tables: usize,
@@ -107,6 +110,7 @@ impl Connection {
             is_whole: false,
             latest: 0,
             has_first: false,
+            unseen: UnseenCalls::default(),
             directions: [Direction::new(), Direction::new()],
             tables: 0,
             all_tables: Arc::clone(all_tables),
@@ -510,7 +514,7 @@ impl Connection {
         means: &mut Means,
         out: &mut dyn Out,
     ) -> Progress {
-        let shown = prefix(rest, body.left);
+        let shown = prefix(rest, body.left.min(self.piece(spot.from, &body)));
         if !shown.is_empty() {
             self.read_body(&spot, body.stream, shown, means, out);
             body.left -= shown.len();
@@ -557,6 +561,19 @@ impl Connection {
         }
         let left = u64::try_from(body.left).unwrap_or(u64::MAX);
         stream.call.as_ref().is_some_and(|call| call.skippable(role) < left)
+    }
+
+    /// How many bytes of a frame's body are looked at before it is asked again whether the others
+    /// are: else it would depend on how much there is how far a message is known to go.
+    fn piece(&mut self, from: Side, body: &Body) -> usize {
+        let role = self.role(from);
+        let Some(stream) = self.streams.get_mut(&body.stream) else { return usize::MAX };
+        let half = stream.half(role);
+        let is_shown = half.wanted > 0 || half.scan.as_ref().is_some_and(|scan| scan.looks());
+        match &stream.call {
+            Some(call) if !is_shown => usize::try_from(call.piece(role)).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        }
     }
 
     /// Bytes of a side are lost, so many if that is known, and with them what they said.

@@ -3,6 +3,7 @@
 
 use super::hpack::Decoder;
 use super::literals::{Literal, literals};
+use super::unseen::UnseenFields;
 use crate::protocol::{Key, Malformed, Out};
 use crate::protocols::http::fields::Fields;
 use crate::secrets::Secrets;
@@ -22,6 +23,7 @@ pub(super) struct FieldList {
     pieces: Vec<(usize, usize)>,
     /// Fields whose name or value is not known.
     unknown: u32,
+    unseen: UnseenFields,
     /// What kind of head it is, where a name tells.
     likeness: Option<Likeness>,
 }
@@ -54,18 +56,26 @@ impl FieldList {
         self.literals.clear();
         self.pieces.clear();
         (self.told, self.unknown, self.likeness) = (0, 0, None);
+        self.unseen.clear();
         let untold = decoder.untold();
         let read = decoder.block(block, &mut |field| {
             if let Some(name) = field.name {
                 self.likeness = self.likeness.or_else(|| likeness(name));
             }
             match (field.name, field.value) {
-                (Some(name), Some(value)) => self.push(name, value),
-                _ => self.unknown += 1,
+                (Some(name), Some(value)) => {
+                    self.unseen.known(name);
+                    self.push(name, value);
+                }
+                _ => {
+                    self.unknown += 1;
+                    self.unseen.unknown(field.entry, field.value);
+                }
             }
             self.told += 1;
         });
         let untold = decoder.untold().saturating_sub(untold);
+        self.unseen.end(untold > 0);
         self.unknown = self.unknown.saturating_add(u32::try_from(untold).unwrap_or(u32::MAX));
         read
     }
@@ -150,6 +160,11 @@ impl FieldList {
     /// Fields whose name or value is not known.
     pub(super) fn unknown(&self) -> u32 {
         self.unknown
+    }
+
+    /// Numbers of the entries one of which has the type of content, if that is not known.
+    pub(super) fn entries(&self) -> &[i64] {
+        self.unseen.entries()
     }
 
     /// What kind of head it is; none if it has no pseudo-header field that is known, as trailers.

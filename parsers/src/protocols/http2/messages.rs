@@ -5,8 +5,8 @@ use super::Means;
 use super::connection::{Connection, Spot};
 use super::fields::{FieldList, Head, Likeness};
 use super::frame::{END_STREAM, FrameHeader, NO_ERROR, error_name};
-use super::grpc::Call;
 use super::stream::{BodyScan, Half, Stream};
+use super::unseen::ENTRIES;
 use crate::message::{Dialect, Id, Kind, Message, Outcome, Pairing, Side, Status, Value};
 use crate::protocol::{Inner, Key, Out, Unanswered};
 use crate::protocols::http::Role;
@@ -15,6 +15,7 @@ use crate::protocols::http::body_secrets::BodySecrets;
 use crate::protocols::http::fields::{
     add, add_header, add_headers, add_size, is_interim, status, text,
 };
+use crate::protocols::http::rpc::{Call, Name};
 use crate::protocols::http::target::{Target, without_user};
 use crate::settings::Settings;
 use std::ops::Range;
@@ -101,10 +102,10 @@ impl Connection {
             None if is_tunnel => Target::of(method, authority.unwrap_or_default()),
             _ => Target { authority, ..Target::of(b"", head.path.unwrap_or_default()) },
         };
-        let call = Call::of(&head, list);
+        let mut call = self.call(spot, list);
         let message = Message {
             kind,
-            dialect: call.as_ref().map_or(Dialect::Plain, |(_, name)| name.dialect),
+            dialect: call.as_ref().map_or(Dialect::Plain, |call| call.dialect()),
             pairing: self.pairing(id, false),
             bytes: range,
             operation: &[],
@@ -112,9 +113,12 @@ impl Connection {
             status: Status::default(),
             cut: false,
         };
-        let asked = match &call {
-            Some((_, name)) => (name.method, Target { path: name.service, query: None, ..target }),
-            None => (method, target),
+        let name = Name::of(head.path.unwrap_or_default());
+        let asked = match message.dialect {
+            Dialect::Within(_) => {
+                (name.method, Target { path: name.service, query: None, ..target })
+            }
+            Dialect::Plain => (method, target),
         };
         let key = head.fields.open_request(message, asked, settings, scratch, out);
         text(out, key, "url.scheme", head.scheme.filter(|scheme| *scheme != b"http"), scratch);
@@ -122,16 +126,19 @@ impl Connection {
         if kind == Kind::Promise {
             add(out, key, "wirespan.http2.pushed", Value::Int(1));
         }
-        let mut call = call.map(|(call, _)| call);
         if let Some(call) = &mut call {
-            call.request(key, list, out);
+            call.request(key, list.iter(), out);
         }
         let query = target.query.filter(|_| !settings.ids.is_empty());
+        let is_unseen = call.is_some()
+            && head.fields.content_type.is_none()
+            && self.role(spot.from) == Role::Client;
         let half = open_half(key, Role::Client, head, query, list, settings, out);
         let stream = self.stream(id, spot, out);
         stream.asked = Some(key);
         stream.request = half;
         (stream.call, stream.is_tunnel) = (call, is_tunnel);
+        stream.unseen = if is_unseen { list.entries().into() } else { Box::default() };
         self.begin_window(id, Role::Client, spot);
     }
 
@@ -186,8 +193,13 @@ impl Connection {
         stream.asked = None;
         stream.response = Half { has_gap: stream.response.has_gap, ..half };
         stream.code = code.unwrap_or_default();
+        if stream.call.is_none() {
+            // What says so of the request may be unknown.
+            stream.call = Call::of_response(list.iter());
+        }
         if let Some(call) = &mut stream.call
-            && let Some(status) = call.response(key, list, ends, out)
+            && let Some(status) =
+                call.response(key, code, list.iter(), ends, &settings.secrets, out)
         {
             out.status(key, status);
         }
@@ -220,7 +232,7 @@ impl Connection {
             Role::Server => ("http.response.trailer.", "wirespan.response.trailers.unknown"),
         };
         if let Some(call) = &mut stream.call {
-            call.trailers(role, key, list, out);
+            call.trailers(role, key, list.iter(), &means.settings.secrets, out);
         }
         list.tell_secrets(key, &means.settings.secrets, out);
         if list.unknown() > 0 {
@@ -308,7 +320,7 @@ impl Connection {
         if let Some(call) = &mut stream.call
             && bytes > 0
         {
-            call.skip(role, bytes, spot.at);
+            call.skip(role, bytes);
         }
         let half = stream.half(role);
         half.size = half.size.saturating_add(bytes);
@@ -324,7 +336,7 @@ impl Connection {
             out.inner(u64::from(id), from, Inner::Gap(lost));
         }
         if let Some(call) = &mut stream.call {
-            call.skip(role, lost, crate::protocol::Timestamp(0));
+            call.skip(role, lost);
         }
         let half = stream.half(role);
         half.size = half.size.saturating_add(lost);
@@ -369,7 +381,7 @@ impl Connection {
                 add(out, key, name, Value::Int(blocked));
             }
             if let Some(call) = &mut stream.call {
-                call.end(role, key, out);
+                call.end(role, key, &means.settings.secrets, out);
             }
             out.close(key, spot.end);
         }
@@ -382,10 +394,14 @@ impl Connection {
         }
         if stream.is_over()
             && let Some(stream) = self.streams.remove(&id)
-            && let Some(key) = stream.asked
         {
-            // Its answer was seen to end, but not to begin.
-            out.unanswered(key, spot.end, Unanswered::Lost);
+            if let Some(key) = stream.asked {
+                // Its answer was seen to end, but not to begin.
+                out.unanswered(key, spot.end, Unanswered::Lost);
+            }
+            if stream.call.is_some_and(|call| call.is_sure()) {
+                self.unseen.was_call(&stream.unseen);
+            }
         }
     }
 
@@ -424,19 +440,21 @@ impl Connection {
             let Some(key) = half.key else { continue };
             end_scan(half, key, &means.settings, out);
             if let Some(call) = &mut call {
-                call.end(part, key, out);
+                call.end(part, key, &means.settings.secrets, out);
             }
             if part == role {
                 out.extend(key, spot.end);
             }
         }
-        if let Some(key) = response.key
-            && response.has_begun
-            && role == Role::Server
-            && is_error
-        {
-            let code = stream.code.into();
-            out.status(key, Status { outcome: Outcome::ServerError, code, text: name.as_bytes() });
+        if let Some(key) = response.key.filter(|_| is_error) {
+            let of_call = call.as_ref().and_then(|call| call.reset(code));
+            let is_call = call.is_some_and(|call| call.is_sure());
+            if let Some(status) = of_call {
+                out.status(key, status);
+            } else if !is_call && response.has_begun && role == Role::Server {
+                let (outcome, code) = (Outcome::ServerError, stream.code.into());
+                out.status(key, Status { outcome, code, text: name.as_bytes() });
+            }
         }
         for key in [request.key, response.key].into_iter().flatten() {
             out.close(key, spot.end);
@@ -494,7 +512,7 @@ impl Connection {
                 end_scan(half, key, &means.settings, out);
                 add(out, key, "wirespan.body.truncated", Value::Int(1));
                 if let Some(call) = &mut stream.call {
-                    call.end(role, key, out);
+                    call.end(role, key, &means.settings.secrets, out);
                 }
                 out.close(key, 0);
             }
@@ -503,6 +521,19 @@ impl Connection {
             }
         }
         self.streams.retain(|_, stream| !stream.is_over());
+    }
+
+    /// The call that a request opens, or perhaps opens, where not all of its fields are known.
+    fn call(&self, spot: &Spot, list: &FieldList) -> Option<Box<Call>> {
+        Call::of_request(None, list.iter(), spot.at).or_else(|| {
+            let entries = list.entries();
+            let is_sure = self.unseen.is_call(entries);
+            // What a server promises refers to entries of its own.
+            let may_be = list.unknown() > 0
+                && entries.len() <= ENTRIES
+                && self.role(spot.from) == Role::Client;
+            may_be.then(|| Call::of_unknown(list.iter(), spot.at, is_sure))?
+        })
     }
 
     /// What is kept of a stream, made anew if need be.

@@ -21,11 +21,11 @@ mod frame;
 
 mod literals;
 
+mod unseen;
+
 mod fields;
 
 mod flow_control;
-
-mod grpc;
 
 mod stream;
 
@@ -38,6 +38,7 @@ mod messages;
 use crate::connections::{Connections, Reads};
 use crate::message::Side;
 use crate::protocol::{AfterGap, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp};
+use crate::protocols::http::rpc::DIALECTS;
 use crate::settings::Settings;
 use connection::Connection;
 use fields::FieldList;
@@ -84,7 +85,7 @@ impl Reads for Http2 {
     }
 
     fn dialects(&self) -> &'static [&'static str] {
-        grpc::DIALECTS
+        DIALECTS
     }
 
     fn port(&self, port: u16) -> bool {
@@ -142,3 +143,6 @@ impl Reads for Http2 {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod call_tests;

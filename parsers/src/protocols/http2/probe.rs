@@ -113,7 +113,7 @@ impl Chain {
             }
             SETTINGS => {
                 while let (Some(id), Some(_)) = (reader.u16_be(), reader.u32_be()) {
-                    if !(1..=KNOWN_SETTINGS).contains(&id) {
+                    if !(1..=KNOWN_SETTINGS).contains(&id) && id < PRIVATE_SETTINGS {
                         return false;
                     }
                 }
@@ -158,6 +158,9 @@ const SURE_FRAMES: u32 = 4;
 
 /// SETTINGS_TLS_RENEG_PERMITTED of some; all that are registered below it are in use.
 const KNOWN_SETTINGS: u16 = 0x10;
+
+/// RFC 9113, section 11.2: settings from here on are for whoever wants some of its own, as gRPC.
+const PRIVATE_SETTINGS: u16 = 0xf000;
 
 /// Streams that may have been opened in a gap, times two.
 const NEW_STREAMS: u32 = 20_000;

@@ -1,10 +1,10 @@
 //! What is kept of one stream: the two messages on it, as far as they have come.
 
 use super::flow_control::StreamWindow;
-use super::grpc::Call;
 use crate::protocol::Key;
 use crate::protocols::http::Role;
 use crate::protocols::http::body_secrets::BodySecrets;
+use crate::protocols::http::rpc::Call;
 use crate::trace_context::body::BodyReader;
 
 /// One stream.
@@ -22,6 +22,8 @@ pub(super) struct Stream {
     pub(super) code: u16,
     /// What of it is gRPC's.
     pub(super) call: Option<Box<Call>>,
+    /// Entries of its request that are not known, where these may tell that others are calls.
+    pub(super) unseen: Box<[i64]>,
 }
 
 impl Stream {

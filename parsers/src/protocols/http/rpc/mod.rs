@@ -1,0 +1,482 @@
+//! Calls that HTTP carries, in whatever version: gRPC, gRPC-Web, Connect, and Triple of Dubbo 3.
+//! Heads and bodies of requests and responses in; names, numbers of messages and status out.
+//!
+//! Formats: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>,
+//! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md>,
+//! <https://connectrpc.com/docs/protocol>,
+//! <https://dubbo.apache.org/en/overview/reference/protocols/triple-spec/>.
+
+mod status;
+
+mod error_body;
+
+mod messages;
+
+mod heads;
+
+use super::Role;
+use crate::message::{Attribute, Dialect, Status, Value};
+use crate::protocol::{Key, Out, Timestamp};
+use crate::secrets::scan::{Scanner, may_hold};
+use crate::secrets::{Secrets, masked};
+use error_body::{ErrorBody, Within};
+use heads::{Form, RequestHead, ResponseHead};
+use messages::{Framing, Messages};
+use std::ops::Range;
+
+/// What the messages of calls go by, where they are not plain HTTP: the names that
+/// [`Call::dialect`] numbers.
+pub(in crate::protocols) const DIALECTS: &[&str] = &["grpc", "grpc-web", "connect", "triple"];
+
+/// A call, as far as it was seen.
+pub(in crate::protocols) struct Call {
+    form: Form,
+    is_triple: bool,
+    /// When its request began.
+    began: Option<Timestamp>,
+    request: Messages,
+    response: Messages,
+    /// The code of HTTP.
+    http: Option<u16>,
+    /// Whether it was said how the call ended.
+    is_told: bool,
+    /// Whether it is a call for sure. If not, nothing is told of it.
+    is_sure: bool,
+    /// Whether its request goes by the name of a call, and not by that of HTTP.
+    is_named: bool,
+}
+
+/// What a call shows as operation and resource of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocols) struct Name<'b> {
+    pub(in crate::protocols) method: &'b [u8],
+    pub(in crate::protocols) service: &'b [u8],
+}
+
+impl<'b> Name<'b> {
+    /// Of the path of a request, which may have a query.
+    pub(in crate::protocols) fn of(path: &'b [u8]) -> Self {
+        let path = path.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
+        let slash = path.iter().rposition(|byte| *byte == b'/');
+        let (service, method) = match slash.and_then(|at| path.split_at_checked(at)) {
+            Some((service, method)) => (service, method.get(1..).unwrap_or_default()),
+            None => (&[][..], path),
+        };
+        Self { method, service: service.strip_prefix(b"/").unwrap_or(service) }
+    }
+}
+
+impl Call {
+    /// The call that a request opens, if its fields say that it is one. `at` is when it began.
+    /// Pseudo-header fields are among the fields in HTTP/2; else the target is `path`.
+    pub(in crate::protocols) fn of_request<'b>(
+        path: Option<&[u8]>,
+        fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+        at: Timestamp,
+    ) -> Option<Box<Self>> {
+        let (form, is_triple) = RequestHead::of(fields).form(path)?;
+        Some(Box::new(Self::new(form, is_triple, at)))
+    }
+
+    /// What a request opens of which it is not known what it carries, but that may be a call of
+    /// gRPC for all that is known: its messages tell. `is_sure`: it is one.
+    pub(in crate::protocols) fn of_unknown<'b>(
+        fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+        at: Timestamp,
+        is_sure: bool,
+    ) -> Option<Box<Self>> {
+        let may_be = RequestHead::of(fields).may_be_grpc();
+        may_be.then(|| {
+            Box::new(Self { is_sure, is_named: is_sure, ..Self::new(Form::Grpc, false, at) })
+        })
+    }
+
+    /// The call that a response answers whose request did not say, or was not seen to say, that it
+    /// was one.
+    pub(in crate::protocols) fn of_response<'b>(
+        fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+    ) -> Option<Box<Self>> {
+        let form = ResponseHead::of(fields).form?;
+        let call = Self::new(form, false, Timestamp::default());
+        Some(Box::new(Self { began: None, is_named: false, request: Messages::default(), ..call }))
+    }
+
+    /// The name that its messages go by.
+    pub(in crate::protocols) fn dialect(&self) -> Dialect {
+        if !self.is_sure {
+            return Dialect::Plain;
+        }
+        Dialect::Within(match self.form {
+            _ if self.is_triple => 3,
+            Form::ConnectStream | Form::Unary => 2,
+            Form::Web | Form::WebText => 1,
+            Form::Grpc => 0,
+        })
+    }
+
+    /// The request was opened under this key.
+    pub(in crate::protocols) fn request<'b>(
+        &mut self,
+        key: Key,
+        fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+        out: &mut dyn Out,
+    ) {
+        if !self.is_sure {
+            return;
+        }
+        let head = RequestHead::of(fields);
+        let mut text = |name, value: Option<&[u8]>| {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                out.add(key, Attribute { name, value: Value::Text(value) });
+            }
+        };
+        text("wirespan.rpc.request.compression", head.compression(self.form));
+        text("wirespan.rpc.service.version", head.version);
+        text("wirespan.rpc.service.group", head.group);
+        text("wirespan.rpc.client.application", head.application);
+        if let Some(timeout) = head.timeout_ms() {
+            number(out, key, "wirespan.rpc.timeout_ms", timeout);
+        }
+        if let Some(attempts) = head.attempts() {
+            number(out, key, "wirespan.rpc.previous_attempts", attempts);
+        }
+    }
+
+    /// The head of the final response was opened under this key; gives its status, unless that of
+    /// HTTP is right. `ends`: nothing follows it.
+    pub(in crate::protocols) fn response<'b>(
+        &mut self,
+        key: Key,
+        http: Option<u16>,
+        fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+        ends: bool,
+        secrets: &Secrets,
+        out: &mut dyn Out,
+    ) -> Option<Status<'static>> {
+        let head = ResponseHead::of(fields);
+        self.http = http;
+        let is_good = http.is_none_or(|http| http == 200);
+        self.is_sure |= head.form.is_some();
+        if !self.is_sure {
+            // What has another type is no call.
+            let may_be = !head.has_type;
+            self.response = Messages::new(if may_be { Framing::Grpc } else { Framing::None });
+            // Else HTTP may be content, and the call have failed.
+            let is_unknown = may_be && is_good && self.request.are_whole();
+            return is_unknown.then(|| self.status(None));
+        }
+        if let Some(http) = http.filter(|_| !is_good) {
+            number(out, key, "http.response.status_code", http.into());
+        }
+        if let Some(value) = head.compression(self.form).filter(|value| !value.is_empty()) {
+            let name = "wirespan.rpc.response.compression";
+            out.add(key, Attribute { name, value: Value::Text(value) });
+        }
+        // What stands between may answer in another way than it was asked.
+        let form = head.form.unwrap_or(self.form);
+        let framing = match self.form {
+            Form::Unary if is_good || self.is_triple || head.is_coded => Framing::None,
+            Form::Unary => Framing::Kept,
+            _ if head.form.is_none() && head.has_type => Framing::None,
+            _ => form.framing(),
+        };
+        self.response = Messages::new(framing);
+        if self.form == Form::Unary {
+            let code = match http {
+                Some(_) if self.is_triple => return None,
+                Some(200) => Some(0),
+                Some(http) => Some(status::of_http_in_connect(http)),
+                None => None,
+            };
+            return Some(self.status(code));
+        }
+        // Trailers-Only: those are in the head. gRPC-Web has them there where the body is empty.
+        let may_tell = ends || matches!(form, Form::Web | Form::WebText);
+        if let Some(code) = head.status.filter(|_| may_tell) {
+            self.is_told = true;
+            add_error(&percent_decoded(head.message.unwrap_or_default()), key, secrets, out);
+            return Some(self.status(Some(code)));
+        }
+        let of_http = match self.form {
+            Form::ConnectStream => status::of_http_in_connect,
+            _ => status::of_http,
+        };
+        Some(self.status(http.filter(|_| !is_good).map(of_http)))
+    }
+
+    /// How many of the next bytes of one side's body need not be shown, as they are of a message
+    /// whose head was read; `u64::MAX` for all. [`Call::skip`] tells that they were passed over.
+    pub(in crate::protocols) fn skippable(&self, from: Role) -> u64 {
+        match from {
+            Role::Client => self.request.skippable(),
+            Role::Server => self.response.skippable(),
+        }
+    }
+
+    /// After how many bytes, 1 at least, [`Call::skippable`] may say something else than what is
+    /// less by those.
+    pub(in crate::protocols) fn piece(&self, from: Role) -> u64 {
+        match from {
+            Role::Client => self.request.piece(),
+            Role::Server => self.response.piece(),
+        }
+    }
+
+    /// So many bytes of one side's body were passed over, or are lost.
+    pub(in crate::protocols) fn skip(&mut self, from: Role, bytes: u64) {
+        self.messages(from).skip(bytes);
+    }
+
+    /// Reads the next bytes of one side's body.
+    pub(in crate::protocols) fn data(&mut self, from: Role, bytes: &[u8], at: Timestamp) {
+        self.messages(from).read(bytes, at);
+    }
+
+    /// Bytes of one side's body are lost, and nobody knows how many.
+    pub(in crate::protocols) fn lose(&mut self, from: Role) {
+        self.messages(from).lose();
+    }
+
+    /// The fields behind one side's body, which belong to the message with this key.
+    pub(in crate::protocols) fn trailers<'b>(
+        &mut self,
+        from: Role,
+        key: Key,
+        fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+        secrets: &Secrets,
+        out: &mut dyn Out,
+    ) {
+        if from == Role::Client {
+            return;
+        }
+        let head = ResponseHead::of(fields);
+        if !self.is_sure {
+            // Nothing else has both, whole messages on either side and fields behind them.
+            self.is_sure =
+                head.status.is_some() || (self.request.are_whole() && self.response.are_whole());
+            if !self.is_sure {
+                return;
+            }
+            out.status(key, self.status(None));
+        }
+        if let Some(code) = head.status {
+            let message = percent_decoded(head.message.unwrap_or_default());
+            self.tell(code, &message, key, secrets, out);
+        }
+    }
+
+    /// One side has ended, and its message is closed next.
+    pub(in crate::protocols) fn end(
+        &mut self,
+        from: Role,
+        key: Key,
+        secrets: &Secrets,
+        out: &mut dyn Out,
+    ) {
+        if !self.is_sure {
+            return;
+        }
+        if from == Role::Server {
+            self.read_tail(key, secrets, out);
+        }
+        let names = match from {
+            Role::Client => &REQUEST_NAMES,
+            Role::Server => &RESPONSE_NAMES,
+        };
+        let began = self.began;
+        let messages = self.messages(from);
+        if !messages.are_known() {
+            return;
+        }
+        number(out, key, names.count, clamped(messages.count));
+        if messages.compressed > 0 {
+            number(out, key, names.compressed, clamped(messages.compressed));
+        }
+        if messages.count > 1 {
+            number(out, key, names.largest, clamped(messages.largest));
+            if let (Some(began), Some((first, last))) = (began, messages.span) {
+                number(out, key, names.first, first.0.saturating_sub(began.0));
+                number(out, key, names.last, last.0.saturating_sub(began.0));
+            }
+        }
+        if from == Role::Server
+            && let Some(streaming) = self.streaming()
+        {
+            let value = Value::Text(streaming.as_bytes());
+            out.add(key, Attribute { name: "wirespan.rpc.streaming", value });
+        }
+    }
+
+    /// What a call has come to whose stream was reset with this code of HTTP/2, if it was not said
+    /// before how it ended.
+    pub(in crate::protocols) fn reset(&self, code: u32) -> Option<Status<'static>> {
+        let is_open = self.is_sure && !self.is_told;
+        is_open.then(|| self.status(Some(status::of_reset(code))))
+    }
+
+    /// Whether it is a call for sure.
+    pub(in crate::protocols) fn is_sure(&self) -> bool {
+        self.is_sure
+    }
+
+    fn new(form: Form, is_triple: bool, at: Timestamp) -> Self {
+        Self {
+            form,
+            is_triple,
+            began: Some(at),
+            request: Messages::new(form.framing()),
+            response: Messages::default(),
+            http: None,
+            is_told: false,
+            is_sure: true,
+            is_named: true,
+        }
+    }
+
+    /// What a code says, if it is known; where the exchange goes by the name of HTTP, the number is
+    /// that of HTTP.
+    fn status(&self, code: Option<u32>) -> Status<'static> {
+        let status = code.map(status::status).unwrap_or_default();
+        match self.http {
+            Some(http) if !self.is_named => Status { code: http.into(), ..status },
+            _ => status,
+        }
+    }
+
+    fn messages(&mut self, from: Role) -> &mut Messages {
+        match from {
+            Role::Client => &mut self.request,
+            Role::Server => &mut self.response,
+        }
+    }
+
+    /// Which sides sent more than one message, as far as was seen.
+    fn streaming(&self) -> Option<&'static str> {
+        let many = |messages: &Messages| messages.are_known() && messages.count > 1;
+        match (many(&self.request), many(&self.response)) {
+            (true, true) => Some("both"),
+            (true, false) => Some("client"),
+            (false, true) => Some("server"),
+            (false, false) => None,
+        }
+    }
+
+    fn tell(&mut self, code: u32, message: &[u8], key: Key, secrets: &Secrets, out: &mut dyn Out) {
+        if !std::mem::replace(&mut self.is_told, true) {
+            out.status(key, self.status(Some(code)));
+            add_error(message, key, secrets, out);
+        }
+    }
+
+    /// Reads what the body of a response ended with.
+    fn read_tail(&mut self, key: Key, secrets: &Secrets, out: &mut dyn Out) {
+        let tail = std::mem::take(&mut self.response.tail);
+        match self.form {
+            Form::Web | Form::WebText if self.response.has_whole_tail => {
+                let lines = tail.split(|byte| *byte == b'\n').filter_map(|line| {
+                    let at = memchr::memchr(b':', line)?;
+                    let (name, value) = line.split_at_checked(at)?;
+                    Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
+                });
+                let head = ResponseHead::of(lines);
+                if let Some(code) = head.status {
+                    let message = percent_decoded(head.message.unwrap_or_default());
+                    self.tell(code, &message, key, secrets, out);
+                }
+            }
+            Form::ConnectStream if self.response.has_whole_tail => {
+                let error = ErrorBody::read(&tail, Within::Error);
+                let fails = error.code.is_some() || !error.message.is_empty();
+                if fails || error.is_whole {
+                    let code = error.code.unwrap_or(if fails { 2 } else { 0 });
+                    self.tell(code, &error.message, key, secrets, out);
+                }
+            }
+            Form::Unary if !tail.is_empty() => {
+                let error = ErrorBody::read(&tail, Within::Nothing);
+                if let Some(code) = error.code {
+                    self.tell(code, &error.message, key, secrets, out);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What attributes are called that tell of the messages of one side.
+struct Names {
+    count: &'static str,
+    compressed: &'static str,
+    largest: &'static str,
+    first: &'static str,
+    last: &'static str,
+}
+
+const REQUEST_NAMES: Names = Names {
+    count: "wirespan.rpc.request.messages",
+    compressed: "wirespan.rpc.request.messages.compressed",
+    largest: "wirespan.rpc.request.messages.largest",
+    first: "wirespan.rpc.request.messages.first",
+    last: "wirespan.rpc.request.messages.last",
+};
+const RESPONSE_NAMES: Names = Names {
+    count: "wirespan.rpc.response.messages",
+    compressed: "wirespan.rpc.response.messages.compressed",
+    largest: "wirespan.rpc.response.messages.largest",
+    first: "wirespan.rpc.response.messages.first",
+    last: "wirespan.rpc.response.messages.last",
+};
+
+fn number(out: &mut dyn Out, key: Key, name: &str, number: i64) {
+    out.add(key, Attribute { name, value: Value::Int(number) });
+}
+
+fn clamped(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Adds the text of an error, secrets masked.
+fn add_error(text: &[u8], key: Key, secrets: &Secrets, out: &mut dyn Out) {
+    let shown = text.get(..ERROR_LIMIT).unwrap_or(text);
+    if shown.is_empty() {
+        return;
+    }
+    let mut scratch = Vec::new();
+    let shown = masked(shown, &mut scratch, |found| find(secrets, shown, found));
+    out.add(key, Attribute { name: "wirespan.rpc.error", value: Value::Text(shown) });
+}
+
+fn find(secrets: &Secrets, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+    if secrets.are_shown() {
+        return;
+    }
+    if may_hold(secrets, text) {
+        Scanner::default().read(secrets, text, found);
+    } else {
+        secrets.in_addresses(text, found);
+    }
+}
+
+/// The text of `grpc-message`; what is no escape stands for itself.
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        let digit = |at: usize| Some(char::from(*after.get(at)?).to_digit(16)? as u8);
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                plain.push(high << 4 | low);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => plain.push(*byte),
+        }
+    }
+    plain
+}
+
+/// Bytes of the text of an error that are shown.
+const ERROR_LIMIT: usize = 1 << 10;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,433 @@
+//! Calls from the fields of their heads to their status.
+
+use super::*;
+use crate::message::Side;
+use crate::message::{Message, Outcome};
+use crate::protocol::Inner;
+use crate::trace_context::TraceContext;
+
+/// Keeps attributes and the last status.
+#[derive(Default)]
+struct Sink {
+    attributes: Vec<String>,
+    status: Option<(Outcome, u32, String)>,
+}
+
+fn owned(status: Status<'_>) -> (Outcome, u32, String) {
+    (status.outcome, status.code, String::from_utf8_lossy(status.text).into_owned())
+}
+
+impl Out for Sink {
+    fn open(&mut self, _message: Message<'_>) -> Key {
+        Key(0)
+    }
+    fn wants(&self, _key: Key) -> usize {
+        0
+    }
+    fn add(&mut self, _key: Key, attribute: Attribute<'_>) {
+        let name = attribute.name.strip_prefix("wirespan.rpc.").unwrap_or(attribute.name);
+        self.attributes.push(match attribute.value {
+            Value::Int(number) => format!("{name}={number}"),
+            Value::Text(text) => format!("{name}={}", String::from_utf8_lossy(text)),
+        });
+    }
+    fn context(&mut self, _key: Key, _context: &TraceContext<'_>) {}
+    fn status(&mut self, _key: Key, status: Status<'_>) {
+        self.status = Some(owned(status));
+    }
+    fn body(&mut self, _key: Key, _bytes: &[u8]) {}
+    fn extend(&mut self, _key: Key, _end: usize) {}
+    fn close(&mut self, _key: Key, _end: usize) {}
+    fn inner(&mut self, _lane: u64, _from: Side, _event: Inner<'_>) {}
+    fn lost(&mut self, _what: &'static str) {}
+}
+
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
+fn pairs<'a>(fields: Fields<'a>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+}
+
+/// A call from head to end; bodies come after the heads, at times 10, 20, …
+struct Case<'a> {
+    request: Fields<'a>,
+    sent: &'a [&'a [u8]],
+    http: u16,
+    response: Fields<'a>,
+    received: &'a [&'a [u8]],
+    trailers: Option<Fields<'a>>,
+}
+
+const GRPC: Fields<'static> = &[
+    (":method", "POST"),
+    (":path", "/shop.Orders/Get"),
+    ("content-type", "application/grpc"),
+    ("te", "trailers"),
+];
+const CASE: Case<'static> = Case {
+    request: GRPC,
+    sent: &[b"\0\0\0\0\x01a"],
+    http: 200,
+    response: &[("content-type", "application/grpc")],
+    received: &[b"\0\0\0\0\x02ab"],
+    trailers: Some(&[("grpc-status", "0")]),
+};
+
+/// The last status, as name and outcome, and the attributes.
+fn run(case: &Case<'_>) -> (String, Vec<String>) {
+    let mut sink = Sink::default();
+    let secrets = Secrets::default();
+    let mut call = Call::of_request(None, pairs(case.request), Timestamp(0)).expect("a call");
+    call.request(Key(0), pairs(case.request), &mut sink);
+    for (place, bytes) in (1..).zip(case.sent) {
+        call.data(Role::Client, bytes, Timestamp(place * 10));
+    }
+    call.end(Role::Client, Key(0), &secrets, &mut sink);
+    let ends = case.received.is_empty() && case.trailers.is_none();
+    let status =
+        call.response(Key(1), Some(case.http), pairs(case.response), ends, &secrets, &mut sink);
+    sink.status = status.map(owned);
+    for (place, bytes) in (1..).zip(case.received) {
+        call.data(Role::Server, bytes, Timestamp(place * 10));
+    }
+    if let Some(trailers) = case.trailers {
+        call.trailers(Role::Server, Key(1), pairs(trailers), &secrets, &mut sink);
+    }
+    call.end(Role::Server, Key(1), &secrets, &mut sink);
+    let status = match sink.status {
+        None => "as HTTP".to_owned(),
+        Some((Outcome::Unknown, 0, _)) => "unknown".to_owned(),
+        Some((outcome, code, name)) => {
+            assert_eq!((outcome, code, name.clone()), owned(status::status(code)));
+            name
+        }
+    };
+    (status, sink.attributes)
+}
+
+fn check(case: &Case<'_>, status: &str, attributes: &[&str]) {
+    let found = run(case);
+    assert_eq!(
+        (found.0.as_str(), found.1),
+        (status, attributes.iter().map(|a| (*a).to_owned()).collect())
+    );
+}
+
+#[test]
+fn status_comes_from_trailers() {
+    let counts = ["request.messages=1", "response.messages=1"];
+    check(&CASE, "OK", &counts);
+    let trailers: Fields<'_> = &[("grpc-status", "14"), ("grpc-message", "over%20load%25 %zz")];
+    let expected = [counts[0], "error=over load% %zz", counts[1]];
+    check(&Case { trailers: Some(trailers), ..CASE }, "UNAVAILABLE", &expected);
+    check(&Case { trailers: Some(&[("x", "y")]), ..CASE }, "unknown", &counts);
+    check(&Case { trailers: None, ..CASE }, "unknown", &counts);
+}
+
+#[test]
+fn a_head_may_be_all_there_is() {
+    let response: Fields<'_> =
+        &[("content-type", "application/grpc"), ("grpc-status", "5"), ("grpc-message", "no")];
+    let case = Case { response, received: &[], trailers: None, ..CASE };
+    check(&case, "NOT_FOUND", &["request.messages=1", "error=no", "response.messages=0"]);
+    // Else it is in the trailers.
+    let trailers: Option<Fields<'_>> = Some(&[("grpc-status", "0")]);
+    check(
+        &Case { response, trailers, ..CASE },
+        "OK",
+        &["request.messages=1", "response.messages=1"],
+    );
+}
+
+#[test]
+fn what_stands_between_may_answer() {
+    let response: Fields<'_> = &[("content-type", "text/html")];
+    let case = Case { http: 503, response, received: &[b"<html>"], trailers: None, ..CASE };
+    check(&case, "UNAVAILABLE", &["request.messages=1", "http.response.status_code=503"]);
+    let case = Case { http: 404, ..case };
+    check(&case, "UNIMPLEMENTED", &["request.messages=1", "http.response.status_code=404"]);
+}
+
+#[test]
+fn streams_say_who_sent_more_than_one() {
+    let many: &[&[u8]] = &[b"\0\0\0\0\x01a", b"\0\0\0\0\x03abc"];
+    let stream = |side: &str| {
+        ["messages=2", "messages.largest=3", "messages.first=10", "messages.last=20"]
+            .map(|text| format!("{side}.{text}"))
+    };
+    let shown = |texts: &[&[String]], last: &str| {
+        let mut all: Vec<String> = texts.iter().copied().flatten().cloned().collect();
+        all.push(format!("streaming={last}"));
+        all
+    };
+    let (requests, responses) = (stream("request"), stream("response"));
+    let one = |side: &str| [format!("{side}.messages=1")];
+    assert_eq!(
+        run(&Case { received: many, ..CASE }).1,
+        shown(&[&one("request"), &responses], "server")
+    );
+    assert_eq!(
+        run(&Case { sent: many, ..CASE }).1,
+        shown(&[&requests, &one("response")], "client")
+    );
+    assert_eq!(
+        run(&Case { sent: many, received: many, ..CASE }).1,
+        shown(&[&requests, &responses], "both")
+    );
+}
+
+#[test]
+fn heads_tell_deadline_compression_and_attempts() {
+    let request = |timeout| {
+        [
+            ("content-type", "application/grpc+proto"),
+            ("grpc-timeout", timeout),
+            ("grpc-encoding", "gzip"),
+            ("grpc-previous-rpc-attempts", "2"),
+        ]
+    };
+    let sent: &[&[u8]] = &[b"\x01\0\0\0\x01a"];
+    for (timeout, milliseconds) in [
+        ("2S", 2000),
+        ("99999999H", 359_999_996_400_000_i64),
+        ("3M", 180_000),
+        ("7m", 7),
+        ("1u", 1),
+        ("2000001n", 3),
+    ] {
+        let case = Case { request: &request(timeout), sent, ..CASE };
+        check(
+            &case,
+            "OK",
+            &[
+                "request.compression=gzip",
+                &format!("timeout_ms={milliseconds}"),
+                "previous_attempts=2",
+                "request.messages=1",
+                "request.messages.compressed=1",
+                "response.messages=1",
+            ],
+        );
+    }
+    for timeout in ["", "S", "5", "1x", "-1S", "999999999S"] {
+        let (_, attributes) = run(&Case { request: &request(timeout), ..CASE });
+        assert!(!attributes.iter().any(|text| text.starts_with("timeout")), "{timeout}");
+    }
+}
+
+#[test]
+fn trailers_of_grpc_web_are_in_the_body() {
+    let types: Fields<'_> = &[("Content-Type", "application/grpc-web+proto")];
+    let received: &[&[u8]] =
+        &[b"\0\0\0\0\x02ab\x80\0\0\0\x27grpc-status: 7\r\nGrpc-Message:no%20way\r\n"];
+    let case = Case { request: types, response: types, received, trailers: None, ..CASE };
+    let counts = ["request.messages=1", "response.messages=1"];
+    check(&case, "PERMISSION_DENIED", &[counts[0], "error=no way", counts[1]]);
+    let cut: &[&[u8]] = &[b"\0\0\0\0\x02ab\x80\0\0\0\x27grpc-status: 7\r\n"];
+    check(&Case { received: cut, ..case }, "unknown", &counts);
+    // An empty body, and the trailers in the head, whether it ends the stream or not.
+    let response: Fields<'_> = &[("content-type", "application/grpc-web"), ("grpc-status", "3")];
+    let case = Case { request: types, response, received: &[b""], trailers: None, ..CASE };
+    check(&case, "INVALID_ARGUMENT", &["request.messages=1", "response.messages=0"]);
+}
+
+#[test]
+fn grpc_web_may_be_in_base64() {
+    let types: Fields<'_> = &[("content-type", "application/grpc-web-text")];
+    let case = Case {
+        request: types,
+        sent: &[b"AAAAAAFh"],
+        response: types,
+        received: &[b"AAAAAAJhYg==", b"gAAAABBncnBjLXN0YXR1czoxMg0K"],
+        trailers: None,
+        ..CASE
+    };
+    check(&case, "UNIMPLEMENTED", &["request.messages=1", "response.messages=1"]);
+}
+
+#[test]
+fn streams_of_connect_end_with_json() {
+    let types: Fields<'_> =
+        &[("content-type", "application/connect+json"), ("connect-timeout-ms", "50")];
+    let counts = ["timeout_ms=50", "request.messages=1", "response.messages=1"];
+    let case =
+        |received| Case { request: types, response: types, received, trailers: None, ..CASE };
+    check(&case(&[b"\0\0\0\0\x02{}\x02\0\0\0\x02{}"]), "OK", &counts);
+    let failed: &[&[u8]] = &[
+        b"\0\0\0\0\x02{}\x02\0\0\0\x39",
+        br#"{"error":{"code":"unavailable","message":"over \"load\""}}"#,
+    ];
+    let expected = [counts[0], counts[1], "error=over \"load\"", counts[2]];
+    check(&case(failed), "UNAVAILABLE", &expected);
+    // An error without a code; none that is known; one that is compressed.
+    check(
+        &case(&[b"\0\0\0\0\x02{}\x02\0\0\0\x1a{\"error\":{\"message\":\"a\"}}\n\n"]),
+        "UNKNOWN",
+        &[counts[0], counts[1], "error=a", counts[2]],
+    );
+    check(&case(&[b"\0\0\0\0\x02{}\x02\0\0\0\x09{\"error\"}"]), "OK", &counts);
+    check(&case(&[b"\0\0\0\0\x02{}\x03\0\0\0\x01."]), "unknown", &counts);
+}
+
+#[test]
+fn calls_of_connect_with_one_message_have_the_status_of_http() {
+    let request: Fields<'_> =
+        &[("content-type", "application/json"), ("connect-protocol-version", "1")];
+    let response: Fields<'_> = &[("content-type", "application/json")];
+    let case =
+        Case { request, sent: &[b"{}"], response, received: &[b"{}"], trailers: None, ..CASE };
+    check(&case, "OK", &[]);
+    let error: &[&[u8]] = &[b"{\"code\":\"not_found\",", b"\"message\":\"no\"}"];
+    let case = Case { http: 404, received: error, ..case };
+    check(&case, "NOT_FOUND", &["http.response.status_code=404", "error=no"]);
+    let case = Case { received: &[b"<html>"], ..case };
+    check(&case, "UNIMPLEMENTED", &["http.response.status_code=404"]);
+    let get: Fields<'_> =
+        &[(":method", "GET"), (":path", "/a.B/C?message=x&encoding=json&connect=v1")];
+    check(
+        &Case { request: get, sent: &[], http: 200, response, received: &[b"{}"], trailers: None },
+        "OK",
+        &[],
+    );
+}
+
+#[test]
+fn triple_says_more_of_the_service() {
+    let request: Fields<'_> = &[
+        ("content-type", "application/grpc+proto"),
+        ("tri-service-version", "1.0.0"),
+        ("tri-service-group", "blue"),
+        ("tri-consumer-appname", "web"),
+        ("tri-req-id", "7"),
+    ];
+    check(
+        &Case { request, ..CASE },
+        "OK",
+        &[
+            "service.version=1.0.0",
+            "service.group=blue",
+            "client.application=web",
+            "request.messages=1",
+            "response.messages=1",
+        ],
+    );
+    let json: Fields<'_> = &[("content-type", "application/json"), ("tri-service-timeout", "30")];
+    let case = Case {
+        request: json,
+        response: &[("content-type", "application/json")],
+        trailers: None,
+        ..CASE
+    };
+    check(&case, "as HTTP", &["timeout_ms=30"]);
+}
+
+#[test]
+fn names_are_told_from_paths() {
+    let check = |path: &'static str, service: &str, method: &str| {
+        let name = Name::of(path.as_bytes());
+        assert_eq!((name.service, name.method), (service.as_bytes(), method.as_bytes()), "{path}");
+    };
+    check("/shop.Orders/Get", "shop.Orders", "Get");
+    check("/api/v1/shop.Orders/Get?connect=v1", "api/v1/shop.Orders", "Get");
+    check("/Get", "", "Get");
+    check("", "", "");
+}
+
+fn dialect(fields: Fields<'_>) -> Option<&'static str> {
+    match Call::of_request(None, pairs(fields), Timestamp(0))?.dialect() {
+        Dialect::Within(place) => DIALECTS.get(usize::from(place)).copied(),
+        Dialect::Plain => None,
+    }
+}
+
+#[test]
+fn requests_are_calls_if_they_say_so() {
+    let typed = |content_type: &str| dialect(&[("content-type", content_type)]);
+    assert_eq!(typed("application/grpc"), Some("grpc"));
+    assert_eq!(typed("Application/GRPC;charset=utf-8"), Some("grpc"));
+    assert_eq!(typed("application/grpc-web-text+proto"), Some("grpc-web"));
+    assert_eq!(typed("application/connect+proto"), Some("connect"));
+    assert_eq!(typed("application/grpcx"), None);
+    assert_eq!(typed("application/json"), None);
+    assert_eq!(dialect(&[("grpc-timeout", "1S")]), Some("grpc"));
+    assert_eq!(dialect(&[("grpc-timeout", "1S"), ("content-type", "text/html")]), None);
+    assert_eq!(dialect(&[("x-grpc", "1"), ("te", "trailers")]), None);
+    assert_eq!(
+        dialect(&[("tri-req-id", "1"), ("content-type", "application/grpc")]),
+        Some("triple")
+    );
+    assert_eq!(dialect(&[(":method", "POST"), (":path", "/a?connect=v1")]), None);
+}
+
+#[test]
+fn a_response_may_say_that_it_answers_a_call() {
+    let mut sink = Sink::default();
+    let secrets = Secrets::default();
+    let fields: Fields<'_> = &[("content-type", "application/grpc")];
+    let mut call = Call::of_response(pairs(fields)).expect("a call");
+    call.response(Key(1), Some(200), pairs(fields), false, &secrets, &mut sink);
+    call.trailers(Role::Server, Key(1), pairs(&[("grpc-status", "0")]), &secrets, &mut sink);
+    call.end(Role::Client, Key(0), &secrets, &mut sink);
+    call.end(Role::Server, Key(1), &secrets, &mut sink);
+    assert_eq!(sink.status, Some((Outcome::Ok, 200, "OK".to_owned())));
+    assert_eq!(sink.attributes, ["response.messages=0"]);
+    assert!(Call::of_response(pairs(&[("content-type", "text/html")])).is_none());
+}
+
+#[test]
+fn messages_and_trailers_make_a_call_of_what_is_unknown() {
+    let run = |sent: &[u8], response: Fields<'_>, received: &[u8], trailers: Fields<'_>| {
+        let mut sink = Sink::default();
+        let secrets = Secrets::default();
+        let unknown = pairs(&[(":method", "POST")]);
+        let mut call = Call::of_unknown(unknown, Timestamp(0), false).expect("a call, perhaps");
+        assert_eq!(call.dialect(), Dialect::Plain);
+        call.data(Role::Client, sent, Timestamp(1));
+        call.end(Role::Client, Key(0), &secrets, &mut sink);
+        let status = call.response(Key(1), Some(200), pairs(response), false, &secrets, &mut sink);
+        sink.status = status.map(owned);
+        call.data(Role::Server, received, Timestamp(1));
+        call.trailers(Role::Server, Key(1), pairs(trailers), &secrets, &mut sink);
+        call.end(Role::Server, Key(1), &secrets, &mut sink);
+        (call.is_sure(), sink.status)
+    };
+    let told = |outcome, name: &str| (true, Some((outcome, 200, name.to_owned())));
+    let whole: &[u8] = b"\0\0\0\0\x01a";
+    assert_eq!(run(whole, &[], whole, &[]), told(Outcome::Unknown, ""));
+    assert_eq!(
+        run(whole, &[], whole, &[("grpc-status", "5")]),
+        told(Outcome::ClientError, "NOT_FOUND")
+    );
+    assert_eq!(run(b"a", &[], b"b", &[("grpc-status", "0")]), told(Outcome::Ok, "OK"));
+    assert_eq!(run(b"", &[], whole, &[]), (false, None));
+    assert_eq!(run(b"{\"a\":1}", &[], whole, &[]), (false, None));
+    // A request in messages may be a call, also where its response is none.
+    let unknown = Some((Outcome::Unknown, 200, String::new()));
+    assert_eq!(run(whole, &[], b"\0\0\0\0\x02a", &[]), (false, unknown));
+    assert_eq!(run(whole, &[("content-type", "text/plain")], whole, &[]), (false, None));
+    let known = |fields| Call::of_unknown(pairs(fields), Timestamp(0), false).is_some();
+    assert!(!known(&[("content-type", "text/plain")]) && !known(&[(":method", "GET")]));
+}
+
+#[test]
+fn what_was_lost_is_not_counted() {
+    let mut sink = Sink::default();
+    let secrets = Secrets::default();
+    let mut call = Call::of_request(None, pairs(GRPC), Timestamp(0)).expect("a call");
+    call.data(Role::Client, b"\0\0\0\0\x09abc", Timestamp(1));
+    assert_eq!(call.skippable(Role::Client), 6);
+    call.skip(Role::Client, 7);
+    call.end(Role::Client, Key(0), &secrets, &mut sink);
+    call.response(Key(1), Some(200), pairs(GRPC), false, &secrets, &mut sink);
+    call.lose(Role::Server);
+    call.end(Role::Server, Key(1), &secrets, &mut sink);
+    assert_eq!((sink.attributes.len(), sink.status), (0, None));
+    assert_eq!(call.reset(8), Some(status::status(1)));
+}
+
+#[test]
+fn secrets_in_errors_are_not_shown() {
+    let trailers: Fields<'_> = &[("grpc-status", "2"), ("grpc-message", "password=hunter2")];
+    let (_, attributes) = run(&Case { trailers: Some(trailers), ..CASE });
+    assert_eq!(attributes, ["request.messages=1", "error=password=***", "response.messages=1"]);
+}

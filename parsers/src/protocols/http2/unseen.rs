@@ -1,0 +1,132 @@
+//! What is learned of fields that were told before the capture began, or in a gap.
+//!
+//! A connection that is joined late may refer to the same unknown entries for as long as it lives.
+//! What they say is never known, but where one request with some of them has turned out to be a call
+//! of gRPC, each later one that has them all is one too: whatever said so is among them.
+
+/// Entries that fields of one block refer to and that are not known.
+#[derive(Default)]
+pub(super) struct UnseenFields {
+    /// Nothing for fields of which only the name is an entry's.
+    fields: Vec<Option<i64>>,
+    entries: Vec<i64>,
+    has_path: bool,
+    /// Whether one of them is surely a pseudo-header field.
+    has_pseudo: bool,
+    /// Whether the type of content may be in a field that is none of the entries.
+    is_unclear: bool,
+}
+
+impl UnseenFields {
+    /// A block begins.
+    pub(super) fn clear(&mut self) {
+        self.fields.clear();
+        self.entries.clear();
+        (self.has_path, self.has_pseudo, self.is_unclear) = (false, false, false);
+    }
+
+    /// The next field has this name.
+    pub(super) fn known(&mut self, name: &[u8]) {
+        if name.starts_with(b":") {
+            // RFC 9113 section 8.3: pseudo-header fields come before all others.
+            self.has_pseudo |= !self.fields.is_empty();
+            self.fields.clear();
+            self.has_path |= name == b":path";
+        }
+    }
+
+    /// The next field is not known, or only its value is.
+    pub(super) fn unknown(&mut self, entry: Option<i64>, value: Option<&[u8]>) {
+        let value = value.filter(|_| entry.is_none()).unwrap_or_default();
+        self.is_unclear |= value.starts_with(b"application/");
+        self.fields.push(entry);
+    }
+
+    /// The block ends, of which some fields may not have been told.
+    pub(super) fn end(&mut self, lacks_fields: bool) {
+        self.is_unclear |= lacks_fields;
+        if self.is_unclear {
+            return;
+        }
+        // Each request has a path: where it is not known, the first of these is it, or comes before.
+        let certain = usize::from(!self.has_path && !self.has_pseudo);
+        self.entries.extend(self.fields.iter().skip(certain).flatten());
+    }
+
+    /// The entries one of which has the type of content, if that is not known; none if it may be
+    /// elsewhere.
+    pub(super) fn entries(&self) -> &[i64] {
+        &self.entries
+    }
+}
+
+/// The entries of requests that were calls.
+#[derive(Default)]
+pub(super) struct UnseenCalls {
+    /// The latest ones, each in order.
+    calls: Vec<Box<[i64]>>,
+}
+
+impl UnseenCalls {
+    /// Whether a request with these entries is surely a call.
+    pub(super) fn is_call(&self, entries: &[i64]) -> bool {
+        self.calls.iter().any(|call| call.iter().all(|entry| entries.contains(entry)))
+    }
+
+    /// A request with these entries was a call.
+    pub(super) fn was_call(&mut self, entries: &[i64]) {
+        if entries.is_empty() || entries.len() > ENTRIES || self.is_call(entries) {
+            return;
+        }
+        if self.calls.len() >= CALLS {
+            self.calls.remove(0);
+        }
+        self.calls.push(entries.into());
+    }
+}
+
+/// Entries of one request that are remembered.
+pub(super) const ENTRIES: usize = 32;
+/// Requests that are remembered.
+const CALLS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(fields: &[Result<&str, (Option<i64>, &str)>], expected: &[i64]) {
+        let mut unseen = UnseenFields::default();
+        for field in fields {
+            match field {
+                Ok(name) => unseen.known(name.as_bytes()),
+                Err((entry, value)) => unseen.unknown(*entry, Some(value.as_bytes())),
+            }
+        }
+        unseen.end(false);
+        assert_eq!(unseen.entries(), expected, "{fields:?}");
+    }
+
+    #[test]
+    fn entries_are_those_that_may_have_the_type_of_content() {
+        let entry = |number| Err((Some(number), ""));
+        let value = |value| Err((None, value));
+        check(&[entry(-1), entry(-2), Ok(":method"), entry(-3), Ok("te"), entry(-4)], &[-3, -4]);
+        check(&[Ok(":method"), entry(-1), entry(-2), entry(-3)], &[-2, -3]);
+        check(&[Ok(":path"), entry(-1), entry(-2)], &[-1, -2]);
+        check(&[Ok(":method"), value("/a"), entry(-2), value("1S")], &[-2]);
+        check(&[Ok(":path"), entry(-1), value("application/grpc")], &[]);
+    }
+
+    #[test]
+    fn requests_with_all_entries_of_a_call_are_calls() {
+        let mut unseen = UnseenCalls::default();
+        unseen.was_call(&[]);
+        assert!(!unseen.is_call(&[]) && !unseen.is_call(&[-1]));
+        unseen.was_call(&[-1, -3]);
+        assert!(unseen.is_call(&[-3, -1]) && unseen.is_call(&[-4, -3, -2, -1]));
+        assert!(!unseen.is_call(&[-1, -2]) && !unseen.is_call(&[]));
+        (10..60).for_each(|entry| unseen.was_call(&[entry]));
+        assert!(unseen.is_call(&[59]) && !unseen.is_call(&[10]));
+        assert_eq!(unseen.calls.len(), CALLS);
+    }
+}
