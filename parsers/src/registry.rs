@@ -22,6 +22,7 @@ pub const PROTOCOLS: &[Factory] = &[
     protocols::redis::protocol,
     protocols::mysql::protocol,
     protocols::postgresql::protocol,
+    protocols::thrift::protocol,
     protocols::dns::protocol,
 ];
 

@@ -6,4 +6,5 @@ pub mod http2;
 pub mod redis;
 pub mod mysql;
 pub mod postgresql;
+pub mod thrift;
 pub mod dns;
