@@ -23,6 +23,7 @@ pub const PROTOCOLS: &[Factory] = &[
     protocols::mysql::protocol,
     protocols::postgresql::protocol,
     protocols::thrift::protocol,
+    protocols::bolt::protocol,
     protocols::dns::protocol,
 ];
 

@@ -7,4 +7,5 @@ pub mod redis;
 pub mod mysql;
 pub mod postgresql;
 pub mod thrift;
+pub mod bolt;
 pub mod dns;
