@@ -255,6 +255,40 @@ const CASES: &[Case] = &[
         response: b"2\0\0\0\x04D\0\0\0\x0f\0\x01\0\0\0\x05aliceC\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I",
     },
     Case {
+        protocol: "thrift",
+        transport: Transport::Tcp,
+        what: "binary in frames",
+        request: b"\0\0\0\x26\x80\x01\0\x01\0\0\0\x04find\0\0\0\x01\x0b\0\x01\0\0\0\x03tea\
+            \x0a\0\x02\0\0\0\0\0\0\0\x07\0",
+        response:
+            b"\0\0\0\x2a\x80\x01\0\x02\0\0\0\x04find\0\0\0\x01\x0c\0\0\x0b\0\x01\0\0\0\x03tea\
+            \x0a\0\x02\0\0\0\0\0\0\0\x07\0\0",
+    },
+    Case {
+        protocol: "thrift",
+        transport: Transport::Tcp,
+        what: "compact, not in frames",
+        request: b"\x82\x21\x01\x04find\x18\x03tea\x16\x0e\0",
+        response: b"\x82\x41\x01\x04find\x0c\0\x18\x03tea\x16\xc4\x13\x19\x28\x03hot\x05green\
+            \x1b\x01\x85\x05north\x06\x11\0\0",
+    },
+    Case {
+        protocol: "bolt",
+        transport: Transport::Tcp,
+        what: "a call of SOFA RPC",
+        request: b"\x01\x01\0\x01\x01\0\0\0\x07\x01\0\0\x0b\xb8\0\x2c\0\xb6\0\0\0\x08\
+            com.alipay.sofa.rpc.core.request.SofaRequest\
+            \0\0\0\x18sofa_head_target_service\0\0\0\x0clab.Shop:1.0\
+            \0\0\0\x1brpc_trace_context.sofaRpcId\0\0\0\x030.1\
+            \0\0\0\x1drpc_trace_context.sofaTraceId\0\0\0\x1e0ad1348f1403169275002100356696\
+            \0\0\0\x15sofa_head_method_name\0\0\0\x04find\
+            argument",
+        response: b"\x01\0\0\x02\x01\0\0\0\x07\x01\0\0\0\x2e\0\0\0\0\0\x67\
+            com.alipay.sofa.rpc.core.response.SofaResponse\
+            O\xbecom.alipay.sofa.rpc.core.response.SofaResponse\x94\x07isError\x08errorMsg\
+            \x0bappResponse\x0dresponsePropso\x90FN\x05sleptN",
+    },
+    Case {
         protocol: "dns",
         transport: Transport::Udp,
         what: "A and one address",

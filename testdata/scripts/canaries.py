@@ -2,6 +2,8 @@
 import base64
 import itertools
 import random
+import struct
+import zlib
 
 import sql_messages as sql
 from conversation import Capture, Conversation, bulk, command, request, response
@@ -223,6 +225,111 @@ def redis_commands(garden, number):
     yield ("CONFIG", "GET", "requirepass"), b"*2\r\n" + bulk("requirepass") + bulk(secret("reply of CONFIG GET"))
     yield ("GET", garden.visible("a key")), bulk(secret("reply of GET"))
     yield ("HGETALL", garden.visible("a key")), b"*2\r\n" + bulk("name") + bulk(secret("reply of HGETALL"))
+
+
+def thrift(capture, garden, rounds):
+    """Texts of arguments and results, headers, and what errors say."""
+    for number in range(rounds):
+        for talk in (Conversation(capture, 9090, SEGMENTS[number % len(SEGMENTS)]) for _ in range(2)):
+            framed = talk.ends[0][1] % 2 == 0
+            for asked, answered in thrift_calls(garden):
+                talk.client(frame(asked) if framed else asked)
+                talk.server(frame(answered) if framed else answered)
+            talk.close()
+        talk = Conversation(capture, 9090, SEGMENTS[number % len(SEGMENTS)])
+        for asked, answered in thrift_headers(garden):
+            talk.client(frame(asked))
+            talk.server(frame(answered))
+        talk.close()
+        capture.wait(0.01)
+        half_lost(capture, 9090, garden, "text of Thrift in a frame", lambda garden, secret: frame(thrift_message(
+            1, garden.visible("a method"), thrift_text(1, secret) + thrift_text(2, garden.secret("text of Thrift behind a gap")) + b"\0")),
+            frame(thrift_message(2, "x", b"\0")))
+        half_lost(capture, 9090, garden, "text of Thrift", lambda garden, secret: thrift_message(
+            1, garden.visible("a method"), thrift_text(1, secret) + b"\0"), thrift_message(2, "x", b"\0"))
+
+
+def frame(message):
+    return struct.pack(">I", len(message)) + message
+
+
+def thrift_message(kind, name, fields):
+    return struct.pack(">HHI", 0x8001, kind, len(name)) + name.encode() + b"\0\0\0\1" + fields
+
+
+def thrift_text(field, text):
+    return struct.pack(">BHI", 11, field, len(text)) + text.encode()
+
+
+def thrift_calls(garden):
+    secret, failure = garden.secret, b"\x08\0\2\0\0\0\6\0"
+    for kind in (2, 3):
+        name = garden.visible("a method")
+        items = b"\x0f\0\2\x0b\0\0\0\1" + thrift_text(0, secret("list of Thrift"))[3:]
+        yield (thrift_message(1, name, thrift_text(1, secret("text of Thrift")) + items + b"\0"),
+               thrift_message(3, name, thrift_text(1, f"denied: password={secret('error of Thrift')}") + failure) if kind == 3
+               else thrift_message(2, name, thrift_text(0, secret("result of Thrift")) + b"\0"))
+    # An exception that the interface declares; behind the first line of what it says comes more.
+    name = garden.visible("a method")
+    lines = f"denied\nwith {secret('second line of an error of Thrift')}"
+    fields = thrift_text(1, lines) + thrift_text(2, secret("second text of an exception of Thrift")) + b"\0"
+    yield thrift_message(1, name, b"\0"), thrift_message(2, name, b"\x0c\0\1" + fields + b"\0")
+    # Compact, and JSON.
+    name, value = garden.visible("a method"), secret("text of Thrift, compact")
+    head = b"\x82\x21\1" + bytes([len(name)]) + name.encode()
+    yield head + b"\x18" + bytes([len(value)]) + value.encode() + b"\0", b"\x82\x41" + head[2:] + b"\0"
+    name = garden.visible("a method")
+    texts = (name, secret("text of Thrift, JSON"), secret("key of a map of Thrift, JSON"))
+    yield ('[1,"%s",1,1,{"1":{"str":"%s"},"2":{"map":["str","i32",1,{"%s":1}]}}]' % texts).encode(), f'[1,"{name}",2,1,{{}}]'.encode()
+
+
+def thrift_headers(garden):
+    name = garden.visible("a method")
+    for transform in (None, 1, 3):
+        pairs = [("Authorization", garden.secret("header of Thrift")), ("trace", garden.visible("a header of Thrift"))]
+        infos = b"".join(bytes([len(text)]) + text.encode() for pair in pairs for text in pair)
+        transforms = b"\0" if transform is None else bytes([1, transform])
+        fields = b"\0" + transforms + b"\1" + bytes([len(pairs)]) + infos
+        fields += bytes(-len(fields) % 4)
+        body = thrift_message(1, name, thrift_text(1, garden.secret("text behind a header of Thrift") if transform is None else "x") + b"\0")
+        body = {None: body, 1: zlib.compress(body), 3: body}[transform]
+        yield (b"\x0f\xff\0\0\0\0\0\1" + struct.pack(">H", len(fields) // 4) + fields + body,
+               b"\x0f\xff\0\0\0\0\0\1\0\1\0\0\0\0" + thrift_message(2, name, b"\0"))
+
+
+def bolt(capture, garden, rounds):
+    """Contents, and values of headers."""
+    for number in range(rounds):
+        talk = Conversation(capture, 12200, SEGMENTS[number % len(SEGMENTS)])
+        for asked, answered in bolt_calls(garden):
+            talk.client(asked)
+            talk.server(answered)
+        talk.close()
+        capture.wait(0.01)
+        half_lost(capture, 12200, garden, "content of Bolt", lambda garden, secret: bolt_command(
+            True, [("sofa_head_method_name", garden.visible("a method"))],
+            f"{secret} and {garden.secret('content of Bolt behind a gap')}".encode()), bolt_command(False, [], b"N"))
+        half_lost(capture, 12200, garden, "header of Bolt", lambda garden, secret: bolt_command(
+            True, [("sofa_head_method_name", garden.visible("a method")), ("token", secret)], b"N"), bolt_command(False, [], b"N"))
+
+
+def bolt_command(is_request, pairs, content):
+    name = b"com.alipay.sofa.rpc.core.request.SofaRequest" if is_request else b"com.alipay.sofa.rpc.core.response.SofaResponse"
+    header = b"".join(frame(text.encode()) for pair in pairs for text in pair)
+    head = b"\1\1\0\1\1\0\0\0\1\1\0\0\3\xe8" if is_request else b"\1\0\0\2\1\0\0\0\1\1\0\0"
+    return head + struct.pack(">HHI", len(name), len(header), len(content)) + name + header + content
+
+
+def bolt_calls(garden):
+    secret = garden.secret
+    name = b"com.alipay.sofa.rpc.core.response.SofaResponse"
+    fields = b"".join(bytes([len(field)]) + field for field in (b"isError", b"errorMsg", b"appResponse", b"responseProps"))
+    answer = b"O" + bytes([0x90 + len(name)]) + name + b"\x94" + fields + b"o\x90"
+    error = f"RPC-020100010: no password={secret('error of SOFA RPC')}\nat {secret('second line of an error of SOFA RPC')}".encode()
+    for content in (b"FN" + b"S\0\x1f" + secret("result of SOFA RPC").encode() + b"N", b"TS" + struct.pack(">H", len(error)) + error + b"NN"):
+        pairs = [("sofa_head_target_service", "lab.Shop:1.0"), ("sofa_head_method_name", garden.visible("a method")),
+                 ("X-Auth-Token", secret("header of SOFA RPC"))]
+        yield bolt_command(True, pairs, secret("argument of SOFA RPC").encode()), bolt_command(False, [], answer + content)
 
 
 # {s} is a secret, {n} a number that is one, {v} a table's name. Each statement is followed by what a

@@ -28,7 +28,7 @@ def main():
     arguments.add_argument("--keep", metavar="FOLDER", help="leave capture and outputs there")
     wirespan.add_binary_option(arguments)
     given = arguments.parse_args()
-    capture, garden = canaries.plant([canaries.http, canaries.redis, canaries.mysql, canaries.postgresql])
+    capture, garden = canaries.plant([canaries.http, canaries.redis, canaries.mysql, canaries.postgresql, canaries.thrift, canaries.bolt])
     with tempfile.TemporaryDirectory() as folder:
         folder = given.keep or folder
         os.makedirs(folder, exist_ok=True)

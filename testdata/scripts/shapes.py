@@ -330,6 +330,53 @@ def postgresql_rows(capture, size):
     postgresql(capture, size, speak)
 
 
+def thrift(kind, fields):
+    return b"\x80\1\0" + bytes([kind]) + b"\0\0\0\1f\0\0\0\1" + fields
+
+
+def compact(kind, fields):
+    return b"\x82" + bytes([kind << 5 | 1]) + b"\1\1f" + fields
+
+
+def thrift_list(size):
+    """Of structs, of which each field is walked over."""
+    item = b"\x0b\0\1\0\0\0\3tea\x0a\0\2\0\0\0\0\0\0\0\7\0"
+    return thrift(1, b"\x0f\0\1\x0c" + struct.pack(">I", size) + item * size + b"\0"), thrift(2, b"\0")
+
+
+def thrift_varints(size):
+    length = bytes(size >> place & 127 | (0 if place == 28 else 128) for place in range(0, 35, 7))
+    return compact(1, b"\x19\xf5" + length + b"\xff\7" * size + b"\0"), compact(2, b"\0")
+
+
+def thrift_json(size):
+    items = ",".join('{"1":{"str":"a \\"tea\\""},"2":{"i64":7}}' for _ in range(size))
+    asked = '[1,"f",1,1,{"1":{"lst":["rec",%d,%s]}}]' % (size, items)
+    return asked.encode(), b'[1,"f",2,1,{}]'
+
+
+def thrift_pipeline(capture, size):
+    pipeline(capture, 9090, [thrift(1, b"\0")] * size, [thrift(2, b"\0")] * size)
+
+
+def thrift_headers(size):
+    """A THeader with as many headers."""
+    pairs = b"".join(b"\5k%04d\1v" % n for n in range(size))
+    count = bytes([size & 127 | 128, size >> 7])
+    fields = b"\0\0\1" + count + pairs
+    fields += bytes(-len(fields) % 4)
+    asked = b"\x0f\xff\0\0\0\0\0\1" + struct.pack(">H", len(fields) // 4) + fields + thrift(1, b"\0")
+    answered = thrift(2, b"\0")
+    return struct.pack(">I", len(asked)) + asked, struct.pack(">I", len(answered)) + answered
+
+
+def bolt_header(size):
+    pairs = b"".join(b"\0\0\0\5k%04d\0\0\0\1v" % n for n in range(size))
+    name = b"lab.core.Request"
+    asked = b"\1\1\0\1\1\0\0\0\1\1\0\0\3\xe8" + struct.pack(">HHI", len(name), len(pairs), 0) + name + pairs
+    return asked, b"\1\0\0\2\1\0\0\0\1\1\0\0" + struct.pack(">HHI", len(name), 0, 0) + name
+
+
 SHAPES = [
     Shape("many headers", 8_000, one_call()(many_headers), DETAILS),
     Shape("long header", 400_000, one_call()(long_header), DETAILS),
@@ -358,6 +405,12 @@ SHAPES = [
     Shape("arrays of arrays", 50_000, one_call(6379)(redis_arrays)),
     Shape("nested arrays", 50_000, one_call(6379)(redis_nested)),
     Shape("many arguments", 20_000, one_call(6379)(redis_arguments), SANITIZE),
+    Shape("structs (Thrift)", 20_000, one_call(9090)(thrift_list), SANITIZE, quick=True),
+    Shape("numbers (Thrift, compact)", 200_000, one_call(9090)(thrift_varints)),
+    Shape("structs (Thrift, JSON)", 10_000, one_call(9090)(thrift_json), SANITIZE),
+    Shape("headers (Thrift)", 1_000, one_call(9090)(thrift_headers), DETAILS),
+    Shape("pipeline of Thrift", 3_000, thrift_pipeline),
+    Shape("headers (Bolt)", 1_000, one_call(12200)(bolt_header), DETAILS),
     Shape("records of DNS", 200, one_call(53)(dns_records)),
     Shape("segments that come last first", 4_000, backwards, quick=True),
     Shape("many gaps", 1_500, many_gaps, quick=True),
