@@ -298,4 +298,39 @@ const CASES: &[Case] = &[
             \x03www\x07example\x03com\x00\x00\x01\x00\x01\
             \xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x01",
     },
+    Case {
+        protocol: "dubbo",
+        transport: Transport::Tcp,
+        what: "hessian2 call, traceparent",
+        request:
+            b"\xda\xbb\xc2\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\xdd\x052.0.2\x08lab\
+            .Shop\x031.2\x05price\x12Ljava/lang/String;\x05tea-0H\x04path\x08lab.Shop\x12rem\
+            ote.application\x0bshop-client\x0btraceparent0700-0af7651916cd43dd8448eb211c8031\
+            9c-b7ad6b7169203331-01\x09interface\x08lab.Shop\x07version\x031.2\x07timeout\x04\
+            2000\x05group\x04blueZ",
+        response:
+            b"\xda\xbb\x02\x14\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x1c\x94\x0ctea-0: 1\
+            2.50H\x05dubbo\x052.0.2Z",
+    },
+    Case {
+        protocol: "dubbo",
+        transport: Transport::Tcp,
+        what: "fastjson2 call, traceparent",
+        request:
+            b"\xda\xbb\xd7\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\xfa\x00\x00\x00\x06\
+            N2.0.2\x00\x00\x00\x09Qlab.Shop\x00\x00\x00\x04L1.2\x00\x00\x00\x06Nprice\x00\
+            \x00\x00\x13[Ljava/lang/String;\x00\x00\x00\x06Ntea-0\x00\x00\x00\xac\xa6MpathQl\
+            ab.Shop[remote.applicationTshop-clientTtraceparenty8700-0af7651916cd43dd8448eb21\
+            1c80319c-b7ad6b7169203331-01RinterfaceQlab.ShopPversionL1.2PtimeoutM2000NgroupMb\
+            lue\xa5",
+        response: b"\xda\xbb\x17\x14\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00)\x00\x00\x00\x02\
+            \xbd\x04\x00\x00\x00\x0dUtea-0: 12.50\x00\x00\x00\x0e\xa6NdubboN2.0.2\xa5",
+    },
+    Case {
+        protocol: "dubbo",
+        transport: Transport::Tcp,
+        what: "heartbeat",
+        request: b"\xda\xbb\xe2\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x01N",
+        response: b"\xda\xbb\x22\x14\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x01N",
+    },
 ];

@@ -25,6 +25,7 @@ pub const PROTOCOLS: &[Factory] = &[
     protocols::thrift::protocol,
     protocols::bolt::protocol,
     protocols::dns::protocol,
+    protocols::dubbo::protocol,
 ];
 
 #[cfg(test)]

@@ -377,6 +377,46 @@ def bolt_header(size):
     return asked, b"\1\0\0\2\1\0\0\0\1\1\0\0" + struct.pack(">HHI", len(name), 0, 0) + name
 
 
+def dubbo(flags, status, body):
+    return struct.pack(">HBBQI", 0xDABB, flags, status, 1, len(body)) + body
+
+
+def dubbo_call(argument, attachments=b"HZ"):
+    """A call in hessian2 of a method with one argument, and its answer of nothing."""
+    names = b"\x052.0.2\x04shop\x050.0.0\x05price\x12Ljava/lang/Object;"
+    return dubbo(0xC2, 0, names + argument + attachments), dubbo(2, 20, b"\x95HZ")
+
+
+def dubbo_list(size):
+    return dubbo_call(b"\x58I" + struct.pack(">I", size) + b"\x03tea" * size)
+
+
+def dubbo_text(size):
+    piece = b"\xe4\xbb\xb7" * 1000
+    return dubbo_call((b"R\x03\xe8" + piece) * size + b"\x00")
+
+
+def dubbo_nested(size):
+    return dubbo_call(b"\x57" * size)
+
+
+def dubbo_classes(size):
+    return dubbo_call(b"\x58I" + struct.pack(">I", size) + b"C\x01P\x91\x01a\x60\x90" * size)
+
+
+def dubbo_attachments(size):
+    pairs = b"".join(b"\x05k%04d\x01v" % n for n in range(size))
+    return dubbo_call(b"N", b"H" + pairs + b"Z")
+
+
+def dubbo_pipeline(capture, size):
+    talk = Conversation(capture, 20880)
+    asked, answered = dubbo_call(b"\x03tea")
+    talk.client(asked * size)
+    talk.server(answered * size)
+    talk.close()
+
+
 SHAPES = [
     Shape("many headers", 8_000, one_call()(many_headers), DETAILS),
     Shape("long header", 400_000, one_call()(long_header), DETAILS),
@@ -411,6 +451,12 @@ SHAPES = [
     Shape("headers (Thrift)", 1_000, one_call(9090)(thrift_headers), DETAILS),
     Shape("pipeline of Thrift", 3_000, thrift_pipeline),
     Shape("headers (Bolt)", 1_000, one_call(12200)(bolt_header), DETAILS),
+    Shape("a list (Dubbo)", 50_000, one_call(20880)(dubbo_list), SANITIZE, quick=True),
+    Shape("a text in pieces (Dubbo)", 200, one_call(20880)(dubbo_text)),
+    Shape("lists in lists (Dubbo)", 200_000, one_call(20880)(dubbo_nested)),
+    Shape("classes (Dubbo)", 50_000, one_call(20880)(dubbo_classes)),
+    Shape("attachments (Dubbo)", 128, one_call(20880)(dubbo_attachments), DETAILS),
+    Shape("pipeline of Dubbo", 2_000, dubbo_pipeline),
     Shape("records of DNS", 200, one_call(53)(dns_records)),
     Shape("segments that come last first", 4_000, backwards, quick=True),
     Shape("many gaps", 1_500, many_gaps, quick=True),

@@ -9,3 +9,4 @@ pub mod postgresql;
 pub mod thrift;
 pub mod bolt;
 pub mod dns;
+pub mod dubbo;

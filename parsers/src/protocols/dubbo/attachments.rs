@@ -1,0 +1,182 @@
+//! The attachments of a message in, what they tell out: identifiers, deadlines, who calls.
+
+use super::form::Form;
+use super::walk::{Stop, Value};
+use crate::message::{self, Attribute};
+use crate::protocol::{Key, Out};
+use crate::secrets::masked;
+use crate::settings::Settings;
+use crate::trace_context::Collector;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Where the attachments of a message stand.
+pub(super) struct Place<'b> {
+    /// Their bytes, to the end of the body.
+    pub(super) bytes: &'b [u8],
+    /// The offset of these in the input.
+    pub(super) at: usize,
+    pub(super) is_request: bool,
+    /// The service that was called, where it is known.
+    pub(super) service: &'b [u8],
+}
+
+/// Tells what the attachments say.
+///
+/// # Errors
+/// Where they end before their end; what stood before that was told.
+pub(super) fn tell(
+    place: &Place<'_>,
+    form: &mut Form,
+    key: Key,
+    settings: &Settings,
+    out: &mut dyn Out,
+) -> Result<(), Stop> {
+    let mut pairs: SmallVec<[(Cow<'_, [u8]>, Value<'_>); 16]> = SmallVec::new();
+    let read = form.pairs(place.bytes, &mut |name, value| pairs.push((name, value)));
+    let mut contexts = Collector::new(&settings.ids);
+    for (name, value) in &pairs {
+        if let Value::Text(text) = value {
+            contexts.header(known(name), text);
+        }
+        if place.is_request {
+            tell_own(place, key, (name, value), out);
+        }
+    }
+    if settings.locate_secrets {
+        locate(place, key, &pairs, settings, out);
+    }
+    contexts.finish(&mut |context| out.context(key, context));
+    if out.wants_details() {
+        add_all(place.is_request, key, &pairs, settings, out);
+    }
+    read
+}
+
+/// The name under which others carry the same identifier: Pinpoint has names of its own here.
+/// <https://github.com/pinpoint-apm/pinpoint> (`ApacheDubboConstants`)
+fn known(name: &[u8]) -> &[u8] {
+    match name {
+        b"_DUBBO_TRASACTION_ID" => b"pinpoint-traceid",
+        b"_DUBBO_SPAN_ID" => b"pinpoint-spanid",
+        b"_DUBBO_PARENT_SPAN_ID" => b"pinpoint-pspanid",
+        name => name,
+    }
+}
+
+/// What Dubbo itself puts in.
+fn tell_own(place: &Place<'_>, key: Key, (name, value): (&[u8], &Value<'_>), out: &mut dyn Out) {
+    let name = match name {
+        b"timeout" | b"_TO" => {
+            let number = match value {
+                Value::Int(number) => Some(*number),
+                Value::Text(text) => str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
+                Value::Other => None,
+            };
+            if let Some(number) = number {
+                let value = message::Value::Int(number);
+                out.add(key, Attribute { name: "wirespan.rpc.timeout_ms", value });
+            }
+            return;
+        }
+        b"remote.application" => "wirespan.rpc.client.application",
+        b"group" => "wirespan.rpc.service.group",
+        b"path" => "wirespan.dubbo.path",
+        _ => return,
+    };
+    let Value::Text(text) = value else { return };
+    if name == "wirespan.dubbo.path" && **text == *place.service {
+        return;
+    }
+    if !text.is_empty() {
+        out.add(key, Attribute { name, value: message::Value::Text(text) });
+    }
+}
+
+/// Tells which bytes are secret. What stands on the wire in another way than it reads is not looked
+/// for: then all attachments are.
+fn locate(
+    place: &Place<'_>,
+    key: Key,
+    pairs: &[(Cow<'_, [u8]>, Value<'_>)],
+    settings: &Settings,
+    out: &mut dyn Out,
+) {
+    let mut ranges: SmallVec<[Range<usize>; 4]> = SmallVec::new();
+    for (name, value) in pairs {
+        let Value::Text(text) = value else { continue };
+        let start = match text {
+            Cow::Borrowed(text) => text.as_ptr().addr().wrapping_sub(place.bytes.as_ptr().addr()),
+            Cow::Owned(_) => usize::MAX,
+        };
+        settings.secrets.in_header(name, text, &mut |range| {
+            ranges.push(start.saturating_add(range.start)..start.saturating_add(range.end));
+        });
+    }
+    if ranges.iter().any(|range| range.end > place.bytes.len()) {
+        ranges.clear();
+        ranges.push(0..place.bytes.len());
+    }
+    for range in ranges {
+        out.secret(key, (place.at + range.start) as u64..(place.at + range.end) as u64);
+    }
+}
+
+/// Adds all by their names, so many and so much of them, secrets masked.
+fn add_all(
+    is_request: bool,
+    key: Key,
+    pairs: &[(Cow<'_, [u8]>, Value<'_>)],
+    settings: &Settings,
+    out: &mut dyn Out,
+) {
+    let prefix = if is_request { "rpc.request.metadata." } else { "rpc.response.metadata." };
+    let (mut room, mut left_out) = (ROOM, 0);
+    let mut scratch = Vec::new();
+    for (place, (name, value)) in pairs.iter().enumerate() {
+        let size = match value {
+            Value::Text(text) => prefix.len() + name.len() + text.len().min(VALUE_LIMIT),
+            Value::Int(_) => prefix.len() + name.len(),
+            Value::Other => continue,
+        };
+        if place >= COUNT_LIMIT || size > room || name.len() > NAME_LIMIT {
+            left_out += 1;
+            continue;
+        }
+        room -= size;
+        let mut full_name = String::from(prefix);
+        full_name.extend(name.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+        match value {
+            Value::Text(text) => {
+                let find = |found: &mut dyn FnMut(Range<usize>)| {
+                    settings.secrets.in_header(name, text, found);
+                };
+                let mut shown = masked(text, &mut scratch, find).to_vec();
+                if shown.len() > VALUE_LIMIT {
+                    shown.truncate(VALUE_LIMIT);
+                    shown.extend_from_slice("…".as_bytes());
+                }
+                let value = message::Value::Text(&shown);
+                out.add(key, Attribute { name: &full_name, value });
+            }
+            Value::Int(number) => {
+                let value = message::Value::Int(*number);
+                out.add(key, Attribute { name: &full_name, value });
+            }
+            Value::Other => {}
+        }
+    }
+    if left_out > 0 {
+        let value = message::Value::Int(left_out);
+        out.add(key, Attribute { name: "wirespan.rpc.metadata_left_out", value });
+    }
+}
+
+/// Attachments of one message that are added by their names, and bytes of them.
+const COUNT_LIMIT: usize = 64;
+const ROOM: usize = 6 << 10;
+
+/// The longest name of one that is added, and bytes of a value that are shown.
+const NAME_LIMIT: usize = 128;
+const VALUE_LIMIT: usize = 1 << 10;

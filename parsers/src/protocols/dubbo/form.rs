@@ -1,0 +1,130 @@
+//! The serialisations of bodies, each read by its own structure.
+
+use super::walk::{Hide, Passed, Stop, Taken, Thrown, Value};
+use super::{hessian2, java, jsonb, kryo, lines};
+use std::borrow::Cow;
+
+/// How the body of a message is written, and how far it was read.
+#[derive(Clone, Debug)]
+pub(super) enum Form {
+    Hessian2(hessian2::Walker),
+    Jsonb(jsonb::Walker),
+    Java(Box<java::Walker>),
+    Lines,
+    /// Only some values can be passed over without their classes.
+    Kryo,
+    /// Nothing is read.
+    Unknown,
+}
+
+impl Form {
+    /// That of a serialisation.
+    pub(super) fn of(serialization: u8) -> Self {
+        let java = |dialect| Self::Java(Box::new(java::Walker::new(dialect)));
+        match serialization {
+            2 | 10 => Self::Hessian2(hessian2::Walker::default()),
+            3 => java(java::Dialect::Marked),
+            4 => java(java::Dialect::Compacted),
+            7 => java(java::Dialect::Native),
+            5 | 6 | 16 | 21 => Self::Lines,
+            8 | 25 => Self::Kryo,
+            23 => Self::Jsonb(jsonb::Walker::default()),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// A text that Dubbo wrote as such, or a null in its place.
+    pub(super) fn text<'b>(&mut self, input: &'b [u8]) -> Taken<Option<Cow<'b, [u8]>>> {
+        match self {
+            Self::Hessian2(_) => {
+                hessian2::text(input).map(|(text, used)| (text.map(Cow::Borrowed), used))
+            }
+            Self::Jsonb(_) => jsonb::text(input),
+            Self::Java(walker) => walker.text(input),
+            Self::Lines => lines::text(input),
+            Self::Kryo => kryo::text(input),
+            Self::Unknown => Err(Stop::Bad("serialization")),
+        }
+    }
+
+    /// The start of a text that Dubbo wrote as such, whose end need not be there.
+    pub(super) fn start_of_text<'b>(&mut self, input: &'b [u8]) -> Option<Cow<'b, [u8]>> {
+        match self {
+            Self::Hessian2(_) => hessian2::start_of_text(input).map(Cow::Borrowed),
+            Self::Jsonb(_) => jsonb::start_of_text(input).map(Cow::Borrowed),
+            Self::Lines => lines::start_of_text(input).map(Cow::Borrowed),
+            Self::Kryo => kryo::start_of_text(input),
+            Self::Java(_) | Self::Unknown => self.text(input).ok()?.0,
+        }
+    }
+
+    /// A text that is an argument.
+    pub(super) fn argument<'b>(&mut self, input: &'b [u8]) -> Taken<Option<Cow<'b, [u8]>>> {
+        match self {
+            Self::Java(walker) => walker.object_text(input),
+            Self::Kryo => kryo::object_text(input),
+            _ => self.text(input),
+        }
+    }
+
+    /// A number that says what follows.
+    pub(super) fn number(&mut self, input: &[u8]) -> Taken<i64> {
+        match self {
+            Self::Hessian2(_) => hessian2::whole_number(input),
+            Self::Jsonb(_) => jsonb::number(input),
+            Self::Java(walker) => walker.byte(input),
+            Self::Lines => lines::number(input),
+            Self::Kryo => kryo::byte(input),
+            Self::Unknown => Err(Stop::Bad("serialization")),
+        }
+    }
+
+    /// Passes over a value, or over the rest of one; `hide` is told what of it is a caller's own.
+    pub(super) fn pass(&mut self, input: &[u8], hide: &mut Hide<'_>) -> Taken<Passed> {
+        match self {
+            Self::Hessian2(walker) => walker.pass(input, hide),
+            Self::Jsonb(walker) => walker.pass(input, hide),
+            Self::Java(walker) => walker.pass(input, hide),
+            Self::Lines => Ok(lines::pass(input, hide)),
+            Self::Kryo => kryo::pass(input, hide),
+            Self::Unknown => Err(Stop::Bad("serialization")),
+        }
+    }
+
+    /// So many bytes of the value have gone by without being shown.
+    pub(super) fn passed(&mut self, bytes: u64) {
+        match self {
+            Self::Hessian2(walker) => walker.passed(bytes),
+            Self::Jsonb(walker) => walker.passed(bytes),
+            Self::Java(walker) => walker.passed(bytes),
+            Self::Lines | Self::Kryo | Self::Unknown => {}
+        }
+    }
+
+    /// The pairs of a map that is all there; `found` is told each.
+    pub(super) fn pairs<'b>(
+        &mut self,
+        input: &'b [u8],
+        found: &mut dyn FnMut(Cow<'b, [u8]>, Value<'b>),
+    ) -> Result<(), Stop> {
+        match self {
+            Self::Hessian2(walker) => walker.pairs(input, found),
+            Self::Jsonb(_) => jsonb::pairs(input, found),
+            Self::Java(walker) => walker.pairs(input, found),
+            Self::Lines => lines::pairs(input, found),
+            Self::Kryo => kryo::pairs(input, found),
+            Self::Unknown => Err(Stop::Bad("serialization")),
+        }
+    }
+
+    /// The exception that begins here, as far as it is there.
+    pub(super) fn thrown<'b>(&self, input: &'b [u8]) -> Thrown<'b> {
+        match self {
+            Self::Hessian2(walker) => walker.thrown(input),
+            Self::Jsonb(_) => jsonb::thrown(input),
+            Self::Java(walker) => walker.thrown(input),
+            Self::Lines => lines::thrown(input),
+            Self::Kryo | Self::Unknown => Thrown::default(),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Dubbo 2: headers of 16 bytes with bodies in, calls, answers and heartbeats out.
+//!
+//! <https://dubbo.apache.org/en/overview/reference/protocols/tcp/>. Either side calls the other, and
+//! an id of 64 bits pairs. A body is written in one of many serialisations: of hessian2, fastjson2,
+//! Java's and those of JSON all is read, arguments are passed over by their structure, not decoded,
+//! and attachments are read; of Kryo so much as needs no classes; of others the header. Dubbo 3's other protocol,
+//! Triple, is HTTP/2.
+
+mod walk;
+mod header;
+mod hessian2;
+mod jsonb;
+mod java;
+mod lines;
+mod kryo;
+mod form;
+mod attachments;
+mod connection;
+
+use crate::connections::{Connections, Reads};
+use crate::message::Side;
+use crate::protocol::{AfterGap, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp};
+use crate::settings::Settings;
+use connection::Connection;
+use header::{HEADER, Header};
+use std::sync::Arc;
+use walk::Stop;
+
+/// Makes one shard's instance.
+#[must_use]
+pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
+    Box::new(Connections::of(Dubbo { settings: Arc::clone(settings) }))
+}
+
+struct Dubbo {
+    settings: Arc<Settings>,
+}
+
+impl Reads for Dubbo {
+    type Connection = Connection;
+
+    fn name(&self) -> &'static str {
+        "dubbo"
+    }
+
+    fn port(&self, port: u16) -> bool {
+        port == 20880
+    }
+
+    fn probe(&mut self, flow: &FlowInfo, from: Side, head: &[u8]) -> Probe {
+        match Header::read(head) {
+            Ok(header) if header.is_usual() => {
+                Probe::Certain { client: self.client(flow, from, &header) }
+            }
+            Ok(_) | Err(Stop::Bad(_)) => Probe::No,
+            Err(Stop::Short(_)) => Probe::Unsure { client: from },
+        }
+    }
+
+    fn open(&mut self, _flow: &FlowInfo, _client: Side) -> Connection {
+        Connection::default()
+    }
+
+    fn parse(
+        &mut self,
+        connection: &mut Connection,
+        from: Side,
+        _at: Timestamp,
+        input: &[u8],
+        out: &mut dyn Out,
+    ) -> Result<Step, Malformed> {
+        match connection.read(from, input, &self.settings, out) {
+            Ok(step) => Ok(step),
+            Err(Stop::Short(more)) => Ok(Step::Incomplete(more)),
+            Err(Stop::Bad(field)) => Err(Malformed(field)),
+        }
+    }
+
+    fn skipped(
+        &mut self,
+        connection: &mut Connection,
+        from: Side,
+        _at: Timestamp,
+        out: &mut dyn Out,
+    ) {
+        connection.skipped(from, out);
+    }
+
+    fn gap(
+        &mut self,
+        connection: &mut Connection,
+        from: Side,
+        head: &[u8],
+        lost: u64,
+        out: &mut dyn Out,
+    ) -> AfterGap {
+        connection.gap(from, head, lost, &self.settings, out)
+    }
+
+    fn resume(&mut self, _connection: &mut Connection, _from: Side, input: &[u8]) -> bool {
+        input.len() >= HEADER && Header::read(input).is_ok_and(|header| header.is_usual())
+    }
+
+    fn end(&mut self, connection: &mut Connection, from: Side, head: &[u8], out: &mut dyn Out) {
+        connection.gap(from, head, u64::MAX, &self.settings, out);
+    }
+}
+
+impl Dubbo {
+    /// The side that calls, as far as one message tells.
+    fn client(&self, flow: &FlowInfo, from: Side, header: &Header) -> Side {
+        match (header.is_event, flow.opener) {
+            // Either side sends heartbeats.
+            (true, Some(opener)) => opener,
+            (true, None) if self.port(flow.port(from)) => from.other(),
+            _ if header.is_request => from,
+            _ => from.other(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

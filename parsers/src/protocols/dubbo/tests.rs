@@ -1,0 +1,573 @@
+//! Bodies of each serialisation in, the messages of them out.
+
+use super::connection::HEAD_LIMIT;
+use super::*;
+use crate::fuzzing::{Event, Recorded, Recording, Split, drive, flow};
+use crate::message::Outcome;
+use crate::protocol::Transport;
+use crate::secrets::Secrets;
+use std::fmt::Write;
+use std::num::NonZeroU64;
+
+#[test]
+fn a_call_has_its_service_its_method_and_what_its_attachments_say() {
+    let body = b"\x052.0.2\x08lab.Shop\x031.2\x05price\x12Ljava/lang/String;\x03teaH\x04path\
+        \x08lab.Shop\x12remote.application\x03web\x0btraceparent070\
+        0-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\x07timeout\x042000\x05group\x04blueZ";
+    check(
+        &[(Side::A, message(0xc2, 0, 7, body)), (Side::B, message(2, 20, 7, b"\x94\x01xHZ"))],
+        &[
+            "A Request id 0x7 by A price lab.Shop Unknown 0  \
+             wirespan.rpc.service.version=1.2 wirespan.dubbo.version=2.0.2 \
+             wirespan.dubbo.types=Ljava/lang/String; wirespan.dubbo.serialization=hessian2 \
+             wirespan.rpc.client.application=web wirespan.rpc.timeout_ms=2000 \
+             wirespan.rpc.service.group=blue Traceparent",
+            "B Response id 0x7 by A   Ok 20 OK",
+        ],
+    );
+}
+
+#[test]
+fn every_value_of_hessian_is_passed_over() {
+    let values: &[&[u8]] = &[
+        b"\x00",
+        b"\x05hello",
+        b"\x30\x22this is a text of thirty two chars",
+        b"R\x00\x01aS\x00\x02bc",
+        b"\x23abc",
+        b"\x34\x03abc",
+        b"A\x00\x01aB\x00\x02bc",
+        b"A\x00\x01a\x22bc",
+        b"N",
+        b"T",
+        b"F",
+        b"\x90",
+        b"\xc8\x00",
+        b"\xd4\x00\x00",
+        b"I\0\0\0\x01",
+        b"\xe0",
+        b"\xf8\x00",
+        b"\x3c\x00\x00",
+        b"\x59\0\0\0\x01",
+        b"L\0\0\0\0\0\0\0\x01",
+        b"\x5b",
+        b"\x5c",
+        b"\x5d\x01",
+        b"\x5e\x01\x02",
+        b"\x5f\0\0\0\x01",
+        b"D\0\0\0\0\0\0\0\x01",
+        b"\x4a\0\0\0\0\0\0\0\x01",
+        b"\x4b\0\0\0\x01",
+        b"H\x01a\x90\x01bH\x01cNZZ",
+        b"M\x01t\x01a\x90Z",
+        b"M\x90\x01a\x90Z",
+        b"U\x04[int\x90\x91Z",
+        b"V\x04[int\x92\x90\x91",
+        b"\x57\x90\x91Z",
+        b"\x58\x92\x90\x91",
+        b"\x72\x04[int\x90\x91",
+        b"\x72\x90\x90\x91",
+        b"\x7a\x90\x91",
+        b"C\x01P\x92\x01a\x01b\x60\x90\x01x",
+        b"C\x01P\x92\x01a\x01bO\x90\x90C\x01Q\x90\x61",
+        b"Q\x90",
+    ];
+    for value in values {
+        let mut body = b"\x94".to_vec();
+        body.extend_from_slice(value);
+        body.extend_from_slice(b"H\x08trace-id\x01x\x04b3-x\x01yZ");
+        let found = attachments(0x02, &body);
+        assert_eq!(found, "trace-id=x b3-x=y", "{}", value.escape_ascii());
+    }
+}
+
+#[test]
+fn characters_of_two_units_are_counted_as_such() {
+    // The same character as two halves of three bytes, and as one of four.
+    for text in [&b"\x02\xed\xa0\xbd\xed\xb8\x80"[..], b"\x02\xf0\x9f\x98\x80", b"\x02\xc3\xa9x"] {
+        let body = [b"\x94", text, b"H\x01k\x01vZ"].concat();
+        assert_eq!(attachments(2, &body), "k=v");
+    }
+}
+
+#[test]
+fn fastjson2_is_read_by_its_own_structure() {
+    let text = |text: &str| {
+        let mut item = vec![0, 0, 0, text.len() as u8 + 1, 0x49 + text.len() as u8];
+        item.extend_from_slice(text.as_bytes());
+        item
+    };
+    let mut body: Vec<u8> =
+        ["2.0.2", "lab.Shop", "0.0.0", "price", "[I"].iter().flat_map(|name| text(name)).collect();
+    body.extend(b"\0\0\0\x06\x92\x4b[I\0\x94");
+    let pairs = [
+        b"\xa6\x4ctop\xa6\x4aa\x96\x01\x02\xa5\x50timeout\x38\x64".as_slice(),
+        b"\x4bb3\x50not one\x4ax\x7c\x04\xe9\x00b\x00\xa5",
+    ]
+    .concat();
+    body.extend((pairs.len() as u32).to_be_bytes());
+    body.extend(pairs);
+    check(
+        &[(Side::A, message(0xd7, 0, 1, &body))],
+        &["A Request id 0x1 by A price lab.Shop Unknown 0  wirespan.dubbo.version=2.0.2 \
+           wirespan.dubbo.types=[I wirespan.dubbo.serialization=fastjson2 \
+           wirespan.rpc.timeout_ms=100"],
+    );
+    assert_eq!(
+        attachments(0xd7, &body),
+        "timeout=100 b3=not one x=\u{e9}b",
+        "latin, utf-16 and numbers"
+    );
+}
+
+#[test]
+fn lines_of_json_are_read_with_their_escapes() {
+    let body = b"\"2.0.2\"\n\"lab.Shop\"\n\"1\"\n\"a\"\n\"IZ\"\n1\n{\"a\":[1,{}]}\n\
+        {\"k\":\"\\u003d\\ud83d\\ude00\\n\",\"n\":-5,\"o\":{\"x\":1},\"l\":[],\"t\":true}\n";
+    assert_eq!(attachments(0xc6, body), "k==😀\n n=-5");
+    let thrown = b"3\n{\"@type\":\"lab.Sold\",\"message\":\"sold out\"}\n{\"dubbo\":\"2.0.2\"}\n";
+    check(
+        &[(Side::B, message(6, 20, 1, thrown))],
+        &["B Response id 0x1 by A   ServerError 20 lab.Sold \
+           rpc.response.status_code=OK wirespan.rpc.error=sold out"],
+    );
+}
+
+#[test]
+fn numbers_and_texts_of_kryo_are_passed_over() {
+    let body =
+        b"2.0.\xb2lab.Sho\xf01.\xb2pa\xf9IJL\xbb\x02\x0d\x09\x80\x01\x00#\x01\x02\x03\x01\x82k\
+        \x03\x01v\xb1\x03\x01\x82n\x02\x09";
+    assert_eq!(attachments(0xc8, body), "k=v1 n=-5");
+}
+
+#[test]
+fn an_exception_is_a_failure_of_the_server() {
+    let body = b"\x93C\x08lab.Sold\x92\x04left\x0ddetailMessage\x60\x93\x08sold outHZ";
+    check(
+        &[(Side::B, message(2, 20, 1, body))],
+        &["B Response id 0x1 by A   ServerError 20 lab.Sold \
+           rpc.response.status_code=OK wirespan.rpc.error=sold out"],
+    );
+}
+
+#[test]
+fn a_status_says_whose_fault_it_is() {
+    for (status, expected) in [
+        (31, "ServerError 31 SERVER_TIMEOUT"),
+        (40, "ClientError 40 BAD_REQUEST"),
+        (60, "ServerError 60 SERVICE_NOT_FOUND"),
+        (100, "ServerError 100 SERVER_THREADPOOL_EXHAUSTED_ERROR"),
+    ] {
+        let expected = format!(
+            "B Response id 0x1 by A   {expected} \
+             wirespan.rpc.error=why"
+        );
+        check(&[(Side::B, message(2, status, 1, b"\x08why\nmore"))], &[&expected]);
+    }
+}
+
+#[test]
+fn what_the_connection_itself_says_is_apart() {
+    check(
+        &[
+            (Side::A, message(0xe2, 0, 1, b"N")),
+            (Side::B, message(0x22, 20, 1, b"N")),
+            (Side::B, message(0xe2, 0, 1, b"N")),
+            (Side::A, message(0x22, 20, 1, b"N")),
+            (Side::B, message(0xa2, 0, 2, b"\x01R")),
+        ],
+        &[
+            "A Handshake id 0x1 by A heartbeat  Unknown 0  wirespan.dubbo.serialization=hessian2",
+            "B Response id 0x1 by A   Ok 20 OK",
+            "B Handshake id 0x1 by B heartbeat  Unknown 0  wirespan.dubbo.serialization=hessian2",
+            "A Response id 0x1 by B   Ok 20 OK",
+            "B End none readonly  Unknown 0  wirespan.dubbo.serialization=hessian2",
+        ],
+    );
+}
+
+#[test]
+fn a_call_without_a_way_back_is_one_way() {
+    check(
+        &[(Side::A, message(0x82, 0, 1, b"\x01v\x01s\x01v\x04note\x00HZ"))],
+        &[
+            "A OneWay none note s Unknown 0  wirespan.rpc.service.version=v wirespan.dubbo.version=v \
+           wirespan.dubbo.serialization=hessian2",
+        ],
+    );
+}
+
+#[test]
+fn what_a_general_call_calls_is_the_operation() {
+    let body = b"\x01v\x01s\x050.0.0\x07$invoke\x30\x38Ljava/lang/String;[Ljava/lang/String;\
+        [Ljava/lang/Object;\x05pricex\x78HZ";
+    check(
+        &[(Side::A, message(0xc2, 0, 1, body))],
+        &["A Request id 0x1 by A price s Unknown 0  wirespan.dubbo.called_by=$invoke \
+           wirespan.dubbo.version=v wirespan.dubbo.types=Ljava/lang/String;[Ljava/lang/String;\
+           [Ljava/lang/Object; wirespan.dubbo.serialization=hessian2"],
+    );
+}
+
+#[test]
+fn a_serialisation_that_is_not_known_pairs() {
+    for (serialization, name) in [(12, "protostuff"), (9, "fst"), (13, "13")] {
+        let request = message(0xc0 | serialization, 0, u64::MAX, b"\x01\x02");
+        let response = message(serialization, 20, u64::MAX, b"\x01");
+        let expected = format!(
+            "A Request id 0xffffffffffffffff by A   Unknown 0  wirespan.dubbo.serialization={name}"
+        );
+        check(
+            &[(Side::A, request), (Side::B, response)],
+            &[&expected, "B Response id 0xffffffffffffffff by A   Ok 20 OK"],
+        );
+    }
+}
+
+#[test]
+fn large_arguments_are_not_kept() {
+    let mut body = b"\x01v\x01s\x01v\x01m\x02[B".to_vec();
+    for _ in 0..40 {
+        body.extend(b"A\xff\xff");
+        body.extend([0; 0xffff]);
+    }
+    body.extend(b"\x20H\x01k\x01vZ");
+    let input = message(0xc2, 0, 1, &body);
+    let flow = flow(Transport::Tcp, 1, 2);
+    let mut dubbo = protocol(&Arc::default());
+    let conn = dubbo.open(&flow, Side::A);
+    let mut recording = Recording::default();
+    let mut longest = 0;
+    let (mut start, mut end) = (0, 0);
+    while start < input.len() {
+        let step =
+            dubbo.parse(conn, Side::A, Timestamp(0), &input[start.min(end)..end], &mut recording);
+        match step {
+            _ if start >= end => end = start + 1,
+            Ok(Step::Used(used)) => start += used.get(),
+            Ok(Step::Skip { used, skip }) => start += used + skip.get() as usize,
+            Ok(Step::Incomplete(more)) => end += more.get(),
+            other => panic!("{other:?}"),
+        }
+        end = end.max(start + 1).min(input.len());
+        longest = longest.max(end - start);
+    }
+    assert!(longest < 100, "{longest}");
+}
+
+#[test]
+fn bytes_that_are_lost_within_a_body_lose_no_place() {
+    let body = [b"\x01v\x01s\x01v\x01m\x02[BB\x10\x00".as_slice(), &[0; 4096], b"HZ"].concat();
+    let whole = message(0xc2, 0, 1, &body);
+    let next = message(0xc2, 0, 2, b"\x01v\x01s\x01v\x01n\x00HZ");
+    let (head, rest) = whole.split_at(100);
+    let (_, tail) = rest.split_at(1000);
+    let bytes = |bytes: &[u8]| Event::Bytes { from: Side::A, bytes: bytes.to_vec() };
+    let gap =
+        |lost: usize| Event::Gap { from: Side::A, lost: NonZeroU64::new(lost as u64).unwrap() };
+    // Within the body, over its end, and within the names.
+    for (events, expected) in [
+        (vec![bytes(head), gap(1000), bytes(tail), bytes(&next)], ["m", "n"].as_slice()),
+        (vec![bytes(head), gap(whole.len() - 100 + 5), bytes(&next)], &["m", "n"]),
+        (vec![bytes(&whole[..22]), gap(2), bytes(&whole[24..]), bytes(&next)], &["", "n"]),
+        (vec![bytes(&whole[..10]), gap(90), bytes(&whole[100..]), bytes(&next)], &["n"]),
+    ] {
+        let recording = run(&Settings::default(), &events, Split::Whole);
+        assert_eq!(recording.broken, Vec::<String>::new());
+        let names: Vec<&str> = recording.messages.iter().map(|m| &*m.operation).collect();
+        assert_eq!(names, expected, "{events:?}");
+        assert!(recording.messages.iter().all(|message| message.end.is_some()));
+    }
+}
+
+#[test]
+fn a_body_that_is_not_what_it_says_costs_no_place() {
+    let broken = message(0xc2, 0, 1, b"\x01v\x01s\x01v\x01m\x01I\x45\x45\x45");
+    let next = message(0xc2, 0, 2, b"\x01v\x01s\x01v\x01n\x00HZ");
+    let recording = run(
+        &Settings::default(),
+        &[Event::Bytes { from: Side::A, bytes: [broken, next].concat() }],
+        Split::Whole,
+    );
+    let names: Vec<&str> = recording.messages.iter().map(|m| &*m.operation).collect();
+    assert_eq!((names, recording.lost), (vec!["m", "n"], vec!["dubbo bodies not understood"]));
+}
+
+#[test]
+fn identifiers_of_every_kind_are_found_in_both_directions() {
+    let pairs: &[(&str, &str)] = &[
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("X-B3-TraceId", "64fe8b2a57d3eff7"),
+        ("X-B3-SpanId", "e457b5a2e4d86bd1"),
+        ("uber-trace-id", "64fe8b2a57d3eff7:e457b5a2e4d86bd1:0:1"),
+        ("x-datadog-trace-id", "7277407061855694839"),
+        ("x-datadog-parent-id", "1"),
+        ("sw8", "1-YQ==-Yg==-3-c2hvcA==-aQ==-L2E=-eA=="),
+        ("_DUBBO_TRASACTION_ID", "agent^1700000000000^7"),
+        ("_DUBBO_SPAN_ID", "-42"),
+        ("_catRootMessageId", "shop-0a000001-472222-1"),
+        ("_catParentMessageId", "shop-0a000001-472222-2"),
+        ("_catChildMessageId", "shop-0a000001-472222-3"),
+        ("rpc_trace_context.sofaTraceId", "0a00000116942345123451234"),
+        ("rpc_trace_context.sofaRpcId", "0.1"),
+        ("EagleEye-TraceID", "0a00000116942345123451234"),
+    ];
+    let mut map = b"H".to_vec();
+    for (name, value) in pairs {
+        for text in [name, value] {
+            map.extend([0x30, text.len() as u8]);
+            map.extend(text.as_bytes());
+        }
+    }
+    map.push(b'Z');
+    let request = [b"\x01v\x01s\x050.0.0\x01m\x00".as_slice(), &map].concat();
+    let ids = "Traceparent B3 Jaeger Datadog Sw8 Pinpoint Cat Sofa EagleEye";
+    check(
+        &[
+            (Side::A, message(0xc2, 0, 1, &request)),
+            (Side::B, message(2, 20, 1, &[b"\x95".as_slice(), &map].concat())),
+        ],
+        &[
+            &format!(
+                "A Request id 0x1 by A m s Unknown 0  wirespan.dubbo.version=v \
+                 wirespan.dubbo.serialization=hessian2 {ids}"
+            ),
+            &format!("B Response id 0x1 by A   Ok 20 OK {ids}"),
+        ],
+    );
+}
+
+#[test]
+fn secrets_are_masked_and_located() {
+    let body = b"\x01v\x01s\x01v\x01m\x00H\x05token\x06abcdef\x01k\x01vZ";
+    let bytes = message(0xc2, 0, 1, body);
+    let events = [Event::Bytes { from: Side::A, bytes: bytes.clone() }];
+    let recording =
+        run(&Settings { locate_secrets: true, ..Settings::default() }, &events, Split::Whole);
+    let secrets = &recording.messages[0].secrets;
+    let found: Vec<&[u8]> =
+        secrets.iter().map(|range| &bytes[range.start as usize..range.end as usize]).collect();
+    assert_eq!(found, [b"abcdef"]);
+    assert_eq!(attachments(0xc2, body), "token=*** k=v");
+    // What has escapes is not looked for: all is overwritten.
+    let lines = b"\"v\"\n\"s\"\n\"v\"\n\"m\"\n\"\"\n";
+    let body = [lines.as_slice(), b"{\"k\":\"v\",\"token\":\"a\\u003d\"}\n"].concat();
+    let settings = Settings { locate_secrets: true, ..Settings::default() };
+    let bytes = message(0xc6, 0, 1, &body);
+    let end = bytes.len() as u64;
+    let recording = run(&settings, &[Event::Bytes { from: Side::A, bytes }], Split::Bytes);
+    let start = (HEADER + lines.len()) as u64;
+    assert_eq!(recording.messages[0].secrets, [start..end]);
+}
+
+#[test]
+fn names_are_looked_for_in_the_start_of_a_body_only() {
+    let mut body = b"\x01v\x01s\x01v\x01m".to_vec();
+    body.extend(b"S\x20\x00");
+    body.extend([b'I'; 0x2000]);
+    body.extend([0x90; 0x2000]);
+    assert!(body.len() > HEAD_LIMIT);
+    check(
+        &[(Side::A, message(0xc2, 0, 1, &body))],
+        &["A Request id 0x1 by A m s Unknown 0  wirespan.rpc.service.version=v \
+           wirespan.dubbo.version=v wirespan.dubbo.serialization=hessian2"],
+    );
+}
+
+#[test]
+fn the_probe_is_certain_of_a_header_and_of_nothing_else() {
+    let mut dubbo = Dubbo { settings: Arc::default() };
+    let flow = flow(Transport::Tcp, 40_000, 50_000);
+    let mut probe = |head: &[u8]| dubbo.probe(&flow, Side::A, head);
+    let request = message(0xc2, 0, 1, b"");
+    assert_eq!(probe(&request), Probe::Certain { client: Side::A });
+    assert_eq!(probe(&message(2, 20, 1, b"")), Probe::Certain { client: Side::B });
+    assert_eq!(probe(&request[..15]), Probe::Unsure { client: Side::A });
+    assert_eq!(probe(b"\xda\xbc"), Probe::No);
+    assert_eq!(probe(&message(2, 21, 1, b"")), Probe::No);
+    assert_eq!(probe(&message(0xc2, 1, 1, b"")), Probe::No);
+    assert_eq!(probe(&message(0xc0, 0, 1, b"")), Probe::No);
+}
+
+/// A message with this body.
+fn message(flags: u8, status: u8, id: u64, body: &[u8]) -> Vec<u8> {
+    let mut message = vec![0xda, 0xbb, flags, status];
+    message.extend(id.to_be_bytes());
+    message.extend((body.len() as u32).to_be_bytes());
+    message.extend_from_slice(body);
+    message
+}
+
+/// The attachments of a message of the client's with this body.
+fn attachments(flags: u8, body: &[u8]) -> String {
+    let status = if flags & 0x80 == 0 { 20 } else { 0 };
+    let bytes = message(flags, status, 1, body);
+    let mut recording = Recording::with_details();
+    let flow = flow(Transport::Tcp, 1, 2);
+    let mut dubbo = protocol(&Arc::default());
+    let conn = dubbo.open(&flow, Side::A);
+    recording.messages.clear();
+    let mut sink = Details::default();
+    let step = dubbo.parse(conn, Side::A, Timestamp(0), &bytes, &mut sink);
+    assert!(matches!(step, Ok(Step::Used(used)) if used.get() == bytes.len()), "{step:?}");
+    sink.found.join(" ")
+}
+
+/// Keeps attachments.
+#[derive(Default)]
+struct Details {
+    found: Vec<String>,
+}
+
+impl Out for Details {
+    fn open(&mut self, _message: crate::message::Message<'_>) -> crate::protocol::Key {
+        crate::protocol::Key(0)
+    }
+
+    fn wants(&self, _key: crate::protocol::Key) -> usize {
+        0
+    }
+
+    fn wants_details(&self) -> bool {
+        true
+    }
+
+    fn add(&mut self, _key: crate::protocol::Key, attribute: crate::message::Attribute<'_>) {
+        let name = attribute.name.strip_prefix("rpc.request.metadata.");
+        let name = name.or_else(|| attribute.name.strip_prefix("rpc.response.metadata."));
+        let Some(name) = name else { return };
+        self.found.push(match attribute.value {
+            crate::message::Value::Text(text) => {
+                format!("{name}={}", String::from_utf8_lossy(text))
+            }
+            crate::message::Value::Int(number) => format!("{name}={number}"),
+        });
+    }
+
+    fn context(
+        &mut self,
+        _key: crate::protocol::Key,
+        _context: &crate::trace_context::TraceContext<'_>,
+    ) {
+    }
+
+    fn status(&mut self, _key: crate::protocol::Key, _status: crate::message::Status<'_>) {}
+
+    fn body(&mut self, _key: crate::protocol::Key, _bytes: &[u8]) {}
+
+    fn extend(&mut self, _key: crate::protocol::Key, _end: usize) {}
+
+    fn close(&mut self, _key: crate::protocol::Key, _end: usize) {}
+
+    fn inner(&mut self, _lane: u64, _from: Side, _event: crate::protocol::Inner<'_>) {}
+
+    fn lost(&mut self, what: &'static str) {
+        self.found.push(what.to_owned());
+    }
+}
+
+fn run(settings: &Settings, events: &[Event], split: Split) -> Recording {
+    let settings = Settings {
+        secrets: Secrets::default(),
+        locate_secrets: settings.locate_secrets,
+        ids: settings.ids.clone(),
+    };
+    let flow = flow(Transport::Tcp, 1, 2);
+    drive(protocol(&Arc::new(settings)).as_mut(), &flow, Side::A, events, split)
+}
+
+fn check(pieces: &[(Side, Vec<u8>)], expected: &[&str]) {
+    let events: Vec<Event> = pieces
+        .iter()
+        .map(|(from, bytes)| Event::Bytes { from: *from, bytes: bytes.clone() })
+        .collect();
+    for split in [Split::Whole, Split::Bytes, Split::Patient] {
+        let recording = run(&Settings::default(), &events, split);
+        assert_eq!(recording.broken, Vec::<String>::new());
+        let shown: Vec<String> = recording.messages.iter().map(shown).collect();
+        assert_eq!(shown, expected, "{split:?}");
+    }
+}
+
+fn shown(message: &Recorded) -> String {
+    let Recorded { from, kind, pairing, operation, resource, outcome, code, text, .. } = message;
+    let mut line =
+        format!("{from:?} {kind:?} {pairing} {operation} {resource} {outcome:?} {code} {text}");
+    for (name, value) in &message.attributes {
+        let _ = write!(line, " {name}={value}");
+    }
+    for context in &message.contexts {
+        let format = context.split("format: ").nth(1).and_then(|rest| rest.split(',').next());
+        let _ = write!(line, " {}", format.unwrap_or_default());
+    }
+    assert!(message.end.is_some(), "{line}");
+    line
+}
+
+#[test]
+fn real_programs_are_understood() {
+    for (name, text, with_ids, lost) in [
+        ("hessian2", include_str!("../../../../testdata/vectors/dubbo/hessian2.txt"), 4, 0),
+        ("fastjson2", include_str!("../../../../testdata/vectors/dubbo/fastjson2.txt"), 3, 0),
+        ("callback", include_str!("../../../../testdata/vectors/dubbo/callback.txt"), 4, 0),
+        // An object of a class of the application's, asked for and answered.
+        ("kryo", include_str!("../../../../testdata/vectors/dubbo/kryo.txt"), 2, 2),
+        ("gson", include_str!("../../../../testdata/vectors/dubbo/gson.txt"), 2, 0),
+        ("fastjson", include_str!("../../../../testdata/vectors/dubbo/fastjson.txt"), 1, 0),
+        ("java", include_str!("../../../../testdata/vectors/dubbo/java.txt"), 1, 0),
+        ("nativejava", include_str!("../../../../testdata/vectors/dubbo/nativejava.txt"), 2, 0),
+        (
+            "compactedjava",
+            include_str!("../../../../testdata/vectors/dubbo/compactedjava.txt"),
+            1,
+            0,
+        ),
+    ] {
+        let vector = crate::fuzzing::Vector::parse(text).unwrap();
+        let recording = run(&Settings::default(), &vector.events, Split::Whole);
+        let calls = |recording: &Recording| {
+            recording.messages.iter().filter(|m| m.contexts.len() == 2).count()
+        };
+        assert_eq!((calls(&recording), recording.lost.len()), (with_ids, lost), "{name}");
+        // What is overwritten does not hide who carries which identifiers, but with Kryo.
+        let overwritten = overwritten(&vector.events);
+        let again = run(&Settings::default(), &overwritten, Split::Whole);
+        if name != "kryo" {
+            assert_eq!((calls(&again), again.lost.len()), (with_ids, lost), "{name}, overwritten");
+        }
+        for text in [&b"order-0"[..], b"a note", b"sold out", b"12.50"] {
+            for event in &overwritten {
+                let Event::Bytes { bytes, .. } = event else { continue };
+                let found = memchr::memmem::find(bytes, text);
+                assert_eq!(found, None, "{name}: {}", bytes.escape_ascii());
+            }
+        }
+        for message in recording.messages.iter().filter(|m| m.outcome == Outcome::ServerError) {
+            let words = message.attributes.iter().find(|(name, _)| name == "wirespan.rpc.error");
+            assert_eq!(message.text, "lab.Shop$Sold", "{name}");
+            assert_eq!(words.map(|(_, words)| &**words), Some("sold out: number 0"), "{name}");
+        }
+    }
+}
+
+/// The same, with `1` where it is told that something is secret.
+fn overwritten(events: &[Event]) -> Vec<Event> {
+    let settings = Settings { locate_secrets: true, ..Settings::default() };
+    let recording = run(&settings, events, Split::Whole);
+    let mut starts = [0, 0];
+    let mut events = events.to_vec();
+    for event in &mut events {
+        let Event::Bytes { from, bytes } = event else { continue };
+        let start = &mut starts[from.index()];
+        let messages = recording.messages.iter().filter(|message| message.from == *from);
+        for place in messages.flat_map(|message| message.secrets.iter().cloned()).flatten() {
+            let at = place.checked_sub(*start).and_then(|at| bytes.get_mut(at as usize));
+            if let Some(byte) = at {
+                *byte = b'1';
+            }
+        }
+        *start += bytes.len() as u64;
+    }
+    events
+}
