@@ -43,6 +43,8 @@ enum Family {
     Http(&'static str),
     /// A database that this is the name of.
     Database(&'static str),
+    /// Calls of the methods of services, by the system of this name.
+    Rpc(&'static str),
     Dns,
     Other,
 }
@@ -242,6 +244,11 @@ impl Family {
             "redis" => Self::Database("redis"),
             "mysql" => Self::Database("mysql"),
             "postgresql" => Self::Database("postgresql"),
+            "grpc" | "grpc-web" => Self::Rpc("grpc"),
+            "connect" => Self::Rpc("connectrpc"),
+            "dubbo" | "triple" => Self::Rpc("dubbo"),
+            "thrift" => Self::Rpc("thrift"),
+            "bolt" => Self::Rpc("sofarpc"),
             _ => Self::Other,
         }
     }
@@ -253,10 +260,10 @@ impl Family {
         if e.sort == Sort::Connect {
             return format!("connect to port {}", e.server.port());
         }
-        // What a table or a host is called is no value.
+        // What a table, a service or a host is called is no value.
         let made = match self {
             Self::Http(_) | Self::Database("redis") | Self::Other => template(resource),
-            Self::Database(_) | Self::Dns => None,
+            Self::Database(_) | Self::Rpc(_) | Self::Dns => None,
         };
         let resource = lossy(made.as_deref().unwrap_or(resource));
         let name = match self {
@@ -268,7 +275,8 @@ impl Family {
                 _ if operation.is_empty() => system.to_owned(),
                 _ => join(&operation, &resource),
             },
-            Self::Dns | Self::Other => join(&join(protocol, &operation), &resource),
+            Self::Rpc(_) if is_call(e) && !operation.is_empty() => method(&resource, &operation),
+            Self::Rpc(_) | Self::Dns | Self::Other => join(&join(protocol, &operation), &resource),
         };
         clipped(&name).to_owned()
     }
@@ -283,7 +291,9 @@ impl Family {
         }
         let is_error = match self {
             // For a server it is no failure that it was asked wrongly; for a database it is.
-            Self::Http(_) | Self::Dns | Self::Other => e.outcome == Outcome::ServerError,
+            Self::Http(_) | Self::Rpc(_) | Self::Dns | Self::Other => {
+                e.outcome == Outcome::ServerError
+            }
             Self::Database(_) => {
                 matches!(e.outcome, Outcome::ClientError | Outcome::ServerError)
             }
@@ -354,6 +364,23 @@ impl Family {
                 let is_error = matches!(e.outcome, Outcome::ClientError | Outcome::ServerError);
                 let code = response.filter(|_| is_error).and_then(|_| self.code(e));
                 out.optional("db.response.status_code", code.map(Value::Text));
+            }
+            Self::Rpc(system) => {
+                out.add("rpc.system.name", Value::Text(system.into()));
+                match operation {
+                    Some(operation) if is_call(e) => {
+                        let method = method(&resource.unwrap_or_default(), &operation);
+                        out.add("rpc.method", Value::Text(method.into()));
+                    }
+                    operation => {
+                        out.optional("wirespan.operation", operation.map(Value::Text));
+                        out.optional("wirespan.resource", resource.map(Value::Text));
+                    }
+                }
+                // The status of an answer that is an exception may be that all went well.
+                let told = text("rpc.response.status_code");
+                let code = told.or_else(|| response.and_then(|_| self.code(e)));
+                out.optional("rpc.response.status_code", code.map(Value::Text));
             }
             Self::Dns => {
                 let name = text("dns.question.name").or(resource);
@@ -500,7 +527,9 @@ fn is_header(name: &str) -> bool {
     let bodies = ["http.request.body.size", "http.response.body.size"];
     let parts = ["http.request.header.", "http.response.header."];
     let trailers = ["http.request.trailer.", "http.response.trailer."];
-    !bodies.contains(&name) && parts.iter().chain(&trailers).any(|part| name.starts_with(part))
+    let metadata = ["rpc.request.metadata.", "rpc.response.metadata."];
+    let mut lists = parts.iter().chain(&trailers).chain(&metadata);
+    !bodies.contains(&name) && lists.any(|part| name.starts_with(part))
 }
 
 /// Who asked, who was asked, and how they are connected.
@@ -687,7 +716,8 @@ fn message(e: &Exchange) -> Option<Cow<'_, str>> {
         State::Refused => "the connection was refused",
         State::Unanswered => "nobody answered",
         _ => {
-            let text = e.text.text("wirespan.db.error").or_else(|| e.text.text(STATUS_TEXT));
+            let names = ["wirespan.db.error", "wirespan.rpc.error", STATUS_TEXT];
+            let text = names.into_iter().find_map(|name| e.text.text(name));
             return text.filter(|text| !text.is_empty()).map(lossy);
         }
     };
@@ -706,6 +736,16 @@ fn answers<'s>(all: &str) -> Vec<Cow<'s, str>> {
 
 fn is_known_method(method: &str) -> bool {
     METHODS.contains(&method)
+}
+
+/// Whether something was called, with or without an answer.
+fn is_call(e: &Exchange) -> bool {
+    matches!(e.sort, Sort::Call | Sort::OneWay)
+}
+
+/// A method with the service that it belongs to, where that is known.
+fn method(service: &str, method: &str) -> String {
+    if service.is_empty() { method.to_owned() } else { format!("{service}/{method}") }
 }
 
 fn join(first: &str, second: &str) -> String {
@@ -827,6 +867,31 @@ mod tests {
         let texts = [(OPERATION, "INIT DB"), (RESOURCE, "new"), ("db.namespace", "old")];
         let mut other = told("mysql", &texts, |_| {});
         assert_eq!(other.split_off(3), ["wirespan.resource=new", "db.namespace=old"]);
+    }
+
+    #[test]
+    fn calls_are_named_by_service_and_method() {
+        let texts = [
+            (OPERATION, "price"),
+            (RESOURCE, "lab.Shop"),
+            (STATUS_TEXT, "lab.Sold"),
+            ("rpc.response.status_code", "OK"),
+            ("wirespan.rpc.timeout_ms", "2000"),
+        ];
+        let expected = [
+            "lab.Shop/price",
+            "rpc.system.name=dubbo",
+            "rpc.method=lab.Shop/price",
+            "rpc.response.status_code=OK",
+            "error.type=lab.Sold",
+            "wirespan.rpc.timeout_ms=2000",
+        ];
+        let failed: fn(&mut Exchange) = |exchange| exchange.outcome = Outcome::ServerError;
+        assert_eq!(told("dubbo", &texts, failed), expected);
+        let beat = told("dubbo", &[(OPERATION, "heartbeat")], |exchange| {
+            exchange.sort = Sort::Handshake;
+        });
+        assert_eq!(beat, ["heartbeat", "rpc.system.name=dubbo", "wirespan.operation=heartbeat"]);
     }
 
     #[test]
