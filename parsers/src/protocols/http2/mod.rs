@@ -143,6 +143,3 @@ impl Reads for Http2 {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod call_tests;

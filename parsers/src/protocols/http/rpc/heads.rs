@@ -200,6 +200,8 @@ pub(super) struct ResponseHead<'b> {
     pub(super) is_coded: bool,
     pub(super) status: Option<u32>,
     pub(super) message: Option<&'b [u8]>,
+    /// Of Triple: the message is an exception, of this kind.
+    pub(super) exception: Option<i64>,
     grpc_encoding: Option<&'b [u8]>,
     connect_encoding: Option<&'b [u8]>,
     content_encoding: Option<&'b [u8]>,
@@ -220,6 +222,9 @@ impl<'b> ResponseHead<'b> {
                 }
                 Some(b'c') if is(name, b"connect-content-encoding") => {
                     head.connect_encoding = Some(value);
+                }
+                Some(b't') if is(name, b"tri-exception-code") => {
+                    head.exception = decimal(value).filter(|code| *code != 0);
                 }
                 Some(b'g') if is(name, b"grpc-encoding") => head.grpc_encoding = Some(value),
                 Some(b'g') if is(name, b"grpc-status") => head.status = status::code(value),

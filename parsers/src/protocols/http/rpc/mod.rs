@@ -15,7 +15,7 @@ mod messages;
 mod heads;
 
 use super::Role;
-use crate::message::{Attribute, Dialect, Status, Value};
+use crate::message::{Attribute, Dialect, Outcome, Status, Value};
 use crate::protocol::{Key, Out, Timestamp};
 use crate::secrets::scan::{Scanner, may_hold};
 use crate::secrets::{Secrets, masked};
@@ -38,6 +38,8 @@ pub(in crate::protocols) struct Call {
     response: Messages,
     /// The code of HTTP.
     http: Option<u16>,
+    /// Of Triple: what comes back is an exception.
+    has_thrown: bool,
     /// Whether it was said how the call ended.
     is_told: bool,
     /// Whether it is a call for sure. If not, nothing is told of it.
@@ -172,6 +174,7 @@ impl Call {
             let name = "wirespan.rpc.response.compression";
             out.add(key, Attribute { name, value: Value::Text(value) });
         }
+        self.take_exception(&head, key, out);
         // What stands between may answer in another way than it was asked.
         let form = head.form.unwrap_or(self.form);
         let framing = match self.form {
@@ -259,6 +262,7 @@ impl Call {
             }
             out.status(key, self.status(None));
         }
+        self.take_exception(&head, key, out);
         if let Some(code) = head.status {
             let message = percent_decoded(head.message.unwrap_or_default());
             self.tell(code, &message, key, secrets, out);
@@ -327,6 +331,7 @@ impl Call {
             request: Messages::new(form.framing()),
             response: Messages::default(),
             http: None,
+            has_thrown: false,
             is_told: false,
             is_sure: true,
             is_named: true,
@@ -336,7 +341,10 @@ impl Call {
     /// What a code says, if it is known; where the exchange goes by the name of HTTP, the number is
     /// that of HTTP.
     fn status(&self, code: Option<u32>) -> Status<'static> {
-        let status = code.map(status::status).unwrap_or_default();
+        let status = match code {
+            Some(0) if self.has_thrown => THROWN,
+            code => code.map(status::status).unwrap_or_default(),
+        };
         match self.http {
             Some(http) if !self.is_named => Status { code: http.into(), ..status },
             _ => status,
@@ -364,7 +372,18 @@ impl Call {
     fn tell(&mut self, code: u32, message: &[u8], key: Key, secrets: &Secrets, out: &mut dyn Out) {
         if !std::mem::replace(&mut self.is_told, true) {
             out.status(key, self.status(Some(code)));
+            if self.has_thrown && code == 0 {
+                let value = Value::Text(b"OK");
+                out.add(key, Attribute { name: "rpc.response.status_code", value });
+            }
             add_error(message, key, secrets, out);
+        }
+    }
+
+    fn take_exception(&mut self, head: &ResponseHead<'_>, key: Key, out: &mut dyn Out) {
+        if let Some(code) = head.exception {
+            self.has_thrown = true;
+            number(out, key, "wirespan.triple.exception_code", code);
         }
     }
 
@@ -474,6 +493,9 @@ fn percent_decoded(text: &[u8]) -> Vec<u8> {
     }
     plain
 }
+
+/// That the call is over is well, but what it brought is an exception.
+const THROWN: Status<'_> = Status { outcome: Outcome::ServerError, code: 0, text: b"EXCEPTION" };
 
 /// Bytes of the text of an error that are shown.
 const ERROR_LIMIT: usize = 1 << 10;

@@ -311,6 +311,17 @@ fn triple_says_more_of_the_service() {
             "response.messages=1",
         ],
     );
+    // The message is an exception.
+    let mut sink = Sink::default();
+    let secrets = Secrets::default();
+    let mut call = Call::of_request(None, pairs(request), Timestamp(0)).expect("a call");
+    let response: Fields<'_> =
+        &[("content-type", "application/grpc+proto"), ("tri-exception-code", "3")];
+    call.response(Key(1), Some(200), pairs(response), false, &secrets, &mut sink);
+    call.trailers(Role::Server, Key(1), pairs(&[("grpc-status", "0")]), &secrets, &mut sink);
+    assert_eq!(sink.status, Some((Outcome::ServerError, 0, "EXCEPTION".to_owned())));
+    let expected = ["wirespan.triple.exception_code=3", "rpc.response.status_code=OK"];
+    assert_eq!(sink.attributes, expected);
     let json: Fields<'_> = &[("content-type", "application/json"), ("tri-service-timeout", "30")];
     let case = Case {
         request: json,

@@ -1,7 +1,7 @@
 //! Calls in the vectors, as they come out.
 
-use super::protocol;
-use crate::fuzzing::{Split, Vector, drive, flow};
+use super::super::protocol;
+use crate::fuzzing::{Recorded, Split, Vector, drive, flow};
 use crate::message::{Dialect, Side};
 use crate::protocol::Transport;
 use crate::settings::Settings;
@@ -13,7 +13,7 @@ fn told(vector: &str) -> Vec<String> {
     let mut protocol = protocol(&Arc::new(Settings::default()));
     let flow = flow(Transport::Tcp, 40_000, 50_051);
     let recording = drive(protocol.as_mut(), &flow, Side::A, &vector.events, Split::Whole);
-    let line = |message: &crate::fuzzing::Recorded| {
+    let line = |message: &Recorded| {
         let dialect = match message.dialect {
             Dialect::Within(place) => protocol.dialects()[usize::from(place)],
             Dialect::Plain => "http2",
@@ -40,7 +40,7 @@ fn check(vector: &str, expected: &[&str]) {
 #[test]
 fn calls_of_a_real_program_are_told() {
     check(
-        include_str!("../../../../testdata/vectors/http2/grpc.txt"),
+        include_str!("../../../../../testdata/vectors/http2/grpc.txt"),
         &[
             "> grpc Get of shop.Orders, timeout_ms=4960, request.messages=1",
             "< Ok 0 OK, response.messages=1",
@@ -67,7 +67,7 @@ fn calls_of_a_real_program_are_told() {
 #[test]
 fn calls_of_each_kind_are_told() {
     check(
-        include_str!("../../../../testdata/vectors/http2/calls.txt"),
+        include_str!("../../../../../testdata/vectors/http2/calls.txt"),
         &[
             "> grpc-web Get of shop.Orders, request.messages=1",
             "< Ok 0 OK, response.messages=1",
@@ -99,7 +99,7 @@ fn calls_of_each_kind_are_told() {
 fn calls_are_found_where_their_beginning_was_not_seen() {
     // From the second call on, all that the first one told is unknown, but for its deadline: that
     // is gRPC's, and so are later requests with the same unknown fields.
-    let whole = include_str!("../../../../testdata/vectors/http2/grpc.txt");
+    let whole = include_str!("../../../../../testdata/vectors/http2/grpc.txt");
     let lines: Vec<&str> = whole.lines().filter(|line| !line.starts_with('#')).collect();
     let later = lines[6..].join("\n");
     check(
