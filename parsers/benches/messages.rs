@@ -112,7 +112,12 @@ struct Case {
 
 fn nanoseconds(protocol: &mut dyn Protocol, case: &Case) -> f64 {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    let flow = FlowInfo { transport: case.transport, addresses: [address, address], opener: None };
+    let flow = FlowInfo {
+        transport: case.transport,
+        addresses: [address, address],
+        opener: None,
+        handed: None,
+    };
     let conn = protocol.open(&flow, Side::A);
     let mut sink = Sink::default();
     let start = Instant::now();

@@ -14,6 +14,7 @@ pub use recording::{Recorded, Recording};
 pub use vector::Vector;
 
 use crate::client_hello::{ServerName, server_name};
+use crate::handed::{Fields, Handed};
 use crate::message::Side;
 use crate::protocol::{
     AfterGap, Conn, FlowInfo, Malformed, Probe, Protocol, Step, Timestamp, Transport,
@@ -34,7 +35,8 @@ use std::sync::Arc;
 ///
 /// Each event is a control byte, a length, and so many bytes. Control bits: 0x01 the side, 0x02
 /// a gap, 0x04 an end; the first byte's lowest bit chooses the transport, its next the client, the
-/// next whether secrets are located, and the next whether identifiers are looked for in bodies.
+/// next whether secrets are located, and the next whether identifiers are looked for in bodies; 0x10
+/// says that the flow was handed over, and those above it as what.
 ///
 /// # Panics
 /// If a protocol breaks a rule.
@@ -55,11 +57,12 @@ pub fn protocol(data: &[u8]) {
     }
     let ids = if choice & 8 == 0 { OwnIds::default() } else { own_ids() };
     let settings = Settings { locate_secrets: choice & 4 != 0, ids, ..Settings::default() };
+    let flow = FlowInfo { handed: handed(*choice, client), ..flow(transport, 40_000, 50_000) };
     for mut protocol in protocols(&Arc::new(settings)) {
         if !protocol.runs_over(transport) {
             continue;
         }
-        check(protocol.as_mut(), transport, client, &events);
+        check(protocol.as_mut(), &flow, client, &events);
     }
 }
 
@@ -129,6 +132,28 @@ pub fn hpack(data: &[u8]) {
     }
     let unseen = usize::from(*unseen & 0xf);
     header_blocks(&blocks, std::slice::from_ref(&(unseen..usize::MAX)));
+}
+
+/// What a flow was begun with, as the first byte says.
+fn handed(choice: u8, client: Side) -> Option<Arc<Handed>> {
+    let subprotocol: &[u8] = match choice >> 5 {
+        0 | 1 => b"",
+        2 => b"graphql-ws",
+        3 => b"v12.stomp",
+        _ => b"jsonrpc",
+    };
+    let granted = [
+        (&b"sec-websocket-protocol"[..], subprotocol),
+        (b"sec-websocket-extensions", b"permessage-deflate"),
+    ];
+    let handed = Handed {
+        by: "http",
+        client: Some(client),
+        protocol: b"websocket".to_vec(),
+        granted: Fields::of(granted.into_iter()),
+        ..Handed::default()
+    };
+    (choice & 0x10 != 0).then(|| Arc::new(handed))
 }
 
 /// Identifiers of a user's, in places of every kind.
@@ -224,17 +249,16 @@ pub fn sql(data: &[u8]) {
 ///
 /// # Panics
 /// If the protocol breaks a rule.
-pub fn check(protocol: &mut dyn Protocol, transport: Transport, client: Side, events: &[Event]) {
-    let flow = flow(transport, 40_000, 50_000);
+pub fn check(protocol: &mut dyn Protocol, flow: &FlowInfo, client: Side, events: &[Event]) {
     for event in events {
         if let Event::Bytes { from, bytes } = event
             && !bytes.is_empty()
         {
-            protocol.probe(&flow, *from, bytes);
+            protocol.probe(flow, *from, bytes);
         }
     }
-    check_recording(&Recording::default(), protocol, &flow, client, events);
-    check_recording(&Recording::with_details(), protocol, &flow, client, events);
+    check_recording(&Recording::default(), protocol, flow, client, events);
+    check_recording(&Recording::with_details(), protocol, flow, client, events);
 }
 
 fn check_recording(
@@ -267,7 +291,7 @@ fn check_recording(
 #[must_use]
 pub fn flow(transport: Transport, a: u16, b: u16) -> FlowInfo {
     let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    FlowInfo { transport, addresses: [address(a), address(b)], opener: None }
+    FlowInfo { transport, addresses: [address(a), address(b)], opener: None, handed: None }
 }
 
 /// What one side of a flow does.
@@ -318,7 +342,8 @@ pub fn drive(
     record(Recording::default(), protocol, flow, client, events, split)
 }
 
-fn record(
+/// Like [`drive`], on from what is recorded or asked for already.
+pub(crate) fn record(
     recording: Recording,
     protocol: &mut dyn Protocol,
     flow: &FlowInfo,

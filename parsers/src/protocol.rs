@@ -4,11 +4,13 @@
 //! does no I/O, reads no clock and never panics. It is one shard's own and keeps the state of that
 //! shard's connections itself, so that it needs no lock.
 
+use crate::handed::Handed;
 use crate::message::{Attribute, Message, Record, Side, Status};
 use crate::trace_context::TraceContext;
 use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A moment of packet time: nanoseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +34,8 @@ pub struct FlowInfo {
     pub addresses: [SocketAddr; 2],
     /// The side that opened the connection, where that was seen.
     pub opener: Option<Side>,
+    /// What it was begun with, where another protocol handed it over or carries it.
+    pub handed: Option<Arc<Handed>>,
 }
 
 impl FlowInfo {
@@ -196,6 +200,11 @@ pub trait Out {
     /// A request, which may be closed, will have no answer that can be told. What says so ends just
     /// before `end`, as in [`Out::extend`].
     fn unanswered(&mut self, _key: Key, _end: usize, _why: Unanswered<'_>) {}
+    /// What follows [`Step::Become`] is told this. Said before that, in the same call or in one
+    /// before; what is said last counts.
+    fn becomes(&mut self, _handed: Handed) {}
+    /// The flow that is carried in this lane is told this. Said before its first [`Out::inner`].
+    fn carries(&mut self, _lane: u64, _handed: Handed) {}
     /// A number for the losses at the end, such as a message that could not be understood.
     fn lost(&mut self, what: &'static str);
 }

@@ -65,7 +65,7 @@ mod tests {
                 assert_eq!(recording.malformed, Vec::<&str>::new(), "{}", path.display());
                 assert!(!recording.messages.is_empty(), "{}", path.display());
                 for (from, head) in heads(&vector) {
-                    let probe = protocol.probe(&flow(vector.transport, 1, 2), from, &head);
+                    let probe = protocol.probe(&vector.flow(), from, &head);
                     assert_ne!(probe, Probe::No, "{} from {from:?}", path.display());
                 }
             }
@@ -140,7 +140,7 @@ mod tests {
                 }
                 for _ in 0..MUTATIONS {
                     let events = mutated(&vector.events, &mut random);
-                    check(protocol.as_mut(), vector.transport, Side::A, &events);
+                    check(protocol.as_mut(), &vector.flow(), Side::A, &events);
                 }
             }
         }
@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn run_with(make: &Factory, settings: Settings, vector: &Vector, split: Split) -> Recording {
-        let flow = flow(vector.transport, 1, 2);
+        let flow = vector.flow();
         drive(make(&Arc::new(settings)).as_mut(), &flow, Side::A, &vector.events, split)
     }
 

@@ -27,12 +27,22 @@ pub fn unread(transport: Transport, from: Side, head: &[u8]) -> Option<Unread> {
     if transport == Transport::Udp {
         return quic(head).map(known);
     }
-    tls(head).or_else(|| text(head)).or_else(|| binary(head)).map(known)
+    tls(head).or_else(|| text(head)).or_else(|| greeting(head)).or_else(|| binary(head)).map(known)
 }
 
 /// Whether these bytes begin a record of TLS.
 pub fn is_tls(head: &[u8]) -> bool {
     tls(head).is_some()
+}
+
+/// What a flow is called that spoke this, and then turns to TLS, as STARTTLS and its like ask for.
+pub fn then_tls(protocol: &str) -> Option<&'static str> {
+    UPGRADED.iter().find(|(plain, _)| *plain == protocol).map(|(_, both)| *both)
+}
+
+/// Whether these bytes begin a ClientHello.
+pub fn is_client_hello(head: &[u8]) -> bool {
+    matches!(tls(head), Some((_, Sender::Client)))
 }
 
 /// Who sends such bytes.
@@ -46,6 +56,29 @@ enum Sender {
 /// Protocols whose first bytes are a text that no other one begins with.
 fn text(head: &[u8]) -> Option<(&'static str, Sender)> {
     TEXTS.iter().find(|(start, ..)| head.starts_with(start)).map(|(_, name, from)| (*name, *from))
+}
+
+/// Protocols whose server, or client, greets with a line in which their name stands: SMTP (RFC 5321
+/// section 4.2), FTP, IMAP (RFC 9051 section 7.1), POP3 (RFC 1939), XMPP (RFC 6120 section 4.2).
+fn greeting(head: &[u8]) -> Option<(&'static str, Sender)> {
+    let shown = head.get(..GREETING).unwrap_or(head);
+    let line = shown.split(|byte| *byte == b'\n').next().unwrap_or_default().to_ascii_uppercase();
+    let says = |word: &[u8]| memchr::memmem::find(&line, word).is_some();
+    if line.starts_with(b"220 ") || line.starts_with(b"220-") {
+        return match (says(b"SMTP"), says(b"FTP")) {
+            (true, _) => Some(("SMTP", Sender::Server)),
+            (_, true) => Some(("FTP", Sender::Server)),
+            _ => None,
+        };
+    }
+    if line.starts_with(b"* OK ") && says(b"IMAP") {
+        return Some(("IMAP", Sender::Server));
+    }
+    if line.starts_with(b"+OK ") && says(b"POP") {
+        return Some(("POP3", Sender::Server));
+    }
+    let is_xmpp = shown.starts_with(b"<") && memchr::memmem::find(shown, XMPP).is_some();
+    is_xmpp.then_some(("XMPP", Sender::Either))
 }
 
 /// A record of TLS 1.0 to 1.3 (RFC 8446 section 5.1): type, version, length.
@@ -79,7 +112,11 @@ fn quic(head: &[u8]) -> Option<(&'static str, Sender)> {
 
 /// Protocols whose first message states its own length and kind.
 fn binary(head: &[u8]) -> Option<(&'static str, Sender)> {
-    postgresql(head).or_else(|| mongodb(head)).or_else(|| kafka(head)).or_else(|| mqtt(head))
+    postgresql(head)
+        .or_else(|| mongodb(head))
+        .or_else(|| kafka(head))
+        .or_else(|| mqtt(head))
+        .or_else(|| ldap(head))
 }
 
 /// A start of a session, or the question for TLS
@@ -125,6 +162,48 @@ fn mqtt(head: &[u8]) -> Option<(&'static str, Sender)> {
     (name.starts_with(b"\x00\x04MQTT") || name.starts_with(b"\x00\x06MQIsdp"))
         .then_some(("MQTT", Sender::Client))
 }
+
+/// A bind of version 3, or the question for TLS (RFC 4511 sections 4.2 and 4.14).
+fn ldap(head: &[u8]) -> Option<(&'static str, Sender)> {
+    let rest = head.strip_prefix(&[0x30])?;
+    let length = |bytes: &[u8]| match bytes.first()? {
+        short @ 0..=0x7f => Some((1, usize::from(*short))),
+        0x81 => Some((2, usize::from(*bytes.get(1)?))),
+        0x84 => Some((5, usize::try_from(Reader::new(bytes.get(1..)?).u32_be()?).ok()?)),
+        _ => None,
+    };
+    let (used, len) = length(rest)?;
+    let message = rest.get(used..)?;
+    // The number of the message has up to four bytes.
+    let number = match message {
+        [0x02, len @ 1..=4, ..] => usize::from(*len),
+        _ => return None,
+    };
+    let operation = message.get(2 + number..)?;
+    let (used, _) = length(operation.get(1..)?)?;
+    let inside = operation.get(1 + used..)?;
+    let asks = match operation.first()? {
+        0x60 => inside.starts_with(&[0x02, 0x01, 0x03]),
+        0x77 => memchr::memmem::find(inside, b"1.3.6.1.4.1.1466.20037").is_some(),
+        _ => false,
+    };
+    (asks && message.len() == len).then_some(("LDAP", Sender::Client))
+}
+
+/// The name of the streams of XMPP.
+const XMPP: &[u8] = b"http://etherx.jabber.org/streams";
+/// Bytes of a greeting that are looked at.
+const GREETING: usize = 512;
+
+/// Protocols that turn to TLS, and what they are called then.
+const UPGRADED: &[(&str, &str)] = &[
+    ("SMTP", "SMTP, then TLS"),
+    ("FTP", "FTP, then TLS"),
+    ("IMAP", "IMAP, then TLS"),
+    ("POP3", "POP3, then TLS"),
+    ("XMPP", "XMPP, then TLS"),
+    ("LDAP", "LDAP, then TLS"),
+];
 
 const TEXTS: &[(&[u8], &str, Sender)] = &[
     // RFC 9113 section 3.4.
@@ -176,12 +255,31 @@ mod tests {
     }
 
     #[test]
+    fn who_greets_with_a_name_is_told_by_it() {
+        let (a, b) = (Some(Side::A), Some(Side::B));
+        check(b"220 mail.example ESMTP Postfix\r\n", Some(("SMTP", a)));
+        check(b"220-ProFTPD Server ready\r\n", Some(("FTP", a)));
+        check(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n", Some(("IMAP", a)));
+        check(b"+OK POP3 ready <1@a.test>\r\n", Some(("POP3", a)));
+        let stream = b"<?xml version='1.0'?><stream:stream xmlns:stream=\
+            'http://etherx.jabber.org/streams' to='a.test'>";
+        check(stream, Some(("XMPP", None)));
+        let bind = b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\0\x80\0";
+        check(bind, Some(("LDAP", b)));
+        let asks = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
+        check(asks, Some(("LDAP", b)));
+    }
+
+    #[test]
     fn what_might_be_anything_is_nothing() {
         for head in [
             &b""[..],
             b"\0",
             b"hello",
-            b"220 mail.example ESMTP\r\n",
+            b"220 mail.example\r\n",
+            b"+OK\r\n",
+            b"* OK ready\r\n",
+            b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x02\x04\0\x80\0",
             b"\0\0\0\x11\0\x03\0\0user\0x\0\0",
             b"\x16\x03",
             b"\x10\x0e\0\x04HTTP",

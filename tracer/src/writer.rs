@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
 use std::ops::Range;
 use wirespan_capture::stream::Seen;
-use wirespan_parsers::message::{Attribute, Kind, Message, Record, Side, Status};
+use wirespan_parsers::handed::{Handed, Told};
+use wirespan_parsers::message::{Attribute, Kind, Message, Record, Side, Status, Value};
 use wirespan_parsers::protocol::{FlowInfo, Hook, Inner, Key, Out, Timestamp, Unanswered};
 use wirespan_parsers::trace_context::TraceContext;
 
 /// An owned [`Inner`].
 pub(crate) enum Carried {
+    Begins(Box<Handed>),
     Bytes(Vec<u8>),
     Gap(NonZeroU64),
     End,
@@ -43,6 +45,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) hasty: bool,
     pub(crate) lost: &'a mut BTreeMap<&'static str, u64>,
     pub(crate) inner: &'a mut Vec<(u64, Side, Carried)>,
+    /// What the flow is told as it becomes something else.
+    pub(crate) next: &'a mut Option<Box<Handed>>,
     /// Responses that were opened.
     pub(crate) responses: u32,
     /// Bytes of the input up to which messages were opened.
@@ -62,6 +66,21 @@ impl Writer<'_> {
     fn resent_before(&mut self, key: Key, end: u64) {
         if let Some(resent) = self.resent.take_if(|resent| resent.0 < end) {
             self.pairing.resent(key, resent.1);
+        }
+    }
+
+    /// Says of a request, or of what nobody answers, what its flow was begun with.
+    fn tell_handed(&mut self, key: Key, kind: Kind) {
+        let Some(handed) = &self.info.handed else { return };
+        if matches!(kind, Kind::Response | Kind::Interim) {
+            return;
+        }
+        for (name, told) in &handed.attributes {
+            let value = match told {
+                Told::Text(text) => Value::Text(text),
+                Told::Int(number) => Value::Int(*number),
+            };
+            self.pairing.add(key, Attribute { name, value });
         }
     }
 
@@ -91,6 +110,7 @@ impl Out for Writer<'_> {
         let key =
             self.pairing.open(self.ends, protocol, self.from, &message, place, self.exchanges);
         self.resent_before(key, start + len);
+        self.tell_handed(key, message.kind);
         self.with_hooks(|hooks, this| {
             let at = Timestamp(place.first.at.0);
             let raw = this.input.get(message.bytes.clone()).unwrap_or_default();
@@ -183,6 +203,14 @@ impl Out for Writer<'_> {
             Inner::End => Carried::End,
         };
         self.inner.push((lane, from, event));
+    }
+
+    fn becomes(&mut self, handed: Handed) {
+        *self.next = Some(Box::new(handed));
+    }
+
+    fn carries(&mut self, lane: u64, handed: Handed) {
+        self.inner.push((lane, self.from, Carried::Begins(Box::new(handed))));
     }
 
     fn lost(&mut self, what: &'static str) {

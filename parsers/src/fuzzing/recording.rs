@@ -88,6 +88,12 @@ impl Recording {
         Self { details: true, ..Self::default() }
     }
 
+    /// One that asks for so much of each body.
+    #[must_use]
+    pub fn wanting(bytes: usize) -> Self {
+        Self { wants: bytes, ..Self::default() }
+    }
+
     /// The messages that no split may change: those that were closed before malformed bytes came.
     #[must_use]
     pub fn settled(&self) -> Vec<&Recorded> {

@@ -1,14 +1,18 @@
 //! Vectors: conversations written by hand.
 
-use crate::fuzzing::Event;
+use crate::fuzzing::{Event, flow};
+use crate::handed::{Fields, Handed};
 use crate::message::Side;
-use crate::protocol::Transport;
+use crate::protocol::{FlowInfo, Transport};
+use std::sync::Arc;
 
 /// A vector: what two sides of one flow say in turn, written by hand. The client is side A.
 ///
 /// ```text
 /// # A comment.
 /// transport: udp
+/// handed: what the flow became, and what was asked for
+/// granted: a header, and its value, of what granted that
 /// > what the client sends, with \r \n \t \\ and \xNN
 /// < what the server sends
 /// ```
@@ -18,6 +22,8 @@ pub struct Vector {
     pub transport: Transport,
     /// Its lines; with UDP each is a datagram.
     pub events: Vec<Event>,
+    /// What the flow was begun with, where another protocol came before.
+    pub handed: Option<Arc<Handed>>,
 }
 
 impl Vector {
@@ -26,7 +32,8 @@ impl Vector {
     /// # Errors
     /// The first line that is none of a vector's.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut vector = Self { transport: Transport::Tcp, events: Vec::new() };
+        let mut vector = Self { transport: Transport::Tcp, events: Vec::new(), handed: None };
+        let mut granted = Vec::new();
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let (from, escaped) = match line.split_once(' ') {
                 Some((">", escaped)) => (Side::A, escaped),
@@ -35,12 +42,37 @@ impl Vector {
                     vector.transport = Transport::Udp;
                     continue;
                 }
+                Some(("handed:", words)) => {
+                    let (protocol, resource) = words.split_once(' ').unwrap_or((words, ""));
+                    vector.handed = Some(Arc::new(Handed {
+                        by: "http",
+                        client: Some(Side::A),
+                        protocol: protocol.into(),
+                        resource: resource.into(),
+                        ..Handed::default()
+                    }));
+                    continue;
+                }
+                Some(("granted:", field)) => {
+                    let (name, value) = field.split_once(": ").unwrap_or((field, ""));
+                    granted.push((name.as_bytes(), value.as_bytes()));
+                    continue;
+                }
                 _ => return Err(format!("not a line of a vector: {line}")),
             };
             let bytes = unescape(escaped).ok_or_else(|| format!("not an escape: {line}"))?;
             vector.events.push(Event::Bytes { from, bytes });
         }
+        if let Some(handed) = &mut vector.handed {
+            Arc::make_mut(handed).granted = Fields::of(granted.into_iter());
+        }
         Ok(vector)
+    }
+
+    /// The flow that it is of.
+    #[must_use]
+    pub fn flow(&self) -> FlowInfo {
+        FlowInfo { handed: self.handed.clone(), ..flow(self.transport, 1, 2) }
     }
 }
 

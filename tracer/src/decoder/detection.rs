@@ -9,7 +9,7 @@ use wirespan_parsers::client_hello::{LONGEST, ServerName, server_name};
 use wirespan_parsers::detect::{Detection, detect};
 use wirespan_parsers::message::Side;
 use wirespan_parsers::protocol::Transport;
-use wirespan_parsers::unread::{is_tls, unread};
+use wirespan_parsers::unread::{is_client_hello, is_tls, then_tls, unread};
 
 impl FlowDecoder {
     /// Who is asked and how many bytes came, of a flow that nobody has recognised.
@@ -87,14 +87,25 @@ impl FlowDecoder {
             let told = unread(self.info.transport, from, bytes);
             self.unread = told.map(|told| Box::new(Told::of(told)));
         }
+        let begins_tls = !is_first && self.turns_to_tls(bytes);
         // Who has heard an answer has asked.
         self.end_hello(from.other(), found);
-        if is_first && self.info.transport == Transport::Tcp {
+        if (is_first || begins_tls) && self.info.transport == Transport::Tcp {
             self.hello = Some(Box::new(Hello { from, bytes: Vec::new(), wants: 0, tries: 0 }));
         }
         let Some(hello) = self.hello.as_mut().filter(|hello| hello.from == from) else { return };
         let told = hello.hear(bytes, shared);
         self.heard(from, told, found);
+    }
+
+    /// Whether a flow of a protocol that asks for TLS now turns to it; it is called after both then.
+    fn turns_to_tls(&mut self, bytes: &[u8]) -> bool {
+        let Some(told) = self.unread.as_mut().filter(|_| is_client_hello(bytes)) else {
+            return false;
+        };
+        let both = then_tls(told.protocol);
+        told.protocol = both.unwrap_or(told.protocol);
+        both.is_some()
     }
 
     /// Nothing more comes of a ClientHello; what has come may do.
@@ -124,7 +135,8 @@ impl FlowDecoder {
         });
         let Some(name) = name else { return };
         // What is asked for through a proxy is not the proxy.
-        if self.outermost && self.handed_over == 0 {
+        if self.outermost && self.info.handed.as_ref().is_none_or(|handed| handed.server.is_empty())
+        {
             let [a, b] = self.ends.addresses;
             let server = if server == Side::A { a } else { b };
             found.named(self.ends.network, server, &name);

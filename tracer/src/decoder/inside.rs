@@ -5,6 +5,7 @@ use crate::decoder::{FlowDecoder, Found, Mode, Shared};
 use crate::exchange::State;
 use crate::pairing::Ends;
 use crate::writer::Carried;
+use std::sync::Arc;
 use wirespan_capture::stream::Seen;
 use wirespan_parsers::message::Side;
 use wirespan_parsers::protocol::Handoff;
@@ -38,6 +39,10 @@ impl FlowDecoder {
         let Some((_, child)) = self.children.get_mut(place) else { return };
         let before = child.pairing.next_ordinal();
         match event {
+            Carried::Begins(handed) => {
+                let before = self.info.handed.as_deref();
+                child.info.handed = Some(Arc::new(handed.after(before)));
+            }
             Carried::Bytes(bytes) => child.bytes(from, seen, &bytes, shared, found),
             Carried::Gap(lost) => child.gap(from, seen, lost, shared, found),
             Carried::End => {
@@ -52,10 +57,22 @@ impl FlowDecoder {
         }
     }
 
+    /// What becomes of the flow is told what it was before.
+    fn begin_anew(&mut self, client: Side) {
+        let Some(mut handed) = self.next.take() else { return };
+        // What asked for it is the latest exchange: nothing is asked behind it.
+        if let Some(ordinal) = self.pairing.next_ordinal().checked_sub(1) {
+            handed.tell_number(ASKED_BY, ordinal.into());
+        }
+        handed.client.get_or_insert(client);
+        self.info.handed = Some(Arc::new(handed.after(self.info.handed.as_deref())));
+    }
+
     /// The flow is somebody else's from here on.
     pub(super) fn hand_over(&mut self, next: Handoff, shared: &mut Shared) {
         let Mode::Reading { protocol, conn, client } = self.mode else { return };
         self.handed_over += 1;
+        self.begin_anew(client);
         for side in &mut self.sides {
             (side.skip, side.need, side.lost_sync, side.stopped) = (0, 0, false, false);
         }
@@ -109,5 +126,7 @@ impl FlowDecoder {
 
 /// Flows inside one flow at a time.
 const INNER: usize = 1024;
+/// The number on the connection of the exchange that asked for what a flow became.
+const ASKED_BY: &str = "wirespan.handshake";
 /// How often one flow may become another protocol.
 const HANDOVERS: u32 = 16;

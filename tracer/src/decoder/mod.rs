@@ -19,6 +19,7 @@ use std::num::NonZeroU64;
 use wirespan_capture::packet::{NetworkId, Timestamp};
 use wirespan_capture::stream::{Ending, Flow, Seen, StreamEvent, Transport};
 use wirespan_parsers::detect::{Detection, detect};
+use wirespan_parsers::handed::Handed;
 use wirespan_parsers::message::Side;
 use wirespan_parsers::protocol::{self, AfterGap, Conn, FlowInfo, Hook, Malformed, Protocol, Step};
 
@@ -108,6 +109,8 @@ pub struct FlowDecoder {
     /// Since when a request is missing that is not answered yet.
     missing: Option<Timestamp>,
     handed_over: u32,
+    /// What it is told as it becomes something else.
+    next: Option<Box<Handed>>,
     /// Whether bytes lie on a TCP stream itself, so that they have sequence numbers.
     outermost: bool,
     /// What it speaks that nobody reads.
@@ -133,8 +136,12 @@ impl FlowDecoder {
             Transport::Tcp => protocol::Transport::Tcp,
             Transport::Udp => protocol::Transport::Udp,
         };
-        let info =
-            FlowInfo { transport, addresses: flow.addresses, opener: flow.opener.map(convert) };
+        let info = FlowInfo {
+            transport,
+            addresses: flow.addresses,
+            opener: flow.opener.map(convert),
+            handed: None,
+        };
         let ends = Ends {
             network: flow.network,
             point: flow.point,
@@ -159,6 +166,7 @@ impl FlowDecoder {
             before: None,
             missing: None,
             handed_over: 0,
+            next: None,
             outermost,
             unread: None,
             hello: None,
@@ -541,6 +549,7 @@ impl FlowDecoder {
         let side = &self.sides[call.from.index()];
         let rest = call.input.get(call.used..).unwrap_or_default();
         let mut inner = Vec::new();
+        let mut next = None;
         let mut writer = Writer {
             info: &self.info,
             ends: &self.ends,
@@ -559,12 +568,14 @@ impl FlowDecoder {
             hasty: shared.hasty,
             lost: &mut shared.lost,
             inner: &mut inner,
+            next: &mut next,
             responses: 0,
             covered: 0,
             resent,
         };
         let result = f(&mut **instance, protocol::Timestamp(call.seen.at.0), rest, &mut writer);
         self.sides[call.from.index()].resent = writer.resent;
+        self.next = next.or_else(|| self.next.take());
         if self.pairing.take_stray()
             && self.info.transport == protocol::Transport::Tcp
             && self.missing.is_none()

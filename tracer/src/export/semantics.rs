@@ -25,6 +25,7 @@ use std::sync::RwLockReadGuard;
 use wirespan_capture::owner::Process;
 use wirespan_capture::packet::Timestamp;
 use wirespan_capture::stream::Transport;
+use wirespan_parsers::handed::TUNNEL;
 use wirespan_parsers::message::{self, Outcome};
 use wirespan_parsers::trace_context::format::is_text_name;
 
@@ -535,7 +536,8 @@ fn is_header(name: &str) -> bool {
 /// Who asked, who was asked, and how they are connected.
 fn ends<'s>(span: &'s Span, out: &mut Attributes<'s>) {
     let e = &*span.exchange;
-    let named = e.text.text("server.address").map(lossy);
+    // What is asked through a tunnel stands where that leads.
+    let named = e.text.text("server.address").or_else(|| e.text.text(TUNNEL)).map(lossy);
     let address = |at: SocketAddr| Value::Text(at.ip().to_string().into());
     let port = |port: u16| Value::Int(port.into());
     match named.and_then(host_and_port) {
@@ -562,7 +564,10 @@ fn ends<'s>(span: &'s Span, out: &mut Attributes<'s>) {
             out.add("server.port", port(e.server.port()));
         }
     }
-    out.add("client.address", address(e.client));
+    // A proxy may have said who stands behind it.
+    if e.text.text("client.address").is_none() {
+        out.add("client.address", address(e.client));
+    }
     out.add("network.peer.address", address(e.client));
     out.add("network.peer.port", port(e.client.port()));
     out.add("network.local.address", address(e.server));

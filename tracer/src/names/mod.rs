@@ -29,6 +29,7 @@ use smallvec::{SmallVec, smallvec};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use wirespan_capture::packet::NetworkId;
+use wirespan_parsers::handed::TUNNEL;
 use wirespan_parsers::message::Value;
 
 /// Names of addresses, as far as they are known by now.
@@ -102,6 +103,10 @@ impl Names {
 
     /// Learns from an exchange which host it asked for.
     pub fn hear(&mut self, exchange: &Exchange) {
+        // What is asked through a tunnel is not what stands at its end.
+        if tunnel(exchange).is_some() {
+            return;
+        }
         let Some(name) = host(exchange).filter(|name| !is_own(name)) else { return };
         let is_full = self.hosts.len() >= NAMES;
         match self.hosts.entry((exchange.network, exchange.server)) {
@@ -203,9 +208,13 @@ impl Names {
     pub fn complete(&self, exchange: &mut Exchange, network: u64) {
         let Exchange { client, server, network: id, .. } = *exchange;
         let asked = (!self.files.is_empty()).then(|| host(exchange)).flatten();
-        let told = self.files.server(network, server.ip(), server.port(), asked);
-        let told = told.or_else(|| self.asked_for(id, server));
-        let told = told.or_else(|| self.captured.get(&server.ip()).cloned());
+        let beyond = tunnel(exchange).map(|target| target.parse::<SocketAddr>().ok());
+        // A host that a tunnel leads to has no address that is known.
+        let told = beyond.unwrap_or(Some(server)).and_then(|server| {
+            let told = self.files.server(network, server.ip(), server.port(), asked);
+            let told = told.or_else(|| self.asked_for(id, server));
+            told.or_else(|| self.captured.get(&server.ip()).cloned())
+        });
         let caller = self.files.client(network, client.ip());
         let caller = caller.or_else(|| self.captured.get(&client.ip()).cloned());
         let GivenNames { client, server } = &mut exchange.names;
@@ -221,6 +230,9 @@ impl Names {
             return ServiceName { label: name.into(), known: Known::Names };
         }
         let asked = host(exchange);
+        if let Some(target) = tunnel(exchange) {
+            return self.beyond_tunnel(exchange, target, asked);
+        }
         // What every host calls itself is no name where more is known.
         let other = asked.filter(|name| !is_own(name));
         let learned = self.resolved(exchange).and_then(|key| {
@@ -256,6 +268,26 @@ impl Names {
         }
     }
 
+    /// What to call a server that was asked through a tunnel, which leads to this host and port.
+    fn beyond_tunnel(&self, exchange: &Exchange, target: &str, asked: Option<&str>) -> ServiceName {
+        let address = target.parse::<SocketAddr>().ok();
+        let given = exchange.names.server.as_deref();
+        let resolved = || {
+            let key = self.resolved_at(Some(exchange.network), address?.ip())?;
+            self.by_address.get(&key)?.first().map(|name| (&**name, Known::Dns))
+        };
+        let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
+        let named = asked.map(|name| (name, Known::Host));
+        let named = named.or_else(|| given.map(|given| (&*given.name, Known::Hosts)));
+        let named = named.or_else(resolved);
+        let (label, known) = match (named, address) {
+            (Some(named), _) => named,
+            (None, Some(_)) => (target, Known::Address),
+            (None, None) => (host, Known::Host),
+        };
+        ServiceName { label: label.into(), known }
+    }
+
     /// How often names came for which there was no room: further ones of an address or port, those
     /// of further addresses. The same one counts again each time, as nothing remembers it.
     pub fn beyond(&self) -> u64 {
@@ -265,7 +297,10 @@ impl Names {
     /// What DNS calls the server of an exchange: in its network or, if there was no DNS, in the one
     /// in which its address was named first. What machines asked themselves counts in all.
     fn resolved(&self, exchange: &Exchange) -> Option<Resolved> {
-        let (network, address) = (resolved_in(exchange), exchange.server.ip());
+        self.resolved_at(resolved_in(exchange), exchange.server.ip())
+    }
+
+    fn resolved_at(&self, network: Option<NetworkId>, address: IpAddr) -> Option<Resolved> {
         let own = match self.resolving.contains(&network) {
             true => network,
             false => *self.first_named_in.get(&address)?,
@@ -295,6 +330,11 @@ impl ServiceName {
 /// itself.
 fn resolved_in(exchange: &Exchange) -> Option<NetworkId> {
     (!exchange.server.ip().is_loopback()).then_some(exchange.network)
+}
+
+/// Where the tunnel leads through which an exchange went, as host and port.
+fn tunnel(exchange: &Exchange) -> Option<&str> {
+    std::str::from_utf8(exchange.text.text(TUNNEL)?).ok()
 }
 
 /// The host that a request names.
@@ -420,6 +460,29 @@ mod tests {
             exchange.text.add(Attribute { name, value: Value::Text(text.as_bytes()) });
         }
         names.learn(&exchange);
+    }
+
+    #[test]
+    fn what_goes_through_a_tunnel_is_asked_of_its_end() {
+        let mut names = Names::default();
+        answer(&mut names, "db.test.", "10.0.0.9");
+        answer(&mut names, "proxy.test.", "10.0.0.7");
+        let ask = |names: &mut Names, host: &str, target: &str, expected: &str| {
+            let mut exchange = call("10.0.0.7:3128", 0, host);
+            if !target.is_empty() {
+                let value = Value::Text(target.as_bytes());
+                exchange.text.add(Attribute { name: TUNNEL, value });
+            }
+            names.hear(&exchange);
+            names.complete(&mut exchange, 0);
+            assert_eq!(&*names.service(&exchange).label, expected);
+        };
+        ask(&mut names, "a.test:80", "a.test:80", "a.test");
+        ask(&mut names, "", "b.test:6379", "b.test");
+        ask(&mut names, "", "10.0.0.9:5432", "db.test");
+        ask(&mut names, "", "10.0.0.8:5432", "10.0.0.8:5432");
+        // What is asked of the proxy itself bears its own name.
+        ask(&mut names, "", "", "proxy.test");
     }
 
     /// Asks these servers one after another: where, in which protocol, by which host.

@@ -3,6 +3,7 @@
 
 use super::Role;
 use super::target::Target;
+use crate::inflate::Codings;
 use crate::message::{Attribute, Message, Outcome, Status, Value};
 use crate::protocol::{Key, Out};
 use crate::secrets::{Secrets, masked};
@@ -17,6 +18,8 @@ pub(in crate::protocols) struct Fields<'b> {
     pub(in crate::protocols) host: Option<&'b [u8]>,
     pub(in crate::protocols) user_agent: Option<&'b [u8]>,
     pub(in crate::protocols) content_type: Option<&'b [u8]>,
+    /// What the body is coded with.
+    pub(in crate::protocols) codings: Codings,
     pub(in crate::protocols) contexts: Collector<'b>,
 }
 
@@ -36,6 +39,9 @@ impl<'b> Fields<'b> {
             }
             (12, Some(b'c')) if name.eq_ignore_ascii_case(b"content-type") => {
                 self.content_type.get_or_insert(value);
+            }
+            (16, Some(b'c')) if name.eq_ignore_ascii_case(b"content-encoding") => {
+                self.codings.add(value);
             }
             _ => self.contexts.header(name, value),
         }

@@ -69,17 +69,12 @@ impl Connection {
         let (bytes, _) = input.split_at_checked(room).unwrap_or((input, &[]));
         let mut rest = left;
         if !bytes.is_empty() {
-            let (wanted, _) = bytes.split_at_checked(body.wanted).unwrap_or((bytes, &[]));
-            if !wanted.is_empty() {
-                out.body(body.key, wanted);
-            }
             if body.scanned {
                 self.locate_in_body(from, body.key, bytes, out);
-                self.read_ids(from, body.key, bytes, out);
-                body.scanned = self.looks_through(from);
             }
+            self.content(from, &mut body, bytes, out);
+            body.scanned = body.scanned && self.looks_through(from);
             out.extend(body.key, bytes.len());
-            body.wanted -= wanted.len();
             if body.framing != BodyFraming::UntilEnd {
                 rest = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
             }
@@ -101,7 +96,7 @@ impl Connection {
     pub(super) fn seen(&mut self, from: Side, body: Body, end: usize, out: &mut dyn Out) {
         match body.framing {
             BodyFraming::Sized | BodyFraming::UntilEnd => {
-                self.end_ids(from, &body, out);
+                self.end_body(from, &body, out);
                 out.close(body.key, end);
             }
             BodyFraming::Chunked => {
@@ -135,7 +130,7 @@ impl Connection {
                 Err(Malformed("chunk size"))
             }
             Some(0) => {
-                self.end_ids(from, &body, out);
+                self.end_body(from, &body, out);
                 self.set_reading(from, Reading::Trailers { body, scanned: 0, read: 0 });
                 Ok(used(len))
             }
@@ -218,6 +213,7 @@ impl Connection {
             secrets.lose();
         }
         *self.ids_mut(from) = None;
+        self.break_inflating(from, &body, out);
         if body.framing == BodyFraming::UntilEnd {
             self.set_reading(from, Reading::Shown { body, left, line_end });
             return AfterGap::Continue;

@@ -43,7 +43,9 @@ impl Connection {
 
     /// Whether all of a body is looked at.
     pub(super) fn looks_through(&mut self, from: Side) -> bool {
-        self.secrets_mut(from).is_some() || self.ids_mut(from).is_some()
+        self.secrets_mut(from).is_some()
+            || self.ids_mut(from).is_some()
+            || self.inflater_mut(from).is_some()
     }
 
     pub(super) fn ids_mut(&mut self, from: Side) -> &mut Option<Box<BodyReader>> {

@@ -9,9 +9,10 @@ use crate::trace_context::own::OwnIds;
 #[derive(Default)]
 pub(super) struct Fields<'b> {
     pub(super) common: fields::Fields<'b>,
-    pub(super) expects: bool,
     pub(super) upgrade: Option<&'b [u8]>,
+    pub(super) expects: bool,
     pub(super) lengths: Lengths,
+    transfer: Option<&'b [u8]>,
 }
 
 impl<'b> Fields<'b> {
@@ -19,6 +20,10 @@ impl<'b> Fields<'b> {
         let mut fields = Self { common: fields::Fields::new(ids), ..Self::default() };
         for (name, value) in headers {
             fields.take(name, value);
+        }
+        // RFC 9112 section 6.1: these are put on last.
+        if let Some(transfer) = fields.transfer {
+            fields.common.codings.add(transfer);
         }
         fields
     }
@@ -37,6 +42,7 @@ impl<'b> Fields<'b> {
             }
             (17, Some(b't')) if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 self.lengths.transfer_encoding(value);
+                self.transfer.get_or_insert(value);
             }
             _ => self.common.take(name, value),
         }

@@ -23,11 +23,16 @@ mod fields;
 
 mod framing;
 
+mod tunnel;
+
+mod body_coding;
+
 mod body;
 
 mod body_scan;
 
 use crate::connections::{Connections, Reads};
+use crate::inflate::{Codings, Inflater, Room};
 use crate::message::{Dialect, Kind, Message, Pairing, Side, Status, Value};
 use crate::protocol::{
     AfterGap, FlowInfo, Handoff, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
@@ -37,6 +42,7 @@ use crate::protocols::http::body_ids;
 use crate::protocols::http::body_secrets::{BodySecrets, locate_secrets};
 use crate::protocols::http::fields::{add, add_headers, add_size, is_interim, status};
 use crate::protocols::http::target::Target;
+use crate::secrets::masked;
 use crate::settings::Settings;
 use crate::trace_context::body::BodyReader;
 use body::{Body, BodyFraming, used};
@@ -51,6 +57,7 @@ use std::mem::{MaybeUninit, take};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
 use std::sync::Arc;
+use tunnel::Wish;
 
 /// Makes one shard's instance.
 #[must_use]
@@ -60,6 +67,7 @@ pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
             heads: head::Reader::default(),
             scratch: Vec::new(),
             settings: Arc::clone(settings),
+            room: Room::default(),
         },
     }))
 }
@@ -74,6 +82,8 @@ struct Means {
     /// Reused for texts that must differ from the bytes on the wire.
     scratch: Vec<u8>,
     settings: Arc<Settings>,
+    /// What windows of bodies that are inflated take.
+    room: Room,
 }
 
 impl Reads for Http1 {
@@ -216,7 +226,7 @@ impl Reads for Http1 {
             | Reading::Skipped { body }
             | Reading::ChunkSize { body, .. }
             | Reading::Trailers { body, .. } => {
-                connection.end_ids(from, &body, out);
+                connection.end_body(from, &body, out);
                 if body.framing != BodyFraming::UntilEnd {
                     add(out, body.key, "wirespan.body.truncated", Value::Int(1));
                 }
@@ -238,10 +248,14 @@ struct Connection {
     answered: u64,
     /// Unanswered requests of an unusual method, by their number.
     unusual: VecDeque<(u64, Asked)>,
+    /// What the latest request that wants another protocol asks for, and its number.
+    wish: Option<Box<(u64, Wish)>>,
     /// What is secret in the bodies of side A and of side B, where that is asked for.
     secrets: [Option<Box<BodySecrets>>; 2],
     /// What reads identifiers in the bodies of side A and of side B, where that is asked for.
     body_ids: [Option<Box<BodyReader>>; 2],
+    /// What takes the codings off the bodies of side A and of side B, where somebody wants them.
+    inflaters: [Option<Box<Inflater>>; 2],
 }
 
 /// What the next bytes of one side are.
@@ -289,8 +303,10 @@ impl Connection {
             asked: 0,
             answered: 0,
             unusual: VecDeque::new(),
+            wish: None,
             secrets: [None, None],
             body_ids: [None, None],
+            inflaters: [None, None],
         }
     }
 
@@ -369,7 +385,7 @@ impl Connection {
             return Err(self.too_long(from, input, means, out));
         }
         let is_simple = matches!(head.first, FirstLine::Simple { .. });
-        let Opened { key, framing, expects, next } =
+        let Opened { key, framing, expects, next, codings } =
             self.open(from, head, input, 0..len, means, out);
         if is_simple {
             out.close(key, len);
@@ -378,6 +394,9 @@ impl Connection {
             return Ok(Step::Skip { used: len, skip: NonZeroU64::MAX });
         }
         let wanted = out.wants(key);
+        if !matches!(framing, Framing::Empty | Framing::Faulty | Framing::Tunnel) {
+            self.begin_body(from, key, &codings, wanted, means, out);
+        }
         let scanned = self.looks_through(from);
         let body = |framing| Body { key, framing, wanted, scanned, chunks: 0 };
         match framing {
@@ -442,7 +461,7 @@ impl Connection {
             status: Status::default(),
             cut,
         };
-        let fields = Fields::of(headers.clone(), &settings.ids);
+        let mut fields = Fields::of(headers.clone(), &settings.ids);
         let mut next = Handoff::Detect;
         let (key, framing) = match first {
             FirstLine::Simple { target } => {
@@ -454,9 +473,15 @@ impl Connection {
             }
             FirstLine::Request { method, target } | FirstLine::Flawed { method, target } => {
                 let target = Target::of(method, target);
+                let asked = Asked::by(method);
+                if asked == Some(Asked::Connect) || fields.upgrade.is_some() {
+                    let path = target.path;
+                    let shown = masked(path, scratch, |f| settings.secrets.in_path(path, f));
+                    let wish = Wish::of(method, shown, asked, headers.clone());
+                    self.wish = Some(Box::new((self.asked, wish)));
+                }
                 let target = (method, target);
                 let key = fields.common.open_request(message, target, settings, scratch, out);
-                let asked = Asked::by(method);
                 self.note(asked, out);
                 (key, fields.lengths.of_request(asked))
             }
@@ -476,7 +501,11 @@ impl Connection {
                 };
                 let key = out.open(message);
                 fields.common.add_type(key, Role::Server, scratch, out);
-                (key, fields.lengths.of_response(code, asked))
+                let framing = fields.lengths.of_response(code, asked);
+                if framing == Framing::Tunnel {
+                    out.becomes(self.granted(fields.upgrade, headers.clone()));
+                }
+                (key, framing)
             }
         };
         if let Framing::Sized(size) = framing {
@@ -495,9 +524,12 @@ impl Connection {
         }
         let target = first.target().filter(|_| !settings.ids.is_empty());
         let query = target.and_then(|target| Target::of(b"GET", target).query);
+        let codings = std::mem::take(&mut fields.common.codings);
         fields.common.tell_ids(key, query, out);
-        let reader = out.reads_bodies().then(|| body_ids::reader(&settings.ids, headers.clone()));
+        let readable = out.reads_bodies() && codings.is_readable();
+        let reader = readable.then(|| body_ids::reader(&settings.ids, headers.clone()));
         *self.ids_mut(from) = reader.flatten();
+        *self.inflater_mut(from) = None;
         if settings.locate_secrets {
             let secrets = &settings.secrets;
             locate_secrets(out, key, input, secrets, first.target(), headers.clone());
@@ -506,7 +538,7 @@ impl Connection {
         if out.wants_details() {
             add_headers(out, key, first.role(), headers, &settings.secrets);
         }
-        Opened { key, framing, expects: fields.expects, next }
+        Opened { key, framing, expects: fields.expects, next, codings }
     }
 
     /// Makes a message of a head whose end is lost, if its first line is whole; `end` is where it
@@ -662,6 +694,8 @@ struct Opened {
     expects: bool,
     /// Who reads on, where it ends HTTP.
     next: Handoff,
+    /// What its body is coded with.
+    codings: Codings,
 }
 
 const PORTS: [u16; 6] = [80, 3128, 8000, 8008, 8080, 8888];

@@ -4,6 +4,7 @@ mod heads;
 mod details;
 mod framing;
 mod bodies;
+mod codings;
 mod answers;
 mod upgrades;
 mod gaps;
@@ -37,7 +38,12 @@ fn s(bytes: impl AsRef<[u8]>) -> Piece {
 
 fn flow() -> FlowInfo {
     let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    FlowInfo { transport: Transport::Tcp, addresses: [address(40000), address(80)], opener: None }
+    FlowInfo {
+        transport: Transport::Tcp,
+        addresses: [address(40000), address(80)],
+        opener: None,
+        handed: None,
+    }
 }
 
 /// What somebody asks for.
