@@ -338,4 +338,22 @@ const CASES: &[Case] = &[
         request: b"\xda\xbb\xe2\x00\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x01N",
         response: b"\xda\xbb\x22\x14\x00\x00\x00\x00\x00\x00\x00\x07\x00\x00\x00\x01N",
     },
+    Case {
+        protocol: "websocket",
+        transport: Transport::Tcp,
+        what: "text of 20 bytes and of 200",
+        request: b"\x81\x94abcd\x05\x00\x11\x05A\x0b\x05D\x15\n\x06D\x13\x07\x0f\x08A\x0e\n\x17",
+        response: b"\x81\x7e\x00\xc8\
+            0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123\
+            45678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678\
+            90123456789",
+    },
+    Case {
+        protocol: "websocket",
+        transport: Transport::Tcp,
+        what: "a call of JSON-RPC",
+        request: b"\x81\xb7\x00\x00\x00\x00\
+            {\"jsonrpc\":\"2.0\",\"id\":17,\"method\":\"add\",\"params\":[1,2]}",
+        response: b"\x81\x25{\"jsonrpc\":\"2.0\",\"id\":17,\"result\":3}\n",
+    },
 ];

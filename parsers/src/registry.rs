@@ -17,6 +17,9 @@ pub fn protocols(settings: &Arc<Settings>) -> Vec<Box<dyn Protocol>> {
 /// Every protocol, in the order in which they are asked.
 #[rustfmt::skip]
 pub const PROTOCOLS: &[Factory] = &[
+    protocols::websocket::protocol,
+    protocols::proxy_protocol::protocol,
+    protocols::socks::protocol,
     protocols::http1::protocol,
     protocols::http2::protocol,
     protocols::redis::protocol,

@@ -152,6 +152,47 @@ def http2_data(size):
     return asked, frame(4, 0, 0) + frame(1, 5, 1, b"\x88")
 
 
+def websocket_frame(first, payload, masked=True):
+    """A frame of WebSocket."""
+    size = len(payload)
+    length = size if size < 126 else 126 if size < 1 << 16 else 127
+    more = b"" if size < 126 else struct.pack(">H" if length == 126 else ">Q", size)
+    mask = bytes(4) if masked else b""
+    return bytes([first, (0x80 if masked else 0) | length]) + more + mask + payload
+
+
+def websocket(frames, answers):
+    """Makes a conversation of frames of both sides, behind a handshake."""
+    def built(capture, size):
+        talk = Conversation(capture, 80)
+        upgrade = [("Upgrade", "websocket"), ("Connection", "Upgrade")]
+        talk.client(request("GET", "/a", upgrade))
+        talk.server(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+        talk.client(frames(size))
+        talk.server(answers(size))
+        talk.close()
+    return built
+
+
+def rpc_calls(size):
+    call = '{"jsonrpc":"2.0","id":%d,"method":"add","params":[1,2]}'
+    return b"".join(websocket_frame(0x81, (call % n).encode()) for n in range(size))
+
+
+def rpc_answers(size):
+    answer = '{"jsonrpc":"2.0","id":%d,"result":3}'
+    return b"".join(websocket_frame(0x81, (answer % n).encode(), False) for n in range(size))
+
+
+def fragments(size):
+    middle = websocket_frame(0x00, b"x") * size
+    return websocket_frame(0x01, b"x") + middle + websocket_frame(0x80, b"x")
+
+
+def deep_rpc(size):
+    return websocket_frame(0x81, b'{"jsonrpc":"2.0","id":1,"method":"a","params":' + b"[" * size + b"]" * size + b"}")
+
+
 def redis_pipeline(capture, size):
     pipeline(capture, 6379, [command("GET", f"key:{n}") for n in range(size)], [bulk("v")] * size)
 
@@ -438,6 +479,10 @@ SHAPES = [
     Shape("open brackets", 60_000, one_call()(open_brackets), SANITIZE),
     Shape("open parts", 8_000, one_call()(open_parts), SANITIZE),
     Shape("pipeline of HTTP", 2_000, http_pipeline, quick=True),
+    Shape("calls of JSON-RPC over WebSocket", 1_500, websocket(rpc_calls, rpc_answers)),
+    Shape("fragments of WebSocket", 4_000, websocket(fragments, lambda size: b""), SANITIZE),
+    Shape("fragments of WebSocket beyond its limit", 20_000, websocket(fragments, lambda size: b"")),
+    Shape("brackets in WebSocket", 10_000, websocket(deep_rpc, lambda size: b"")),
     Shape("pipeline of Redis", 2_000, redis_pipeline),
     Shape("pipeline of Redis beyond its limit", 10_000, redis_pipeline),
     Shape("batches of Redis", 100, redis_batches),

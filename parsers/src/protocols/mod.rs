@@ -1,5 +1,8 @@
 //! One file per protocol, or a folder where one file grew too long.
 
+pub mod websocket;
+pub mod proxy_protocol;
+pub mod socks;
 mod http;
 pub mod http1;
 pub mod http2;

@@ -262,6 +262,7 @@ const SECRET_WORDS: &[&[u8]] = &[
     b"credential",
     b"filepass",
     b"masterauth",
+    b"passcode",
     b"passphrase",
     b"passw",
     b"primaryauth",

@@ -252,3 +252,61 @@ fn what_is_asked_for_through_a_proxy_does_not_name_it() {
         &["shop.example:443 complete 200"],
     );
 }
+
+#[test]
+fn what_is_asked_for_behind_a_line_of_a_proxy_names_the_server() {
+    let hello = client_hello("shop.example", 4);
+    check(
+        &[(Side::A, &[b"PROXY TCP4 192.0.2.7 192.0.2.1 5 443\r\n", &hello[..]].concat())],
+        &["192.0.2.7:5 complete 0", "127.0.0.1:80 is asked for shop.example"],
+    );
+}
+
+#[test]
+fn what_turns_to_tls_names_the_server() {
+    let hello = client_hello("mail.example", 4);
+    check(
+        &[
+            (Side::B, b"220 mail.example ESMTP\r\n"),
+            (Side::A, b"EHLO a.test\r\n"),
+            (Side::B, b"250-mail.example\r\n250 STARTTLS\r\n"),
+            (Side::A, b"STARTTLS\r\n"),
+            (Side::B, b"220 ready\r\n"),
+            (Side::A, &hello),
+        ],
+        &["127.0.0.1:80 is asked for mail.example"],
+    );
+}
+
+#[test]
+fn a_flow_becomes_what_was_asked_for_again_and_again() {
+    check(
+        &[
+            (Side::A, b"PROXY TCP4 192.0.2.7 192.0.2.1 5 80\r\n"),
+            (Side::A, b"\x05\x01\x00"),
+            (Side::B, b"\x05\x00"),
+            (Side::A, b"\x05\x01\x00\x03\x06a.test\x00\x50"),
+            (Side::B, b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"),
+            (Side::A, b"CONNECT b.test:80 HTTP/1.1\r\nHost: b.test:80\r\n\r\n"),
+            (Side::B, b"HTTP/1.1 200 OK\r\n\r\n"),
+            (Side::A, b"GET /chat HTTP/1.1\r\nHost: b.test\r\nUpgrade: websocket\r\n\r\n"),
+            (
+                Side::B,
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                  Sec-WebSocket-Protocol: jsonrpc\r\n\r\n\x81\x02hi",
+            ),
+            (Side::A, b"\x81\x82\x00\x00\x00\x00hi"),
+            (Side::A, b"\x82\x82\x00\x00\x00\x00hi"),
+        ],
+        &[
+            "192.0.2.7:5 complete 0",
+            " complete 0",
+            "a.test:80 complete 0",
+            "b.test:80 complete 200",
+            "/chat complete 101",
+            "/chat complete 0",
+            "/chat complete 0",
+            "/chat complete 0",
+        ],
+    );
+}

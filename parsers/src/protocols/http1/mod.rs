@@ -348,6 +348,10 @@ impl Connection {
                 self.hand_over();
                 return Ok(Step::Become { used: 0, next: Handoff::Detect });
             }
+            // In a capture, what a client says after an upgrade may stand before the answer to it.
+            if role == Role::Client && self.may_upgrade() && input.len() < UPGRADE_LIMIT {
+                return Ok(Step::Incomplete(NonZeroUsize::MIN));
+            }
             if role == Role::Server {
                 self.forget_asked();
             }
@@ -658,6 +662,12 @@ impl Connection {
         last.is_some_and(|(number, asked)| *asked == Asked::Connect && number + 1 == self.asked)
     }
 
+    /// Whether the last request asks for another protocol, and may still get it.
+    fn may_upgrade(&self) -> bool {
+        self.answered < self.asked
+            && self.wish.as_ref().is_some_and(|wish| wish.0 + 1 == self.asked)
+    }
+
     fn take_reading(&mut self, from: Side) -> Reading {
         take(self.reading_mut(from))
     }
@@ -705,6 +715,9 @@ const HEAD_LIMIT: usize = 64 << 10;
 
 /// Bytes for a tunnel that wait for the answer to CONNECT; with more there will be none.
 const EARLY_LIMIT: usize = 16 << 10;
+
+/// Bytes of another protocol that wait for the answer to an Upgrade.
+const UPGRADE_LIMIT: usize = 256 << 10;
 
 /// Unanswered HEAD and CONNECT requests that are remembered, on one connection.
 const UNUSUAL_LIMIT: usize = 256;

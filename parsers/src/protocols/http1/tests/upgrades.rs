@@ -14,6 +14,18 @@ fn switching_protocols_answers_and_hands_over() {
 }
 
 #[test]
+fn what_a_client_says_after_an_upgrade_may_come_before_its_answer() {
+    check(
+        &[
+            c("GET /chat HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+            c(b"\x81\x82abcd\x09\x0b"),
+            s("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"),
+        ],
+        "request GET /chat 0..63\nresponse 101 0..56\nhanded over at 56",
+    );
+}
+
+#[test]
 fn refused_upgrade_goes_on_as_http() {
     check(
         &[
