@@ -17,6 +17,7 @@ mod shedding;
 mod messages;
 mod queues;
 mod layers;
+mod http2;
 mod identity;
 mod identifiers;
 mod explain;

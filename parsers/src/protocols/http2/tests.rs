@@ -1,3 +1,5 @@
+//! What comes of conversations: of real ones in the vectors, and of frames made here.
+
 mod calls;
 
 use super::frame::{
