@@ -28,6 +28,9 @@ pub(super) struct Connection {
     pub(super) has_preface: bool,
     /// Whether all of it was seen.
     pub(super) is_whole: bool,
+    /// Whether the server began to speak, and to answer, before its client did: as it may where
+    /// the client has asked in HTTP/1.
+    pub(super) server_begins: bool,
     /// The highest stream that a head was about.
     pub(super) latest: u32,
     /// Whether the client has opened the stream that an upgrade leaves to HTTP/1.
@@ -108,6 +111,7 @@ impl Connection {
             streams: BTreeMap::new(),
             has_preface: false,
             is_whole: false,
+            server_begins: false,
             latest: 0,
             has_first: false,
             unseen: UnseenCalls::default(),
@@ -420,11 +424,14 @@ impl Connection {
         out: &mut dyn Out,
     ) {
         let (from, client) = (spot.from, self.client);
-        let has_preface = self.has_preface;
+        let is_silent = !self.direction(client).has_begun;
+        let begins = self.has_preface || (is_silent && header.stream == 1);
         let direction = self.direction(from);
-        if std::mem::take(&mut direction.is_whole) && has_preface && from != client {
+        if std::mem::take(&mut direction.is_whole) && begins && from != client {
             direction.decoder = Decoder::from_start();
+            self.server_begins = is_silent;
         }
+        let direction = self.direction(from);
         let range = start..spot.end;
         let mut list = std::mem::take(&mut means.list);
         if list.read(&mut direction.decoder, block).is_err() {
@@ -583,7 +590,7 @@ impl Connection {
         (direction.scanned, direction.is_whole, direction.has_begun) = (0, false, true);
         direction.reading = Reading::Frames;
         // What was opened, granted or sent in between is not known.
-        self.is_whole = false;
+        (self.is_whole, self.server_begins) = (false, false);
         let role = self.role(from);
         for (id, stream) in &mut self.streams {
             if stream.is_tunnel

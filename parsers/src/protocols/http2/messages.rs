@@ -154,8 +154,10 @@ impl Connection {
         out: &mut dyn Out,
     ) {
         let Means { settings, scratch, .. } = means;
-        let is_upgraded =
-            id == 1 && self.is_whole && !self.has_first && !self.streams.contains_key(&id);
+        let is_upgraded = id == 1
+            && (self.is_whole || self.server_begins)
+            && !self.has_first
+            && !self.streams.contains_key(&id);
         if is_upgraded {
             let stream = self.stream(id, spot, out);
             stream.is_upgraded = true;

@@ -279,6 +279,19 @@ fn answer_to_an_upgrade_is_that_of_http1() {
             "B Response in order, lane 0 Ok 200  wirespan.http.upgraded=h2c http.response.body.size=2",
         ],
     );
+    // A server need not wait until its client speaks HTTP/2.
+    check(
+        &[
+            sends(B, &[settings(&[]), ok(1, END_STREAM)]),
+            sends(A, &[preface(), get(3, "/b", END_STREAM)]),
+            sends(B, &[ok(3, END_STREAM)]),
+        ],
+        &[
+            "B Response in order, lane 0 Ok 200  wirespan.http.upgraded=h2c",
+            "A Request id 0x3 by A GET /b",
+            "B Response id 0x3 by A Ok 200 ",
+        ],
+    );
 }
 
 #[test]
