@@ -152,7 +152,7 @@ def http2_data(size):
     return asked, frame(4, 0, 0) + frame(1, 5, 1, b"\x88")
 
 
-def websocket_frame(first, payload, masked=True):
+def message_frame(first, payload, masked=True):
     """A frame of WebSocket."""
     size = len(payload)
     length = size if size < 126 else 126 if size < 1 << 16 else 127
@@ -176,21 +176,21 @@ def websocket(frames, answers):
 
 def rpc_calls(size):
     call = '{"jsonrpc":"2.0","id":%d,"method":"add","params":[1,2]}'
-    return b"".join(websocket_frame(0x81, (call % n).encode()) for n in range(size))
+    return b"".join(message_frame(0x81, (call % n).encode()) for n in range(size))
 
 
 def rpc_answers(size):
     answer = '{"jsonrpc":"2.0","id":%d,"result":3}'
-    return b"".join(websocket_frame(0x81, (answer % n).encode(), False) for n in range(size))
+    return b"".join(message_frame(0x81, (answer % n).encode(), False) for n in range(size))
 
 
 def fragments(size):
-    middle = websocket_frame(0x00, b"x") * size
-    return websocket_frame(0x01, b"x") + middle + websocket_frame(0x80, b"x")
+    middle = message_frame(0x00, b"x") * size
+    return message_frame(0x01, b"x") + middle + message_frame(0x80, b"x")
 
 
 def deep_rpc(size):
-    return websocket_frame(0x81, b'{"jsonrpc":"2.0","id":1,"method":"a","params":' + b"[" * size + b"]" * size + b"}")
+    return message_frame(0x81, b'{"jsonrpc":"2.0","id":1,"method":"a","params":' + b"[" * size + b"]" * size + b"}")
 
 
 def redis_pipeline(capture, size):
