@@ -10,9 +10,10 @@
 #   --cheap   the kinds that together take some two minutes, downloads included
 #   --small   fewer calls and smaller messages, as for the captures in testdata/captures
 #
-# BINARY=PATH names the program (default: target/release/wirespan).
+# BINARY=PATH names the program (default: target/release/wirespan), prefix=NAME what namespaces begin
+# with (wsrpc), so that two can run at a time.
 # shellcheck source=namespaces.sh
-prefix=wsrpc
+prefix=${prefix:-wsrpc}
 . "$(dirname "$0")/namespaces.sh"
 
 kinds=(grpc-go grpc-python grpc-go-python grpc-python-go nghttp2 nginx

@@ -182,6 +182,8 @@ class Triple(Dubbo):
         rows = super().read(path)
         for row in rows:
             row["one_way"] = False
+            # It tells a time-out, of 2 s, as any other error.
+            row["gave_up"] |= row["outcome"] == "error" and row["end"] - row["begin"] > 1_900_000_000
             if row["method"] == "subscribe":
                 # A stream, which has no attachments, and which the server cannot read.
                 row["gave_up"] = row.pop("id") is not None
