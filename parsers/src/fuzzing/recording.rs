@@ -285,9 +285,13 @@ impl Out for Recording {
     fn unanswered(&mut self, key: Key, end: usize, why: Unanswered<'_>) {
         let (end, from) = (self.offset(end, "unanswered"), self.from);
         let reached = self.reached.get(key.0 as usize).copied().unwrap_or_default();
+        let late = !self.malformed.is_empty();
         let message = usize::try_from(key.0).ok().and_then(|place| self.messages.get_mut(place));
         match message {
+            // Whether an answer was read behind malformed bytes depends on where reading resumed.
+            Some(message) if late && message.end.is_some() => {}
             Some(message) if message.unanswered.is_none() => {
+                message.broken |= late;
                 // What a server promised may be taken back too.
                 let is_own = Some(message.from) == from;
                 message.end = Some(if is_own { end } else { reached });

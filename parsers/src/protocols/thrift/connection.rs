@@ -437,6 +437,10 @@ impl UnderWay {
                 }
                 Err(Stop::Bad(field)) => return Err(Malformed(field)),
                 Err(Stop::Short(more)) => {
+                    // A frame ends where it says, whatever lengths in it say.
+                    let rest =
+                        self.left.and_then(|left| usize::try_from(left).ok()?.checked_sub(there));
+                    let more = rest.and_then(NonZeroUsize::new).map_or(more, |rest| more.min(rest));
                     out.extend(self.key, at);
                     return Ok(Look::Goes(match NonZeroUsize::new(at) {
                         Some(used) => Step::Used(used),
