@@ -169,7 +169,7 @@ fn gap_gives_up_what_is_answered_in_order_only() {
             (Side::B, b"\0\0\0"),
             (Side::B, b"\0\x13\0b\x81\x83\0\x01\0\0\0\0\0\0\x01b\0\0\x01\0\x01"),
         ],
-        &["b complete 3", "a closed 0"],
+        &["b complete 3", "a response_lost 0"],
     );
 }
 

@@ -16,10 +16,6 @@ use std::num::{NonZeroU64, NonZeroUsize};
 pub(super) struct Body {
     pub(super) key: Key,
     pub(super) framing: BodyFraming,
-    /// Bytes that somebody still wants.
-    pub(super) wanted: usize,
-    /// Whether all of it is looked through, for secrets or identifiers.
-    pub(super) scanned: bool,
     /// Bytes of the chunks so far.
     pub(super) chunks: u64,
 }
@@ -42,7 +38,7 @@ impl Connection {
         used: usize,
     ) -> Step {
         match NonZeroUsize::new(used) {
-            Some(used) if body.wanted > 0 || body.scanned => {
+            Some(used) if self.looks_at(from) > 0 => {
                 self.set_reading(from, Reading::Shown { body, left, line_end });
                 Step::Used(used)
             }
@@ -58,22 +54,17 @@ impl Connection {
     pub(super) fn shown(
         &mut self,
         from: Side,
-        mut body: Body,
+        body: Body,
         left: u64,
         line_end: u64,
         input: &[u8],
         out: &mut dyn Out,
     ) -> Step {
-        let left_here = usize::try_from(left).unwrap_or(usize::MAX);
-        let room = if body.scanned { left_here } else { body.wanted.min(left_here) };
+        let room = self.looks_at(from).min(usize::try_from(left).unwrap_or(usize::MAX));
         let (bytes, _) = input.split_at_checked(room).unwrap_or((input, &[]));
         let mut rest = left;
         if !bytes.is_empty() {
-            if body.scanned {
-                self.locate_in_body(from, body.key, bytes, out);
-            }
-            self.content(from, &mut body, bytes, out);
-            body.scanned = body.scanned && self.looks_through(from);
+            self.look_through(from, body.key, bytes, out);
             out.extend(body.key, bytes.len());
             if body.framing != BodyFraming::UntilEnd {
                 rest = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
@@ -84,7 +75,7 @@ impl Connection {
                 self.seen(from, body, bytes.len(), out);
                 used(bytes.len())
             }
-            _ if (body.wanted > 0 || body.scanned) && rest > 0 => {
+            _ if self.looks_at(from) > 0 && rest > 0 => {
                 self.set_reading(from, Reading::Shown { body, left: rest, line_end });
                 used(bytes.len())
             }
@@ -96,7 +87,7 @@ impl Connection {
     pub(super) fn seen(&mut self, from: Side, body: Body, end: usize, out: &mut dyn Out) {
         match body.framing {
             BodyFraming::Sized | BodyFraming::UntilEnd => {
-                self.end_body(from, &body, out);
+                self.end_content(from, &body, out);
                 out.close(body.key, end);
             }
             BodyFraming::Chunked => {
@@ -130,7 +121,7 @@ impl Connection {
                 Err(Malformed("chunk size"))
             }
             Some(0) => {
-                self.end_body(from, &body, out);
+                self.end_content(from, &body, out);
                 self.set_reading(from, Reading::Trailers { body, scanned: 0, read: 0 });
                 Ok(used(len))
             }
@@ -201,19 +192,17 @@ impl Connection {
     pub(super) fn gap_in_body(
         &mut self,
         from: Side,
-        mut body: Body,
+        body: Body,
         left: u64,
         line_end: u64,
         lost: u64,
         out: &mut dyn Out,
     ) -> AfterGap {
-        // Only an unbroken prefix is of use.
-        body.wanted = 0;
         if let Some(secrets) = self.secrets_mut(from) {
             secrets.lose();
         }
-        *self.ids_mut(from) = None;
-        self.break_inflating(from, &body, out);
+        // Only an unbroken prefix is of use.
+        self.lose_content(from, &body, out);
         if body.framing == BodyFraming::UntilEnd {
             self.set_reading(from, Reading::Shown { body, left, line_end });
             return AfterGap::Continue;

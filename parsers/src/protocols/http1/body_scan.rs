@@ -1,55 +1,49 @@
-//! Bodies that are looked through, for secrets or identifiers: what is told of their bytes.
+//! Bodies that are looked through, for secrets or for whoever wants them: what is told of their
+//! bytes.
 
 use super::Connection;
 use super::body::Body;
 use crate::message::Side;
 use crate::protocol::{Key, Out};
-use crate::trace_context::body::BodyReader;
+use crate::protocols::http::content::Content;
 
 impl Connection {
+    /// How many of the next bytes of a body are looked at.
+    pub(super) fn looks_at(&mut self, from: Side) -> usize {
+        match self.secrets_mut(from) {
+            Some(_) => usize::MAX,
+            None => self.content_mut(from).as_ref().map_or(0, |content| content.looks_at()),
+        }
+    }
+
     /// Looks through the next bytes of a body, which stand at the start of the input.
-    pub(in crate::protocols) fn locate_in_body(
-        &mut self,
-        from: Side,
-        key: Key,
-        bytes: &[u8],
-        out: &mut dyn Out,
-    ) {
+    pub(super) fn look_through(&mut self, from: Side, key: Key, bytes: &[u8], out: &mut dyn Out) {
         let [a, b] = &mut self.secrets;
-        let body = if from == Side::A { a } else { b };
-        if let Some(body) = body {
-            body.read(&self.settings.secrets, key, 0, bytes, out);
+        if let Some(secrets) = if from == Side::A { a } else { b } {
+            secrets.read(&self.settings.secrets, key, 0, bytes, out);
+        }
+        let [a, b] = &mut self.contents;
+        if let Some(content) = if from == Side::A { a } else { b } {
+            content.read(key, &self.settings.ids, bytes, out);
         }
     }
 
-    /// Reads the next bytes of a body.
-    pub(super) fn read_ids(&mut self, from: Side, key: Key, bytes: &[u8], out: &mut dyn Out) {
-        let [a, b] = &mut self.body_ids;
-        let reader = if from == Side::A { a } else { b };
-        if let Some(reading) = reader {
-            reading.read(&self.settings.ids, bytes, &mut |context| out.context(key, context));
-            if reading.is_done() {
-                *reader = None;
-            }
+    /// Bytes of a body are lost.
+    pub(super) fn lose_content(&mut self, from: Side, body: &Body, out: &mut dyn Out) {
+        if let Some(content) = self.content_mut(from).take() {
+            content.lose(body.key, out);
         }
     }
 
-    /// The body is over.
-    pub(super) fn end_ids(&mut self, from: Side, body: &Body, out: &mut dyn Out) {
-        if let Some(mut reading) = self.ids_mut(from).take() {
-            reading.end(&self.settings.ids, &mut |context| out.context(body.key, context));
+    /// A body is over.
+    pub(super) fn end_content(&mut self, from: Side, body: &Body, out: &mut dyn Out) {
+        if let Some(content) = self.content_mut(from).take() {
+            content.end(body.key, &self.settings.ids, out);
         }
     }
 
-    /// Whether all of a body is looked at.
-    pub(super) fn looks_through(&mut self, from: Side) -> bool {
-        self.secrets_mut(from).is_some()
-            || self.ids_mut(from).is_some()
-            || self.inflater_mut(from).is_some()
-    }
-
-    pub(super) fn ids_mut(&mut self, from: Side) -> &mut Option<Box<BodyReader>> {
-        let [a, b] = &mut self.body_ids;
+    pub(super) fn content_mut(&mut self, from: Side) -> &mut Option<Box<Content>> {
+        let [a, b] = &mut self.contents;
         if from == Side::A { a } else { b }
     }
 }

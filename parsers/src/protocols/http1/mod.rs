@@ -25,14 +25,12 @@ mod framing;
 
 mod tunnel;
 
-mod body_coding;
-
 mod body;
 
 mod body_scan;
 
 use crate::connections::{Connections, Reads};
-use crate::inflate::{Codings, Inflater, Room};
+use crate::inflate::{Codings, Room};
 use crate::message::{Dialect, Kind, Message, Pairing, Side, Status, Value};
 use crate::protocol::{
     AfterGap, FlowInfo, Handoff, Key, Malformed, Out, Probe, Protocol, Step, Timestamp,
@@ -40,6 +38,7 @@ use crate::protocol::{
 use crate::protocols::http::Role;
 use crate::protocols::http::body_ids;
 use crate::protocols::http::body_secrets::{BodySecrets, locate_secrets};
+use crate::protocols::http::content::Content;
 use crate::protocols::http::fields::{add, add_headers, add_size, is_interim, status};
 use crate::protocols::http::target::Target;
 use crate::secrets::masked;
@@ -226,7 +225,7 @@ impl Reads for Http1 {
             | Reading::Skipped { body }
             | Reading::ChunkSize { body, .. }
             | Reading::Trailers { body, .. } => {
-                connection.end_body(from, &body, out);
+                connection.end_content(from, &body, out);
                 if body.framing != BodyFraming::UntilEnd {
                     add(out, body.key, "wirespan.body.truncated", Value::Int(1));
                 }
@@ -252,10 +251,8 @@ struct Connection {
     wish: Option<Box<(u64, Wish)>>,
     /// What is secret in the bodies of side A and of side B, where that is asked for.
     secrets: [Option<Box<BodySecrets>>; 2],
-    /// What reads identifiers in the bodies of side A and of side B, where that is asked for.
-    body_ids: [Option<Box<BodyReader>>; 2],
-    /// What takes the codings off the bodies of side A and of side B, where somebody wants them.
-    inflaters: [Option<Box<Inflater>>; 2],
+    /// What is wanted of the bodies of side A and of side B, where anything is.
+    contents: [Option<Box<Content>>; 2],
 }
 
 /// What the next bytes of one side are.
@@ -305,8 +302,7 @@ impl Connection {
             unusual: VecDeque::new(),
             wish: None,
             secrets: [None, None],
-            body_ids: [None, None],
-            inflaters: [None, None],
+            contents: [None, None],
         }
     }
 
@@ -389,7 +385,7 @@ impl Connection {
             return Err(self.too_long(from, input, means, out));
         }
         let is_simple = matches!(head.first, FirstLine::Simple { .. });
-        let Opened { key, framing, expects, next, codings } =
+        let Opened { key, framing, expects, next, codings, ids } =
             self.open(from, head, input, 0..len, means, out);
         if is_simple {
             out.close(key, len);
@@ -397,12 +393,11 @@ impl Connection {
             self.set_reading(from, Reading::HandedOver);
             return Ok(Step::Skip { used: len, skip: NonZeroU64::MAX });
         }
-        let wanted = out.wants(key);
-        if !matches!(framing, Framing::Empty | Framing::Faulty | Framing::Tunnel) {
-            self.begin_body(from, key, &codings, wanted, means, out);
-        }
-        let scanned = self.looks_through(from);
-        let body = |framing| Body { key, framing, wanted, scanned, chunks: 0 };
+        *self.content_mut(from) = match framing {
+            Framing::Empty | Framing::Faulty | Framing::Tunnel => None,
+            _ => Content::of(key, ids, &codings, &means.room, out),
+        };
+        let body = |framing| Body { key, framing, chunks: 0 };
         match framing {
             Framing::Empty | Framing::Faulty => {
                 out.close(key, len);
@@ -530,10 +525,7 @@ impl Connection {
         let query = target.and_then(|target| Target::of(b"GET", target).query);
         let codings = std::mem::take(&mut fields.common.codings);
         fields.common.tell_ids(key, query, out);
-        let readable = out.reads_bodies() && codings.is_readable();
-        let reader = readable.then(|| body_ids::reader(&settings.ids, headers.clone()));
-        *self.ids_mut(from) = reader.flatten();
-        *self.inflater_mut(from) = None;
+        let ids = out.reads_bodies().then(|| body_ids::reader(&settings.ids, headers.clone()));
         if settings.locate_secrets {
             let secrets = &settings.secrets;
             locate_secrets(out, key, input, secrets, first.target(), headers.clone());
@@ -542,7 +534,7 @@ impl Connection {
         if out.wants_details() {
             add_headers(out, key, first.role(), headers, &settings.secrets);
         }
-        Opened { key, framing, expects: fields.expects, next, codings }
+        Opened { key, framing, expects: fields.expects, next, codings, ids: ids.flatten() }
     }
 
     /// Makes a message of a head whose end is lost, if its first line is whole; `end` is where it
@@ -597,7 +589,8 @@ impl Connection {
             cut: false,
         });
         let framing = BodyFraming::UntilEnd;
-        let body = Body { key, framing, wanted: 0, scanned: false, chunks: 0 };
+        *self.content_mut(from) = None;
+        let body = Body { key, framing, chunks: 0 };
         self.data(from, body, u64::MAX, 0, 0)
     }
 
@@ -706,6 +699,8 @@ struct Opened {
     next: Handoff,
     /// What its body is coded with.
     codings: Codings,
+    /// What reads identifiers in its body, where that is asked for.
+    ids: Option<Box<BodyReader>>,
 }
 
 const PORTS: [u16; 6] = [80, 3128, 8000, 8008, 8080, 8888];

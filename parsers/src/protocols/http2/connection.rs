@@ -563,7 +563,7 @@ impl Connection {
             return true;
         }
         let half = stream.half(role);
-        if half.wanted > 0 || half.scan.as_ref().is_some_and(|scan| scan.looks()) {
+        if half.looks() {
             return true;
         }
         let left = u64::try_from(body.left).unwrap_or(u64::MAX);
@@ -576,7 +576,7 @@ impl Connection {
         let role = self.role(from);
         let Some(stream) = self.streams.get_mut(&body.stream) else { return usize::MAX };
         let half = stream.half(role);
-        let is_shown = half.wanted > 0 || half.scan.as_ref().is_some_and(|scan| scan.looks());
+        let is_shown = half.looks();
         match &stream.call {
             Some(call) if !is_shown => usize::try_from(call.piece(role)).unwrap_or(usize::MAX),
             _ => usize::MAX,
@@ -603,8 +603,10 @@ impl Connection {
             }
             let half = stream.half(role);
             half.has_gap = true;
-            half.wanted = 0;
-            half.scan = None;
+            half.secrets = None;
+            if let (Some(content), Some(key)) = (half.content.take(), half.key) {
+                content.lose(key, out);
+            }
         }
     }
 

@@ -5,13 +5,15 @@ use super::Means;
 use super::connection::{Connection, Spot};
 use super::fields::{FieldList, Head, Likeness};
 use super::frame::{END_STREAM, FrameHeader, NO_ERROR, error_name};
-use super::stream::{BodyScan, Half, Stream};
+use super::stream::{Half, Stream};
 use super::unseen::ENTRIES;
+use crate::inflate::Room;
 use crate::message::{Dialect, Id, Kind, Message, Outcome, Pairing, Side, Status, Value};
 use crate::protocol::{Inner, Key, Out, Unanswered};
 use crate::protocols::http::Role;
 use crate::protocols::http::body_ids;
 use crate::protocols::http::body_secrets::BodySecrets;
+use crate::protocols::http::content::Content;
 use crate::protocols::http::fields::{
     add, add_header, add_headers, add_size, is_interim, status, text,
 };
@@ -92,7 +94,7 @@ impl Connection {
         means: &mut Means,
         out: &mut dyn Out,
     ) {
-        let Means { settings, scratch, .. } = means;
+        let Means { settings, scratch, room, .. } = means;
         let head = list.head(&settings.ids);
         let method = head.method.unwrap_or_default();
         let is_tunnel = method == b"CONNECT";
@@ -133,7 +135,7 @@ impl Connection {
         let is_unseen = call.is_some()
             && head.fields.content_type.is_none()
             && self.role(spot.from) == Role::Client;
-        let half = open_half(key, Role::Client, head, query, list, settings, out);
+        let half = open_half(key, Role::Client, head, query, list, (settings, room), out);
         let stream = self.stream(id, spot, out);
         stream.asked = Some(key);
         stream.request = half;
@@ -153,7 +155,7 @@ impl Connection {
         means: &mut Means,
         out: &mut dyn Out,
     ) {
-        let Means { settings, scratch, .. } = means;
+        let Means { settings, scratch, room, .. } = means;
         let is_upgraded = id == 1
             && (self.is_whole || self.server_begins)
             && !self.has_first
@@ -190,7 +192,7 @@ impl Connection {
             add(out, key, "wirespan.http.upgraded", Value::Text(b"h2c"));
         }
         head.fields.add_type(key, Role::Server, scratch, out);
-        let half = open_half(key, Role::Server, head, None, list, settings, out);
+        let half = open_half(key, Role::Server, head, None, list, (settings, room), out);
         let stream = self.stream(id, spot, out);
         stream.asked = None;
         stream.response = Half { has_gap: stream.response.has_gap, ..half };
@@ -296,20 +298,12 @@ impl Connection {
         let half = stream.half(role);
         half.size = half.size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         let Some(key) = half.key else { return };
-        if half.wanted > 0 {
-            let wanted = bytes.get(..half.wanted).unwrap_or(bytes);
-            out.body(key, wanted);
-            half.wanted -= wanted.len();
+        let settings = &means.settings;
+        if let Some(secrets) = &mut half.secrets {
+            secrets.read(&settings.secrets, key, spot.end, bytes, out);
         }
-        if let Some(scan) = &mut half.scan {
-            let settings = &means.settings;
-            if let Some(secrets) = &mut scan.secrets {
-                secrets.read(&settings.secrets, key, spot.end, bytes, out);
-            }
-            if let Some(ids) = &mut scan.ids {
-                ids.read(&settings.ids, bytes, &mut |context| out.context(key, context));
-                scan.ids.take_if(|ids| ids.is_done());
-            }
+        if let Some(content) = &mut half.content {
+            content.read(key, &settings.ids, bytes, out);
         }
         out.extend(key, spot.end + bytes.len());
     }
@@ -342,11 +336,12 @@ impl Connection {
         }
         let half = stream.half(role);
         half.size = half.size.saturating_add(lost);
+        if let Some(secrets) = &mut half.secrets {
+            secrets.lose();
+        }
         // Only an unbroken prefix is of use.
-        half.wanted = 0;
-        if let Some(scan) = &mut half.scan {
-            scan.ids = None;
-            scan.secrets.iter_mut().for_each(BodySecrets::lose);
+        if let (Some(content), Some(key)) = (half.content.take(), half.key) {
+            content.lose(key, out);
         }
     }
 
@@ -370,7 +365,7 @@ impl Connection {
             out.inner(u64::from(id), spot.from, Inner::End);
         }
         if let Some(key) = half.key.take() {
-            end_scan(half, key, &means.settings, out);
+            end_content(half, key, &means.settings, out);
             if half.size > 0 && !half.has_gap {
                 add_size(out, key, role, half.size);
             }
@@ -440,7 +435,7 @@ impl Connection {
         }
         for (part, half) in open {
             let Some(key) = half.key else { continue };
-            end_scan(half, key, &means.settings, out);
+            end_content(half, key, &means.settings, out);
             if let Some(call) = &mut call {
                 call.end(part, key, &means.settings.secrets, out);
             }
@@ -511,7 +506,7 @@ impl Connection {
                 continue;
             }
             if let Some(key) = half.key.take() {
-                end_scan(half, key, &means.settings, out);
+                end_content(half, key, &means.settings, out);
                 add(out, key, "wirespan.body.truncated", Value::Int(1));
                 if let Some(call) = &mut stream.call {
                     call.end(role, key, &means.settings.secrets, out);
@@ -581,7 +576,7 @@ fn open_half(
     head: Head<'_>,
     query: Option<&[u8]>,
     list: &FieldList,
-    settings: &Settings,
+    (settings, room): (&Settings, &Room),
     out: &mut dyn Out,
 ) -> Half {
     if list.unknown() > 0 {
@@ -591,7 +586,9 @@ fn open_half(
         };
         add(out, key, name, Value::Int(list.unknown().into()));
     }
-    head.fields.tell_ids(key, query, out);
+    let mut fields = head.fields;
+    let codings = std::mem::take(&mut fields.codings);
+    fields.tell_ids(key, query, out);
     list.tell_secrets(key, &settings.secrets, out);
     if out.wants_details() {
         add_headers(out, key, role, list.regular(), &settings.secrets);
@@ -600,21 +597,15 @@ fn open_half(
         true => body_ids::reader(&settings.ids, list.regular()),
         false => None,
     };
-    let secrets = settings.locate_secrets.then(|| BodySecrets::of(list.regular()));
-    let scan = BodyScan { secrets, ids };
-    Half {
-        key: Some(key),
-        has_begun: true,
-        wanted: out.wants(key),
-        scan: scan.looks().then(|| Box::new(scan)),
-        ..Half::default()
-    }
+    let secrets = settings.locate_secrets.then(|| Box::new(BodySecrets::of(list.regular())));
+    let content = Content::of(key, ids, &codings, room, out);
+    Half { key: Some(key), has_begun: true, secrets, content, ..Half::default() }
 }
 
 /// The body that was looked through is over.
-fn end_scan(half: &mut Half, key: Key, settings: &Settings, out: &mut dyn Out) {
-    if let Some(mut ids) = half.scan.take().and_then(|scan| scan.ids) {
-        ids.end(&settings.ids, &mut |context| out.context(key, context));
+fn end_content(half: &mut Half, key: Key, settings: &Settings, out: &mut dyn Out) {
+    if let Some(content) = half.content.take() {
+        content.end(key, &settings.ids, out);
     }
 }
 

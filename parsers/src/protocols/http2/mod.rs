@@ -36,6 +36,7 @@ mod connection;
 mod messages;
 
 use crate::connections::{Connections, Reads};
+use crate::inflate::Room;
 use crate::message::Side;
 use crate::protocol::{AfterGap, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp};
 use crate::protocols::http::rpc::DIALECTS;
@@ -55,6 +56,7 @@ pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
             block: Default::default(),
             list: FieldList::default(),
             tables: Arc::default(),
+            room: Room::default(),
         },
     }))
 }
@@ -75,6 +77,8 @@ struct Means {
     list: FieldList,
     /// Bytes of all tables of fields.
     tables: Arc<AtomicUsize>,
+    /// What windows of bodies that are inflated take.
+    room: Room,
 }
 
 impl Reads for Http2 {

@@ -4,8 +4,8 @@ use super::flow_control::StreamWindow;
 use crate::protocol::Key;
 use crate::protocols::http::Role;
 use crate::protocols::http::body_secrets::BodySecrets;
+use crate::protocols::http::content::Content;
 use crate::protocols::http::rpc::Call;
-use crate::trace_context::body::BodyReader;
 
 /// One stream.
 #[derive(Default)]
@@ -50,25 +50,19 @@ pub(super) struct Half {
     pub(super) has_ended: bool,
     /// Whether bytes that were lost may be of it.
     pub(super) has_gap: bool,
-    /// Bytes of its body that somebody still wants.
-    pub(super) wanted: usize,
     /// Bytes of its body so far.
     pub(super) size: u64,
     pub(super) window: StreamWindow,
-    pub(super) scan: Option<Box<BodyScan>>,
+    /// What is secret in its body, where that is asked for.
+    pub(super) secrets: Option<Box<BodySecrets>>,
+    /// What is wanted of its body, where anything is.
+    pub(super) content: Option<Box<Content>>,
 }
 
-/// What looks through a body.
-#[derive(Default)]
-pub(super) struct BodyScan {
-    /// What is secret in it, where that is asked for.
-    pub(super) secrets: Option<BodySecrets>,
-    /// What reads identifiers in it, where that is asked for.
-    pub(super) ids: Option<Box<BodyReader>>,
-}
-
-impl BodyScan {
+impl Half {
+    /// Whether somebody looks at the next bytes of its body.
     pub(super) fn looks(&self) -> bool {
-        self.secrets.is_some() || self.ids.is_some()
+        self.secrets.is_some()
+            || self.content.as_ref().is_some_and(|content| content.looks_at() > 0)
     }
 }

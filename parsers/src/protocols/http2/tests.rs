@@ -7,11 +7,17 @@ use super::frame::{
     PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
 };
 use super::protocol;
-use crate::fuzzing::{Event, Recorded, Recording, Split, Vector, drive, flow};
+use crate::fuzzing::{
+    Event, Recorded, Recording, Split, Vector, drive, flow, record as record_from,
+};
 use crate::message::{Kind, Side};
 use crate::protocol::{Probe, Transport};
 use crate::settings::Settings;
+use crate::trace_context::own::OwnIds;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use std::fs;
+use std::io::Write as _;
 use std::sync::Arc;
 
 fn vector(name: &str) -> Vec<Event> {
@@ -348,6 +354,45 @@ fn lost_ends_of_requests_are_closed_by_their_answers() {
             "B Response id 0x3 by A Ok 200 ",
         ],
     );
+}
+
+#[test]
+fn content_of_coded_bodies_is_given_to_who_asks() {
+    let content = b"{\"txn\": {\"id\": \"4711\"}}";
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(content).unwrap();
+    let coded = encoder.finish().unwrap();
+    let head = |coding: &[u8], flags| {
+        let fields: [&[u8]; 4] = [b"\x88\x0f\x0b", coding, b"\x0f\x10\x10", b"application/json"];
+        frame(HEADERS, END_HEADERS | flags, 1, &fields.concat())
+    };
+    let (begin, end) = coded.split_at(coded.len() / 2);
+    let padded = [&[2], end, &[0, 0]].concat();
+    let whole = [frame(DATA, 0, 1, begin), frame(DATA, PADDED | END_STREAM, 1, &padded)];
+    let mut own = OwnIds::default();
+    own.add_field("txn=json:$.txn.id").unwrap();
+    let check = |answer: &[Vec<u8>], body: &[u8], flaw: Option<&str>, ids: usize| {
+        let events =
+            conversation(&[sends(Side::A, &[get(1, "/", END_STREAM)]), sends(Side::B, answer)]);
+        for split in [Split::Whole, Split::Bytes, Split::Patient] {
+            let settings = Settings { ids: own.clone(), ..Settings::default() };
+            let mut protocol = protocol(&Arc::new(settings));
+            let flow = flow(Transport::Tcp, 40_000, 80);
+            let empty = Recording::wanting(1000);
+            let recording = record_from(empty, protocol.as_mut(), &flow, Side::A, &events, split);
+            let answer = recording.messages.last().unwrap();
+            assert_eq!(answer.body.escape_ascii().to_string(), body.escape_ascii().to_string());
+            let told = answer.attributes.iter().find(|(name, _)| name == "wirespan.body.inflate");
+            assert_eq!(told.map(|(_, flaw)| &**flaw), flaw, "{split:?}");
+            assert_eq!(answer.contexts.len(), ids);
+        }
+    };
+    let answer = |coding: &[u8], data: &[Vec<u8>]| [&[head(coding, 0)], data].concat();
+    check(&answer(b"\x04gzip", &whole), content, None, 1);
+    check(&answer(b"\x04gzip", &[frame(DATA, END_STREAM, 1, content)]), b"", Some("failed"), 0);
+    check(&answer(b"\x03xyz", &whole), &coded, Some("unknown coding"), 0);
+    // As the answer to HEAD.
+    check(&[head(b"\x04gzip", END_STREAM)], b"", None, 0);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fuzzing::{Event, Recording, Split, record};
+use crate::inflate::Inflater;
 use crate::trace_context::own::OwnIds;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
