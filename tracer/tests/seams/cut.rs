@@ -469,6 +469,7 @@ fn traces_of_the_shipped_captures_are_the_same_alone() {
         .collect();
     captures.sort();
     let config = Config::default();
+    let protocols = config.protocol_names();
     for capture in captures {
         let open = || FileSource::open(&capture).unwrap();
         let whole = run_source(&mut open(), &config);
@@ -479,6 +480,12 @@ fn traces_of_the_shipped_captures_are_the_same_alone() {
                 .spans
                 .iter()
                 .any(|span| span.exchange.text.text("wirespan.db.command") == Some(b"EXECUTE"))
+        };
+        // Heads of HTTP/2 refer to earlier ones. And a message of Dubbo is not found that begins in
+        // a packet behind the end of another one, which begins in a packet of another trace.
+        let refers = |span: &Span| {
+            let protocol = span.exchange.protocol.name(&protocols);
+            ["http2", "grpc", "dubbo"].contains(&protocol)
         };
         // The capture is read anew for each.
         let step = (whole.traces.len() / 25).max(4);
@@ -495,7 +502,7 @@ fn traces_of_the_shipped_captures_are_the_same_alone() {
                 let ids = |spans: &[&Span]| spans.iter().map(|s| s.id).collect::<BTreeSet<_>>();
                 let own = ids(&trace.spans.iter().collect::<Vec<_>>());
                 assert!(ids(&ran.spans()).is_superset(&own), "{what}");
-            } else {
+            } else if !trace.spans.iter().any(&refers) {
                 let again = ran.traces.iter().find(|again| again.id == trace.id).expect(&what);
                 assert_eq!(identity(again), identity(trace), "{what}");
             }

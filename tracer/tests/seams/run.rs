@@ -419,7 +419,7 @@ pub(crate) fn look(width: usize) -> Look {
         ascii: false,
         all: false,
         details: 0,
-        protocols: vec!["http".to_owned(), "redis".to_owned(), "dns".to_owned()],
+        protocols: Config::default().protocol_names(),
         names: SourceNames::default(),
     }
 }
