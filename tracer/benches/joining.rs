@@ -316,6 +316,7 @@ impl World {
             state: State::Complete,
             ordinal: self.serial as u32,
             in_packet: 0,
+            to_client: false,
             pipeline: None,
             inside: 0,
             lane: 0,

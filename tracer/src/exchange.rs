@@ -43,10 +43,13 @@ pub struct Exchange {
     pub state: State,
     /// Its number on the connection, counted from 0.
     pub ordinal: u32,
-    /// Its number among those of the flow that begin in the same packet, counted from 0.
+    /// Its number among those of the flow that begin at the same byte of a TCP stream, as the calls
+    /// of a batch do, or elsewhere in the same packet; counted from 0.
     pub in_packet: u32,
-    /// Where requests of its lane were sent before the ones before them were answered, and it is
-    /// one of these: the sequence number of the first.
+    /// Whether the client of the connection is asked, by its server.
+    pub to_client: bool,
+    /// Where requests of its lane, or others that an id pairs, were sent before the ones before them
+    /// were answered, and it is one of these: the sequence number of the first.
     pub pipeline: Option<u32>,
     /// Tells flows that one connection carries apart; 0 for the connection itself.
     pub inside: u64,
@@ -593,6 +596,15 @@ impl Text {
         self.0.extend_from_slice(value);
     }
 
+    /// Takes out what was added under this name.
+    pub(crate) fn remove(&mut self, name: &str) {
+        let mut kept = Self(Vec::with_capacity(self.0.len()));
+        for (other, value) in self.iter().filter(|(other, _)| *other != name) {
+            kept.restore(Attribute { name: other, value });
+        }
+        *self = kept;
+    }
+
     /// All entries, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         let mut rest = self.0.as_slice();
@@ -755,6 +767,7 @@ mod tests {
                 state: State::Complete,
                 ordinal: 0,
                 in_packet: 0,
+                to_client: false,
                 pipeline: None,
                 inside: 0,
                 lane: 0,

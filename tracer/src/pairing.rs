@@ -28,8 +28,8 @@ pub struct Pairing {
     answered: usize,
     /// The next exchange's number on the connection.
     ordinal: u32,
-    /// The packet in which the latest exchange began, and its number there.
-    latest: Option<(Frame, u32)>,
+    /// Where the latest exchange began, and its number there.
+    latest: Option<(Beginning, u32)>,
     /// How many responses are still to come to requests that were given up, by lane.
     owed: Vec<(u64, u64)>,
     /// Whether a request was sent before the one before it on its lane was answered.
@@ -44,6 +44,13 @@ pub struct Pairing {
     over: Option<Over>,
     /// A response came to nothing that was asked.
     stray: bool,
+}
+
+/// Where an exchange begins: at a byte of a side, or in a packet where it lies on no stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginning {
+    Byte(Side, u64),
+    Packet(Frame),
 }
 
 /// Where an exchange that is over lies in the streams of its sides.
@@ -83,6 +90,8 @@ pub struct Ends {
     pub round_trip: RoundTrip,
     /// Tells flows that one connection carries apart; 0 for the connection itself.
     pub inside: u64,
+    /// The client of a connection, once it is known.
+    pub client: Option<Side>,
 }
 
 /// Where a message's bytes were seen.
@@ -376,6 +385,12 @@ impl Pairing {
                 }
             }
         };
+        // Messages that an id pairs may lie in each other, and then it is not known whose it is.
+        let lately = self.open.iter().rev().take(LOOKED_AT).filter(|open| !open.is_in_order());
+        let goes_on = |open: &&Open| begins(open).is_some_and(|(.., is_done)| !is_done);
+        if lately.filter(goes_on).nth(1).is_some() {
+            return None;
+        }
         let lately = self.open.iter_mut().rev().take(LOOKED_AT);
         let before = lately.filter_map(|open| {
             let (start, len, is_done) = begins(open).filter(|(start, ..)| *start <= offset)?;
@@ -422,9 +437,11 @@ impl Pairing {
 
     /// The responses to requests with ids may be lost.
     fn doubt_ids(&mut self) {
-        for open in &mut self.open {
+        // All before one that is doubted already are, too.
+        let lately = self.open.iter_mut().rev().take_while(|open| !open.may_be_lost);
+        for open in lately {
             // Of datagrams, none says how much of others is missing.
-            open.may_be_lost |= !open.is_in_order()
+            open.may_be_lost = !open.is_in_order()
                 && open.exchange.transport == Transport::Tcp
                 && open.exchange.response.is_none();
         }
@@ -541,10 +558,13 @@ impl Pairing {
         values.end();
         let ordinal = self.ordinal;
         self.ordinal = self.ordinal.wrapping_add(1);
-        let frame = place.first.frame;
-        let before = self.latest.filter(|(latest, _)| *latest == frame);
+        let beginning = match place.seq {
+            Some(_) => Beginning::Byte(from, place.offset),
+            None => Beginning::Packet(place.first.frame),
+        };
+        let before = self.latest.filter(|(latest, _)| *latest == beginning);
         let in_packet = before.map_or(0, |(_, number)| number.wrapping_add(1));
-        self.latest = Some((frame, in_packet));
+        self.latest = Some((beginning, in_packet));
         let exchange = Box::new(Exchange {
             id: exchanges.id(),
             network: ends.network,
@@ -564,6 +584,7 @@ impl Pairing {
             state: State::Open,
             ordinal,
             in_packet,
+            to_client: ends.client.is_some_and(|client| client != from),
             pipeline: self.pipeline(matching),
             inside: ends.inside,
             lane: match message.pairing {
@@ -628,6 +649,13 @@ impl Pairing {
 
     /// What a new request of a lane has in common with one that is still open there.
     fn pipeline(&mut self, matching: Matching) -> Option<u32> {
+        if let Matching::Id(..) = matching {
+            // Their messages may lie in each other.
+            let before = self.open.iter_mut().rev().find(|open| !open.is_in_order())?;
+            let exchange = &mut before.exchange;
+            exchange.pipeline = exchange.pipeline.or(exchange.request.seq);
+            return exchange.pipeline;
+        }
         let Matching::InOrder(_) = matching else { return None };
         let before = self.open.iter_mut().rev().find(|open| open.matching == matching)?;
         let exchange = &mut before.exchange;
@@ -840,6 +868,13 @@ fn half(place: &Place, cut: bool) -> Half {
 fn set_status(exchange: &mut Exchange, status: &Status<'_>) {
     exchange.outcome = status.outcome;
     exchange.code = status.code;
+    let said = exchange.text.text(STATUS_TEXT).unwrap_or_default();
+    if said == status.text {
+        return;
+    }
+    if !said.is_empty() {
+        exchange.text.remove(STATUS_TEXT);
+    }
     if !status.text.is_empty() {
         exchange.text.add(Attribute { name: STATUS_TEXT, value: Value::Text(status.text) });
     }

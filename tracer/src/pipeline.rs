@@ -728,6 +728,7 @@ impl ShardSink {
             state,
             ordinal: 0,
             in_packet: 0,
+            to_client: false,
             pipeline: None,
             inside: 0,
             lane: 0,

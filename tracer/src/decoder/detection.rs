@@ -149,6 +149,8 @@ impl FlowDecoder {
         let conn = instance.open(&self.info, client);
         self.sides.iter_mut().for_each(|side| side.unknown = 0);
         self.mode = Mode::Reading { protocol, conn, client };
+        let is_stream = self.info.transport == Transport::Tcp;
+        self.ends.client = is_stream.then(|| self.info.opener.unwrap_or(client));
         self.hello = None;
     }
 

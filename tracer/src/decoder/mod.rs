@@ -150,6 +150,7 @@ impl FlowDecoder {
             opened: flow.syn,
             round_trip: flow.round_trip,
             inside: 0,
+            client: None,
         };
         Self::with(info, ends, Mode::Detecting { tries: 0 }, true)
     }

@@ -190,8 +190,11 @@ impl Ndjson {
         line.address(key!("client"), e.client);
         line.address(key!("server"), e.server);
         line.int(key!("ordinal"), i64::from(e.ordinal));
-        if e.request.seq.is_none() && e.in_packet > 0 {
+        if e.in_packet > 0 {
             line.int(key!("in_packet"), i64::from(e.in_packet));
+        }
+        if e.to_client {
+            line.bool(key!("to_client"), true);
         }
         line.number(key!("stream"), e.lane);
         if e.inside > 0 {

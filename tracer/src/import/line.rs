@@ -94,6 +94,8 @@ pub(super) struct Line<'a> {
     ordinal: Option<u32>,
     #[serde(default)]
     in_packet: u32,
+    #[serde(default)]
+    to_client: bool,
     stream: Option<u64>,
     #[serde(default)]
     inside: u64,
@@ -420,6 +422,7 @@ impl Line<'_> {
             state: named(State::ALL, |state| state.name(), "state", need(&self.state, "state")?)?,
             ordinal: *need(&self.ordinal, "ordinal")?,
             in_packet: self.in_packet,
+            to_client: self.to_client,
             // Which packets come together is not asked of spans.
             pipeline: None,
             inside: self.inside,

@@ -177,7 +177,12 @@ fn span_id(exchange: &Exchange, network: u64, chain: u64) -> u64 {
     }
     hash.update(&[u8::from(exchange.transport == Transport::Tcp)]);
     match exchange.request.seq {
-        Some(seq) => hash.update(&u64::from(seq).to_le_bytes()),
+        Some(seq) => {
+            hash.update(&u64::from(seq).to_le_bytes());
+            if exchange.in_packet > 0 {
+                hash.update(&exchange.in_packet.to_le_bytes());
+            }
+        }
         None => {
             if exchange.inside != 0 {
                 hash.update(&exchange.inside.to_le_bytes());

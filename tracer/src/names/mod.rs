@@ -317,15 +317,11 @@ impl Names {
 }
 
 impl ServiceName {
-    /// Where nothing better is known: address and port. Of what a server pushes to a client the
-    /// address alone, since the client has another port for each connection.
+    /// Where nothing better is known: address and port. Of what a server asks its client, or pushes
+    /// to it, the address alone, since the client has another port for each connection.
     pub fn of_address(exchange: &Exchange) -> Self {
-        let Exchange { client, server, .. } = *exchange;
-        let is_pushed = exchange.sort.is_one_way()
-            && server.port() >= FIRST_OF_CLIENTS
-            && client.port() < FIRST_OF_CLIENTS;
-        if is_pushed {
-            let label = server.ip().to_string().into();
+        if exchange.to_client {
+            let label = exchange.server.ip().to_string().into();
             return Self { label, known: Known::Address };
         }
         let mut text = Vec::with_capacity(LONGEST_ADDRESS);
@@ -356,8 +352,6 @@ fn host(exchange: &Exchange) -> Option<&str> {
 
 /// Addresses whose names are kept, of each kind of name.
 pub const NAMES: usize = 1 << 16;
-/// From here on Linux gives ports to clients (`ip_local_port_range`); others begin higher.
-const FIRST_OF_CLIENTS: u16 = 32_768;
 /// `255.255.255.255:65535`; those of IPv6 may be longer.
 const LONGEST_ADDRESS: usize = 21;
 

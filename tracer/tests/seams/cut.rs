@@ -481,14 +481,15 @@ fn traces_of_the_shipped_captures_are_the_same_alone() {
                 .iter()
                 .any(|span| span.exchange.text.text("wirespan.db.command") == Some(b"EXECUTE"))
         };
-        // Heads of HTTP/2 refer to earlier ones. And a message of Dubbo is not found that begins in
+        // Heads of HTTP/2 refer to earlier ones, frames of WebSocket to the handshake. And a message of Dubbo is not found that begins in
         // a packet behind the end of another one, which begins in a packet of another trace.
         let refers = |span: &Span| {
             let protocol = span.exchange.protocol.name(&protocols);
-            ["http2", "grpc", "dubbo"].contains(&protocol)
+            ["http2", "grpc", "dubbo", "websocket", "jsonrpc", "graphql", "stomp"]
+                .contains(&protocol)
         };
         // The capture is read anew for each.
-        let step = (whole.traces.len() / 25).max(4);
+        let step = (whole.traces.len() / 12).max(4);
         for trace in whole.traces.iter().filter(|trace| !prepared(trace)).step_by(step) {
             let file = cut_out_of(&open, trace.id, &config);
             let ran = run_source(&mut FileSource::open(file.path()).unwrap(), &config);
