@@ -139,24 +139,29 @@ impl Secrets {
             let query = query.get(1..).unwrap_or_default();
             self.in_query(query, &mut |range| found(from + range.start..from + range.end));
         };
-        let mut start = 0;
-        let mut users: SmallVec<[Range<usize>; 2]> = SmallVec::new();
-        while let Some(scheme) = text.get(start..).and_then(|rest| memmem::find(rest, b"://")) {
-            let authority = start + scheme + 3;
-            let after = text.get(authority..).unwrap_or_default();
-            let end = after.iter().position(|byte| b"/?#,; ".contains(byte));
-            let at = memrchr(b'@', before(after, end)).filter(|at| *at > 0);
-            users.extend(at.map(|at| authority..authority + at));
-            start = authority;
-        }
         let mut from = 0;
-        for user in users {
+        for user in users(text) {
             parameters(from, user.start, found);
             from = user.end;
             found(user);
         }
         parameters(from, text.len(), found);
     }
+}
+
+/// What stands before the hosts in a text of addresses: names, mostly with passwords.
+fn users(text: &[u8]) -> SmallVec<[Range<usize>; 2]> {
+    let mut start = 0;
+    let mut users: SmallVec<[Range<usize>; 2]> = SmallVec::new();
+    while let Some(scheme) = text.get(start..).and_then(|rest| memmem::find(rest, b"://")) {
+        let authority = start + scheme + 3;
+        let after = text.get(authority..).unwrap_or_default();
+        let end = after.iter().position(|byte| b"/?#,; ".contains(byte));
+        let at = memrchr(b'@', before(after, end)).filter(|at| *at > 0);
+        users.extend(at.map(|at| authority..authority + at));
+        start = authority;
+    }
+    users
 }
 
 /// All of a cookie but its name; without a name, all of it is the value.

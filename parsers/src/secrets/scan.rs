@@ -401,6 +401,31 @@ impl Scanner {
     }
 }
 
+impl Secrets {
+    /// Where secrets stand in words of which nobody knows the form, as those of an error: what has
+    /// the name of one, and what stands in addresses. In order, and none of them overlap.
+    pub(crate) fn in_words(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+        if self.are_shown() {
+            return;
+        }
+        let mut ranges = super::users(text);
+        if may_hold(self, text) {
+            Scanner::default().read(self, text, &mut |range| ranges.push(range));
+        }
+        ranges.sort_unstable_by_key(|range| range.start);
+        let mut ranges = ranges.into_iter();
+        let Some(mut present) = ranges.next() else { return };
+        for next in ranges {
+            if next.start <= present.end {
+                present.end = present.end.max(next.end);
+            } else {
+                found(std::mem::replace(&mut present, next));
+            }
+        }
+        found(present);
+    }
+}
+
 /// Whether a [`Scanner`] might find something in a text: a quick look, which errs to the safe side.
 pub(crate) fn may_hold(secrets: &Secrets, text: &[u8]) -> bool {
     let is_telling =
@@ -460,6 +485,26 @@ const VALUES: [&[u8]; 3] = [b"value", b"content", b"val"];
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secrets::masked;
+
+    #[test]
+    fn words_lose_what_is_named_and_what_addresses_hold() {
+        for (text, expected) in [
+            ("no secret: 7", "no secret: ***"),
+            ("nothing here: 7", "nothing here: 7"),
+            ("token=abc at http://admin:pw@db", "token=*** at http://***@db"),
+            ("http://admin:pw@db has token=abc", "http://***@db has token=***"),
+            ("http://h/x?token=a:b@c;d", "http://h/x?token=***"),
+            ("password: http://u:p@h/x", "password: ***"),
+            ("", ""),
+        ] {
+            let (mut room, secrets) = (Vec::new(), Secrets::default());
+            let text = text.as_bytes();
+            let shown = masked(text, &mut room, |found| secrets.in_words(text, found));
+            assert_eq!(String::from_utf8_lossy(shown), expected);
+        }
+        Secrets::shown().in_words(b"token=abc", &mut |_| panic!("shown all the same"));
+    }
 
     #[test]
     fn a_quick_look_overlooks_nothing() {

@@ -17,12 +17,10 @@ mod heads;
 use super::Role;
 use crate::message::{Attribute, Dialect, Outcome, Status, Value};
 use crate::protocol::{Key, Out, Timestamp};
-use crate::secrets::scan::{Scanner, may_hold};
 use crate::secrets::{Secrets, masked};
 use error_body::{ErrorBody, Within};
 use heads::{Form, RequestHead, ResponseHead};
 use messages::{Framing, Messages};
-use std::ops::Range;
 
 /// What the messages of calls go by, where they are not plain HTTP: the names that
 /// [`Call::dialect`] numbers.
@@ -461,19 +459,8 @@ fn add_error(text: &[u8], key: Key, secrets: &Secrets, out: &mut dyn Out) {
         return;
     }
     let mut scratch = Vec::new();
-    let shown = masked(shown, &mut scratch, |found| find(secrets, shown, found));
+    let shown = masked(shown, &mut scratch, |found| secrets.in_words(shown, found));
     out.add(key, Attribute { name: "wirespan.rpc.error", value: Value::Text(shown) });
-}
-
-fn find(secrets: &Secrets, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
-    if secrets.are_shown() {
-        return;
-    }
-    if may_hold(secrets, text) {
-        Scanner::default().read(secrets, text, found);
-    } else {
-        secrets.in_addresses(text, found);
-    }
 }
 
 /// The text of `grpc-message`; what is no escape stands for itself.
