@@ -121,6 +121,7 @@ impl Messages {
     pub(super) fn lose(&mut self) {
         self.place = Place::Lost;
         self.tail = Vec::new();
+        self.coded = Base64::default();
     }
 
     /// Whether all were counted so far.
@@ -141,6 +142,9 @@ impl Messages {
         }
         let mut plain = [0; 3 * 64];
         for piece in bytes.chunks(4 * 64 - 4) {
+            if self.place == Place::Lost {
+                return;
+            }
             match self.coded.decode(piece, &mut plain) {
                 Some(decoded) => self.read_plain(decoded, at),
                 None => self.lose(),
@@ -236,7 +240,7 @@ impl Base64 {
                 b'+' | b'-' => 62,
                 b'/' | b'_' => 63,
                 b'=' => {
-                    self.padding += 1;
+                    self.padding = self.padding.saturating_add(1);
                     0
                 }
                 b'\r' | b'\n' => continue,
@@ -246,8 +250,8 @@ impl Base64 {
                 return None;
             }
             self.bits = self.bits << 6 | u32::from(value);
-            self.letters += 1;
-            if self.letters == 4 {
+            self.letters = self.letters.saturating_add(1);
+            if self.letters >= 4 {
                 let [_, octets @ ..] = self.bits.to_be_bytes();
                 let count = 3_usize.checked_sub(usize::from(self.padding)).filter(|n| *n > 0)?;
                 let room = plain.get_mut(filled..filled + count)?;
@@ -304,6 +308,8 @@ mod tests {
         let second = STANDARD.encode(b"\x80\0\0\0\x0egrpc-status: 0");
         check(Framing::WebText, (first + &second).as_bytes(), (1, 0, 2, b"grpc-status: 0"));
         check(Framing::WebText, b"AAAA*", (0, 0, 0, b""));
+        check(Framing::WebText, &[b'='; 600], (0, 0, 0, b""));
+        check(Framing::WebText, &[&[b'='; 300][..], &b"AAAAAAA="[..]].concat(), (0, 0, 0, b""));
     }
 
     #[test]
