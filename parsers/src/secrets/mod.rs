@@ -122,9 +122,25 @@ impl Secrets {
             if !value.is_empty() {
                 found(0..value.len());
             }
+        } else if name.eq_ignore_ascii_case(b"grpc-message") {
+            self.in_coded_words(value, found);
         } else {
             self.in_addresses(value, found);
         }
+    }
+
+    /// The same in the words of an error, escapes of which say what has no place in a header.
+    fn in_coded_words(&self, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
+        let mut plain = Vec::with_capacity(text.len());
+        let mut places = Vec::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((byte, after)) = percent_decoded(rest) {
+            plain.push(byte);
+            places.push(text.len() - rest.len());
+            rest = after;
+        }
+        let place = |at: usize| places.get(at).copied().unwrap_or(text.len());
+        self.in_words(&plain, &mut |range| found(place(range.start)..place(range.end)));
     }
 
     /// The same in a text of addresses: what stands before their hosts, and parameters.
@@ -199,20 +215,24 @@ pub(crate) fn masked<'t>(
 fn plain(name: &[u8]) -> SmallVec<[u8; 64]> {
     let mut plain = SmallVec::new();
     let mut rest = name;
-    loop {
-        let (byte, after) = match rest {
-            [b'%', high, low, after @ ..] => match (hex_digit(*high), hex_digit(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, after),
-                _ => (b'%', rest.get(1..).unwrap_or_default()),
-            },
-            [byte, after @ ..] => (*byte, after),
-            [] => return plain,
-        };
+    while let Some((byte, after)) = percent_decoded(rest) {
         if byte.is_ascii_alphanumeric() {
             plain.push(byte.to_ascii_lowercase());
         }
         rest = after;
     }
+    plain
+}
+
+/// The first byte of a text whose escapes stand for bytes, and the rest; what is no escape stands
+/// for itself.
+fn percent_decoded(text: &[u8]) -> Option<(u8, &[u8])> {
+    if let [b'%', high, low, after @ ..] = text
+        && let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low))
+    {
+        return Some((high << 4 | low, after));
+    }
+    text.split_first().map(|(byte, after)| (*byte, after))
 }
 
 fn has_secret_word(plain: &[u8]) -> bool {
@@ -394,6 +414,14 @@ mod tests {
         check("Location", "http://h/a@b?q=1", "http://h/a@b?q=1");
         check("Referer", "http://", "http://");
         check("Link", "<http://a>, <http://u:p@b/c>", "<http://a>, <http://***@b/c>");
+    }
+
+    #[test]
+    fn errors_in_headers_lose_their_secrets() {
+        check("grpc-message", "no token=abc, sir", "no token=*** sir");
+        check("Grpc-Message", "at http://u:p@h", "at http://***@h");
+        check("grpc-message", "%C3%A4 token%3Da%25b%20c%", "%C3%A4 token%3D***%20c%");
+        check("grpc-message", "plain%", "plain%");
     }
 
     #[test]

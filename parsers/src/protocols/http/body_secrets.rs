@@ -20,9 +20,7 @@ impl BodySecrets {
     ) -> Self {
         let mut is_text = true;
         for (name, value) in headers {
-            if name.eq_ignore_ascii_case(b"content-encoding")
-                || name.eq_ignore_ascii_case(b"transfer-encoding")
-            {
+            if CODINGS.iter().any(|coding| name.eq_ignore_ascii_case(coding)) {
                 let plain: [&[u8]; 3] = [b"", b"identity", b"chunked"];
                 is_text &= plain.iter().any(|plain| value.trim_ascii().eq_ignore_ascii_case(plain));
             } else if name.eq_ignore_ascii_case(b"content-type") {
@@ -83,6 +81,10 @@ pub(in crate::protocols) fn locate_secrets<'b>(
         secrets.in_header(name, value, &mut |at| tell(value, at));
     }
 }
+
+/// Headers that say how a body is coded, or each message in it.
+const CODINGS: &[&[u8]] =
+    &[b"content-encoding", b"transfer-encoding", b"grpc-encoding", b"connect-content-encoding"];
 
 /// Words in the types of bodies that are text with names in it.
 const TEXTS: &[&[u8]] =

@@ -603,7 +603,9 @@ impl Connection {
             }
             let half = stream.half(role);
             half.has_gap = true;
-            half.secrets = None;
+            if let Some(secrets) = &mut half.secrets {
+                secrets.lose();
+            }
             if let (Some(content), Some(key)) = (half.content.take(), half.key) {
                 content.lose(key, out);
             }

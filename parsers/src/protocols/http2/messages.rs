@@ -19,6 +19,7 @@ use crate::protocols::http::fields::{
 };
 use crate::protocols::http::rpc::{Call, Name};
 use crate::protocols::http::target::{Target, without_user};
+use crate::secrets::masked;
 use crate::settings::Settings;
 use std::ops::Range;
 
@@ -94,7 +95,7 @@ impl Connection {
         means: &mut Means,
         out: &mut dyn Out,
     ) {
-        let Means { settings, scratch, room, .. } = means;
+        let Means { settings, scratch, room: windows, .. } = means;
         let head = list.head(&settings.ids);
         let method = head.method.unwrap_or_default();
         let is_tunnel = method == b"CONNECT";
@@ -115,9 +116,14 @@ impl Connection {
             status: Status::default(),
             cut: false,
         };
-        let name = Name::of(head.path.unwrap_or_default());
+        let mut room = Vec::new();
         let asked = match message.dialect {
             Dialect::Within(_) => {
+                let secrets = &settings.secrets;
+                let path = masked(target.path, &mut room, |found| {
+                    secrets.in_path(target.path, found);
+                });
+                let name = Name::of(path);
                 (name.method, Target { path: name.service, query: None, ..target })
             }
             Dialect::Plain => (method, target),
@@ -135,7 +141,7 @@ impl Connection {
         let is_unseen = call.is_some()
             && head.fields.content_type.is_none()
             && self.role(spot.from) == Role::Client;
-        let half = open_half(key, Role::Client, head, query, list, (settings, room), out);
+        let half = open_half(key, Role::Client, head, query, list, (settings, windows), out);
         let stream = self.stream(id, spot, out);
         stream.asked = Some(key);
         stream.request = half;
@@ -597,7 +603,11 @@ fn open_half(
         true => body_ids::reader(&settings.ids, list.regular()),
         false => None,
     };
-    let secrets = settings.locate_secrets.then(|| Box::new(BodySecrets::of(list.regular())));
+    let secrets = settings.locate_secrets.then(|| {
+        // Who knows what fields that are not known say of the body.
+        let is_known = list.unknown() == 0;
+        Box::new(if is_known { BodySecrets::of(list.regular()) } else { BodySecrets::All })
+    });
     let content = Content::of(key, ids, &codings, room, out);
     Half { key: Some(key), has_begun: true, secrets, content, ..Half::default() }
 }
