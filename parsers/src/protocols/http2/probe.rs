@@ -98,12 +98,14 @@ impl Chain {
             HEADERS | PUSH_PROMISE => {
                 let Some(block) = block(header, payload) else { return false };
                 let mut list = FieldList::default();
-                let read = list.read(&mut Decoder::in_midstream(), block);
+                let mut decoder = Decoder::in_midstream();
+                let read = list.read(&mut decoder, block);
                 // A part of a block ends anywhere.
                 if read.is_err() && header.has(END_HEADERS) {
                     return false;
                 }
-                if read.is_ok() && self.likeness.is_none() {
+                let is_sure = read.is_ok() && decoder.unreadable() == 0;
+                if is_sure && self.likeness.is_none() {
                     self.likeness = match header.kind {
                         PUSH_PROMISE => Some(Likeness::Response),
                         _ => list.likeness(),

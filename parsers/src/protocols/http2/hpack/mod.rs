@@ -15,12 +15,13 @@ use table::{Found, Table, Text};
 pub(crate) struct Decoder {
     table: Table,
     untold: u64,
+    unreadable: u64,
 }
 
 /// A field of a header block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field<'a> {
-    /// Its name; none where it was told in a block that was not seen.
+    /// Its name; none where it was told in a block that was not seen, or cannot be read.
     pub name: Option<&'a [u8]>,
     /// Its value; none likewise.
     pub value: Option<&'a [u8]>,
@@ -34,12 +35,12 @@ pub(crate) struct Field<'a> {
 impl Decoder {
     /// For a connection whose first byte was seen.
     pub(crate) fn from_start() -> Self {
-        Self { table: Table::empty(), untold: 0 }
+        Self { table: Table::empty(), untold: 0, unreadable: 0 }
     }
 
     /// For a connection of which blocks may have been sent before.
     pub(crate) fn in_midstream() -> Self {
-        Self { table: Table::unknown(0), untold: 0 }
+        Self { table: Table::unknown(0), untold: 0, unreadable: 0 }
     }
 
     /// A block may have been lost: what was inserted so far, and the table's size, are unknown.
@@ -74,6 +75,12 @@ impl Decoder {
     /// Fields that were not told for a limit, in all blocks so far.
     pub(crate) fn untold(&self) -> u64 {
         self.untold
+    }
+
+    /// Names and values so far whose code is broken, as where they were overwritten. What they were
+    /// is not known, and all else is exact.
+    pub(crate) fn unreadable(&self) -> u64 {
+        self.unreadable
     }
 
     /// Bytes that are kept for later blocks.
@@ -159,7 +166,7 @@ impl Decoder {
         self.table.tidy();
         let before = self.table.length();
         let name = match index.checked_sub(FIRST_DYNAMIC) {
-            _ if index == 0 => Some(self.string(reader, "header name")?),
+            _ if index == 0 => self.string(reader)?,
             // The static table has no more than 61 entries.
             None => Some(Text::Static((index - 1) as u8)),
             Some(place) => match self.table.entry(place) {
@@ -168,26 +175,27 @@ impl Decoder {
                 Found::Absent => return Err(Malformed("header name index")),
             },
         };
-        let value = self.string(reader, "header value")?;
+        let value = self.string(reader)?;
         let is_told = told(Field {
             name: name.map(|name| self.table.text(name)),
-            value: Some(self.table.text(value)),
+            value: value.map(|value| self.table.text(value)),
             entry: None,
             never_indexed: keep == Keep::Never,
         });
         if keep == Keep::InTable {
-            self.table.insert(name, Some(value));
+            self.table.insert(name, value);
         } else {
             self.table.drop_from(before);
         }
         Ok(is_told)
     }
 
-    /// Section 5.2: adds a string to the table's texts.
-    fn string(&mut self, reader: &mut Reader<'_>, what: &'static str) -> Result<Text, Malformed> {
+    /// Section 5.2: adds a string to the table's texts; none if its code is broken.
+    fn string(&mut self, reader: &mut Reader<'_>) -> Result<Option<Text>, Malformed> {
         let first = reader.u8().ok_or(Malformed("header block's end"))?;
         let length = number(first, 7, reader)?;
         let coded = reader.take(length as usize).ok_or(Malformed("header block's end"))?;
+        let before = self.table.length();
         let text = self.table.add_text(|texts| {
             if first & 0x80 == 0 {
                 texts.extend_from_slice(coded);
@@ -195,7 +203,11 @@ impl Decoder {
             }
             huffman::decode(coded, texts)
         });
-        text.ok_or(Malformed(what))
+        if text.is_none() {
+            self.table.drop_from(before);
+            self.unreadable += 1;
+        }
+        Ok(text)
     }
 }
 
