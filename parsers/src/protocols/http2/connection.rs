@@ -280,7 +280,7 @@ impl Connection {
             _ => {
                 let last = reader.u32_be().unwrap_or_default() & STREAM;
                 let code = reader.u32_be().unwrap_or_default();
-                self.go_away(spot, last, code, range, out);
+                self.go_away(spot, last, code, range, means, out);
             }
         }
     }
@@ -589,6 +589,8 @@ impl Connection {
         direction.decoder.lost();
         (direction.scanned, direction.is_whole, direction.has_begun) = (0, false, true);
         direction.reading = Reading::Frames;
+        // What is acknowledged next may be something else.
+        self.directions.iter_mut().for_each(|direction| direction.settings.clear());
         // What was opened, granted or sent in between is not known.
         (self.is_whole, self.server_begins) = (false, false);
         let role = self.role(from);

@@ -98,6 +98,7 @@ const ERRORS: &[&str] = &[
 ];
 
 pub(super) const NO_ERROR: u32 = 0x00;
+pub(super) const REFUSED_STREAM: u32 = 0x07;
 
 /// What a client sends before its first frame (section 3.4).
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -4,7 +4,7 @@
 use super::Means;
 use super::connection::{Connection, Spot};
 use super::fields::{FieldList, Head, Likeness};
-use super::frame::{END_STREAM, FrameHeader, NO_ERROR, error_name};
+use super::frame::{END_STREAM, FrameHeader, NO_ERROR, REFUSED_STREAM, error_name};
 use super::stream::{Half, Stream};
 use super::unseen::ENTRIES;
 use crate::inflate::Room;
@@ -41,13 +41,8 @@ impl Connection {
             Some(Likeness::Response) => spot.from.other(),
             None => self.client,
         };
-        if asker != self.client {
-            if self.has_preface || !self.streams.is_empty() {
-                out.lost("http2 heads from the wrong side");
-                return;
-            }
-            // Who asks was guessed, and this head tells.
-            self.client = asker;
+        if !self.asks(asker, out) {
+            return;
         }
         let role = self.role(spot.from);
         let has_begun = self.streams.get_mut(&id).is_some_and(|stream| stream.half(role).has_begun);
@@ -69,6 +64,19 @@ impl Connection {
         }
     }
 
+    /// A head says that this side asks; gives whether it may be so.
+    fn asks(&mut self, asker: Side, out: &mut dyn Out) -> bool {
+        if asker != self.client {
+            if self.has_preface || !self.streams.is_empty() {
+                out.lost("http2 heads from the wrong side");
+                return false;
+            }
+            // Who asks was guessed, and this head tells.
+            self.client = asker;
+        }
+        true
+    }
+
     /// Section 8.4: a request that the server makes up, as it is about to answer it.
     pub(super) fn promise(
         &mut self,
@@ -79,6 +87,9 @@ impl Connection {
         means: &mut Means,
         out: &mut dyn Out,
     ) {
+        if !self.asks(spot.from.other(), out) {
+            return;
+        }
         self.request(spot, id, Kind::Promise, range, list, means, out);
         self.latest = self.latest.max(id);
         self.end_half(spot, id, Role::Client, means, out);
@@ -162,15 +173,14 @@ impl Connection {
         out: &mut dyn Out,
     ) {
         let Means { settings, scratch, room, .. } = means;
-        let is_upgraded = id == 1
-            && (self.is_whole || self.server_begins)
-            && !self.has_first
-            && !self.streams.contains_key(&id);
-        if is_upgraded {
-            let stream = self.stream(id, spot, out);
-            stream.is_upgraded = true;
-            (stream.request.has_begun, stream.request.has_ended) = (true, true);
+        self.infer_upgrade(id);
+        let is_known = self.streams.contains_key(&id);
+        if !is_known && self.is_whole && id <= self.latest {
+            // It was reset or refused, which its server did not know yet.
+            return;
         }
+        let is_upgraded = self.is_upgraded(id);
+        let is_late = id <= self.latest || !self.is_whole;
         let has_gap = self.streams.get(&id).is_none_or(|stream| stream.response.has_gap);
         if list.likeness().is_none() && (list.unknown() == 0 || has_gap) {
             // Trailers, mostly, whose head was lost.
@@ -181,7 +191,7 @@ impl Connection {
         let message = Message {
             kind: if code.is_some_and(is_interim) { Kind::Interim } else { Kind::Response },
             dialect: Dialect::Plain,
-            pairing: self.pairing(id, self.is_upgraded(id)),
+            pairing: self.pairing(id, is_upgraded),
             bytes: range,
             operation: &[],
             resource: &[],
@@ -201,6 +211,8 @@ impl Connection {
         let half = open_half(key, Role::Server, head, None, list, (settings, room), out);
         let stream = self.stream(id, spot, out);
         stream.asked = None;
+        // A request that was not seen may come later only where the sides were captured out of order.
+        stream.request.has_ended |= !is_known && is_late;
         stream.response = Half { has_gap: stream.response.has_gap, ..half };
         stream.code = code.unwrap_or_default();
         if stream.call.is_none() {
@@ -259,6 +271,24 @@ impl Connection {
         }
     }
 
+    /// The connection was upgraded from HTTP/1, where the request came that this stream answers: RFC
+    /// 7540, section 3.2.
+    pub(super) fn upgrade(&mut self) {
+        let stream = self.streams.entry(1).or_default();
+        stream.is_upgraded = true;
+        (stream.request.has_begun, stream.request.has_ended) = (true, true);
+        self.has_first = true;
+    }
+
+    /// The server says something of a stream: where its client did not open the first one, the
+    /// connection was upgraded.
+    fn infer_upgrade(&mut self, id: u32) {
+        let is_all_seen = self.is_whole || self.server_begins;
+        if id == 1 && is_all_seen && !self.has_first && !self.streams.contains_key(&id) {
+            self.upgrade();
+        }
+    }
+
     /// Of a response, something was seen that stands behind its head.
     fn lose_head(&mut self, id: u32) {
         if let Some(stream) = self.streams.get_mut(&id) {
@@ -269,8 +299,10 @@ impl Connection {
     /// A frame of DATA begins.
     pub(super) fn begin_data(&mut self, spot: &Spot, header: &FrameHeader) {
         let (id, role) = (header.stream, self.role(spot.from));
-        if role == Role::Server {
-            self.lose_head(id);
+        match role {
+            Role::Server => self.lose_head(id),
+            // What comes behind it is no head.
+            Role::Client => self.latest = self.latest.max(id),
         }
         let mut window = self.direction(spot.from).window;
         match self.streams.get_mut(&id) {
@@ -418,59 +450,29 @@ impl Connection {
         means: &mut Means,
         out: &mut dyn Out,
     ) {
-        let (role, is_upgraded) = (self.role(spot.from), self.is_upgraded(id));
-        let Some(stream) = self.streams.remove(&id) else { return };
-        let name = error(code);
-        let Stream { mut request, mut response, mut call, is_tunnel, .. } = stream;
-        if is_tunnel {
+        self.infer_upgrade(id);
+        let pairing = self.pairing(id, self.is_upgraded(id));
+        let Some(mut stream) = self.streams.remove(&id) else { return };
+        if stream.is_tunnel {
             out.inner(u64::from(id), spot.from, Inner::End);
             out.inner(u64::from(id), spot.from.other(), Inner::End);
-            return;
+            if stream.response.has_begun {
+                return;
+            }
         }
-        if !response.has_begun && role == Role::Server {
-            let pairing = self.pairing(id, is_upgraded);
-            response.key = Some(refuse(pairing, range, &name, out));
+        let role = self.role(spot.from);
+        let name = error(code);
+        if !stream.response.has_begun && role == Role::Server {
+            stream.response.key = Some(refuse(pairing, range, &name, out));
         }
         // A client may be told that its answer does not depend on the rest of its request.
-        let is_error = code != NO_ERROR || !response.has_begun;
-        let open = [(Role::Client, &mut request), (Role::Server, &mut response)];
-        if let Some(key) = open[1].1.key.filter(|_| is_error) {
+        let is_error = code != NO_ERROR || !stream.response.has_begun;
+        if let Some(key) = stream.response.key.filter(|_| is_error) {
             add(out, key, "wirespan.http2.reset", Value::Text(name.as_bytes()));
             let by: &[u8] = if role == Role::Client { b"client" } else { b"server" };
             add(out, key, "wirespan.http2.reset_by", Value::Text(by));
         }
-        for (part, half) in open {
-            let Some(key) = half.key else { continue };
-            end_content(half, key, &means.settings, out);
-            if let Some(call) = &mut call {
-                call.end(part, key, &means.settings.secrets, out);
-            }
-            if part == role {
-                out.extend(key, spot.end);
-            }
-        }
-        if let Some(key) = response.key.filter(|_| is_error) {
-            let of_call = call.as_ref().and_then(|call| call.reset(code));
-            let is_call = call.is_some_and(|call| call.is_sure());
-            if let Some(status) = of_call {
-                out.status(key, status);
-            } else if !is_call && response.has_begun && role == Role::Server {
-                let (outcome, code) = (Outcome::ServerError, stream.code.into());
-                out.status(key, Status { outcome, code, text: name.as_bytes() });
-            }
-        }
-        for key in [request.key, response.key].into_iter().flatten() {
-            out.close(key, spot.end);
-        }
-        if let Some(key) = stream.asked
-            && response.key.is_none()
-        {
-            let why = match response.has_begun {
-                true => Unanswered::Lost,
-                false => Unanswered::TakenBack(name.as_bytes()),
-            };
-            out.unanswered(key, spot.end, why);
-        }
+        break_off(stream, spot, role, (code, &name), is_error, means, out);
     }
 
     /// Section 6.8: what was asked on later streams was not done, and may be asked again.
@@ -480,6 +482,7 @@ impl Connection {
         last: u32,
         code: u32,
         range: Range<usize>,
+        means: &mut Means,
         out: &mut dyn Out,
     ) {
         if self.role(spot.from) == Role::Client {
@@ -492,14 +495,13 @@ impl Connection {
             .collect();
         let name = error(code);
         for id in refused {
-            let pairing = self.pairing(id, false);
-            let Some(stream) = self.streams.remove(&id) else { continue };
-            let key = refuse(pairing, range.clone(), "REFUSED_STREAM", out);
+            let pairing = self.pairing(id, self.is_upgraded(id));
+            let Some(mut stream) = self.streams.remove(&id) else { continue };
+            let refusal = error(REFUSED_STREAM);
+            let key = refuse(pairing, range.clone(), &refusal, out);
             add(out, key, "wirespan.http2.goaway", Value::Text(name.as_bytes()));
-            if let Some(request) = stream.request.key {
-                out.close(request, spot.end);
-            }
-            out.close(key, spot.end);
+            stream.response.key = Some(key);
+            break_off(stream, spot, Role::Server, (REFUSED_STREAM, &refusal), true, means, out);
         }
     }
 
@@ -543,14 +545,24 @@ impl Connection {
     fn stream(&mut self, id: u32, spot: &Spot, out: &mut dyn Out) -> &mut Stream {
         if self.streams.len() >= STREAMS
             && !self.streams.contains_key(&id)
-            && let Some((_, oldest)) = self.streams.pop_first()
+            && let Some(oldest) = self.forget()
         {
             out.lost("http2 streams over the limit");
+            // Its answer is no late one.
+            self.is_whole = false;
             for key in [oldest.request.key, oldest.response.key].into_iter().flatten() {
                 out.close(key, spot.end);
             }
         }
         self.streams.entry(id).or_default()
+    }
+
+    /// Removes an old stream, and rather one of which nothing is open.
+    fn forget(&mut self) -> Option<Stream> {
+        let mut oldest = self.streams.iter().take(OLDEST);
+        let idle = oldest.find(|(_, stream)| !stream.has_open()).map(|(id, _)| *id);
+        let id = idle.or_else(|| self.streams.keys().next().copied())?;
+        self.streams.remove(&id)
     }
 
     fn begin_window(&mut self, id: u32, role: Role, spot: &Spot) {
@@ -619,6 +631,51 @@ fn end_content(half: &mut Half, key: Key, settings: &Settings, out: &mut dyn Out
     }
 }
 
+/// A stream is over before its messages are: one side says so, with this code and its name.
+fn break_off(
+    stream: Stream,
+    spot: &Spot,
+    role: Role,
+    (code, name): (u32, &str),
+    is_error: bool,
+    means: &Means,
+    out: &mut dyn Out,
+) {
+    let Stream { mut request, mut response, mut call, .. } = stream;
+    for (part, half) in [(Role::Client, &mut request), (Role::Server, &mut response)] {
+        let Some(key) = half.key else { continue };
+        end_content(half, key, &means.settings, out);
+        if let Some(call) = &mut call {
+            call.end(part, key, &means.settings.secrets, out);
+        }
+        if part == role {
+            out.extend(key, spot.end);
+        }
+    }
+    if let Some(key) = response.key.filter(|_| is_error) {
+        let of_call = call.as_ref().and_then(|call| call.reset(code));
+        let is_call = call.is_some_and(|call| call.is_sure());
+        if let Some(status) = of_call {
+            out.status(key, status);
+        } else if !is_call && response.has_begun && role == Role::Server {
+            let (outcome, code) = (Outcome::ServerError, stream.code.into());
+            out.status(key, Status { outcome, code, text: name.as_bytes() });
+        }
+    }
+    for key in [request.key, response.key].into_iter().flatten() {
+        out.close(key, spot.end);
+    }
+    if let Some(key) = stream.asked
+        && response.key.is_none()
+    {
+        let why = match response.has_begun {
+            true => Unanswered::Lost,
+            false => Unanswered::TakenBack(name.as_bytes()),
+        };
+        out.unanswered(key, spot.end, why);
+    }
+}
+
 /// An answer without a head.
 fn refuse(pairing: Pairing<'_>, bytes: Range<usize>, text: &str, out: &mut dyn Out) -> Key {
     out.open(Message {
@@ -639,6 +696,9 @@ fn error(code: u32) -> String {
 
 /// Streams of one connection of which something is kept.
 const STREAMS: usize = 4096;
+
+/// So many of the oldest ones are looked at for one that is to go.
+const OLDEST: usize = 64;
 
 /// Bytes of trailing fields that are told.
 const TRAILERS_ROOM: usize = 2 << 10;

@@ -36,6 +36,7 @@ mod connection;
 mod messages;
 
 use crate::connections::{Connections, Reads};
+use crate::handed::Handed;
 use crate::inflate::Room;
 use crate::message::Side;
 use crate::protocol::{AfterGap, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp};
@@ -100,8 +101,13 @@ impl Reads for Http2 {
         probe::probe(flow, from, head)
     }
 
-    fn open(&mut self, _flow: &FlowInfo, client: Side) -> Connection {
-        Connection::new(client, &self.means.tables)
+    fn open(&mut self, flow: &FlowInfo, client: Side) -> Connection {
+        let mut connection = Connection::new(client, &self.means.tables);
+        let is_upgrade = |handed: &Handed| handed.by == "http" && handed.protocol == b"h2c";
+        if flow.handed.as_deref().is_some_and(is_upgrade) {
+            connection.upgrade();
+        }
+        connection
     }
 
     fn parse(

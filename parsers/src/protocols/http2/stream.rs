@@ -34,6 +34,11 @@ impl Stream {
         }
     }
 
+    /// Whether something of it is still told.
+    pub(super) fn has_open(&self) -> bool {
+        self.is_tunnel || self.request.key.is_some() || self.response.key.is_some()
+    }
+
     /// Whether nothing more comes on it.
     pub(super) fn is_over(&self) -> bool {
         self.request.has_ended && self.response.has_ended

@@ -10,8 +10,9 @@ use super::protocol;
 use crate::fuzzing::{
     Event, Recorded, Recording, Split, Vector, drive, flow, record as record_from,
 };
+use crate::handed::Handed;
 use crate::message::{Kind, Side};
-use crate::protocol::{Probe, Transport};
+use crate::protocol::{FlowInfo, Probe, Transport};
 use crate::settings::Settings;
 use crate::trace_context::own::OwnIds;
 use flate2::Compression;
@@ -443,6 +444,109 @@ fn answers_whose_heads_are_lost_are_lost() {
             sends(B, &[frame(HEADERS, END_HEADERS | END_STREAM, 3, b"\x00\x01x\x01y")]),
         ]),
         &["A Request id 0x1 by A GET /a, lost", "A Request id 0x3 by A GET /b, lost"],
+    );
+}
+
+#[test]
+fn late_answers_of_what_was_reset_are_ignored() {
+    // The head of one that nobody waits for inserts a field that a later one has.
+    let late = frame(HEADERS, END_HEADERS, 1, b"\x88\x5f\x03a/b");
+    let later = frame(HEADERS, END_HEADERS | END_STREAM, 3, b"\x88\xbe");
+    check(
+        &conversation(&[
+            sends(A, &[get(1, "/a", END_STREAM), rst_stream(1, 8), get(3, "/b", END_STREAM)]),
+            sends(B, &[late, data(1, END_STREAM, 5), later]),
+        ]),
+        &[
+            "A Request id 0x1 by A GET /a, taken back: CANCEL",
+            "A Request id 0x3 by A GET /b",
+            "B Response id 0x3 by A Ok 200  http.response.header.content-type=a/b",
+        ],
+    );
+}
+
+#[test]
+fn streams_that_nothing_is_told_of_go_first() {
+    let answers: Vec<Vec<u8>> = (0..5000).map(|place| ok(place * 2 + 1, END_STREAM)).collect();
+    assert_eq!(record(&[sends(B, &answers)]).lost, [""; 0]);
+    // No answer is seen, and one request goes on.
+    let asks = (1..5000).map(|place| get(place * 2 + 1, "/", END_STREAM));
+    let asks: Vec<Vec<u8>> = [get(1, "/watch", 0)].into_iter().chain(asks).collect();
+    let recording = record(&conversation(&[sends(A, &asks), sends(A, &[data(1, END_STREAM, 3)])]));
+    let line = line(&recording.messages[0]);
+    assert_eq!(line, "A Request id 0x1 by A GET /watch http.request.body.size=3");
+}
+
+#[test]
+fn tunnels_that_are_reset_before_they_are_granted_are_not_open() {
+    let connect = frame(HEADERS, END_HEADERS, 1, b"\x02\x07CONNECT\x01\x04db:1");
+    check(
+        &conversation(&[sends(A, &[connect.clone(), rst_stream(1, 8)])]),
+        &["A Request id 0x1 by A CONNECT db:1, taken back: CANCEL"],
+    );
+    check(
+        &conversation(&[sends(A, &[connect]), sends(B, &[rst_stream(1, 7)])]),
+        &[
+            "A Request id 0x1 by A CONNECT db:1",
+            "B Response id 0x1 by A ServerError 0 REFUSED_STREAM \
+             wirespan.http2.reset=REFUSED_STREAM wirespan.http2.reset_by=server",
+        ],
+    );
+}
+
+#[test]
+fn calls_that_a_server_does_not_do_any_more_are_not_available() {
+    let block = b"\x83\x86\x04\x06/pkg.S\x0f\x10\x10application/grpc";
+    let call = frame(HEADERS, END_HEADERS, 1, block);
+    let request = "A Request id 0x1 by A pkg.S  http.request.header.content-type=application/grpc";
+    let counts = "wirespan.rpc.request.messages=0";
+    for (says, attributes) in [
+        (frame(GOAWAY, 0, 0, &[0; 8]), "wirespan.http2.goaway=NO_ERROR"),
+        (rst_stream(1, 7), "wirespan.http2.reset=REFUSED_STREAM wirespan.http2.reset_by=server"),
+    ] {
+        check(
+            &conversation(&[sends(A, std::slice::from_ref(&call)), sends(B, &[says])]),
+            &[
+                &format!("{request} {counts}"),
+                &format!("B Response id 0x1 by A ServerError 14 UNAVAILABLE {attributes}"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn trailers_of_requests_from_before_the_capture_are_no_requests() {
+    let trailers = frame(HEADERS, END_HEADERS | END_STREAM, 7, &[0xbe]);
+    check(&[sends(A, &[window_update(0, 5), data(7, 0, 5), trailers])], &[]);
+}
+
+#[test]
+fn clients_promise_nothing() {
+    let promise = frame(PUSH_PROMISE, END_HEADERS, 1, b"\0\0\0\x02\x82\x86\x84");
+    let recording = record(&conversation(&[sends(A, &[get(1, "/a", END_STREAM), promise])]));
+    assert_eq!(recording.messages.len(), 1);
+    assert_eq!(recording.lost, ["http2 heads from the wrong side"]);
+}
+
+#[test]
+fn upgrades_that_are_handed_over_are_no_guess() {
+    let handed = Handed { by: "http", protocol: b"h2c".to_vec(), ..Handed::default() };
+    let flow = FlowInfo { handed: Some(Arc::new(handed)), ..flow(Transport::Tcp, 40_000, 80) };
+    let record = |events: &[Event]| {
+        let mut protocol = protocol(&Arc::new(Settings::default()));
+        let recording = drive(protocol.as_mut(), &flow, A, events, Split::Whole);
+        recording.messages.iter().map(line).collect::<Vec<_>>()
+    };
+    // What was lost may have been the client's first request, but it was that of before.
+    let answer = sends(B, &[settings(&[]), ok(1, END_STREAM)]);
+    assert_eq!(
+        record(&[sends(A, &[preface()]), loses(A, 100), answer]),
+        ["B Response in order, lane 0 Ok 200  wirespan.http.upgraded=h2c"]
+    );
+    assert_eq!(
+        record(&[sends(A, &[preface()]), sends(B, &[settings(&[]), rst_stream(1, 7)])]),
+        ["B Response in order, lane 0 ServerError 0 REFUSED_STREAM \
+          wirespan.http2.reset=REFUSED_STREAM wirespan.http2.reset_by=server"]
     );
 }
 
