@@ -385,9 +385,11 @@ impl Connection {
             whole.extend_from_slice(first);
             let mut at = header.size();
             while let Some(next) = FrameHeader::read(rest.get(at..end).unwrap_or_default()) {
-                pieces.push((whole.len(), used + at + HEADER));
-                let piece = rest.get(at + HEADER..at + next.size());
-                whole.extend_from_slice(piece.unwrap_or_default());
+                let piece = rest.get(at + HEADER..at + next.size()).unwrap_or_default();
+                if !piece.is_empty() {
+                    pieces.push((whole.len(), used + at + HEADER));
+                    whole.extend_from_slice(piece);
+                }
                 at += next.size();
             }
             &whole
@@ -456,14 +458,20 @@ impl Connection {
 
     /// Gives up what a side told of fields, where all connections keep too much of that.
     fn bound_tables(&mut self, from: Side, out: &mut dyn Out) {
+        self.account();
+        if self.all_tables.load(Ordering::Relaxed) > TABLES {
+            out.lost("http2 header tables over the limit");
+            self.direction(from).decoder.lost();
+            self.account();
+        }
+    }
+
+    /// Counts the bytes of its tables among those of all connections.
+    fn account(&mut self) {
         let tables = self.directions.iter().map(|direction| direction.decoder.bytes()).sum();
         let before = std::mem::replace(&mut self.tables, tables);
         self.all_tables.fetch_add(tables, Ordering::Relaxed);
         self.all_tables.fetch_sub(before, Ordering::Relaxed);
-        if self.all_tables.load(Ordering::Relaxed) > TABLES {
-            out.lost("http2 header tables over the limit");
-            self.direction(from).decoder.lost();
-        }
     }
 
     /// Section 6.1.

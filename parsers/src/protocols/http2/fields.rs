@@ -93,7 +93,13 @@ impl FieldList {
         for (number, literal) in self.literals.iter().enumerate() {
             let place = known.next_if(|place| place.number == number);
             let Some(literal) = literal else { continue };
-            let mut tell = |at: Range<usize>| self.tell_secret(key, literal, at, out);
+            let mut is_whole = false;
+            let mut tell = |at: Range<usize>| {
+                // All of what is coded was told with the first part.
+                if !std::mem::replace(&mut is_whole, literal.is_coded) {
+                    self.tell_secret(key, literal, at, out);
+                }
+            };
             let Some((name, value)) = place.map(|place| self.field(place)) else {
                 // Nobody knows what it is.
                 tell(0..literal.at.len());
@@ -117,8 +123,13 @@ impl FieldList {
             true => (start, end),
             false => (start + part.start, end.min(start + part.end)),
         };
-        for (place, (block, input)) in self.pieces.iter().enumerate() {
-            let next = self.pieces.get(place + 1).map_or(usize::MAX, |(next, _)| *next);
+        let after = self.pieces.partition_point(|(block, _)| *block <= start);
+        let pieces = self.pieces.get(after.saturating_sub(1)..).unwrap_or_default();
+        for (place, (block, input)) in pieces.iter().enumerate() {
+            if *block >= end {
+                return;
+            }
+            let next = pieces.get(place + 1).map_or(usize::MAX, |(next, _)| *next);
             let (from, to) = (start.max(*block), end.min(next));
             if from < to {
                 let offset = |at: usize| (at - block + input) as u64;
@@ -178,7 +189,6 @@ impl FieldList {
         for (name, value) in self.iter() {
             match name {
                 [b':', pseudo @ ..] => head.take_pseudo(pseudo, value),
-                b"content-length" => head.content_length = head.content_length.or(Some(value)),
                 _ => head.fields.take(name, value),
             }
         }
@@ -196,7 +206,6 @@ pub(super) struct Head<'b> {
     /// RFC 8441: what a stream of CONNECT is to speak.
     pub(super) protocol: Option<&'b [u8]>,
     status: Option<&'b [u8]>,
-    pub(super) content_length: Option<&'b [u8]>,
     pub(super) fields: Fields<'b>,
 }
 
@@ -217,7 +226,8 @@ impl<'b> Head<'b> {
     /// The code of a response, three digits.
     pub(super) fn status(&self) -> Option<u16> {
         let digits = self.status.filter(|digits| digits.len() == 3)?;
-        str::from_utf8(digits).ok()?.parse().ok()
+        // A sign is none.
+        digits.iter().all(u8::is_ascii_digit).then(|| str::from_utf8(digits).ok()?.parse().ok())?
     }
 }
 

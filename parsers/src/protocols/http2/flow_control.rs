@@ -27,7 +27,7 @@ impl Default for ConnectionWindow {
 impl ConnectionWindow {
     /// The other side grants more.
     pub(super) fn update(&mut self, increment: u32, at: Timestamp) {
-        self.room += i64::from(increment);
+        self.room = self.room.saturating_add(increment.into());
         if self.room > 0
             && let Some(since) = self.stalled.take()
         {
@@ -45,7 +45,7 @@ impl ConnectionWindow {
 
     /// A frame of DATA is sent.
     pub(super) fn send(&mut self, length: usize, at: Timestamp) {
-        self.room -= i64::try_from(length).unwrap_or(i64::MAX);
+        self.room = self.room.saturating_sub(i64::try_from(length).unwrap_or(i64::MAX));
         if self.room <= 0 {
             self.stalled.get_or_insert(at);
         }
@@ -79,8 +79,8 @@ impl StreamWindow {
 
     /// The other side grants more.
     pub(super) fn update(&mut self, increment: u32, connection: &ConnectionWindow, at: Timestamp) {
-        self.balance += i64::from(increment);
-        if connection.initial + self.balance > 0
+        self.balance = self.balance.saturating_add(increment.into());
+        if connection.initial.saturating_add(self.balance) > 0
             && let Some(since) = self.stalled.take()
         {
             self.waited = self.waited.saturating_add(between(since, at));
@@ -107,9 +107,9 @@ impl StreamWindow {
         }
         (self.waited, self.mark) = (0, stalled);
         connection.send(length, at);
-        self.balance -= i64::try_from(length).unwrap_or(i64::MAX);
+        self.balance = self.balance.saturating_sub(i64::try_from(length).unwrap_or(i64::MAX));
         self.stalled = None;
-        if connection.initial + self.balance <= 0 && !is_last {
+        if connection.initial.saturating_add(self.balance) <= 0 && !is_last {
             self.stalled = Some(at);
         }
     }

@@ -47,7 +47,7 @@ impl Connection {
         let role = self.role(spot.from);
         let has_begun = self.streams.get_mut(&id).is_some_and(|stream| stream.half(role).has_begun);
         if has_begun {
-            self.trailers(spot, id, role, list, means, out);
+            self.trailers(id, role, list, means, out);
         } else if role == Role::Client {
             self.has_first |= id == 1;
             // A field that tells may be among those that are not known.
@@ -240,7 +240,6 @@ impl Connection {
     /// Section 8.1: fields behind a body.
     fn trailers(
         &mut self,
-        _spot: &Spot,
         id: u32,
         role: Role,
         list: &FieldList,
@@ -530,14 +529,13 @@ impl Connection {
 
     /// The call that a request opens, or perhaps opens, where not all of its fields are known.
     fn call(&self, spot: &Spot, list: &FieldList) -> Option<Box<Call>> {
-        Call::of_request(None, list.iter(), spot.at).or_else(|| {
+        Call::of_request(list.iter(), spot.at).or_else(|| {
             let entries = list.entries();
-            let is_sure = self.unseen.is_call(entries);
             // What a server promises refers to entries of its own.
             let may_be = list.unknown() > 0
                 && entries.len() <= ENTRIES
                 && self.role(spot.from) == Role::Client;
-            may_be.then(|| Call::of_unknown(list.iter(), spot.at, is_sure))?
+            may_be.then(|| Call::of_unknown(list.iter(), spot.at, self.unseen.is_call(entries)))?
         })
     }
 

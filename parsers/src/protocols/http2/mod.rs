@@ -94,7 +94,7 @@ impl Reads for Http2 {
     }
 
     fn port(&self, port: u16) -> bool {
-        port == 50_051
+        port == probe::PORT
     }
 
     fn probe(&mut self, flow: &FlowInfo, from: Side, head: &[u8]) -> Probe {

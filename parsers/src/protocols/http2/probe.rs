@@ -147,13 +147,21 @@ fn may_begin(bytes: &[u8]) -> bool {
     bytes.first().is_none_or(|high| *high <= 0x10)
 }
 
-/// Who asks, where no head tells: who opened the connection, or who has the higher port.
+/// Who asks, where no head tells: who opened the connection, or whose port is not that of a server,
+/// or is the higher one.
 fn likely_client(flow: &FlowInfo, from: Side) -> Side {
     flow.opener.unwrap_or_else(|| {
-        let is_higher = flow.port(from) > flow.port(from.other());
-        if is_higher { from } else { from.other() }
+        let [own, other] = [flow.port(from), flow.port(from.other())];
+        let is_client = match (own == PORT, other == PORT) {
+            (false, false) | (true, true) => own > other,
+            (_, is_server) => is_server,
+        };
+        if is_client { from } else { from.other() }
     })
 }
+
+/// What servers of gRPC use where nobody says another.
+pub(super) const PORT: u16 = 50_051;
 
 /// So many frames in a row are no chance.
 const SURE_FRAMES: u32 = 4;

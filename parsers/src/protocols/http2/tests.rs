@@ -668,6 +668,33 @@ fn secrets_in_paths_of_calls_are_masked() {
 }
 
 #[test]
+fn secrets_in_many_pieces_are_told_once() {
+    // All cookies of one coded text, and a plain one of which each byte is in a frame of its own.
+    let block = [
+        &b"\x82\x86\x84\x00\x06cookie\x86\x1c\x01\xfb\x8e\x01\x7f"[..],
+        b"\x00\x06cookie\x05k=123",
+    ];
+    let block = block.concat();
+    let mut frames = vec![frame(HEADERS, END_STREAM, 1, &[])];
+    for byte in &block {
+        frames.push(frame(CONTINUATION, 0, 1, &[*byte]));
+        frames.push(frame(CONTINUATION, 0, 1, &[]));
+    }
+    frames.push(frame(CONTINUATION, END_HEADERS, 1, &[]));
+    let found = secrets_of(&[sends(A, &[PREFACE.to_vec(), settings(&[]), frames.concat()])]);
+    assert_eq!(found, ["\\x1c", "\\x01", "\\xfb", "\\x8e", "\\x01", "\\x7f", "1", "2", "3"]);
+}
+
+#[test]
+fn signs_are_no_digits_of_a_status() {
+    let answer = frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\x08\x03+12");
+    check(
+        &conversation(&[sends(A, &[get(1, "/a", END_STREAM)]), sends(B, &[answer])]),
+        &["A Request id 0x1 by A GET /a", "B Response id 0x1 by A Unknown 0 "],
+    );
+}
+
+#[test]
 fn unknown_frames_and_padding_are_passed_over() {
     let padded = [&[3][..], &get_block("/a"), &[0, 0, 0]].concat();
     let mut long = data(1, END_STREAM | PADDED, 100);
@@ -698,4 +725,8 @@ fn probe_is_sure_of_heads_and_of_frames_in_a_row() {
     check(&data(0, 0, 9), Probe::No);
     check(&[0; 9], Probe::No);
     check(b"GET / HTTP/1.1", Probe::No);
+    // Whoever has the port of a server is one, also where the other one's is lower.
+    let flow = self::flow(Transport::Tcp, 40_000, 50_051);
+    let frames = window_update(0, 9).repeat(4);
+    assert_eq!(protocol.probe(&flow, B, &frames), Probe::Certain { client: A });
 }

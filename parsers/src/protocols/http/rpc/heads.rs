@@ -113,7 +113,8 @@ impl<'b> RequestHead<'b> {
                 }
             }
             Some(b't') if after(name, b"tri-").is_some() => {
-                self.is_triple = true;
+                // Others may have names of their own with such a beginning.
+                self.is_triple |= TRIPLE.iter().any(|known| is(name, known));
                 if is(name, b"tri-service-version") {
                     &mut self.version
                 } else if is(name, b"tri-service-group") {
@@ -138,7 +139,7 @@ impl<'b> RequestHead<'b> {
 
     /// How the call is written, and whether it is Triple's. A request whose type of content is not
     /// known is a call if it has a field that nothing else has.
-    pub(super) fn form(&self, path: Option<&[u8]>) -> Option<(Form, bool)> {
+    pub(super) fn form(&self) -> Option<(Form, bool)> {
         if let Some(form) = self.content_type.and_then(Form::of) {
             return Some((form, self.is_triple && form == Form::Grpc));
         }
@@ -148,13 +149,13 @@ impl<'b> RequestHead<'b> {
         if self.is_grpc && self.content_type.is_none() {
             return Some((Form::Grpc, false));
         }
-        let is_connect = self.is_connect || self.is_get_of_connect(path);
+        let is_connect = self.is_connect || self.is_get_of_connect();
         is_connect.then_some((Form::Unary, false))
     }
 
     /// A call without side effects: it is in the query.
-    fn is_get_of_connect(&self, path: Option<&[u8]>) -> bool {
-        let Some(path) = self.path.or(path).filter(|_| self.content_type.is_none()) else {
+    fn is_get_of_connect(&self) -> bool {
+        let Some(path) = self.path.filter(|_| self.content_type.is_none()) else {
             return false;
         };
         let mut parts = path.splitn(2, |byte| *byte == b'?').skip(1);
@@ -268,6 +269,20 @@ fn decimal(digits: &[u8]) -> Option<i64> {
     let digits = str::from_utf8(digits.trim_ascii()).ok().filter(|digits| digits.len() <= 10)?;
     digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
 }
+
+/// What requests of Triple have.
+const TRIPLE: &[&[u8]] = &[
+    b"tri-protocol-version",
+    b"tri-service-version",
+    b"tri-service-group",
+    b"tri-service-timeout",
+    b"tri-consumer-appname",
+    b"tri-req-id",
+    b"tri-header-convert",
+    b"tri-trace-traceid",
+    b"tri-trace-rpcid",
+    b"tri-unit-info",
+];
 
 /// The most that a timeout of gRPC has.
 const TIMEOUT_DIGITS: usize = 8;

@@ -68,13 +68,12 @@ impl<'b> Name<'b> {
 
 impl Call {
     /// The call that a request opens, if its fields say that it is one. `at` is when it began.
-    /// Pseudo-header fields are among the fields in HTTP/2; else the target is `path`.
+    /// Pseudo-header fields are among the fields.
     pub(in crate::protocols) fn of_request<'b>(
-        path: Option<&[u8]>,
         fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
         at: Timestamp,
     ) -> Option<Box<Self>> {
-        let (form, is_triple) = RequestHead::of(fields).form(path)?;
+        let (form, is_triple) = RequestHead::of(fields).form()?;
         Some(Box::new(Self::new(form, is_triple, at)))
     }
 

@@ -77,7 +77,7 @@ const CASE: Case<'static> = Case {
 fn run(case: &Case<'_>) -> (String, Vec<String>) {
     let mut sink = Sink::default();
     let secrets = Secrets::default();
-    let mut call = Call::of_request(None, pairs(case.request), Timestamp(0)).expect("a call");
+    let mut call = Call::of_request(pairs(case.request), Timestamp(0)).expect("a call");
     call.request(Key(0), pairs(case.request), &mut sink);
     for (place, bytes) in (1..).zip(case.sent) {
         call.data(Role::Client, bytes, Timestamp(place * 10));
@@ -314,7 +314,7 @@ fn triple_says_more_of_the_service() {
     // The message is an exception.
     let mut sink = Sink::default();
     let secrets = Secrets::default();
-    let mut call = Call::of_request(None, pairs(request), Timestamp(0)).expect("a call");
+    let mut call = Call::of_request(pairs(request), Timestamp(0)).expect("a call");
     let response: Fields<'_> =
         &[("content-type", "application/grpc+proto"), ("tri-exception-code", "3")];
     call.response(Key(1), Some(200), pairs(response), false, &secrets, &mut sink);
@@ -330,6 +330,8 @@ fn triple_says_more_of_the_service() {
         ..CASE
     };
     check(&case, "as HTTP", &["timeout_ms=30"]);
+    let other: Fields<'_> = &[("content-type", "application/json"), ("tri-state", "30")];
+    assert_eq!(dialect(other), None);
 }
 
 #[test]
@@ -345,7 +347,7 @@ fn names_are_told_from_paths() {
 }
 
 fn dialect(fields: Fields<'_>) -> Option<&'static str> {
-    match Call::of_request(None, pairs(fields), Timestamp(0))?.dialect() {
+    match Call::of_request(pairs(fields), Timestamp(0))?.dialect() {
         Dialect::Within(place) => DIALECTS.get(usize::from(place)).copied(),
         Dialect::Plain => None,
     }
@@ -424,7 +426,7 @@ fn messages_and_trailers_make_a_call_of_what_is_unknown() {
 fn what_was_lost_is_not_counted() {
     let mut sink = Sink::default();
     let secrets = Secrets::default();
-    let mut call = Call::of_request(None, pairs(GRPC), Timestamp(0)).expect("a call");
+    let mut call = Call::of_request(pairs(GRPC), Timestamp(0)).expect("a call");
     call.data(Role::Client, b"\0\0\0\0\x09abc", Timestamp(1));
     assert_eq!(call.skippable(Role::Client), 6);
     call.skip(Role::Client, 7);

@@ -136,6 +136,10 @@ impl Table {
     /// Takes back the texts that were added since the arena had this length.
     pub(super) fn drop_from(&mut self, length: usize) {
         self.arena.truncate(length);
+        // One long text is no reason to keep its room.
+        if self.arena.capacity() > self.arena.len() * 4 + ROOM {
+            self.arena.shrink_to(self.arena.len() * 2 + SLACK);
+        }
     }
 
     /// Bytes of texts now.
@@ -157,32 +161,29 @@ impl Table {
         let (name, value) = if fits { (name, value) } else { (None, None) };
         self.kept += self.needs(name) + self.needs(value) + OVERHEAD;
         self.size += size;
-        self.next += 1;
+        self.next = self.next.saturating_add(1);
         self.entries.push_back(Entry { name, value, size });
         self.evict();
     }
 
     /// Name and value of the entry at this place; 0 is the newest.
     pub(super) fn entry(&self, place: u32) -> Found<(Option<Text>, Option<Text>)> {
-        let place = place as usize;
-        if let Some(from_oldest) = self.entries.len().checked_sub(place + 1)
+        let counted = (place as usize).saturating_add(1);
+        if let Some(from_oldest) = self.entries.len().checked_sub(counted)
             && let Some(entry) = self.entries.get(from_oldest)
         {
             return Found::Known((entry.name, entry.value));
         }
         // Each of those between takes up its overhead at least.
-        let older = (place + 1 - self.entries.len()) as u64;
-        if self.older && self.size + older * OVERHEAD as u64 <= self.most() {
-            Found::Unknown
-        } else {
-            Found::Absent
-        }
+        let older = counted.saturating_sub(self.entries.len()) as u64;
+        let least = older.saturating_mul(OVERHEAD as u64).saturating_add(self.size);
+        if self.older && least <= self.most() { Found::Unknown } else { Found::Absent }
     }
 
     /// The number of the entry at this place: it stays the same, and no other one has it. Entries
     /// from before the first that was seen have numbers too.
     pub(super) fn number(&self, place: u32) -> i64 {
-        self.next - 1 - i64::from(place)
+        self.next.saturating_sub(1).saturating_sub(place.into())
     }
 
     /// The bytes of a text.
@@ -252,5 +253,7 @@ const KEPT_LIMIT: usize = 64 << 10;
 const KEPT_WHERE_UNKNOWN: usize = 16 << 10;
 /// More entries than a table can have: what follows a loss gets other numbers than what was before.
 const EPOCH: i64 = 1 << 33;
+/// The room of a table that is left to it beyond what it needs.
+const ROOM: usize = 16 << 10;
 /// As many bytes may be of no use before others are moved into their place.
 const SLACK: usize = 1024;

@@ -173,6 +173,14 @@ fn an_entry_that_is_too_large_to_be_kept_has_its_place() {
 }
 
 #[test]
+fn one_long_text_leaves_no_room_behind() {
+    let mut decoder = Decoder::from_start();
+    let long = [b"\x00\x01c\x7f\xf1\xa1\x04".as_slice(), &[b'b'; 70_000]].concat();
+    read(&mut decoder, &long).unwrap();
+    assert!(decoder.bytes() < 10_000, "{}", decoder.bytes());
+}
+
+#[test]
 fn what_is_not_kept_is_unknown() {
     let mut decoder = Decoder::in_midstream();
     let value = [b"\x40\x01a\x7f\x81\x07".as_slice(), &[b'b'; 1024]].concat();
