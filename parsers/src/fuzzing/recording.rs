@@ -1,5 +1,6 @@
 //! What a protocol wrote while it was driven, and which rules it broke.
 
+use crate::handed::Handed;
 use crate::message::{
     Attribute, Dialect, Id, Kind, Message, Outcome, Pairing, Record, Side, Status, Value,
 };
@@ -16,6 +17,8 @@ pub struct Recording {
     pub lost: Vec<&'static str>,
     /// What came of flows carried inside, one line each.
     pub inner: Vec<String>,
+    /// What those flows were told, one line each.
+    pub carried: Vec<String>,
     /// Fields at which bytes were malformed.
     pub malformed: Vec<&'static str>,
     /// What the flow became.
@@ -306,6 +309,12 @@ impl Out for Recording {
 
     fn inner(&mut self, lane: u64, from: Side, event: Inner<'_>) {
         self.inner.push(format!("{lane} {from:?} {event:?}"));
+    }
+
+    fn carries(&mut self, lane: u64, handed: Handed) {
+        let Handed { protocol, operation, resource, server, .. } = &handed;
+        let words = [protocol, operation, resource, server].map(|word| text(word));
+        self.carried.push(format!("{lane} {}", words.join(" ")));
     }
 
     fn lost(&mut self, what: &'static str) {

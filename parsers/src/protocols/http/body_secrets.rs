@@ -4,6 +4,7 @@
 use crate::protocol::{Key, Out};
 use crate::secrets::Secrets;
 use crate::secrets::scan::Scanner;
+use memchr::{memchr, memrchr};
 
 /// What is secret in a body.
 pub(in crate::protocols) enum BodySecrets {
@@ -76,6 +77,13 @@ pub(in crate::protocols) fn locate_secrets<'b>(
     };
     if let Some(target) = target {
         secrets.in_addresses(target, &mut |at| tell(target, at));
+        // RFC 9112 section 3.2.3: that of CONNECT is an authority, and should have no user.
+        if let Some(at) = memrchr(b'@', target)
+            && memchr(b'/', target).is_none()
+            && !secrets.are_shown()
+        {
+            tell(target, 0..at);
+        }
     }
     for (name, value) in headers {
         secrets.in_header(name, value, &mut |at| tell(value, at));

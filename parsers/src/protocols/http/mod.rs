@@ -11,6 +11,8 @@ pub(in crate::protocols) mod body_ids;
 
 pub(in crate::protocols) mod content;
 
+pub(in crate::protocols) mod tunnel;
+
 pub(in crate::protocols) mod rpc;
 
 /// Who sends the messages of one side.

@@ -19,6 +19,7 @@ impl<'b> Target<'b> {
     pub(in crate::protocols) fn of(method: &[u8], target: &'b [u8]) -> Self {
         // RFC 9112 section 3.2.3: the authority-form is for CONNECT only.
         if method == b"CONNECT" {
+            let target = without_user(target);
             return Self { authority: Some(target), path: target, query: None };
         }
         let (authority, rest) = absolute(target)

@@ -23,8 +23,6 @@ mod fields;
 
 mod framing;
 
-mod tunnel;
-
 mod body;
 
 mod body_scan;
@@ -41,6 +39,7 @@ use crate::protocols::http::body_secrets::{BodySecrets, locate_secrets};
 use crate::protocols::http::content::Content;
 use crate::protocols::http::fields::{add, add_headers, add_size, is_interim, status};
 use crate::protocols::http::target::Target;
+use crate::protocols::http::tunnel::{Leads, Wish, granted};
 use crate::secrets::masked;
 use crate::settings::Settings;
 use crate::trace_context::body::BodyReader;
@@ -56,7 +55,6 @@ use std::mem::{MaybeUninit, take};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
 use std::sync::Arc;
-use tunnel::Wish;
 
 /// Makes one shard's instance.
 #[must_use]
@@ -476,7 +474,9 @@ impl Connection {
                 if asked == Some(Asked::Connect) || fields.upgrade.is_some() {
                     let path = target.path;
                     let shown = masked(path, scratch, |f| settings.secrets.in_path(path, f));
-                    let wish = Wish::of(method, shown, asked, headers.clone());
+                    let is_connect = asked == Some(Asked::Connect);
+                    let leads = if is_connect { Leads::Away } else { Leads::Elsewhere };
+                    let wish = Wish::of(method, shown, leads, headers.clone());
                     self.wish = Some(Box::new((self.asked, wish)));
                 }
                 let target = (method, target);
@@ -502,7 +502,8 @@ impl Connection {
                 fields.common.add_type(key, Role::Server, scratch, out);
                 let framing = fields.lengths.of_response(code, asked);
                 if framing == Framing::Tunnel {
-                    out.becomes(self.granted(fields.upgrade, headers.clone()));
+                    let wish = self.wish();
+                    out.becomes(granted(wish, self.client, fields.upgrade, headers.clone()));
                 }
                 (key, framing)
             }
@@ -646,6 +647,12 @@ impl Connection {
             | Reading::ChunkSize { body, .. }
             | Reading::Trailers { body, .. } => Some(body),
         }
+    }
+
+    /// What the request asks for whose answer was just read.
+    fn wish(&mut self) -> Option<Wish> {
+        let number = self.answered.checked_sub(1);
+        self.wish.take().filter(|wish| Some(wish.0) == number).map(|wish| wish.1)
     }
 
     /// Whether the last request is a CONNECT that may still be granted: a client need not wait for

@@ -19,6 +19,7 @@ use crate::protocols::http::fields::{
 };
 use crate::protocols::http::rpc::{Call, Name};
 use crate::protocols::http::target::{Target, without_user};
+use crate::protocols::http::tunnel::{Leads, Wish, granted};
 use crate::secrets::masked;
 use crate::settings::Settings;
 use std::ops::Range;
@@ -139,6 +140,12 @@ impl Connection {
             }
             Dialect::Plain => (method, target),
         };
+        let wish = is_tunnel.then(|| {
+            let secrets = &settings.secrets;
+            let shown = masked(target.path, scratch, |found| secrets.in_path(target.path, found));
+            let leads = head.protocol.map_or(Leads::Away, Leads::to);
+            Box::new(Wish::of(method, shown, leads, list.regular()))
+        });
         let key = head.fields.open_request(message, asked, settings, scratch, out);
         text(out, key, "url.scheme", head.scheme.filter(|scheme| *scheme != b"http"), scratch);
         text(out, key, "wirespan.http.protocol", head.protocol, scratch);
@@ -156,7 +163,7 @@ impl Connection {
         let stream = self.stream(id, spot, out);
         stream.asked = Some(key);
         stream.request = half;
-        (stream.call, stream.is_tunnel) = (call, is_tunnel);
+        (stream.call, stream.is_tunnel, stream.wish) = (call, is_tunnel, wish);
         stream.unseen = if is_unseen { list.entries().into() } else { Box::default() };
         self.begin_window(id, Role::Client, spot);
     }
@@ -209,6 +216,7 @@ impl Connection {
         }
         head.fields.add_type(key, Role::Server, scratch, out);
         let half = open_half(key, Role::Server, head, None, list, (settings, room), out);
+        let client = self.client;
         let stream = self.stream(id, spot, out);
         stream.asked = None;
         // A request that was not seen may come later only where the sides were captured out of order.
@@ -229,6 +237,10 @@ impl Connection {
             // RFC 9110 section 9.3.6: what follows is the tunnel's.
             stream.is_tunnel = matches!(code, Some(200..=299));
             stream.request.has_ended |= !stream.is_tunnel;
+            let wish = stream.wish.take().map(|wish| *wish);
+            if stream.is_tunnel {
+                out.carries(id.into(), granted(wish, client, None, list.regular()));
+            }
             let response = if stream.is_tunnel { stream.response.key.take() } else { None };
             for key in [response, stream.request.key.take()].into_iter().flatten() {
                 out.close(key, spot.end);

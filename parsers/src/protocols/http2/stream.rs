@@ -6,6 +6,7 @@ use crate::protocols::http::Role;
 use crate::protocols::http::body_secrets::BodySecrets;
 use crate::protocols::http::content::Content;
 use crate::protocols::http::rpc::Call;
+use crate::protocols::http::tunnel::Wish;
 
 /// One stream.
 #[derive(Default)]
@@ -16,6 +17,8 @@ pub(super) struct Stream {
     pub(super) asked: Option<Key>,
     /// Whether it carries something else than bodies.
     pub(super) is_tunnel: bool,
+    /// Where that leads, until it is granted.
+    pub(super) wish: Option<Box<Wish>>,
     /// Its request came in HTTP/1 (RFC 7540 section 3.2).
     pub(super) is_upgraded: bool,
     /// The code of its response, 0 if that is not known.

@@ -132,6 +132,15 @@ fn check_overwritten(bytes: [&str; 2], expected: [&str; 2]) {
 }
 
 #[test]
+fn users_before_the_host_of_a_tunnel_are_secret() {
+    check(&[c("CONNECT u:p@h:1 HTTP/1.1\r\n\r\n")], "request CONNECT h:1 0..28");
+    check_overwritten(
+        ["CONNECT u:p@h:1 HTTP/1.1\r\n\r\n", ""],
+        ["CONNECT 111@h:1 HTTP/1.1\r\n\r\n", ""],
+    );
+}
+
+#[test]
 fn secrets_of_heads_and_bodies_are_located() {
     check_overwritten(
         [
