@@ -73,6 +73,16 @@ pub trait Reads: Send {
     /// See [`Protocol::resume`].
     fn resume(&mut self, connection: &mut Self::Connection, from: Side, input: &[u8]) -> bool;
 
+    /// See [`Protocol::find`].
+    fn find(
+        &mut self,
+        connection: &mut Self::Connection,
+        from: Side,
+        input: &[u8],
+    ) -> Option<usize> {
+        self.resume(connection, from, input).then_some(0)
+    }
+
     /// See [`Protocol::end`].
     fn end(
         &mut self,
@@ -164,6 +174,11 @@ impl<P: Reads> Protocol for Connections<P> {
     fn resume(&mut self, conn: Conn, from: Side, input: &[u8]) -> bool {
         self.both(conn)
             .is_some_and(|(protocol, connection)| protocol.resume(connection, from, input))
+    }
+
+    fn find(&mut self, conn: Conn, from: Side, input: &[u8]) -> Option<usize> {
+        let (protocol, connection) = self.both(conn)?;
+        protocol.find(connection, from, input)
     }
 
     fn end(&mut self, conn: Conn, from: Side, head: &[u8], out: &mut dyn Out) {

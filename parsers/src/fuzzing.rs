@@ -413,12 +413,15 @@ impl Driver<'_> {
         if lane.stopped || bytes.is_empty() || self.recording.became.is_some() {
             return;
         }
+        let mut bytes = bytes;
         if lane.resyncing {
-            if !self.protocol.resume(self.conn, from, bytes) {
-                lane.offset += bytes.len() as u64;
+            let place = self.protocol.find(self.conn, from, bytes);
+            let (passed, rest) = bytes.split_at(place.unwrap_or(bytes.len()));
+            lane.offset += passed.len() as u64;
+            if rest.is_empty() {
                 return;
             }
-            lane.resyncing = false;
+            (lane.resyncing, bytes) = (false, rest);
         }
         lane.unused.extend_from_slice(bytes);
         loop {

@@ -263,6 +263,12 @@ pub trait Protocol: Send {
     /// After a gap or malformed bytes: whether a message surely starts at the start of `input`.
     fn resume(&mut self, conn: Conn, from: Side, input: &[u8]) -> bool;
 
+    /// The same for any place in `input`: the first at which a message surely starts. Where messages
+    /// do not begin with packets, such places are within.
+    fn find(&mut self, conn: Conn, from: Side, input: &[u8]) -> Option<usize> {
+        self.resume(conn, from, input).then_some(0)
+    }
+
     /// This side sends nothing more; `head` are bytes that were not used.
     fn end(&mut self, conn: Conn, from: Side, head: &[u8], out: &mut dyn Out);
 

@@ -473,15 +473,19 @@ impl FlowDecoder {
             }
             if side.lost_sync {
                 let Some(instance) = shared.protocols.get_mut(protocol) else { break };
-                if !instance.resume(conn, from, rest) {
+                let place = instance.find(conn, from, rest).filter(|place| *place < rest.len());
+                side.lost_sync = place.is_none();
+                if place != Some(0) {
                     self.unreadable(from, seen, found);
                     let side = &mut self.sides[from.index()];
-                    let next = side.next_piece(used, buffered).unwrap_or(input.len());
+                    let next = match place {
+                        Some(place) => used + place,
+                        None => side.next_piece(used, buffered).unwrap_or(input.len()),
+                    };
                     shared.lost("bytes_without_sync", (next - used) as u64);
                     used = next;
                     continue;
                 }
-                side.lost_sync = false;
             }
             let call = Call { from, seen, used, input, buffered };
             let step = self.call(&call, shared, found, |protocol, at, rest, out| {

@@ -4,6 +4,8 @@
 use super::walk::{Stop, head, short};
 use crate::message::Outcome;
 
+/// What each header begins with.
+pub(super) const MAGIC: [u8; 2] = [0xda, 0xbb];
 /// Bytes of a header.
 pub(super) const HEADER: usize = 16;
 

@@ -3,8 +3,8 @@
 //! <https://dubbo.apache.org/en/overview/reference/protocols/tcp/>. Either side calls the other, and
 //! an id of 64 bits pairs. A body is written in one of many serialisations: of hessian2, fastjson2,
 //! Java's and those of JSON all is read, arguments are passed over by their structure, not decoded,
-//! and attachments are read; of Kryo so much as needs no classes; of others the header. Dubbo 3's other protocol,
-//! Triple, is HTTP/2.
+//! and attachments are read; of Kryo so much as needs no classes; of others the header. Dubbo 3's
+//! other protocol, Triple, is HTTP/2.
 
 mod walk;
 mod header;
@@ -22,7 +22,8 @@ use crate::message::Side;
 use crate::protocol::{AfterGap, FlowInfo, Malformed, Out, Probe, Protocol, Step, Timestamp};
 use crate::settings::Settings;
 use connection::Connection;
-use header::{HEADER, Header};
+use header::{HEADER, Header, MAGIC};
+use memchr::memmem;
 use std::sync::Arc;
 use walk::Stop;
 
@@ -99,6 +100,20 @@ impl Reads for Dubbo {
 
     fn resume(&mut self, _connection: &mut Connection, _from: Side, input: &[u8]) -> bool {
         input.len() >= HEADER && Header::read(input).is_ok_and(|header| header.is_usual())
+    }
+
+    fn find(&mut self, connection: &mut Connection, from: Side, input: &[u8]) -> Option<usize> {
+        if self.resume(connection, from, input) {
+            return Some(0);
+        }
+        // Netty writes many messages at a time, so that they begin anywhere in a packet.
+        memmem::find_iter(input, &MAGIC).find(|at| {
+            let rest = input.get(*at..).unwrap_or_default();
+            let Ok(header) = Header::read(rest) else { return false };
+            let after = rest.get(HEADER + header.length as usize..);
+            header.is_usual()
+                && after.is_some_and(|after| MAGIC.starts_with(after.get(..2).unwrap_or(after)))
+        })
     }
 
     fn end(&mut self, connection: &mut Connection, from: Side, head: &[u8], out: &mut dyn Out) {

@@ -272,6 +272,8 @@ fn bytes_that_are_lost_within_a_body_lose_no_place() {
         (vec![bytes(head), gap(whole.len() - 100 + 5), bytes(&next)], &["m", "n"]),
         (vec![bytes(&whole[..22]), gap(2), bytes(&whole[24..]), bytes(&next)], &["", "n"]),
         (vec![bytes(&whole[..10]), gap(90), bytes(&whole[100..]), bytes(&next)], &["n"]),
+        // Both in one packet.
+        (vec![bytes(&whole[..10]), gap(90), bytes(&[&whole[100..], &next].concat())], &["n"]),
     ] {
         let recording = run(&Settings::default(), &events, Split::Whole);
         assert_eq!(recording.broken, Vec::<String>::new());

@@ -7,7 +7,7 @@ use super::frame::{
     PREFACE, PUSH_PROMISE, RST_STREAM, SETTINGS, STREAM, WINDOW_UPDATE,
 };
 use super::hpack::Decoder;
-use super::probe::{block, resumes};
+use super::probe::{block, chains, resumes};
 use super::stream::Stream;
 use super::unseen::UnseenCalls;
 use crate::message::Side;
@@ -194,6 +194,16 @@ impl Connection {
 
     pub(super) fn resume(&self, input: &[u8]) -> bool {
         resumes(input, self.latest)
+    }
+
+    /// The first place in the input at which a frame surely begins, where something was lost.
+    /// Servers that send much at a time do not begin packets with frames.
+    pub(super) fn find(&self, input: &[u8]) -> Option<usize> {
+        if self.resume(input) {
+            return Some(0);
+        }
+        let is_place = |at: &usize| input.get(*at..).is_some_and(|rest| chains(rest, self.latest));
+        (1..input.len()).find(is_place)
     }
 
     /// One frame, or what there is of one.

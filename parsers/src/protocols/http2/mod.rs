@@ -146,6 +146,10 @@ impl Reads for Http2 {
         connection.resume(input)
     }
 
+    fn find(&mut self, connection: &mut Connection, _from: Side, input: &[u8]) -> Option<usize> {
+        connection.find(input)
+    }
+
     fn end(&mut self, connection: &mut Connection, from: Side, _head: &[u8], out: &mut dyn Out) {
         connection.end(from, &mut self.means, out);
     }

@@ -52,6 +52,16 @@ pub(super) fn resumes(input: &[u8], latest: u32) -> bool {
         && (chain.likeness.is_some() || chain.frames >= 2 || is_known || is_large || is_plain)
 }
 
+/// Whether some bytes within others are surely frames: one behind the other, or a head that tells.
+pub(super) fn chains(input: &[u8], latest: u32) -> bool {
+    let Some(header) = FrameHeader::read(input) else { return false };
+    if !header.is_usual() || header.length > USUAL_DATA || header.stream > latest {
+        return false;
+    }
+    let chain = Chain::of(input);
+    chain.fits && (chain.likeness.is_some() || chain.frames >= 2)
+}
+
 /// The frames at the start of some bytes.
 struct Chain {
     /// Whether all of them may be frames.

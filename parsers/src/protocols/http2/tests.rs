@@ -427,6 +427,26 @@ fn gaps_within_a_body_lose_nothing_else() {
 }
 
 #[test]
+fn frames_are_found_within_what_follows_a_loss() {
+    let rest = [b"the rest of a frame".to_vec(), data(1, 0, 5), ok(3, END_STREAM)];
+    check(
+        &conversation(&[
+            sends(Side::A, &[get(1, "/1", END_STREAM), get(3, "/3", END_STREAM)]),
+            sends(Side::B, &[ok(1, 0), data(1, 0, 100)]),
+            loses(Side::B, 400),
+            sends(Side::B, &rest),
+            sends(Side::B, &[data(1, END_STREAM, 5)]),
+        ]),
+        &[
+            "A Request id 0x1 by A GET /1",
+            "A Request id 0x3 by A GET /3",
+            "B Response id 0x1 by A Ok 200 ",
+            "B Response id 0x3 by A Ok 200 ",
+        ],
+    );
+}
+
+#[test]
 fn gaps_beyond_a_body_lose_what_was_told_before() {
     let first = frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\x82\x86\x44\x02/a");
     let again = |stream| frame(HEADERS, END_HEADERS | END_STREAM, stream, b"\x82\x86\xbe");
