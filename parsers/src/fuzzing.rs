@@ -512,7 +512,7 @@ impl Driver<'_> {
         lane.awaited = 0;
         match self.protocol.gap(self.conn, from, &head, lost.get(), &mut self.recording) {
             AfterGap::Resync => lane.resyncing = true,
-            AfterGap::Continue => {}
+            AfterGap::Continue | AfterGap::Beginning => {}
             AfterGap::Stop => lane.stopped = true,
         }
     }

@@ -120,6 +120,9 @@ pub enum AfterGap {
     Resync,
     /// It goes on as if nothing were missing (the lost bytes did not matter).
     Continue,
+    /// It goes on, since it knows where the next message begins, but where one began is lost: that
+    /// one is not told.
+    Beginning,
     /// It cannot understand this side any more.
     Stop,
 }

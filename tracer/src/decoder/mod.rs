@@ -673,6 +673,7 @@ impl FlowDecoder {
         let Some((after, responses)) = after else { return };
         match after {
             AfterGap::Continue => return,
+            AfterGap::Beginning => {}
             AfterGap::Resync => side.lost_sync = true,
             AfterGap::Stop => side.stopped = true,
         }

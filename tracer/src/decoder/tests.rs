@@ -173,6 +173,38 @@ fn gap_gives_up_what_is_answered_in_order_only() {
     );
 }
 
+/// A message of Thrift in a frame, all of which have the same id.
+fn thrift(kind: u8, name: &str, fields: &[u8]) -> Vec<u8> {
+    let name = [&(name.len() as u32).to_be_bytes()[..], name.as_bytes()].concat();
+    let body = [&[0x80, 1, 0, kind][..], &name, &[0, 0, 0, 7], fields].concat();
+    [&(body.len() as u32).to_be_bytes()[..], &body].concat()
+}
+
+#[test]
+fn messages_of_which_only_the_length_is_seen_do_not_move_answers() {
+    let ask = |name: &str| thrift(1, name, &[0]);
+    let [one, two, three, four] = ["1:f", "2:f", "3:f", "4:f"].map(ask);
+    let answer = thrift(2, "f", &[8, 0, 0, 0, 0, 0, 7, 0]);
+    let failure = thrift(3, "f", &[8, 0, 2, 0, 0, 0, 6, 0]);
+    let lost = |message: &[u8]| vec![0; message.len() - 4];
+    let [lost_ask, lost_answer] = [lost(&two), lost(&answer)];
+    let start = [(Side::A, &one[..]), (Side::B, &answer[..])];
+    let (a, b) = (|bytes| (Side::A, bytes), |bytes| (Side::B, bytes));
+    let asked = [a(&two[..]), a(&three[..4]), a(&lost_ask[..]), a(&four[..])];
+    let answered = [b(&answer[..]), b(&answer[..]), b(&failure[..])];
+    check(
+        &[&start[..], &asked, &answered].concat(),
+        &["1 complete 0", "2 complete 0", "4 response_lost 0"],
+    );
+    let asked = [a(&two[..]), a(&three[..])];
+    let answered = [b(&answer[..4]), b(&lost_answer[..])];
+    let after = [a(&four[..]), b(&failure[..])];
+    check(
+        &[&start[..], &asked, &answered, &after].concat(),
+        &["1 complete 0", "2 response_lost 0", "3 response_lost 0", "4 response_lost 0"],
+    );
+}
+
 #[test]
 fn head_over_the_limit_is_one_request_however_it_is_cut() {
     let head = [&b"GET /1 HTTP/1.1\r\nX: "[..], &[b'x'; 70_000], b"\r\n\r\n"].concat();

@@ -7,7 +7,6 @@ use crate::message::{
 };
 use crate::protocol::{AfterGap, Key, Malformed, Out, Step};
 use crate::secrets::masked;
-use crate::secrets::scan::Scanner;
 use crate::settings::Settings;
 use crate::trace_context::Collector;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -81,7 +80,7 @@ impl Connection {
         };
         let Some(UnderWay { key, left }) = under_way else { return AfterGap::Resync };
         // The lengths say where the next command begins.
-        match left.checked_sub(head.len() as u64 + lost) {
+        match left.checked_sub((head.len() as u64).saturating_add(lost)) {
             Some(left @ 1..) => {
                 *self.lane(from) = Some(UnderWay { key, left });
                 AfterGap::Continue
@@ -183,6 +182,8 @@ fn open(
         (Type::Response, HESSIAN2) => Answer::read(content.get(..LOOKED_AT).unwrap_or(content)),
         _ => None,
     };
+    let awaited = command.content.min(LOOKED_AT as u64);
+    let is_seen = header.len() == command.header && content.len() as u64 >= awaited;
     let is_response = command.kind == Type::Response;
     let key = out.open(Message {
         kind: match (command.kind, command.is_heartbeat()) {
@@ -201,7 +202,7 @@ fn open(
         },
         resource: if is_response { b"" } else { resource },
         status: if is_response {
-            status(command, failed, answer.as_ref())
+            status(command, failed, is_seen, answer.as_ref())
         } else {
             Status::default()
         },
@@ -219,8 +220,15 @@ fn open(
             let value = Value::Int(command.timeout.into());
             out.add(key, Attribute { name: "wirespan.rpc.timeout_ms", value });
         }
-    } else if let Some(words) = answer.as_ref().and_then(|answer| answer.words) {
-        add_words(words, key, settings, out);
+    } else {
+        // The status of an answer that is an exception is that all went well.
+        let is_thrown = answer.as_ref().is_some_and(|answer| answer.thrown.is_some());
+        if command.status == 0 && (is_thrown || failed) {
+            text("rpc.response.status_code", b"SUCCESS");
+        }
+        if let Some(words) = answer.as_ref().and_then(|answer| answer.words) {
+            add_words(words, key, settings, out);
+        }
     }
     contexts.finish(&mut |context| out.context(key, context));
     if out.wants_details() {
@@ -232,7 +240,12 @@ fn open(
     key
 }
 
-fn status<'b>(command: &Command, failed: bool, answer: Option<&Answer<'b>>) -> Status<'b> {
+fn status<'b>(
+    command: &Command,
+    failed: bool,
+    is_seen: bool,
+    answer: Option<&Answer<'b>>,
+) -> Status<'b> {
     let code = u32::from(command.status);
     let (outcome, text): (_, &[u8]) = match command.status {
         0 => match answer {
@@ -241,6 +254,9 @@ fn status<'b>(command: &Command, failed: bool, answer: Option<&Answer<'b>>) -> S
                 (Outcome::ServerError, error_code(words.unwrap_or_default()))
             }
             _ if failed => (Outcome::ServerError, b"exception"),
+            // It may be an exception.
+            Some(Answer { is_unclear: true, .. }) => (Outcome::Unknown, b""),
+            _ if !is_seen => (Outcome::Unknown, b""),
             _ => (Outcome::Ok, b""),
         },
         0x01 => (Outcome::ServerError, b"ERROR"),
@@ -271,21 +287,20 @@ fn error_code(words: &[u8]) -> &[u8] {
 
 /// The words of an error, up to the end of the first line, secrets masked.
 fn add_words(words: &[u8], key: Key, settings: &Settings, out: &mut dyn Out) {
-    let shown = first_line(words);
+    let (line, _) = first_line(words);
     let mut room = Vec::new();
-    let shown = masked(shown, &mut room, |found| {
-        if !settings.secrets.are_shown() {
-            Scanner::default().read(&settings.secrets, shown, found);
-        }
-    });
+    // What the limit cuts off may tell that what stands before it is secret.
+    let shown = masked(line, &mut room, |found| settings.secrets.in_words(line, found));
+    let shown = shown.get(..WORDS).unwrap_or(shown);
     if !shown.is_empty() {
         out.add(key, Attribute { name: "wirespan.rpc.error", value: Value::Text(shown) });
     }
 }
 
-fn first_line(words: &[u8]) -> &[u8] {
+/// The first line, and what of it is shown.
+fn first_line(words: &[u8]) -> (&[u8], &[u8]) {
     let line = words.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.get(..WORDS).unwrap_or(line)
+    (line, line.get(..WORDS).unwrap_or(line))
 }
 
 /// All pairs of the header, so much of them, secrets masked.
@@ -297,26 +312,27 @@ fn add_details(
     settings: &Settings,
     out: &mut dyn Out,
 ) {
+    let is_response = command.kind == Type::Response;
     let mut add = |name, value| out.add(key, Attribute { name, value });
     if !class.is_empty() {
-        add("wirespan.bolt.class", Value::Text(class));
+        let name = if is_response { "wirespan.bolt.response.class" } else { "wirespan.bolt.class" };
+        add(name, Value::Text(class));
     }
     match command.codec {
+        // It is that of the request.
+        _ if is_response => {}
         0 => add("wirespan.bolt.codec", Value::Text(b"hessian")),
         HESSIAN2 => add("wirespan.bolt.codec", Value::Text(b"hessian2")),
         11 => add("wirespan.bolt.codec", Value::Text(b"protobuf")),
         12 => add("wirespan.bolt.codec", Value::Text(b"json")),
         other => add("wirespan.bolt.codec", Value::Int(other.into())),
     }
-    let prefix = match command.kind {
-        Type::Response => "rpc.response.metadata.",
-        Type::Request | Type::Oneway => "rpc.request.metadata.",
-    };
+    let prefix = if is_response { "rpc.response.metadata." } else { "rpc.request.metadata." };
     let (mut room, mut left_out) = (ROOM, 0);
     let mut scratch = Vec::new();
-    for (name, value) in pairs(header) {
+    for (place, (name, value)) in pairs(header).enumerate() {
         let size = prefix.len() + name.len() + value.len().min(VALUE_LIMIT);
-        if size > room || name.len() > NAME_LIMIT {
+        if place >= COUNT_LIMIT || size > room || name.len() > NAME_LIMIT {
             left_out += 1;
             continue;
         }
@@ -365,10 +381,13 @@ fn locate(
         if let Some(words) = answer.words
             && !settings.secrets.are_shown()
         {
-            let shown = first_line(words);
+            let (line, shown) = first_line(words);
             let start = content + answer.words_at as u64;
-            Scanner::default().read(&settings.secrets, shown, &mut |range| {
-                out.secret(key, start + range.start as u64..start + range.end as u64);
+            settings.secrets.in_words(line, &mut |range| {
+                let end = range.end.min(shown.len()) as u64;
+                if (range.start as u64) < end {
+                    out.secret(key, start + range.start as u64..start + end);
+                }
             });
             read = (answer.words_at + shown.len()) as u64;
         }
@@ -386,7 +405,8 @@ pub(super) const LOOKED_AT: usize = 1024;
 /// Bytes of an error's words that are shown.
 const WORDS: usize = 256;
 
-/// Bytes of the pairs of a header that are added by their names, of a name, and of a value.
+/// Pairs of a header that are added by their names, bytes of these, of a name, and of a value.
+const COUNT_LIMIT: usize = 64;
 const ROOM: usize = 6 << 10;
 const NAME_LIMIT: usize = 128;
 const VALUE_LIMIT: usize = 1 << 10;

@@ -13,6 +13,8 @@ pub(super) struct Answer<'b> {
     pub(super) is_error: bool,
     /// The class of the exception that the method threw.
     pub(super) thrown: Option<&'b [u8]>,
+    /// What the method gave may be an exception: its class was not read to the end.
+    pub(super) is_unclear: bool,
     /// The words of the error or exception, as far as they were there.
     pub(super) words: Option<&'b [u8]>,
     /// Where these stand.
@@ -37,9 +39,10 @@ impl<'b> Answer<'b> {
         };
         let mut answer = Self { is_error, ..Self::default() };
         answer.read = reader.offset();
-        if let Some(Text { bytes, at }) = text(&mut reader)? {
+        if let Some(Text { bytes, at, is_whole }) = text(&mut reader)? {
             answer.words = Some(bytes);
             answer.words_at = at;
+            answer.is_unclear = !is_whole;
         }
         answer.read = reader.offset();
         if !answer.is_error && reader.rest().first() == Some(&b'O') {
@@ -50,7 +53,10 @@ impl<'b> Answer<'b> {
 
     /// What the method gave is an object, which may be an exception: all of those have a trace.
     fn exception(&mut self, mut reader: Reader<'b>) -> Option<()> {
-        let class = Class::read(&mut reader)?;
+        let Some(class) = Class::read(&mut reader) else {
+            self.is_unclear = true;
+            return None;
+        };
         if !class.fields.contains(&&b"stackTrace"[..]) {
             return None;
         }
@@ -58,7 +64,7 @@ impl<'b> Answer<'b> {
         self.read = reader.offset();
         object(&mut reader)?;
         if class.fields.first()? == b"detailMessage"
-            && let Some(Text { bytes, at }) = text(&mut reader)?
+            && let Some(Text { bytes, at, .. }) = text(&mut reader)?
         {
             self.words = Some(bytes);
             self.words_at = at;
@@ -87,7 +93,11 @@ impl<'b> Class<'b> {
         }
         let mut fields = SmallVec::new();
         for _ in 0..count {
-            fields.push(text(reader)??.bytes);
+            let field = text(reader)??;
+            if !field.is_whole {
+                return None;
+            }
+            fields.push(field.bytes);
         }
         Some(Self { name, fields })
     }
@@ -117,6 +127,7 @@ fn int(reader: &mut Reader<'_>) -> Option<i32> {
 struct Text<'b> {
     bytes: &'b [u8],
     at: usize,
+    is_whole: bool,
 }
 
 /// A text, or within none if it is null.
@@ -141,8 +152,9 @@ fn text<'b>(reader: &mut Reader<'b>) -> Option<Option<Text<'b>>> {
         length += bytes;
         units = units.saturating_sub(of);
     }
+    let is_whole = units == 0 && length <= rest.len();
     let length = length.min(rest.len());
-    Some(Some(Text { bytes: reader.take(length)?, at }))
+    Some(Some(Text { bytes: reader.take(length)?, at, is_whole }))
 }
 
 const FIELDS_LIMIT: i32 = 64;

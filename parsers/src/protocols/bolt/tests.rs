@@ -181,13 +181,19 @@ fn exception_has_its_class_and_words() {
     for pairs in [&flag[..], &[]] {
         let reply = response(1, 0, pairs, &answer(thrown));
         let end = reply.len();
-        let expected =
-            format!("B Response id 0x1 by A ServerError 0 lab.Missing error=gone 0..{end}");
+        let expected = format!(
+            "B Response id 0x1 by A ServerError 0 lab.Missing rpc.response.status_code=SUCCESS error=gone 0..{end}"
+        );
         check(&[(B, reply)], &[&expected]);
     }
     let reply = response(1, 0, &flag, b"\x0a\x01x");
     let end = reply.len();
-    check(&[(B, reply)], &[&format!("B Response id 0x1 by A ServerError 0 exception 0..{end}")]);
+    check(
+        &[(B, reply)],
+        &[&format!(
+            "B Response id 0x1 by A ServerError 0 exception rpc.response.status_code=SUCCESS 0..{end}"
+        )],
+    );
 }
 
 #[test]
@@ -204,6 +210,50 @@ fn error_has_its_number_and_words() {
         &[(B, reply)],
         &[&format!("B Response id 0x1 by A ServerError 0 RPC-020100010 error={words} 0..{end}")],
     );
+}
+
+#[test]
+fn what_may_be_an_exception_is_no_success() {
+    // A class of more fields than are read, and one that is longer than what is looked at.
+    let many = [&b"FNO\x9blab.Missing\xc8\x50"[..], &b"\x01f".repeat(80), b"o\x91NN"].concat();
+    let long = [&b"FNO\x9blab.Missing\x91S\x07\xd0"[..], &[b'f'; 2000], b"o\x91NN"].concat();
+    for values in [many, long] {
+        let reply = response(1, 0, &[], &answer(&values));
+        let end = reply.len();
+        check(&[(B, reply)], &[&format!("B Response id 0x1 by A Unknown 0 0..{end}")]);
+    }
+    let reply = response(1, 0, &[], &answer(b"FN\x05sleptN"));
+    let events = [
+        Event::Bytes { from: B, bytes: reply[..80].to_vec() },
+        Event::Gap { from: B, lost: NonZeroU64::new(reply.len() as u64 - 80).unwrap() },
+    ];
+    let recording = run(Settings::default(), &events, Split::Whole);
+    assert!(line(&recording.messages[0]).contains("Unknown 0"), "{recording:?}");
+}
+
+#[test]
+fn passwords_in_addresses_of_errors_are_masked_and_located() {
+    let words = "RPC-02: token=abc at http://u:pw@db/x";
+    let values =
+        [b"T", &[words.len() as u8 - 0x20][..0], b"S\0", &[words.len() as u8], words.as_bytes()];
+    let reply = response(1, 0, &[], &answer(&[&values.concat()[..], b"NN"].concat()));
+    let end = reply.len();
+    check(
+        &[(B, reply.clone())],
+        &[&format!(
+            "B Response id 0x1 by A ServerError 0 RPC-02 \
+             error=RPC-02: token=*** at http://***@db/x 0..{end}"
+        )],
+    );
+    let settings = Settings { locate_secrets: true, ..Settings::default() };
+    let events = [Event::Bytes { from: B, bytes: reply.clone() }];
+    let recording = run(settings, &events, Split::Whole);
+    let found: Vec<&[u8]> = recording.messages[0]
+        .secrets
+        .iter()
+        .map(|range| &reply[range.start as usize..range.end as usize])
+        .collect();
+    assert_eq!(found, [&b"abc"[..], b"u:pw", b"NN"]);
 }
 
 #[test]

@@ -172,12 +172,14 @@ impl Connection {
         let is_framed = self.is_framed;
         let lane = self.lane(from);
         let missing = (head.len() as u64).saturating_add(lost);
+        let mut after = AfterGap::Continue;
         if lane.under_way.is_none()
             && is_framed
             && let Some(frame) = Opening::frame(head)
         {
             out.lost(BEGINNING);
             lane.under_way = Some(UnderWay::silent(frame));
+            after = AfterGap::Beginning;
         }
         if let Some(message) = &mut lane.under_way
             && let Some(left) = message.left.and_then(|left| left.checked_sub(missing))
@@ -191,7 +193,7 @@ impl Connection {
             if left == 0 {
                 self.abandon(from, &[], settings, out);
             }
-            return AfterGap::Continue;
+            return after;
         }
         self.abandon(from, head, settings, out);
         AfterGap::Resync
@@ -266,7 +268,8 @@ impl Connection {
             status: Status::default(),
             cut: false,
         });
-        if out.wants_details() {
+        // What a call tells of itself is not told again of its answer.
+        if out.wants_details() && !is_answer {
             add_details(opening, head, seqid, key, out);
         }
         let mut failure = Failure::default();
@@ -344,16 +347,23 @@ impl Lane {
         let mut contexts = Collector::new(&settings.ids);
         let mut scratch = Vec::new();
         let details = out.wants_details();
-        let mut room = DETAILS_ROOM;
+        let prefix = if is_answer { "rpc.response.metadata." } else { "rpc.request.metadata." };
+        let (mut room, mut count, mut left_out) = (DETAILS_ROOM, 0, 0);
         let mut see = |name: &[u8], value, out: &mut dyn Out| {
             if is_answer {
                 failure.header(name, value, &settings.secrets, key, out);
             }
-            let size = name.len() + value.len().min(VALUE_LIMIT);
-            if details && size <= room {
-                room -= size;
-                add_header(name, value, is_answer, (key, settings), &mut scratch, out);
+            if !details {
+                return;
             }
+            let size = prefix.len() + name.len() + value.len().min(VALUE_LIMIT);
+            count += 1;
+            if count > COUNT_LIMIT || size > room || name.len() > NAME_LIMIT {
+                left_out += 1;
+                return;
+            }
+            room -= size;
+            add_header(name, value, prefix, (key, settings), &mut scratch, out);
         };
         header.each(&mut |lifetime, name, value| {
             if lifetime == Lifetime::Message {
@@ -364,6 +374,10 @@ impl Lane {
         for Lasting { name, value } in &self.lasting {
             contexts.header(name, value);
             see(name, value, out);
+        }
+        if left_out > 0 {
+            let value = Value::Int(left_out);
+            out.add(key, Attribute { name: "wirespan.rpc.metadata_left_out", value });
         }
         contexts.finish(&mut |context| out.context(key, context));
     }
@@ -585,15 +599,12 @@ fn add_details(
 fn add_header(
     name: &[u8],
     value: &[u8],
-    is_answer: bool,
+    prefix: &str,
     (key, settings): (Key, &Settings),
     scratch: &mut Vec<u8>,
     out: &mut dyn Out,
 ) {
-    let mut full_name = String::from(match is_answer {
-        true => "rpc.response.metadata.",
-        false => "rpc.request.metadata.",
-    });
+    let mut full_name = String::from(prefix);
     full_name.extend(name.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
     let secrets = &settings.secrets;
     let shown = masked(value, scratch, |found| secrets.in_header(name, value, found));
@@ -649,6 +660,9 @@ const BEGINNING: &str = "thrift messages without their beginning";
 const LASTING_LIMIT: usize = 32;
 const LASTING_BYTES: usize = 4 << 10;
 
-/// Bytes of a header's value that are shown, of all headers of a message.
+/// Headers of a message that are added by their names, the longest name of one, bytes of a value
+/// that are shown, and of all of them.
+const COUNT_LIMIT: usize = 64;
+const NAME_LIMIT: usize = 128;
 const VALUE_LIMIT: usize = 1 << 10;
 const DETAILS_ROOM: usize = 6 << 10;

@@ -5,7 +5,7 @@
 //! list `["str",2,"a","b"]`, a map `["str","i32",1,{"a":5}]`.
 
 use super::stop::{Stop, short};
-use super::walk::{DEPTH_LIMIT, Role, Said, TEXT_LIMIT, Walked};
+use super::walk::{DEPTH_LIMIT, LINE_LIMIT, Role, Said, Walked};
 use memchr::memchr2;
 
 /// Walks over what follows the head of a message, up to the bracket that ends it.
@@ -187,7 +187,7 @@ impl JsonWalk {
     fn string(&mut self, rest: &[u8]) -> Result<Token, Stop> {
         let is_key = self.objects >> self.depth & 1 == 1 && !self.is_value;
         let is_text = !is_key && !self.is_told && self.is_text();
-        let limit = if is_text { TEXT_LIMIT } else { SHORT_LIMIT };
+        let limit = if is_text { LINE_LIMIT } else { SHORT_LIMIT };
         let mut end = None;
         let mut escaped = false;
         for (at, byte) in rest.iter().take(limit).enumerate() {

@@ -1,9 +1,8 @@
 //! What an answer says of how the call ended.
 
-use super::walk::{Said, TEXT_LIMIT};
+use super::walk::{LINE_LIMIT, Said, TEXT_LIMIT};
 use crate::message::{Attribute, Outcome, Status, Value};
 use crate::protocol::{Key, Out};
-use crate::secrets::scan::{Scanner, may_hold};
 use crate::secrets::{Secrets, masked};
 use crate::settings::Settings;
 use std::ops::Range;
@@ -85,9 +84,12 @@ pub(super) fn add_text(
     out: &mut dyn Out,
 ) {
     if settings.locate_secrets {
-        let shown = first_line(text);
-        find(&settings.secrets, shown, &mut |range| {
-            out.secret(key, place.start + range.start as u64..place.start + range.end as u64);
+        let (line, shown) = first_line(text);
+        settings.secrets.in_words(line, &mut |range| {
+            let end = range.end.min(shown.len()) as u64;
+            if (range.start as u64) < end {
+                out.secret(key, place.start + range.start as u64..place.start + end);
+            }
         });
         let behind = place.start + shown.len() as u64;
         if behind < place.end {
@@ -99,26 +101,19 @@ pub(super) fn add_text(
 
 /// Adds the first line of the text of an exception, secrets masked.
 pub(super) fn add_shown(text: &[u8], key: Key, secrets: &Secrets, out: &mut dyn Out) {
-    let shown = first_line(text);
+    let (line, _) = first_line(text);
     let mut scratch = Vec::new();
-    let shown = masked(shown, &mut scratch, |found| find(secrets, shown, found));
+    // What the limit cuts off may tell that what stands before it is secret.
+    let shown = masked(line, &mut scratch, |found| secrets.in_words(line, found));
+    let shown = shown.get(..TEXT_LIMIT).unwrap_or(shown);
     if !shown.is_empty() {
         out.add(key, Attribute { name: "wirespan.rpc.error", value: Value::Text(shown) });
     }
 }
 
-fn first_line(text: &[u8]) -> &[u8] {
+/// The first line, and what of it is shown.
+fn first_line(text: &[u8]) -> (&[u8], &[u8]) {
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    line.get(..TEXT_LIMIT).unwrap_or(line)
-}
-
-fn find(secrets: &Secrets, text: &[u8], found: &mut dyn FnMut(Range<usize>)) {
-    if secrets.are_shown() {
-        return;
-    }
-    if may_hold(secrets, text) {
-        Scanner::default().read(secrets, text, found);
-    } else {
-        secrets.in_addresses(text, found);
-    }
+    let line = line.get(..LINE_LIMIT).unwrap_or(line);
+    (line, line.get(..TEXT_LIMIT).unwrap_or(line))
 }

@@ -1,7 +1,7 @@
 //! Calls and answers in, the messages of them out.
 
 use super::*;
-use crate::fuzzing::{Event, Recording, Split, drive, flow};
+use crate::fuzzing::{Event, Recording, Split, drive, flow, record};
 use crate::message::{Kind, Outcome};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -491,6 +491,57 @@ fn secrets_in_texts_of_exceptions_are_masked() {
         &["B Response id 0x1 by A ServerError 6 INTERNAL_ERROR \
            wirespan.rpc.error=no login: password=*** 0..54"],
     );
+}
+
+#[test]
+fn passwords_in_addresses_are_masked_beside_other_secrets() {
+    let check = |words: &str, shown: &str| {
+        let reply = binary(3, "f", 1, &failure(words, 6));
+        let expected = format!(
+            "B Response id 0x1 by A ServerError 6 INTERNAL_ERROR wirespan.rpc.error={shown} 0..{}",
+            reply.len()
+        );
+        check(&[(B, reply)], &[&expected]);
+    };
+    check("token=abc at http://u:pw@db/x", "token=*** at http://***@db/x");
+    let [before, after] = ["at http://u:", "@db"];
+    // The address goes on behind what is shown.
+    check(&format!("{before}{}{after}", "p".repeat(300)), "at http://***@db");
+}
+
+#[test]
+fn headers_are_told_within_limits() {
+    let header = |name: &str, value: &str| {
+        let size = |text: &str| match text.len() {
+            len @ ..0x80 => vec![len as u8],
+            len => vec![len as u8 & 0x7f | 0x80, (len >> 7) as u8],
+        };
+        [size(name), name.into(), size(value), value.into()].concat()
+    };
+    let pairs: Vec<Vec<u8>> = (0..70).map(|n| header(&format!("h{n}"), "v")).collect();
+    let long = [header(&"n".repeat(129), "v"), header("k", &"v".repeat(2000))];
+    let infos = [&[1, 72][..], &long.concat(), &pairs.concat()].concat();
+    let bytes = headed(1, &[], &infos, &binary(1, "f", 0, &[0]));
+    let run = |from, bytes: &[u8]| {
+        let flow = flow(crate::protocol::Transport::Tcp, 1, 2);
+        let mut thrift = protocol(&Arc::default());
+        let events = [said(from, bytes)];
+        let empty = Recording::with_details();
+        let recording = record(empty, thrift.as_mut(), &flow, A, &events, Split::Whole);
+        let found: Vec<String> = recording.messages[0]
+            .attributes
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        found
+    };
+    let found = run(A, &bytes);
+    let metadata = |text: &&String| text.starts_with("rpc.request.metadata.");
+    assert_eq!(found.iter().filter(metadata).count(), 63);
+    assert_eq!(found.last().map(String::as_str), Some("wirespan.rpc.metadata_left_out=9"));
+    assert!(found.contains(&"wirespan.thrift.seqid=1".to_owned()));
+    // What a call tells is not told again.
+    assert_eq!(run(B, &framed(&binary(2, "f", 1, &[0]))), Vec::<String>::new());
 }
 
 fn check_probe(head: &[u8], expected: Probe) {

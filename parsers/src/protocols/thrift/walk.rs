@@ -59,7 +59,7 @@ pub(super) enum Walked {
     Used(usize),
     /// So many are done with, and those behind them need not be looked at.
     Skip(usize, NonZeroU64),
-    /// A string stands here, of which at least the first [`TEXT_LIMIT`] bytes are there if it is the
+    /// A string stands here, of which at least the first [`LINE_LIMIT`] bytes are there if it is the
     /// text of an exception; the walk goes on behind it.
     String { content: Range<u64>, is_text: bool },
     /// So many bytes are done with, and this was said: what follows does not matter.
@@ -250,7 +250,7 @@ impl Walk {
             Kind::String => {
                 let length = self.length(reader)?;
                 let is_text = !self.is_told && self.is_text();
-                let awaited = usize::try_from(length).unwrap_or(usize::MAX).min(TEXT_LIMIT);
+                let awaited = usize::try_from(length).unwrap_or(usize::MAX).min(LINE_LIMIT);
                 let there = reader.rest().len();
                 if is_text && there < awaited {
                     return Err(short(awaited - there));
@@ -395,3 +395,6 @@ pub(super) const DEPTH_LIMIT: usize = 64;
 
 /// Bytes of an exception's text that are shown.
 pub(super) const TEXT_LIMIT: usize = 256;
+
+/// Bytes of it that are awaited: those behind the ones that are shown may tell what is secret.
+pub(super) const LINE_LIMIT: usize = 1 << 10;

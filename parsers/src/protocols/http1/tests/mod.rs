@@ -291,7 +291,7 @@ impl Driver {
         let head = take(&mut stream.unused);
         match http.gap(*conn, from, &head, lost.get(), recorder) {
             AfterGap::Resync => stream.lost = true,
-            AfterGap::Continue => {}
+            AfterGap::Continue | AfterGap::Beginning => {}
             AfterGap::Stop => panic!("HTTP always finds its way"),
         }
         stream.consumed += u64::try_from(head.len()).unwrap() + lost.get();
