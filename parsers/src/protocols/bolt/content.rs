@@ -45,8 +45,12 @@ impl<'b> Answer<'b> {
             answer.is_unclear = !is_whole;
         }
         answer.read = reader.offset();
-        if !answer.is_error && reader.rest().first() == Some(&b'O') {
-            answer.exception(reader);
+        match reader.rest().first() {
+            Some(b'O') if !answer.is_error => {
+                answer.exception(reader);
+            }
+            None => answer.is_unclear = true,
+            Some(_) => {}
         }
         Some(answer)
     }

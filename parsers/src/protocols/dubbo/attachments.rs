@@ -4,7 +4,7 @@ use super::form::Form;
 use super::walk::{Stop, Value};
 use crate::message::{self, Attribute};
 use crate::protocol::{Key, Out};
-use crate::secrets::masked;
+use crate::secrets::{MASK, masked};
 use crate::settings::Settings;
 use crate::trace_context::Collector;
 use smallvec::SmallVec;
@@ -34,18 +34,32 @@ pub(super) fn tell(
     out: &mut dyn Out,
 ) -> Result<(), Stop> {
     let mut pairs: SmallVec<[(Cow<'_, [u8]>, Value<'_>); 16]> = SmallVec::new();
-    let read = form.pairs(place.bytes, &mut |name, value| pairs.push((name, value)));
+    let mut own: SmallVec<[Range<usize>; 4]> = SmallVec::new();
+    let mut hide = |range: Range<usize>| {
+        if settings.locate_secrets && !range.is_empty() {
+            own.push(range);
+        }
+    };
+    let mut found = |name, value| pairs.push((name, value));
+    let read = form.pairs(place.bytes, &mut found, &mut hide);
     let mut contexts = Collector::new(&settings.ids);
+    let mut timeout = timeout(&pairs).filter(|_| place.is_request);
     for (name, value) in &pairs {
         if let Value::Text(text) = value {
             contexts.header(known(name), text);
         }
         if place.is_request {
+            if matches!(&**name, b"timeout" | b"_TO")
+                && let Some(timeout) = timeout.take()
+            {
+                let value = message::Value::Int(timeout);
+                out.add(key, Attribute { name: "wirespan.rpc.timeout_ms", value });
+            }
             tell_own(place, key, (name, value), out);
         }
     }
     if settings.locate_secrets {
-        locate(place, key, &pairs, settings, out);
+        locate(place, key, &pairs, own, settings, out);
     }
     contexts.finish(&mut |context| out.context(key, context));
     if out.wants_details() {
@@ -65,21 +79,21 @@ fn known(name: &[u8]) -> &[u8] {
     }
 }
 
+/// How long the caller waits, in milliseconds: what it has worked out, else what is configured.
+fn timeout(pairs: &[(Cow<'_, [u8]>, Value<'_>)]) -> Option<i64> {
+    let number = |wanted: &[u8]| {
+        pairs.iter().filter(|(name, _)| **name == *wanted).find_map(|(_, value)| match value {
+            Value::Int(number) => Some(*number),
+            Value::Text(text) => str::from_utf8(text).ok()?.parse().ok(),
+            Value::Other => None,
+        })
+    };
+    number(b"_TO").or_else(|| number(b"timeout"))
+}
+
 /// What Dubbo itself puts in.
 fn tell_own(place: &Place<'_>, key: Key, (name, value): (&[u8], &Value<'_>), out: &mut dyn Out) {
     let name = match name {
-        b"timeout" | b"_TO" => {
-            let number = match value {
-                Value::Int(number) => Some(*number),
-                Value::Text(text) => str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
-                Value::Other => None,
-            };
-            if let Some(number) = number {
-                let value = message::Value::Int(number);
-                out.add(key, Attribute { name: "wirespan.rpc.timeout_ms", value });
-            }
-            return;
-        }
         b"remote.application" => "wirespan.rpc.client.application",
         b"group" => "wirespan.rpc.service.group",
         b"path" => "wirespan.dubbo.path",
@@ -94,18 +108,26 @@ fn tell_own(place: &Place<'_>, key: Key, (name, value): (&[u8], &Value<'_>), out
     }
 }
 
-/// Tells which bytes are secret. What stands on the wire in another way than it reads is not looked
+/// Tells which bytes are secret, beside those of values that are not told. What stands on the wire in another way than it reads is not looked
 /// for: then all attachments are.
 fn locate(
     place: &Place<'_>,
     key: Key,
     pairs: &[(Cow<'_, [u8]>, Value<'_>)],
+    mut ranges: SmallVec<[Range<usize>; 4]>,
     settings: &Settings,
     out: &mut dyn Out,
 ) {
-    let mut ranges: SmallVec<[Range<usize>; 4]> = SmallVec::new();
+    let mut are_all = false;
     for (name, value) in pairs {
-        let Value::Text(text) = value else { continue };
+        let text = match value {
+            Value::Text(text) => text,
+            Value::Int(_) => {
+                are_all |= settings.secrets.has(name);
+                continue;
+            }
+            Value::Other => continue,
+        };
         let start = match text {
             Cow::Borrowed(text) => text.as_ptr().addr().wrapping_sub(place.bytes.as_ptr().addr()),
             Cow::Owned(_) => usize::MAX,
@@ -114,7 +136,7 @@ fn locate(
             ranges.push(start.saturating_add(range.start)..start.saturating_add(range.end));
         });
     }
-    if ranges.iter().any(|range| range.end > place.bytes.len()) {
+    if are_all || ranges.iter().any(|range| range.end > place.bytes.len()) {
         ranges.clear();
         ranges.push(0..place.bytes.len());
     }
@@ -161,7 +183,11 @@ fn add_all(
                 out.add(key, Attribute { name: &full_name, value });
             }
             Value::Int(number) => {
-                let value = message::Value::Int(*number);
+                let is_secret = settings.secrets.has(name);
+                let value = match is_secret {
+                    true => message::Value::Text(MASK),
+                    false => message::Value::Int(*number),
+                };
                 out.add(key, Attribute { name: &full_name, value });
             }
             Value::Other => {}

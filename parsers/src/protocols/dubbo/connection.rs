@@ -16,7 +16,6 @@ use crate::message::{
 };
 use crate::protocol::{AfterGap, Key, Out, Step};
 use crate::secrets::masked;
-use crate::secrets::scan::Scanner;
 use crate::settings::Settings;
 use std::borrow::Cow;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -103,11 +102,12 @@ impl Connection {
     }
 
     /// What one side's message was to be skipped up to was seen.
-    pub(super) fn skipped(&mut self, from: Side, out: &mut dyn Out) {
+    pub(super) fn skipped(&mut self, from: Side, settings: &Settings, out: &mut dyn Out) {
         let [a, b] = &mut self.open;
         let lane = if from == Side::A { a } else { b };
-        if let Some(open) = lane.take_if(|open| open.left == 0) {
-            if open.stage != Stage::Rest {
+        if let Some(mut open) = lane.take_if(|open| open.left == 0) {
+            // What was skipped may be all of the last value.
+            if open.go_on(&[], &mut 0, settings, out).is_some() {
                 out.lost(BODY);
             }
             out.close(open.key, 0);
@@ -134,8 +134,13 @@ impl Connection {
                 return AfterGap::Resync;
             };
             open.left = open.left.saturating_add(used as u64);
+            let shown = HEADER + used;
+            open.hide(shown, head.len().saturating_sub(shown) as u64, out);
             *lane = Some(open);
             gone -= HEADER as u64;
+        } else if let Some(open) = lane {
+            // It was awaited whole, so that nobody has looked at it.
+            open.hide(0, head.len() as u64, out);
         }
         let Some(open) = lane else { return AfterGap::Resync };
         out.lost("dubbo messages with lost bytes");
@@ -348,8 +353,9 @@ impl<'b> Start<'_, 'b> {
         let operation: &[u8] = match note.and_then(|(note, _)| note).as_deref() {
             Some(b"R") => b"readonly",
             Some(b"W") => b"writable",
-            Some(b"H") | None => b"heartbeat",
-            Some(_) => b"event",
+            Some(b"H") => b"heartbeat",
+            _ if is_small && form.is_null(self.body) => b"heartbeat",
+            _ => b"event",
         };
         let (kind, pairing) = match (is_request, is_two_way) {
             (true, true) => (Kind::Handshake, self.pairing()),
@@ -549,16 +555,13 @@ impl<'b> Start<'_, 'b> {
     /// The words of an error, up to the end of the first line, secrets masked.
     fn add_words(&self, key: Key, words: &[u8], out: &mut dyn Out) {
         let secrets = &self.settings.secrets;
-        let shown = words.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let shown = shown.get(..WORDS).unwrap_or(shown).trim_ascii();
+        let line = words.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
         let mut room = Vec::new();
-        let masked = masked(shown, &mut room, |found| {
-            if !secrets.are_shown() {
-                Scanner::default().read(secrets, shown, found);
-            }
-        });
-        if !masked.is_empty() {
-            let value = Value::Text(masked);
+        // What the limit cuts off may tell that what stands before it is secret.
+        let shown = masked(line, &mut room, |found| secrets.in_words(line, found));
+        let shown = shown.get(..WORDS).unwrap_or(shown).trim_ascii();
+        if !shown.is_empty() {
+            let value = Value::Text(shown);
             out.add(key, Attribute { name: "wirespan.rpc.error", value });
         }
     }

@@ -1,6 +1,6 @@
 //! The serialisations of bodies, each read by its own structure.
 
-use super::walk::{Hide, Passed, Stop, Taken, Thrown, Value};
+use super::walk::{Hide, Pair, Passed, Stop, Taken, Thrown};
 use super::{hessian2, java, jsonb, kryo, lines};
 use std::borrow::Cow;
 
@@ -44,6 +44,18 @@ impl Form {
             Self::Lines => lines::text(input),
             Self::Kryo => kryo::text(input),
             Self::Unknown => Err(Stop::Bad("serialization")),
+        }
+    }
+
+    /// Whether this is a null that was written as an object, and nothing more.
+    pub(super) fn is_null(&self, input: &[u8]) -> bool {
+        match self {
+            Self::Hessian2(_) => input == b"N",
+            Self::Jsonb(_) => matches!(jsonb::text(input), Ok((None, used)) if used == input.len()),
+            Self::Java(walker) => walker.is_null(input),
+            Self::Lines => input.trim_ascii() == b"null",
+            Self::Kryo => matches!(input, [0 | 0x80]),
+            Self::Unknown => false,
         }
     }
 
@@ -101,18 +113,20 @@ impl Form {
         }
     }
 
-    /// The pairs of a map that is all there; `found` is told each.
+    /// The pairs of a map that is all there; `found` is told each, and `hide` what is a caller's own
+    /// in names and values that are not told.
     pub(super) fn pairs<'b>(
         &mut self,
         input: &'b [u8],
-        found: &mut dyn FnMut(Cow<'b, [u8]>, Value<'b>),
+        found: &mut Pair<'_, 'b>,
+        hide: &mut Hide<'_>,
     ) -> Result<(), Stop> {
         match self {
-            Self::Hessian2(walker) => walker.pairs(input, found),
-            Self::Jsonb(_) => jsonb::pairs(input, found),
-            Self::Java(walker) => walker.pairs(input, found),
-            Self::Lines => lines::pairs(input, found),
-            Self::Kryo => kryo::pairs(input, found),
+            Self::Hessian2(walker) => walker.pairs(input, found, hide),
+            Self::Jsonb(_) => jsonb::pairs(input, found, hide),
+            Self::Java(walker) => walker.pairs(input, found, hide),
+            Self::Lines => lines::pairs(input, found, hide),
+            Self::Kryo => kryo::pairs(input, found, hide),
             Self::Unknown => Err(Stop::Bad("serialization")),
         }
     }

@@ -6,12 +6,13 @@
 //! two characters of three bytes each, or as one of four.
 
 use super::walk::{
-    DEPTH_LIMIT, Hide, PAIRS_LIMIT, Passed, Stop, TEXT_LIMIT, Taken, Thrown, Value, head, piece,
-    short,
+    DEPTH_LIMIT, Hide, PAIRS_LIMIT, Pair, Passed, Stop, TEXT_LIMIT, Taken, Thrown, Value, head,
+    piece, short,
 };
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 /// Passes over values, those of one body in their order.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +100,8 @@ impl Walker {
     pub(super) fn pairs<'b>(
         &mut self,
         input: &'b [u8],
-        found: &mut dyn FnMut(Cow<'b, [u8]>, Value<'b>),
+        found: &mut Pair<'_, 'b>,
+        hide: &mut Hide<'_>,
     ) -> Result<(), Stop> {
         let mut at = match input {
             [b'N', ..] => return Ok(()),
@@ -119,15 +121,17 @@ impl Walker {
                     Some(name)
                 }
                 _ => {
-                    at += self.pass_whole(rest)?;
+                    at += self.pass_whole(rest, &mut behind(at, hide))?;
                     None
                 }
             };
             let rest = input.get(at..).unwrap_or_default();
             let (value, used) = match (text(rest), whole_number(rest)) {
-                (Ok((Some(text), used)), _) => (Value::Text(Cow::Borrowed(text)), used),
-                (_, Ok((number, used))) => (Value::Int(number), used),
-                _ => (Value::Other, self.pass_whole(rest)?),
+                (Ok((Some(text), used)), _) if name.is_some() => {
+                    (Value::Text(Cow::Borrowed(text)), used)
+                }
+                (_, Ok((number, used))) if name.is_some() => (Value::Int(number), used),
+                _ => (Value::Other, self.pass_whole(rest, &mut behind(at, hide))?),
             };
             at += used;
             if let Some(name) = name {
@@ -177,7 +181,7 @@ impl Walker {
         };
         rest = rest.get(used..).unwrap_or_default();
         for _ in 0..place {
-            let used = walker.pass_whole(rest)?;
+            let used = walker.pass_whole(rest, &mut |_| {})?;
             rest = rest.get(used..).unwrap_or_default();
         }
         thrown.message = next(&mut rest)?.map(Cow::Borrowed);
@@ -185,8 +189,8 @@ impl Walker {
     }
 
     /// Passes over a value that is all there.
-    fn pass_whole(&mut self, input: &[u8]) -> Result<usize, Stop> {
-        match self.pass(input, &mut |_| {})? {
+    fn pass_whole(&mut self, input: &[u8], hide: &mut Hide<'_>) -> Result<usize, Stop> {
+        match self.pass(input, hide)? {
             (Passed::Whole, used) => Ok(used),
             (Passed::Part(more), _) => Err(Stop::Short(more)),
             (Passed::Opaque(more), _) => Err(short(usize::try_from(more).unwrap_or(usize::MAX))),
@@ -371,6 +375,11 @@ impl Walker {
         let class = usize::try_from(class).ok().and_then(|class| self.classes.get(class));
         class.copied().ok_or(Stop::Bad("class"))
     }
+}
+
+/// Hides what stands so many bytes further on.
+fn behind(at: usize, hide: &mut Hide<'_>) -> impl FnMut(Range<usize>) {
+    move |range| hide(at + range.start..at + range.end)
 }
 
 /// A text, or a null in its place.

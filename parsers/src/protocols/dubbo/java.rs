@@ -6,8 +6,8 @@
 //! objects lie in blocks of data, and may be cut anywhere by the head of the next one.
 
 use super::walk::{
-    DEPTH_LIMIT, Hide, PAIRS_LIMIT, Passed, Stop, TEXT_LIMIT, Taken, Thrown, Value, head, piece,
-    short,
+    DEPTH_LIMIT, Hide, PAIRS_LIMIT, Pair, Passed, Stop, TEXT_LIMIT, Taken, Thrown, Value, head,
+    piece, short,
 };
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -207,6 +207,16 @@ impl Walker {
         Ok((Some(Cow::Borrowed(text)), at + 3 + length))
     }
 
+    /// Whether this is a whole stream of one null.
+    pub(super) fn is_null(&self, input: &[u8]) -> bool {
+        let expected: &[u8] = match self.dialect {
+            Dialect::Native => &[NULL],
+            // The mark of a value that is none.
+            Dialect::Marked | Dialect::Compacted => &[BLOCK, 1, 0],
+        };
+        input.strip_prefix(&MAGIC) == Some(expected)
+    }
+
     /// A byte that Dubbo wrote.
     pub(super) fn byte(&mut self, input: &[u8]) -> Taken<i64> {
         let before = (self.started, self.block);
@@ -226,7 +236,8 @@ impl Walker {
     pub(super) fn pairs<'b>(
         &mut self,
         input: &'b [u8],
-        found: &mut dyn FnMut(Cow<'b, [u8]>, Value<'b>),
+        found: &mut Pair<'_, 'b>,
+        hide: &mut Hide<'_>,
     ) -> Result<(), Stop> {
         self.work.clear();
         self.work.push(Work::Written);
@@ -257,8 +268,18 @@ impl Walker {
                 _ => None,
             };
             let depth = self.work.len();
+            let is_told = text.is_some() && name != Some(None);
             loop {
-                at += self.step_over(input.get(at..).unwrap_or_default())?;
+                let is_own = match self.work.last() {
+                    Some(Work::Bytes(_)) => true,
+                    Some(work) => self.is_number(*work),
+                    None => false,
+                };
+                let used = self.step_over(input.get(at..).unwrap_or_default())?;
+                if is_own && !is_told && used > 0 {
+                    hide(at..at + used);
+                }
+                at += used;
                 if self.work.len() <= depth {
                     break;
                 }
@@ -296,10 +317,12 @@ impl Walker {
                     };
                     thrown.class = utf(name, 0).ok().map(|(name, _)| Cow::Borrowed(name));
                 }
-                (Work::Values { class, at }, [STRING, text @ ..]) => {
+                (Work::Values { class, at }, _) if walker.is_in_outermost() => {
                     let message = walker.class(class).and_then(|class| class.message);
                     if message == Some(at) {
-                        thrown.message = utf(text, 0).ok().map(|(text, _)| Cow::Borrowed(text));
+                        if let [STRING, text @ ..] = rest {
+                            thrown.message = utf(text, 0).ok().map(|(text, _)| Cow::Borrowed(text));
+                        }
                         break;
                     }
                 }
@@ -311,6 +334,16 @@ impl Walker {
             }
         }
         thrown
+    }
+
+    /// Whether the values that come next are those of the outermost object itself.
+    fn is_in_outermost(&self) -> bool {
+        let [outer @ .., _] = &*self.work else { return false };
+        let outer = match outer {
+            [outer @ .., Work::UntilEnd { is_outermost: true }] => outer,
+            outer => outer,
+        };
+        outer.iter().all(|work| matches!(work, Work::Data(_)))
     }
 
     /// The head of the stream.

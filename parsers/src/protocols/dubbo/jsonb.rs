@@ -5,11 +5,12 @@
 //! whole.
 
 use super::walk::{
-    DEPTH_LIMIT, Hide, PAIRS_LIMIT, Passed, Stop, TEXT_LIMIT, Taken, Thrown, Value, head, piece,
-    short,
+    DEPTH_LIMIT, Hide, PAIRS_LIMIT, Pair, Passed, Stop, TEXT_LIMIT, Taken, Thrown, Value, head,
+    piece, place, short,
 };
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Passes over values.
 #[derive(Clone, Debug, Default)]
@@ -91,14 +92,32 @@ pub(super) fn number(input: &[u8]) -> Taken<i64> {
 /// The pairs of an object.
 pub(super) fn pairs<'b>(
     input: &'b [u8],
-    found: &mut dyn FnMut(Cow<'b, [u8]>, Value<'b>),
+    found: &mut Pair<'_, 'b>,
+    hide: &mut Hide<'_>,
 ) -> Result<(), Stop> {
     let length = u32::from_be_bytes(head(input, 0)?) as usize;
+    let mut hide_within = |value: &[u8]| {
+        let start = place(value, input).start;
+        let hide = &mut |range: Range<usize>| hide(start + range.start..start + range.end);
+        // Its length was found before.
+        let _ = value_len(value, hide);
+    };
     members(piece(input, LENGTH, length)?, &mut |name, value| {
+        let name = match name {
+            Ok(name) => name,
+            Err(name) => {
+                hide_within(name);
+                hide_within(value);
+                return;
+            }
+        };
         let value = match (string(value), whole_number(value)) {
             (Ok((text, _)), _) => Value::Text(text),
             (_, Ok((number, _))) => Value::Int(number),
-            _ => Value::Other,
+            _ => {
+                hide_within(value);
+                Value::Other
+            }
         };
         found(name, value);
     })
@@ -114,15 +133,18 @@ pub(super) fn thrown(input: &[u8]) -> Thrown<'_> {
     let message = &mut thrown.message;
     // What is cut ends in an error after what is there.
     let _ = members(value, &mut |name, value| {
-        if message.is_none() && matches!(&*name, b"detailMessage" | b"message") {
+        if message.is_none() && matches!(name.as_deref(), Ok(b"detailMessage" | b"message")) {
             *message = string(value).ok().map(|(text, _)| text);
         }
     });
     thrown
 }
 
+/// Is told a name, or the bytes of what is none, and the bytes of the value.
+type Member<'f, 'b> = dyn FnMut(Result<Cow<'b, [u8]>, &'b [u8]>, &'b [u8]) + 'f;
+
 /// The names of an object with the bytes of their values.
-fn members<'b>(item: &'b [u8], found: &mut dyn FnMut(Cow<'b, [u8]>, &'b [u8])) -> Result<(), Stop> {
+fn members<'b>(item: &'b [u8], found: &mut Member<'_, 'b>) -> Result<(), Stop> {
     let mut at = match item {
         [NULL, ..] => return Ok(()),
         [TYPED, rest @ ..] => 1 + type_len(rest)?,
@@ -137,21 +159,22 @@ fn members<'b>(item: &'b [u8], found: &mut dyn FnMut(Cow<'b, [u8]>, &'b [u8])) -
         let (name, used) = match rest {
             [OBJECT_END, ..] => return Ok(()),
             [SYMBOL, symbol @ ..] => {
-                let name = string(symbol).ok().map(|(name, _)| name);
-                (name, 1 + type_len(symbol)?)
+                let name = string(symbol).map(|(name, _)| name);
+                (name.map_err(|_| &[][..]), 1 + type_len(symbol)?)
             }
             _ => match string(rest) {
-                Ok((name, used)) => (Some(name), used),
-                Err(_) => (None, value_len(rest)?),
+                Ok((name, used)) => (Ok(name), used),
+                Err(_) => {
+                    let used = value_len(rest, &mut |_| {})?;
+                    (Err(piece(rest, 0, used)?), used)
+                }
             },
         };
         at += used;
         let value = item.get(at..).unwrap_or_default();
-        let used = value_len(value)?;
+        let used = value_len(value, &mut |_| {})?;
         at += used;
-        if let Some(name) = name {
-            found(name, piece(value, 0, used)?);
-        }
+        found(name, piece(value, 0, used)?);
     }
     Err(Stop::Bad("object"))
 }
@@ -166,8 +189,8 @@ fn type_len(input: &[u8]) -> Result<usize, Stop> {
     Ok(start + whole_number(rest)?.1)
 }
 
-/// The bytes of a value.
-fn value_len(input: &[u8]) -> Result<usize, Stop> {
+/// The bytes of a value; `hide` is told which of them are not its structure.
+fn value_len(input: &[u8], hide: &mut Hide<'_>) -> Result<usize, Stop> {
     /// What is open: so many values, or an object.
     enum Open {
         Values(u32),
@@ -193,7 +216,11 @@ fn value_len(input: &[u8]) -> Result<usize, Stop> {
                     }
                     [SYMBOL, symbol @ ..] => 1 + type_len(symbol)?,
                     // A name is a value, but that none is within it.
-                    _ => scalar_len(rest)?,
+                    _ => {
+                        let used = scalar_len(rest)?;
+                        hide(at + scalar_start(rest, used)..at + used);
+                        used
+                    }
                 };
                 at += end;
             }
@@ -217,7 +244,14 @@ fn value_len(input: &[u8]) -> Result<usize, Stop> {
                 at += 1 + used;
                 open.push(Open::Values(u32::try_from(count).unwrap_or(u32::MAX)));
             }
-            _ => at += scalar_len(rest)?,
+            _ => {
+                let used = scalar_len(rest)?;
+                let start = scalar_start(rest, used);
+                if start < used {
+                    hide(at + start..at + used);
+                }
+                at += used;
+            }
         }
         if open.len() > DEPTH_LIMIT {
             return Err(Stop::Bad("depth"));
@@ -259,6 +293,16 @@ fn scalar_len(input: &[u8]) -> Result<usize, Stop> {
     };
     piece(input, 0, used)?;
     Ok(used)
+}
+
+/// Where what such a value says begins, behind its kind and its length.
+fn scalar_start(input: &[u8], used: usize) -> usize {
+    let start = match input {
+        [STRING..=STRING_END, ..] => string_bytes(input).map(|(_, start)| start),
+        [BINARY | 0xbb, rest @ ..] => length_at(rest).map(|(_, length)| 1 + length),
+        _ => Ok(1),
+    };
+    start.unwrap_or(1).min(used)
 }
 
 /// The bytes of a whole number, of any size.

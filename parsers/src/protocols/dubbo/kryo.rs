@@ -5,7 +5,9 @@
 //! on. Passed over are those whose numbers are Kryo's own: texts and numbers. A map is known by what
 //! is in it, and by ending where the body does.
 
-use super::walk::{Hide, PAIRS_LIMIT, Passed, Stop, TEXT_LIMIT, Taken, Value, head, piece, short};
+use super::walk::{
+    Hide, PAIRS_LIMIT, Pair, Passed, Stop, TEXT_LIMIT, Taken, Value, head, piece, short,
+};
 use std::borrow::Cow;
 
 /// A text, or a null in its place.
@@ -86,7 +88,8 @@ pub(super) fn pass(input: &[u8], hide: &mut Hide<'_>) -> Taken<Passed> {
 /// The pairs of a map, which ends where the input does.
 pub(super) fn pairs<'b>(
     input: &'b [u8],
-    found: &mut dyn FnMut(Cow<'b, [u8]>, Value<'b>),
+    found: &mut Pair<'_, 'b>,
+    hide: &mut Hide<'_>,
 ) -> Result<(), Stop> {
     let (class, mut at) = number(input)?;
     if class == 0 {
@@ -112,10 +115,15 @@ pub(super) fn pairs<'b>(
     at = start;
     for _ in 0..count {
         let rest = input.get(at..).unwrap_or_default();
+        let start = at;
         at += value_len(rest)?;
         let value = input.get(at..).unwrap_or_default();
+        let value_at = at;
         at += value_len(value)?;
-        let Ok((Some(name), _)) = object_text(rest) else { continue };
+        let Ok((Some(name), _)) = object_text(rest) else {
+            hide(start..at);
+            continue;
+        };
         let value = match (object_text(value), value) {
             (Ok((Some(text), _)), _) => Value::Text(text),
             (_, [INT | LONG, number_at @ ..]) => {
@@ -123,7 +131,12 @@ pub(super) fn pairs<'b>(
                 // The sign is the lowest bit.
                 Value::Int((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
             }
-            _ => Value::Other,
+            _ => {
+                if at - value_at > 1 {
+                    hide(value_at..at);
+                }
+                Value::Other
+            }
         };
         found(name, value);
     }

@@ -1,6 +1,8 @@
 //! Values in JSON, each on a line of its own, as fastjson, gson and the JSON of protobuf are sent.
 
-use super::walk::{Hide, PAIRS_LIMIT, Passed, Stop, TEXT_LIMIT, Taken, Thrown, Value, short};
+use super::walk::{
+    Hide, PAIRS_LIMIT, Pair, Passed, Stop, TEXT_LIMIT, Taken, Thrown, Value, place, short,
+};
 use memchr::memchr;
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
@@ -40,7 +42,8 @@ pub(super) fn number(input: &[u8]) -> Taken<i64> {
 /// The pairs of an object.
 pub(super) fn pairs<'b>(
     input: &'b [u8],
-    found: &mut dyn FnMut(Cow<'b, [u8]>, Value<'b>),
+    found: &mut Pair<'_, 'b>,
+    hide: &mut Hide<'_>,
 ) -> Result<(), Stop> {
     if input.starts_with(b"null") {
         return Ok(());
@@ -49,7 +52,12 @@ pub(super) fn pairs<'b>(
         let value = match (string(value), integer(value)) {
             (Ok((text, _)), _) => Value::Text(text),
             (_, Some(number)) => Value::Int(number),
-            _ => Value::Other,
+            _ => {
+                if !matches!(value, b"null" | b"true" | b"false") {
+                    hide(place(value, input));
+                }
+                Value::Other
+            }
         };
         found(name, value);
     })

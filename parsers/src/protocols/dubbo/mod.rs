@@ -84,7 +84,7 @@ impl Reads for Dubbo {
         _at: Timestamp,
         out: &mut dyn Out,
     ) {
-        connection.skipped(from, out);
+        connection.skipped(from, &self.settings, out);
     }
 
     fn gap(

@@ -152,6 +152,34 @@ fn an_exception_is_a_failure_of_the_server() {
 }
 
 #[test]
+fn words_of_a_cause_are_not_those_of_the_exception() {
+    let utf = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+    let field = |name, class| [&b"L"[..], &utf(name), b"t", &utf(class)].concat();
+    let class = [
+        &b"sr"[..],
+        &utf("E"),
+        &[0; 8],
+        b"\x02\0\x02",
+        &field("cause", "LE;"),
+        &field("detailMessage", "LS;"),
+        b"xp",
+    ]
+    .concat();
+    let cause = [&b"sq\0\x7e\0\0pt"[..], &utf("why")].concat();
+    for (own, expected) in
+        [([&b"t"[..], &utf("what")].concat(), " wirespan.rpc.error=what"), (b"p".to_vec(), "")]
+    {
+        let body = [&b"\xac\xed\0\x05w\x01\0"[..], &class, &cause, &own].concat();
+        check(
+            &[(Side::B, message(7, 20, 1, &body))],
+            &[&format!(
+                "B Response id 0x1 by A   ServerError 20 E rpc.response.status_code=OK{expected}"
+            )],
+        );
+    }
+}
+
+#[test]
 fn a_status_says_whose_fault_it_is() {
     for (status, expected) in [
         (31, "ServerError 31 SERVER_TIMEOUT"),
@@ -362,6 +390,145 @@ fn secrets_are_masked_and_located() {
     let start = (HEADER + lines.len()) as u64;
     let secrets = &recording.messages[0].secrets;
     assert_eq!((secrets.len(), secrets.first()), (1, Some(&(start..end))));
+}
+
+/// What is told as secret of the first message.
+fn located(settings: &Settings, events: &[Event], split: Split) -> Vec<String> {
+    let recording = run(settings, events, split);
+    assert_eq!(recording.broken, Vec::<String>::new());
+    let bytes: Vec<u8> = events
+        .iter()
+        .flat_map(|event| match event {
+            Event::Bytes { bytes, .. } => bytes.clone(),
+            Event::Gap { lost, .. } => vec![b'?'; lost.get() as usize],
+            _ => Vec::new(),
+        })
+        .collect();
+    let secrets = &recording.messages[0].secrets;
+    let text = |range: &std::ops::Range<u64>| {
+        let end = (range.end as usize).min(bytes.len());
+        bytes[range.start as usize..end].escape_ascii().to_string()
+    };
+    secrets.iter().map(text).collect()
+}
+
+#[test]
+fn attachments_that_are_no_texts_are_told_as_secret() {
+    let settings = Settings { locate_secrets: true, ..Settings::default() };
+    let check = |flags: u8, names: &[u8], body: &[u8], expected: &[&str]| {
+        let bytes = message(flags, 0, 1, &[names, body].concat());
+        let events = [Event::Bytes { from: Side::A, bytes }];
+        for split in [Split::Whole, Split::Bytes] {
+            assert_eq!(located(&settings, &events, split), expected, "{flags:x}");
+        }
+    };
+    let hessian = b"\x01v\x01s\x01v\x01m\x00";
+    let body = b"H\x01mH\x08password\x02pwZ\x01l\x79\x02ab\x01b\x23xyz\x90\x01c\x01k\x01vZ";
+    check(0xc2, hessian, body, &["password", "pw", "ab", "xyz", "c"]);
+    check(0xc2, hessian, b"H\x05token\x91Z", &["H\\x05token\\x91Z"]);
+    let lines = b"\"v\"\n\"s\"\n\"v\"\n\"m\"\n\"\"\n";
+    let body = b"{\"m\":{\"a\":\"pw\"},\"l\":[\"ab\"],\"t\":true,\"k\":\"v\"}\n";
+    check(0xc6, lines, body, &["{\\\"a\\\":\\\"pw\\\"}", "[\\\"ab\\\"]"]);
+    let text = |text: &str| [&[0x49 + text.len() as u8], text.as_bytes()].concat();
+    let sized = |item: &[u8]| [&(item.len() as u32).to_be_bytes()[..], item].concat();
+    let names: Vec<u8> =
+        ["v", "s", "v", "m", ""].iter().flat_map(|name| sized(&text(name))).collect();
+    let map = [
+        &b"\xa6"[..],
+        &text("m"),
+        b"\xa6",
+        &text("a"),
+        &text("pw"),
+        b"\xa5",
+        &text("l"),
+        b"\x95",
+        &text("ab"),
+        &text("b"),
+        b"\x91\x02xy",
+        &text("k"),
+        &text("v"),
+        b"\xa5",
+    ];
+    check(0xd7, &names, &sized(&map.concat()), &["a", "pw", "ab", "xy"]);
+}
+
+#[test]
+fn attachments_that_are_awaited_are_told_as_secret_where_the_rest_is_lost() {
+    let settings = Settings { locate_secrets: true, ..Settings::default() };
+    let whole = message(0xc2, 0, 1, b"\x01v\x01s\x01v\x01m\x00H\x05token\x06abcdefZ");
+    let bytes = |bytes: &[u8]| Event::Bytes { from: Side::A, bytes: bytes.to_vec() };
+    let half = whole.len() - 4;
+    let gap = Event::Gap { from: Side::A, lost: NonZeroU64::new(2).unwrap() };
+    for split in [Split::Whole, Split::Bytes] {
+        let found =
+            located(&settings, &[bytes(&whole[..half]), Event::End { from: Side::A }], split)
+                .concat();
+        assert!(found.contains("token\\x06abc"), "{found}");
+        let events = [bytes(&whole[..half]), gap.clone(), bytes(&whole[half + 2..])];
+        let found = located(&settings, &events, split).concat();
+        assert!(found.contains("token\\x06abc") && found.ends_with("fZ"), "{found}");
+    }
+    // Of one whose names are lost, too.
+    let events = [bytes(&whole[..HEADER + 3]), gap, bytes(&whole[HEADER + 5..])];
+    let found = located(&settings, &events, Split::Whole).concat();
+    assert!(found.contains("abcdef"), "{found}");
+}
+
+#[test]
+fn a_last_value_that_is_skipped_is_understood() {
+    let body = [&b"\x91B\x10\x00"[..], &[7; 4096]].concat();
+    let whole = message(2, 20, 1, &body);
+    let (start, rest) = whole.split_at(100);
+    let bytes = |bytes: &[u8]| Event::Bytes { from: Side::B, bytes: bytes.to_vec() };
+    let recording = run(&Settings::default(), &[bytes(start), bytes(rest)], Split::Whole);
+    assert_eq!(recording.lost, Vec::<&str>::new());
+    // One that goes on is not.
+    let whole = message(2, 20, 1, &[&b"\x91A\x10\x00"[..], &[7; 4096]].concat());
+    let (start, rest) = whole.split_at(100);
+    let recording = run(&Settings::default(), &[bytes(start), bytes(rest)], Split::Whole);
+    assert_eq!(recording.lost, ["dubbo bodies not understood"]);
+}
+
+#[test]
+fn passwords_in_addresses_of_errors_are_masked() {
+    let words = format!("token=abc at http://u:{}@db/x", "p".repeat(300));
+    let body = [&b"S"[..], &(words.len() as u16).to_be_bytes(), words.as_bytes()].concat();
+    check(
+        &[(Side::B, message(2, 60, 1, &body))],
+        &["B Response id 0x1 by A   ServerError 60 SERVICE_NOT_FOUND \
+           wirespan.rpc.error=token=*** at http://***@db/x"],
+    );
+}
+
+#[test]
+fn time_that_is_left_is_told_once() {
+    let body = b"\x01v\x01s\x050.0.0\x01m\x00H\x07timeout\x042000\x03_TO\x041500Z";
+    check(
+        &[(Side::A, message(0xc2, 0, 1, body))],
+        &["A Request id 0x1 by A m s Unknown 0  wirespan.dubbo.version=v \
+           wirespan.dubbo.serialization=hessian2 wirespan.rpc.timeout_ms=1500"],
+    );
+}
+
+#[test]
+fn only_a_null_or_an_h_is_a_heartbeat() {
+    for (flags, body, expected) in [
+        (0xe2, &b"N"[..], "heartbeat"),
+        (0xe2, b"\x01H", "heartbeat"),
+        (0xe2, b"\x01x", "event"),
+        (0xe2, b"", "event"),
+        (0xe2, b"\x90", "event"),
+        (0xe3, b"\xac\xed\0\x05w\x01\0", "heartbeat"),
+        (0xe6, b"null\n", "heartbeat"),
+        (0xe7, b"\xac\xed\0\x05p", "heartbeat"),
+        (0xe8, b"\0", "heartbeat"),
+        (0xf7, b"\0\0\0\x01\xaf", "heartbeat"),
+        (0xec, b"\0", "event"),
+    ] {
+        let events = [Event::Bytes { from: Side::A, bytes: message(flags, 0, 1, body) }];
+        let recording = run(&Settings::default(), &events, Split::Bytes);
+        assert_eq!(recording.messages[0].operation, expected, "{}", body.escape_ascii());
+    }
 }
 
 #[test]

@@ -30,6 +30,15 @@ pub(super) enum Passed {
 /// Is told which bytes of what is passed over are a caller's own, not the structure.
 pub(super) type Hide<'h> = dyn FnMut(Range<usize>) + 'h;
 
+/// Is told the name and the value of an attachment.
+pub(super) type Pair<'f, 'b> = dyn FnMut(Cow<'b, [u8]>, Value<'b>) + 'f;
+
+/// Where a piece stands in the input that it is of.
+pub(super) fn place(piece: &[u8], input: &[u8]) -> Range<usize> {
+    let start = piece.as_ptr().addr().saturating_sub(input.as_ptr().addr());
+    start..start + piece.len()
+}
+
 /// A value of an attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value<'b> {
