@@ -25,7 +25,7 @@ server=10.89.0.2
 main() {
   local kind
   chosen=() small=
-  while [ $# -gt 1 ] || [ "${1:0:2}" = -- ]; do
+  while [ $# -gt 1 ] || [[ "${1:-}" = --* ]]; do
     case "$1" in
       --cheap) chosen+=("${cheap[@]}") ;;
       --small) small=--small ;;

@@ -60,7 +60,6 @@ class Kind:
         """The rows of the log."""
         return read(path)
 
-
     def calls_back(self, row):
         """Whether the server calls the client for it, once."""
         return False
@@ -339,10 +338,13 @@ def main():
     rows, every = kind.read(log), read(spans_path)
     every = [span for span in every if span.get("type") == "span"]
     spans = [span for span in every if span["protocol"] in kind.protocols and span["sort"] in kind.sorts]
+    if not rows:
+        fault("nothing to compare", f"{log} has no calls")
     back = [span for span in spans if kind.is_called_back(span)]
     if len(back) != sum(map(kind.calls_back, rows)):
         fault("wrong callbacks", f"{sum(map(kind.calls_back, rows))} in the log: {len(back)}")
-    spans = [span for span in spans if span not in back]
+    spans = [span for span in spans if not kind.is_called_back(span)]
+    compared = set(map(id, spans))
     pairs, missing, left = match(kind, rows, spans)
     for row in missing:
         fault("not found", brief(row))
@@ -353,7 +355,7 @@ def main():
         if kind.key(row) != kind.key_of_span(span):
             fault("wrong operation", f"{' '.join(map(str, kind.key(row)))} in the log: {describe(span)}")
         kind.check(row, span)
-    others = collections.Counter(f"{span['protocol']} {span['sort']}" for span in every if span not in spans)
+    others = collections.Counter(f"{span['protocol']} {span['sort']}" for span in every if id(span) not in compared)
     by = collections.Counter(row.get("status", row.get("outcome", row.get("code"))) for row in rows)
     print(f"rpc: {name}: {len(rows)} calls, {len(pairs)} found once; "
           f"{', '.join(f'{n} {what}' for what, n in sorted(by.items(), key=str))}"
