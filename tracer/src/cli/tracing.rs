@@ -141,7 +141,7 @@ impl TracingArgs {
         if let Some(concealment) = self.redact.concealment(&secrets, &ids)? {
             ids.conceal(concealment);
         }
-        let settings = Arc::new(Settings { secrets, locate_secrets, ids });
+        let settings = Arc::new(Settings { secrets, locate_secrets, ids, ..Settings::default() });
         let mut config = Config {
             threads: self.joining.threads(),
             window: self.joining.window(self.joined_by.known()?),

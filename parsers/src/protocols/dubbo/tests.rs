@@ -642,6 +642,7 @@ fn run(settings: &Settings, events: &[Event], split: Split) -> Recording {
         secrets: Secrets::default(),
         locate_secrets: settings.locate_secrets,
         ids: settings.ids.clone(),
+        ..Settings::default()
     };
     let flow = flow(Transport::Tcp, 1, 2);
     drive(protocol(&Arc::new(settings)).as_mut(), &flow, Side::A, events, split)

@@ -64,7 +64,7 @@ pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
             heads: head::Reader::default(),
             scratch: Vec::new(),
             settings: Arc::clone(settings),
-            room: Room::default(),
+            room: settings.room.clone(),
         },
     }))
 }

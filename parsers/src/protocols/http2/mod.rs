@@ -57,7 +57,7 @@ pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
             block: Default::default(),
             list: FieldList::default(),
             tables: Arc::default(),
-            room: Room::default(),
+            room: settings.room.clone(),
         },
     }))
 }
