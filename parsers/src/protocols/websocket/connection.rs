@@ -14,8 +14,10 @@ use crate::protocol::{AfterGap, Key, Malformed, Out, Step};
 use crate::secrets::scan::Scanner;
 use crate::trace_context::Collector;
 use crate::trace_context::body::{BodyReader, Form};
+use smallvec::SmallVec;
 use std::collections::{HashMap, VecDeque};
 use std::num::{NonZeroU64, NonZeroUsize};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// What is known of a connection.
 pub(super) struct Connection {
@@ -25,8 +27,19 @@ pub(super) struct Connection {
     subprotocol: Box<[u8]>,
     speech: Speech,
     halves: [Half; 2],
-    /// Answers that go on, by the id that the client chose.
-    answers: HashMap<Box<[u8]>, (Key, u32)>,
+    /// Answers that go on, by the id that the client chose: its digest, as ids may be long.
+    answers: HashMap<u128, Answer>,
+    /// Whether the client's login waits for its answer.
+    logs_in: bool,
+}
+
+/// An answer that goes on.
+#[derive(Clone, Copy)]
+struct Answer {
+    key: Key,
+    /// The messages that it came in, and their payload.
+    results: u32,
+    size: u64,
 }
 
 /// One side of a connection.
@@ -59,6 +72,10 @@ struct Data {
     closes: bool,
     /// Whether it answers another one.
     answers: bool,
+    /// The answer that goes on, of which it is a part, by its place in the connection's.
+    part_of: Option<u128>,
+    /// Whether its own payload is no part of what it ends.
+    is_apart: bool,
     /// Body bytes that somebody still wants.
     wanted: usize,
     ids: Option<Box<BodyReader>>,
@@ -86,6 +103,7 @@ impl Connection {
             speech: Speech::UNKNOWN,
             halves: Default::default(),
             answers: HashMap::new(),
+            logs_in: false,
         };
         if let Some(handed) = handed.filter(|handed| handed.protocol == super::NAME.as_bytes()) {
             let subprotocol = handed.granted.first("sec-websocket-protocol");
@@ -169,25 +187,30 @@ impl Connection {
             means.inflated = inflated;
         }
         let is_client = from == self.client;
-        let text: &[u8] = if flaw.is_some() { b"" } else { &content };
-        let all = said::read(&mut self.speech, is_client, text);
+        let all = match flaw.is_some() || over {
+            true => {
+                self.speech = self.speech.passed();
+                SmallVec::new()
+            }
+            false => said::read(&mut self.speech, is_client, &content),
+        };
         let end = header_and_payload(header, input);
         self.drop_unfinished(from, out);
         // Of a batch, all but the last are messages that are over at once.
-        let mut opened = None;
+        let mut opened: Option<Opened> = None;
         for said in &all {
-            if let Some((key, true)) =
-                opened.replace(self.open_said(from, said, 0..end, means, out))
-            {
+            let said = self.open_said(from, said, 0..end, means, out);
+            if let Some(Opened { key, part_of: None, .. }) = opened.replace(said) {
                 out.close(key, end);
             }
         }
-        let (key, closes) =
-            opened.unwrap_or_else(|| (self.open_plain(header.opcode, 0..end, false, out), true));
-        let answers = all.iter().any(|said| said.kind == Kind::Response);
+        let opened = opened
+            .unwrap_or_else(|| Opened::plain(self.open_plain(header.opcode, 0..end, false, out)));
         drop(all);
-        let mut data = self.data(key, closes, header, means, out);
-        data.answers = answers;
+        let key = opened.key;
+        let mut data = self.data(key, opened.part_of.is_none(), header, means, out);
+        (data.answers, data.is_apart) = (opened.answers, opened.is_apart);
+        (data.part_of, data.size) = (opened.part_of, opened.size);
         // Its content is here; what follows is of use only to find secrets.
         let shown = content.get(..data.wanted).unwrap_or(&content);
         flaw = flaw.or_else(|| (over && data.wanted > CONTENT).then_some("capped"));
@@ -199,16 +222,10 @@ impl Connection {
             ids.read(own, &content, &mut |context| out.context(key, context));
             ids.end(own, &mut |context| out.context(key, context));
         }
-        if let Some(flaw) = flaw.filter(|_| data.wanted > 0) {
+        if let Some(flaw) = flaw {
             text_of(out, key, "wirespan.body.inflate", flaw.as_bytes());
         }
-        // Memory of what nobody needs any more is given back.
-        if self.speech == Speech::Plain
-            && data.wanted == 0
-            && means.settings.ids.fields().is_empty()
-        {
-            self.halves.iter_mut().for_each(|half| half.deflate.pass_over());
-        }
+        self.give_back(data.wanted > 0, means);
         data.wanted = 0;
         content.clear();
         means.content = content;
@@ -230,6 +247,7 @@ impl Connection {
         let begins = header.opcode != Opcode::Continuation;
         if begins {
             self.drop_unfinished(from, out);
+            self.speech = self.speech.passed();
             let end = header.len.min(input.len());
             let key = self.open_plain(header.opcode, 0..end, within == Within::Gap, out);
             let mut data = self.data(key, true, header, means, out);
@@ -237,6 +255,7 @@ impl Connection {
             // Later messages may refer to this one.
             let reads_ids = !means.settings.ids.fields().is_empty() && out.reads_bodies();
             let follows = self.speech != Speech::Plain || reads_ids;
+            self.give_back(wanted, means);
             let half = self.half_mut(from);
             if header.compressed {
                 data.inflates = half.deflate.is_ready() && (wanted || follows);
@@ -260,6 +279,17 @@ impl Connection {
         self.begin_payload(from, header, input.len(), within, out)
     }
 
+    /// Gives memory back that nobody needs any more.
+    fn give_back(&mut self, is_wanted: bool, means: &Means) {
+        if self.speech == Speech::Plain && !is_wanted && means.settings.ids.fields().is_empty() {
+            for half in &mut self.halves {
+                if !half.data.as_ref().is_some_and(|data| data.inflates) {
+                    half.deflate.pass_over();
+                }
+            }
+        }
+    }
+
     /// Goes on behind the header of a frame, of which so many bytes of the input are there.
     fn begin_payload(
         &mut self,
@@ -273,7 +303,9 @@ impl Connection {
         let half = self.half_mut(from);
         let mut is_shown = false;
         if let Some(data) = &mut half.data {
-            data.size = data.size.saturating_add(size);
+            if !data.is_apart {
+                data.size = data.size.saturating_add(size);
+            }
             is_shown = data.is_shown();
         }
         half.frame = Some(Frame { left: size, mask, at: 0, fin });
@@ -383,8 +415,18 @@ impl Connection {
         if !frame.fin {
             out.extend(data.key, within.end(end));
         } else if let Some(data) = half.data.take() {
-            data.close(within.end(end), out);
+            self.close_data(data, within.end(end), out);
         }
+    }
+
+    /// A message is over; what it is a part of goes on.
+    fn close_data(&mut self, data: Data, end: usize, out: &mut dyn Out) {
+        if let Some(answer) = data.part_of.and_then(|place| self.answers.get_mut(&place))
+            && answer.key == data.key
+        {
+            answer.size = answer.size.saturating_add(data.size);
+        }
+        data.close(end, out);
     }
 
     /// A control frame, which comes whole.
@@ -463,7 +505,7 @@ impl Connection {
         key
     }
 
-    /// Opens what a message says. Says whether it ends with it, or goes on with later ones.
+    /// Opens what a message says.
     fn open_said(
         &mut self,
         from: Side,
@@ -471,42 +513,60 @@ impl Connection {
         bytes: std::ops::Range<usize>,
         means: &Means,
         out: &mut dyn Out,
-    ) -> (Key, bool) {
+    ) -> Opened {
         let (by, id) = match said.by {
             Match::Nothing => (from, None),
             Match::Own(id) => (from, Some(id)),
             Match::Others(id) => (from.other(), Some(id)),
         };
         let end = bytes.end;
-        if let Some(known) = id.filter(|_| said.kind == Kind::Response)
-            && let Some((key, count)) = self.answers.get_mut(known)
+        let opened = |key| Opened {
+            answers: said.kind == Kind::Response,
+            is_apart: said.kind == Kind::Response && matches!(said.by, Match::Own(_)),
+            ..Opened::plain(key)
+        };
+        let place = id.filter(|_| said.kind == Kind::Response).map(xxh3_128);
+        if let Some(place) = place
+            && let Some(answer) = self.answers.get_mut(&place)
         {
-            let key = *key;
-            *count += u32::from(said.goes_on);
+            let key = answer.key;
+            answer.results = answer.results.saturating_add(said.goes_on.into());
             out.extend(key, end);
-            if !said.goes_on {
-                let count = *count;
-                self.answers.remove(known);
-                let value = Value::Int(count.into());
-                out.add(key, Attribute { name: "wirespan.graphql.results", value });
-                out.status(key, said.status);
+            if said.goes_on {
+                return Opened { part_of: Some(place), ..opened(key) };
             }
-            return (key, !said.goes_on);
+            let Answer { results, size, .. } = *answer;
+            self.forget(place);
+            results_of(out, key, results);
+            out.status(key, said.status);
+            return Opened { size, ..opened(key) };
         }
-        let mut message = self.message(said.kind, said.operation, bytes);
+        let mut kind = said.kind;
+        if said.by == Match::Others(said::LOGIN) {
+            let logs_in = std::mem::take(&mut self.logs_in);
+            // An error where nobody logs in answers nothing.
+            if !logs_in && said.status.outcome != Outcome::Ok {
+                kind = Kind::OneWay;
+            }
+        }
+        self.logs_in |= kind == Kind::Handshake;
+        let mut message = self.message(kind, said.operation, bytes);
         message.dialect = said.dialect;
         message.status = said.status;
         if !said.resource.is_empty() {
             message.resource = said.resource;
         }
-        if let Some(id) = id {
-            message.pairing = Pairing::Id { by, id: Id::Bytes(id.get(..ID).unwrap_or(id)) };
+        if let Some(id) = id.filter(|_| kind != Kind::OneWay) {
+            message.pairing = Pairing::Id { by, id: Id::Bytes(id) };
         }
         let key = out.open(message);
         for (name, value) in &said.attributes {
             text_of(out, key, name, value);
         }
-        if said.kind != Kind::Response {
+        if kind != said.kind {
+            text_of(out, key, "wirespan.websocket.error", said.status.text);
+        }
+        if kind != Kind::Response {
             text_of(out, key, "wirespan.websocket.subprotocol", &self.subprotocol);
         }
         let mut contexts = Collector::new(&means.settings.ids);
@@ -518,15 +578,23 @@ impl Connection {
             out.record(key, Record { role, queue, digest, id: b"" });
         }
         if said.goes_on
-            && let Some(id) = id
+            && let Some(place) = place
         {
             if self.answers.len() < ANSWERS {
-                self.answers.insert(id.into(), (key, 1));
-                return (key, false);
+                self.answers.insert(place, Answer { key, results: 1, size: 0 });
+                return Opened { part_of: Some(place), ..opened(key) };
             }
             out.lost("websocket_answers_over_limit");
         }
-        (key, true)
+        Opened { answers: kind == Kind::Response, ..opened(key) }
+    }
+
+    /// An answer goes on no further.
+    fn forget(&mut self, place: u128) {
+        self.answers.remove(&place);
+        if self.answers.is_empty() {
+            self.answers.shrink_to(FEW);
+        }
     }
 
     fn message<'b>(
@@ -566,6 +634,8 @@ impl Connection {
             key,
             closes,
             answers: false,
+            part_of: None,
+            is_apart: false,
             wanted: out.wants(key),
             ids: ids.map(Box::new),
             secrets,
@@ -582,9 +652,9 @@ impl Connection {
         half.frame = None;
         if let Some(data) = half.data.take() {
             if data.inflates {
-                half.deflate.lose();
+                half.deflate.pass_over();
             }
-            data.close(0, out);
+            self.close_data(data, 0, out);
         }
     }
 
@@ -614,7 +684,7 @@ impl Connection {
         }
         let half = self.half_mut(from);
         if lost > 0 || !rest.is_empty() {
-            half.deflate.lose();
+            half.deflate.pass_over();
         }
         if let Some(data) = &mut half.data {
             // Only an unbroken prefix is of use.
@@ -646,7 +716,7 @@ impl Connection {
         self.drop_unfinished(from, out);
         let half = self.half_mut(from);
         half.scan = Scan::default();
-        half.deflate.lose();
+        half.deflate.pass_over();
     }
 
     /// Whether a frame surely begins here.
@@ -666,12 +736,11 @@ impl Connection {
         self.break_off(from, out);
         // What the server answered goes on no further, once it has ended.
         if from != self.client {
-            let mut left: Vec<(Key, u32)> =
-                self.answers.drain().map(|(_, answer)| answer).collect();
-            left.sort_unstable_by_key(|(key, _)| key.0);
-            for (key, count) in left {
-                let value = Value::Int(count.into());
-                out.add(key, Attribute { name: "wirespan.graphql.results", value });
+            let mut left: Vec<Answer> = self.answers.drain().map(|(_, answer)| answer).collect();
+            left.sort_unstable_by_key(|answer| answer.key.0);
+            for Answer { key, results, size } in left {
+                results_of(out, key, results);
+                size_of(out, key, RESPONSE_SIZE, size);
                 out.close(key, 0);
             }
         }
@@ -685,6 +754,23 @@ impl Connection {
     fn half_mut(&mut self, side: Side) -> &mut Half {
         let [a, b] = &mut self.halves;
         if side == Side::A { a } else { b }
+    }
+}
+
+/// A message that was opened, or gone on with.
+struct Opened {
+    key: Key,
+    answers: bool,
+    is_apart: bool,
+    /// The answer that goes on, of which it is a part.
+    part_of: Option<u128>,
+    /// The payload of the parts before.
+    size: u64,
+}
+
+impl Opened {
+    fn plain(key: Key) -> Self {
+        Self { key, answers: false, is_apart: false, part_of: None, size: 0 }
     }
 }
 
@@ -727,12 +813,11 @@ impl Data {
             out.extend(self.key, end);
             return;
         }
-        let size = i64::try_from(self.size).unwrap_or(i64::MAX);
-        let name = match self.answers {
-            true => "wirespan.websocket.response.size",
-            false => "wirespan.websocket.size",
-        };
-        number(out, name, size);
+        let name = if self.answers { RESPONSE_SIZE } else { "wirespan.websocket.size" };
+        // Who ends it where nothing came says nothing of what would have come.
+        if !self.is_apart || self.size > 0 {
+            size_of(out, self.key, name, self.size);
+        }
         if self.fragments > 1 {
             number(out, "wirespan.websocket.fragments", self.fragments.into());
         }
@@ -766,6 +851,16 @@ fn text_of(out: &mut dyn Out, key: Key, name: &str, text: &[u8]) {
     }
 }
 
+fn size_of(out: &mut dyn Out, key: Key, name: &str, size: u64) {
+    let value = Value::Int(i64::try_from(size).unwrap_or(i64::MAX));
+    out.add(key, Attribute { name, value });
+}
+
+fn results_of(out: &mut dyn Out, key: Key, results: u32) {
+    let value = Value::Int(results.into());
+    out.add(key, Attribute { name: "wirespan.graphql.results", value });
+}
+
 /// Where the first frame ends, as far as it is there.
 fn header_and_payload(header: &Header, input: &[u8]) -> usize {
     let size = usize::try_from(header.size).unwrap_or(usize::MAX);
@@ -786,5 +881,6 @@ const CONTENT: usize = 64 << 10;
 const PINGS: usize = 16;
 /// Answers of a connection that go on.
 const ANSWERS: usize = 1024;
-/// Bytes of an id that count.
-const ID: usize = 128;
+/// Answers for which room is kept while there are none.
+const FEW: usize = 4;
+const RESPONSE_SIZE: &str = "wirespan.websocket.response.size";

@@ -1,6 +1,6 @@
 //! Messages that are compressed: their payload in, their content out (RFC 7692 section 7).
 
-use crate::inflate::{CONTENT, FLATE_WINDOW, Flate, Inflated, Room, Share};
+use crate::inflate::{CONTENT, FLATE_WINDOW, Flate, Inflated, Room, Share, most_of};
 
 /// What inflates the messages of one side.
 #[derive(Default)]
@@ -16,6 +16,8 @@ pub(super) enum Deflate {
         flate: Option<(Flate, Share)>,
         /// Bytes of content of the present message.
         given: u64,
+        /// Bytes of payload and of content of all messages.
+        total: (u64, u64),
     },
 }
 
@@ -29,7 +31,12 @@ impl Deflate {
                 continue;
             }
             let has = |wanted: &[u8]| parts.clone().any(|part| part.eq_ignore_ascii_case(wanted));
-            let side = |wanted| Self::Agreed { takeover: !has(wanted), flate: None, given: 0 };
+            let side = |wanted| Self::Agreed {
+                takeover: !has(wanted),
+                flate: None,
+                given: 0,
+                total: (0, 0),
+            };
             return [side(b"client_no_context_takeover"), side(b"server_no_context_takeover")];
         }
         [Self::Unknown, Self::Unknown]
@@ -60,28 +67,35 @@ impl Deflate {
         room: &Room,
         give: &mut dyn FnMut(&[u8]),
     ) -> Inflated {
-        let Self::Agreed { flate, given, .. } = self else { return Inflated::Failed };
+        let Self::Agreed { flate, given, total, .. } = self else { return Inflated::Failed };
+        let (taken, of_all) = total;
+        *taken = taken.saturating_add(payload.len() as u64);
         if flate.is_none() {
             *flate = room.take(FLATE_WINDOW).map(|share| (Flate::raw(), share));
         }
         let Some((inflater, _)) = flate else {
-            self.lose_all();
+            self.pass_over();
             return Inflated::Capped;
         };
         let pushed = inflater.push(payload, &mut |piece| {
             *given = given.saturating_add(piece.len() as u64);
-            give(piece);
-            *given <= CONTENT
+            *of_all = of_all.saturating_add(piece.len() as u64);
+            // Many messages may each stand for much, too.
+            let fits = *given <= CONTENT && *of_all <= most_of(*taken);
+            if fits {
+                give(piece);
+            }
+            fits
         });
         match pushed {
             Ok((_, false)) => Inflated::Going,
             // Section 7.2.3.4: the last block may be a final one. Nobody sends those.
             Ok((_, true)) => {
-                self.lose_all();
+                self.pass_over();
                 Inflated::Failed
             }
             Err(state) => {
-                self.lose_all();
+                self.pass_over();
                 state
             }
         }
@@ -90,7 +104,7 @@ impl Deflate {
     /// A message is over; what its sender left off is put back (section 7.2.2).
     pub(super) fn end(&mut self, room: &Room, give: &mut dyn FnMut(&[u8])) -> Inflated {
         let state = self.part(&[0x00, 0x00, 0xff, 0xff], room, give);
-        if let Self::Agreed { takeover, flate, given } = self {
+        if let Self::Agreed { takeover, flate, given, .. } = self {
             *given = 0;
             if !*takeover {
                 *flate = None;
@@ -99,21 +113,12 @@ impl Deflate {
         if state == Inflated::Going { Inflated::Whole } else { state }
     }
 
-    /// A message, or a part of one, was lost.
-    pub(super) fn lose(&mut self) {
-        self.pass_over();
-    }
-
-    /// A message is not looked at. Later ones can be read only if they do not refer to it.
+    /// A message, or a part of one, is lost, makes no sense, or is not looked at. Later ones can be
+    /// read only if they do not refer to it.
     pub(super) fn pass_over(&mut self) {
         match self {
-            Self::Agreed { takeover: false, flate, given } => (*flate, *given) = (None, 0),
+            Self::Agreed { takeover: false, flate, given, .. } => (*flate, *given) = (None, 0),
             _ => *self = Self::Unknown,
         }
-    }
-
-    /// What was inflated makes no sense, or is too much.
-    fn lose_all(&mut self) {
-        self.pass_over();
     }
 }

@@ -1,8 +1,9 @@
 //! The members of an object of JSON, without a tree.
 
-/// A value as it stands there; of a string what is between its quotes.
+/// A value as it stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value<'b> {
+    /// With its quotes.
     String(&'b [u8]),
     Number(&'b [u8]),
     /// With its braces.
@@ -14,16 +15,22 @@ pub(super) enum Value<'b> {
 }
 
 impl<'b> Value<'b> {
+    /// What is between the quotes of a string.
     pub(super) fn string(self) -> Option<&'b [u8]> {
-        if let Self::String(text) = self { Some(text) } else { None }
+        if let Self::String(text) = self { text.get(1..text.len() - 1) } else { None }
     }
 
-    /// A string or a number, as an id is.
+    /// A string or a number, as an id is, as it stands there: `1` and `"1"` are two.
     pub(super) fn id(self) -> Option<&'b [u8]> {
         match self {
             Self::String(text) | Self::Number(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// A string without its quotes, or a number.
+    pub(super) fn text(self) -> Option<&'b [u8]> {
+        self.string().or_else(|| self.id())
     }
 
     pub(super) fn object(self) -> Option<&'b [u8]> {
@@ -55,7 +62,8 @@ fn each<'b>(
     loop {
         let mut name: &[u8] = b"";
         if open == b'{' {
-            let Some((Value::String(found), after)) = value(space(rest)) else { return false };
+            let Some((found @ Value::String(_), after)) = value(space(rest)) else { return false };
+            let found = found.string().unwrap_or_default();
             let Some(after) = space(after).strip_prefix(b":") else { return false };
             (name, rest) = (found, after);
         }
@@ -73,8 +81,8 @@ fn each<'b>(
 fn value(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
     match text.first()? {
         b'"' => {
-            let end = string_end(text)?;
-            Some((Value::String(text.get(1..end - 1)?), text.get(end..)?))
+            let (whole, after) = text.split_at_checked(string_end(text)?)?;
+            Some((Value::String(whole), after))
         }
         first @ (b'{' | b'[') => {
             let end = nested_end(text)?;

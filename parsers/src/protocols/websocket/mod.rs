@@ -21,6 +21,7 @@
 
 mod frame;
 mod json;
+mod document;
 mod said;
 mod look;
 mod deflate;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
     let means = Means {
         settings: Arc::clone(settings),
-        room: Room::default(),
+        room: settings.room.clone(),
         content: Vec::new(),
         inflated: Vec::new(),
     };

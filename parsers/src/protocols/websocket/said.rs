@@ -5,6 +5,7 @@
 //!   and the older `graphql-ws` of subscriptions-transport-ws
 //! - STOMP: <https://stomp.github.io/stomp-specification-1.2.html>
 
+use super::document;
 use super::json::{self, Value};
 use crate::message::{Dialect, Kind, Outcome, Status};
 use memchr::memmem;
@@ -47,11 +48,13 @@ impl Speech {
 
     /// Judges a connection by one of its messages.
     fn seen(self, text: &[u8]) -> Self {
-        let Self::Unknown { tries } = self else { return self };
+        if !matches!(self, Self::Unknown { .. }) {
+            return self;
+        }
         let trimmed = text.trim_ascii_start();
         let has = |word: &[u8]| memmem::find(text, word).is_some();
         if matches!(trimmed.first(), Some(b'{' | b'[')) {
-            if has(b"\"jsonrpc\"") {
+            if has(b"\"jsonrpc\"") && is_json_rpc(text) {
                 return Self::JsonRpc;
             }
             let graphql =
@@ -64,11 +67,36 @@ impl Speech {
         {
             return Self::Stomp;
         }
+        self.passed()
+    }
+
+    /// A message said nothing of it, whether or not it was looked at.
+    pub(super) fn passed(self) -> Self {
+        let Self::Unknown { tries } = self else { return self };
         match tries.checked_sub(1) {
             None | Some(0) => Self::Plain,
             Some(tries) => Self::Unknown { tries },
         }
     }
+}
+
+/// Whether it is a message of JSON-RPC 2.0, or a batch that begins with one.
+fn is_json_rpc(text: &[u8]) -> bool {
+    let of_object = |object| {
+        let mut found = false;
+        let whole = json::members(object, &mut |name, value| {
+            found |= name == b"jsonrpc" && value.string() == Some(b"2.0");
+        });
+        whole && found
+    };
+    if text.trim_ascii_start().first() == Some(&b'{') {
+        return of_object(text);
+    }
+    let mut first = None;
+    json::elements(text, &mut |value| {
+        first.get_or_insert_with(|| value.object().is_some_and(of_object));
+    });
+    first.unwrap_or_default()
 }
 
 /// How a message is matched with its answer.
@@ -116,7 +144,7 @@ impl<'b> Headers<'b> {
             Self::None => {}
             Self::Json(object) => {
                 json::members(object, &mut |name, value| {
-                    if let Some(value) = value.id() {
+                    if let Some(value) = value.text() {
                         tell(name, value);
                     }
                 });
@@ -200,11 +228,12 @@ fn json_rpc(text: &[u8]) -> SmallVec<[Said<'_>; 1]> {
 
 fn one_json_rpc(text: &[u8]) -> Option<Said<'_>> {
     let (mut method, mut id, mut error, mut meta) = (None, None, None, Headers::None);
+    let mut shown_id: &[u8] = b"";
     let (mut is_version_2, mut has_result) = (false, false);
     let whole = json::members(text, &mut |name, value| match name {
-        b"jsonrpc" => is_version_2 = value == Value::String(b"2.0"),
+        b"jsonrpc" => is_version_2 = value.string() == Some(b"2.0"),
         b"method" => method = value.string(),
-        b"id" => id = value.id(),
+        b"id" => (id, shown_id) = (value.id(), value.text().unwrap_or_default()),
         b"result" => has_result = true,
         b"error" => error = value.object(),
         b"params" => {
@@ -227,7 +256,7 @@ fn one_json_rpc(text: &[u8]) -> Option<Said<'_>> {
             let said = Said { headers: meta, ..said };
             let said = said.with("rpc.system.name", b"jsonrpc").with("rpc.method", method);
             Some(match id {
-                Some(id) => said.asks(Kind::Request, id).with("jsonrpc.request.id", id),
+                Some(id) => said.asks(Kind::Request, id).with("jsonrpc.request.id", shown_id),
                 None => said,
             })
         }
@@ -284,10 +313,10 @@ fn graphql(from_client: bool, text: &[u8]) -> Option<Said<'_>> {
     }
     let said = Said::one_way(GRAPHQL, message.kind);
     Some(match (message.kind, message.id) {
-        // Ids that clients choose are not empty.
-        (b"connection_init", _) => said.asks(Kind::Handshake, b""),
-        (b"connection_ack", _) => said.answers(b"", Outcome::Ok),
-        (b"connection_error", _) => said.answers(b"", Outcome::ServerError),
+        // Ids that clients choose have quotes.
+        (b"connection_init", _) => said.asks(Kind::Handshake, LOGIN),
+        (b"connection_ack", _) => said.answers(LOGIN, Outcome::Ok),
+        (b"connection_error", _) => said.answers(LOGIN, Outcome::ServerError),
         (b"subscribe" | b"start", Some(id)) if from_client => {
             let payload = message.payload.and_then(Value::object).unwrap_or_default();
             let (mut name, mut query): (&[u8], &[u8]) = (b"", b"");
@@ -296,10 +325,12 @@ fn graphql(from_client: bool, text: &[u8]) -> Option<Said<'_>> {
                 b"query" => query = value.string().unwrap_or_default(),
                 _ => {}
             });
-            let (kind, named) = operation(query);
-            let name = if name.is_empty() { named } else { name };
+            let found = document::operation(query, name).unwrap_or_default();
+            let (kind, name) = (found.kind, if name.is_empty() { found.name } else { name });
             let mut said = said.asks(Kind::Request, id);
-            said.operation = kind;
+            if !kind.is_empty() {
+                said.operation = kind;
+            }
             said.resource = name;
             said.with("graphql.operation.type", kind).with("graphql.operation.name", name)
         }
@@ -319,32 +350,9 @@ fn graphql(from_client: bool, text: &[u8]) -> Option<Said<'_>> {
     })
 }
 
-/// What kind of operation a document of GraphQL is, and its name if it has one.
-fn operation(query: &[u8]) -> (&[u8], &[u8]) {
-    let mut rest = query;
-    // Within a string of JSON, a line end is written as an escape.
-    while let Some(after) = rest
-        .strip_prefix(b"\\n")
-        .or_else(|| rest.strip_prefix(b"\\r"))
-        .or_else(|| rest.strip_prefix(b"\\t"))
-        .or_else(|| rest.strip_prefix(b" "))
-    {
-        rest = after;
-    }
-    for kind in [&b"query"[..], b"mutation", b"subscription"] {
-        if let Some(after) = rest.strip_prefix(kind) {
-            let after = after.trim_ascii_start();
-            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-            let end = after.iter().position(|byte| !is_name(byte)).unwrap_or(after.len());
-            return (kind, after.get(..end).unwrap_or_default());
-        }
-    }
-    (b"query", b"")
-}
-
 /// A frame of STOMP: a command, headers, an empty line, a body and a zero.
 fn stomp(text: &[u8]) -> Option<Said<'_>> {
-    if text.iter().all(|byte| matches!(byte, b'\n' | b'\r')) {
+    if !text.is_empty() && text.iter().all(|byte| matches!(byte, b'\n' | b'\r')) {
         return Some(Said::one_way(STOMP, b"HEARTBEAT"));
     }
     let end = memmem::find(text, b"\n\n").or_else(|| memmem::find(text, b"\n\r\n"))?;
@@ -366,12 +374,12 @@ fn stomp(text: &[u8]) -> Option<Said<'_>> {
     said.headers = Headers::Lines(lines);
     let said = said.with("messaging.destination.name", destination);
     Some(match command {
-        b"CONNECT" | b"STOMP" => said.asks(Kind::Handshake, b""),
-        b"CONNECTED" => said.answers(b"", Outcome::Ok),
+        b"CONNECT" | b"STOMP" => said.asks(Kind::Handshake, LOGIN),
+        b"CONNECTED" => said.answers(LOGIN, Outcome::Ok),
         b"RECEIPT" => said.answers(find(b"receipt-id")?, Outcome::Ok),
         b"ERROR" => {
-            // Without an id it is that of the login, or it ends the connection.
-            let mut said = said.answers(find(b"receipt-id").unwrap_or(b""), Outcome::ServerError);
+            // Without an id it answers the login, if that waits; else no frame in particular.
+            let mut said = said.answers(find(b"receipt-id").unwrap_or(LOGIN), Outcome::ServerError);
             said.status.text = find(b"message").unwrap_or_default();
             said
         }
@@ -398,7 +406,9 @@ fn pair(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name, value.strip_suffix(b"\r").unwrap_or(value)))
 }
 
-/// Messages of text that are looked at to learn what a connection speaks.
+/// What a login and its answer are matched by; ids of others are not empty.
+pub(super) const LOGIN: &[u8] = b"";
+/// Messages that may pass until it is known what a connection speaks.
 const TRIES: u8 = 16;
 /// Messages of one batch that are read.
 const BATCH: usize = 64;

@@ -283,12 +283,146 @@ fn a_flow_is_recognised_only_where_frames_leave_no_doubt() {
     }
 }
 
-const RPC: &str = "A Request add /rpc id 0-1 by A rpc.system.name=jsonrpc rpc.method=add jsonrpc.request.id=0-1 size=58
-    B Response id 0-1 by A Ok response.size=39
+/// What clients and servers say, one line a message: `> ` of a client, `< ` of a server.
+fn said(lines: &str) -> Vec<Event> {
+    let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+    let events = lines.map(|line| match line.split_at(2) {
+        ("> ", text) => c(frame(true, 0x81, text.replace("\\n", "\n").as_bytes())),
+        (_, text) => s(frame(false, 0x81, text.replace("\\n", "\n").as_bytes())),
+    });
+    events.collect()
+}
+
+#[test]
+fn ids_count_whole_and_with_their_quotes() {
+    let long = "x".repeat(200);
+    let asked = |id: &str| format!("> {{\"jsonrpc\":\"2.0\",\"method\":\"a\",\"id\":{id}}}\n");
+    let got = |id: &str| format!("< {{\"jsonrpc\":\"2.0\",\"result\":1,\"id\":{id}}}\n");
+    let ids = [format!("\"{long}1\""), format!("\"{long}2\""), "1".into(), "\"1\"".into()];
+    let all = ids.iter().map(|id| asked(id)).chain(ids.iter().map(|id| got(id)));
+    let vector = connection("", &said(&all.collect::<String>()));
+    let recording = read(&vector, Settings::default(), 0, Split::Whole);
+    let pairings: Vec<&str> = recording.messages.iter().map(|m| &*m.pairing).collect();
+    assert_eq!(pairings[..4], pairings[4..]);
+    let mut asked = pairings[..4].to_vec();
+    asked.dedup();
+    assert_eq!(asked.len(), 4);
+    assert!(recording.messages[3].attributes.contains(&("jsonrpc.request.id".into(), "1".into())));
+}
+
+#[test]
+fn a_word_in_a_text_makes_no_json_rpc() {
+    check(
+        &connection(
+            "",
+            &said(
+                "> {\"say\":\"jsonrpc\",\"in\":{\"jsonrpc\":\"2.0\"}}
+                 > {\"jsonrpc\":\"1.0\",\"method\":\"a\",\"id\":1}
+                 > {\"type\":\"connection_init\"}",
+            ),
+        ),
+        "A OneWay TEXT /c size=40
+         A OneWay TEXT /c size=37
+         A Handshake connection_init /c id  by A size=26",
+    );
+}
+
+#[test]
+fn results_of_graphql_are_summed_up() {
+    let granted = "granted: sec-websocket-protocol: graphql-transport-ws";
+    check(
+        &connection(
+            granted,
+            &said(
+                "> {\"id\":\"1\",\"type\":\"subscribe\",\"payload\":{\"query\":\"{ a }\"}}
+                 < {\"id\":\"1\",\"type\":\"next\",\"payload\":{}}
+                 < {\"id\":\"1\",\"type\":\"next\",\"payload\":{}}
+                 > {\"id\":\"1\",\"type\":\"complete\"}
+                 > {\"id\":\"2\",\"type\":\"subscribe\",\"payload\":{\"query\":\"{ a\"}}
+                 > {\"id\":\"2\",\"type\":\"complete\"}",
+            ),
+        ),
+        "A Request query /c id \"1\" by A graphql.operation.type=query subprotocol=graphql-transport-ws size=57
+         B Response next id \"1\" by A unsubscribed Ok wirespan.graphql.results=2 response.size=74
+         A Request subscribe /c id \"2\" by A subprotocol=graphql-transport-ws size=55
+         A Response complete id \"2\" by A unsubscribed Ok",
+    );
+}
+
+#[test]
+fn errors_of_stomp_answer_a_login_or_nothing() {
+    check(
+        &connection(
+            "granted: sec-websocket-protocol: v12.stomp",
+            &said(
+                "> CONNECT\\naccept-version:1.2\\n\\n\0
+                 < ERROR\\nmessage:who\\n\\n\0
+                 < ERROR\\nmessage:gone\\n\\n\0",
+            ),
+        ),
+        "A Handshake CONNECT /c id  by A subprotocol=v12.stomp size=29
+         B Response ERROR id  by A who ServerError response.size=20
+         B OneWay ERROR /c gone error=gone subprotocol=v12.stomp size=21",
+    );
+}
+
+#[test]
+fn what_cannot_be_inflated_says_nothing() {
+    let granted = format!("granted: sec-websocket-protocol: v12.stomp\n{DEFLATE}");
+    let broken = frame(true, 0xc1, &[0xff; 9]);
+    let empty = frame(true, 0x81, b"");
+    let beat = frame(true, 0x81, b"\n");
+    check(
+        &connection(&granted, &[c(broken), c(empty), c(beat)]),
+        "A OneWay TEXT /c subprotocol=v12.stomp wirespan.body.inflate=failed size=9 compressed=1
+         A OneWay TEXT /c subprotocol=v12.stomp size=0
+         A OneWay HEARTBEAT /c subprotocol=v12.stomp size=1",
+    );
+}
+
+#[test]
+fn little_messages_that_stand_for_much_are_bounded_together() {
+    let granted = format!("granted: sec-websocket-protocol: v12.stomp\n{DEFLATE}");
+    let mut squeeze = Squeeze::new();
+    let zeros = vec![0; 200_000];
+    let all: Vec<Event> = (0..20).map(|_| c(frame(true, 0xc2, &squeeze.message(&zeros)))).collect();
+    let recording = read(&connection(&granted, &all), Settings::default(), 1 << 20, Split::Whole);
+    let given: usize = recording.messages.iter().map(|message| message.body.len()).sum();
+    assert!(given <= 1 << 20, "{given}");
+    let capped = ("wirespan.body.inflate".to_owned(), "capped".to_owned());
+    assert!(recording.messages[5].attributes.contains(&capped));
+}
+
+#[test]
+fn windows_are_given_back_where_nobody_needs_them() {
+    let settings = Arc::new(Settings::default());
+    let mut protocol = protocol(&settings);
+    let flow = connection(DEFLATE, &[]).flow();
+    let open = protocol.open(&flow, Side::A);
+    let mut squeeze = Squeeze::new();
+    let mut held = Vec::new();
+    for number in 0..20_u8 {
+        let message = frame(true, 0xc2, &squeeze.message(&[number; 9]));
+        let mut rest = &message[..];
+        while !rest.is_empty() {
+            let mut out = Recording::default();
+            let Ok(Step::Used(used)) = protocol.parse(open, Side::A, Timestamp(0), rest, &mut out)
+            else {
+                panic!("{rest:?}");
+            };
+            rest = &rest[used.get()..];
+        }
+        held.push(settings.room.taken() > 0);
+    }
+    assert_eq!(held, [vec![true; 15], vec![false; 5]].concat());
+}
+
+const RPC: &str = "A Request add /rpc id \"0-1\" by A rpc.system.name=jsonrpc rpc.method=add jsonrpc.request.id=0-1 size=58
+    B Response id \"0-1\" by A Ok response.size=39
     A Request fail /rpc id 1000 by A rpc.system.name=jsonrpc rpc.method=fail jsonrpc.request.id=1000 size=55
     B Response id 1000 by A -32000 ServerError rpc.response.status_code=-32000 response.size=79
-    A Request nothing /rpc id 0-2 by A rpc.system.name=jsonrpc rpc.method=nothing jsonrpc.request.id=0-2 size=59
-    B Response id 0-2 by A -32601 ClientError rpc.response.status_code=-32601 response.size=81
+    A Request nothing /rpc id \"0-2\" by A rpc.system.name=jsonrpc rpc.method=nothing jsonrpc.request.id=0-2 size=59
+    B Response id \"0-2\" by A -32601 ClientError rpc.response.status_code=-32601 response.size=81
     A OneWay note /rpc rpc.system.name=jsonrpc rpc.method=note size=247
     A Request add /rpc id 2000 by A rpc.system.name=jsonrpc rpc.method=add jsonrpc.request.id=2000
     A Request add /rpc id 2001 by A rpc.system.name=jsonrpc rpc.method=add jsonrpc.request.id=2001 size=129
@@ -299,12 +433,12 @@ const RPC: &str = "A Request add /rpc id 0-1 by A rpc.system.name=jsonrpc rpc.me
 
 const GRAPHQL: &str = "A Handshake connection_init /graphql id  by A subprotocol=graphql-transport-ws size=26
     B Response connection_ack id  by A Ok response.size=25
-    A Request query Hello id ec2b959e-2531-4c86-9e1d-eddb774bb166 by A graphql.operation.type=query graphql.operation.name=Hello subprotocol=graphql-transport-ws size=132
-    B Response next id ec2b959e-2531-4c86-9e1d-eddb774bb166 by A Ok wirespan.graphql.results=1 response.size=63
-    A Request subscription Count id dc550e27-9be2-4f04-9ba8-070d2f4c9bf7 by A graphql.operation.type=subscription graphql.operation.name=Count subprotocol=graphql-transport-ws size=122
-    B Response next id dc550e27-9be2-4f04-9ba8-070d2f4c9bf7 by A Ok wirespan.graphql.results=5 response.size=63
-    A Request query Wrong id e21b473f-5732-4345-9997-01526dc5fe62 by A graphql.operation.type=query graphql.operation.name=Wrong subprotocol=graphql-transport-ws size=110
-    B Response error id e21b473f-5732-4345-9997-01526dc5fe62 by A ServerError response.size=173
+    A Request query Hello id \"ec2b959e-2531-4c86-9e1d-eddb774bb166\" by A graphql.operation.type=query graphql.operation.name=Hello subprotocol=graphql-transport-ws size=132
+    B Response next id \"ec2b959e-2531-4c86-9e1d-eddb774bb166\" by A Ok wirespan.graphql.results=1 response.size=159
+    A Request subscription Count id \"dc550e27-9be2-4f04-9ba8-070d2f4c9bf7\" by A graphql.operation.type=subscription graphql.operation.name=Count subprotocol=graphql-transport-ws size=122
+    B Response next id \"dc550e27-9be2-4f04-9ba8-070d2f4c9bf7\" by A Ok wirespan.graphql.results=5 response.size=513
+    A Request query Wrong id \"e21b473f-5732-4345-9997-01526dc5fe62\" by A graphql.operation.type=query graphql.operation.name=Wrong subprotocol=graphql-transport-ws size=110
+    B Response error id \"e21b473f-5732-4345-9997-01526dc5fe62\" by A ServerError response.size=173
     A End CLOSE /graphql close.code=1000 close.reason=Normal Closure
     B End CLOSE /graphql close.code=1000 close.reason=Normal Closure";
 
