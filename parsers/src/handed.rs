@@ -14,16 +14,11 @@ pub struct Handed {
     /// What it becomes, by the word of the protocol before, in lower case, such as `websocket`;
     /// empty if that was not said.
     pub protocol: Vec<u8>,
-    /// What asked for it: the method.
-    pub operation: Vec<u8>,
     /// What was asked for, as it may be shown, such as the path.
     pub resource: Vec<u8>,
     /// Host and port that the flow leads to, if its server is not the one at its address.
     pub server: Vec<u8>,
-    /// The headers of what asked for it, as they were sent. What of them is secret must not be
-    /// shown.
-    pub asked: Fields,
-    /// The headers of what granted it.
+    /// The headers of what granted it. What of them is secret must not be shown.
     pub granted: Fields,
     /// What is told of each exchange that follows.
     pub attributes: SmallVec<[(&'static str, Told); 2]>,
@@ -47,27 +42,28 @@ impl Handed {
             self.server.clone_from(&before.server);
         }
         for (name, told) in &before.attributes {
-            if self.attributes.len() < ATTRIBUTES
-                && !self.attributes.iter().any(|(known, _)| known == name)
-            {
-                self.attributes.push((*name, told.clone()));
-            }
+            self.add(name, told.clone());
         }
         self
     }
 
-    /// Tells each exchange that follows this, unless it is empty.
+    /// Tells each exchange that follows this, unless it is empty or such a name was told before.
     pub fn tell(&mut self, name: &'static str, text: &[u8]) {
-        if !text.is_empty() && self.attributes.len() < ATTRIBUTES {
+        if !text.is_empty() {
             let text = text.get(..TEXT).unwrap_or(text);
-            self.attributes.push((name, Told::Text(text.to_vec())));
+            self.add(name, Told::Text(text.to_vec()));
         }
     }
 
-    /// Tells each exchange that follows this number.
+    /// Tells each exchange that follows this number, unless such a name was told before.
     pub fn tell_number(&mut self, name: &'static str, number: i64) {
-        if self.attributes.len() < ATTRIBUTES {
-            self.attributes.push((name, Told::Int(number)));
+        self.add(name, Told::Int(number));
+    }
+
+    fn add(&mut self, name: &'static str, told: Told) {
+        let is_known = self.attributes.iter().any(|(known, _)| *known == name);
+        if !is_known && self.attributes.len() < ATTRIBUTES {
+            self.attributes.push((name, told));
         }
     }
 }
@@ -129,6 +125,15 @@ mod tests {
         let expected = [(TUNNEL, text("b.test:443")), ("client.address", text("192.0.2.1"))];
         assert_eq!(both.attributes[..], expected);
         assert_eq!(Handed::default().after(Some(&both)).server, b"b.test:443");
+    }
+
+    #[test]
+    fn what_is_told_first_counts() {
+        let mut handed = Handed::default();
+        handed.tell("a", b"1");
+        handed.tell("a", b"2");
+        handed.tell_number("a", 3);
+        assert_eq!(handed.attributes[..], [("a", Told::Text(b"1".to_vec()))]);
     }
 
     #[test]

@@ -312,8 +312,8 @@ impl Out for Recording {
     }
 
     fn carries(&mut self, lane: u64, handed: Handed) {
-        let Handed { protocol, operation, resource, server, .. } = &handed;
-        let words = [protocol, operation, resource, server].map(|word| text(word));
+        let Handed { protocol, resource, server, .. } = &handed;
+        let words = [protocol, resource, server].map(|word| text(word));
         self.carried.push(format!("{lane} {}", words.join(" ")));
     }
 

@@ -195,13 +195,18 @@ fn header(input: &[u8]) -> Result<Said<'_>, Stop> {
     if signature != SIGNATURE || command & 0xf0 != 0x20 || command & 0x0f > 1 {
         return Err(Stop::Bad("proxy header"));
     }
-    if length > LONGEST {
+    let is_local = command & 0x0f == 0;
+    if length > LONGEST && !is_local {
         return Err(Stop::Bad("proxy length"));
     }
     let end = HEADER + length;
     let block =
         input.get(HEADER..end).ok_or_else(|| Stop::Short(end.saturating_sub(input.len())))?;
-    let mut said = Said { version: b"2", is_local: command & 0x0f == 0, end, ..Said::default() };
+    let mut said = Said { version: b"2", is_local, end, ..Said::default() };
+    // What stands there says nothing then, whatever it is.
+    if said.is_local {
+        return Ok(said);
+    }
     let mut reader = Reader::new(block);
     let ends = match family >> 4 {
         1 => ipv4(&mut reader),
@@ -210,7 +215,7 @@ fn header(input: &[u8]) -> Result<Said<'_>, Stop> {
         3 => reader.take(216).map(|_| None),
         _ => Some(None),
     };
-    said.ends = ends.ok_or(Stop::Bad("proxy addresses"))?.filter(|_| !said.is_local);
+    said.ends = ends.ok_or(Stop::Bad("proxy addresses"))?;
     said.values = block.get(reader.offset()..).unwrap_or_default();
     Ok(said)
 }
@@ -258,7 +263,8 @@ const STARTS: &[&[u8]] = &[b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN", SIG
 const HEADER: usize = 16;
 /// The longest line of version 1, in bytes.
 const LINE: usize = 107;
-/// Bytes of addresses and values that are read.
+/// Bytes of addresses and values that are read; those of a proxy that speaks for itself are passed
+/// over, whatever their number.
 const LONGEST: usize = 4 << 10;
 /// Bytes of a proxy's id of the connection (section 2.2.5).
 const UNIQUE_ID: usize = 128;
@@ -314,6 +320,13 @@ mod tests {
     fn a_proxy_that_speaks_for_itself_tells_nothing() {
         check("local", "2 true ");
         check("unknown", "1 true ");
+        let long = [&b"\x00\xff\xff"[..], &[0; 0xffff]].concat();
+        for block in [&b"\x11\0\0"[..], b"\x11\0\x04abcd", b"\xff\0\x03\0\0\0", &long] {
+            let input = [SIGNATURE, &b"\x20"[..], block].concat();
+            let Ok(said) = header(&input) else { panic!("{}", block.escape_ascii()) };
+            assert_eq!((said.is_local, said.end), (true, input.len()));
+            assert_eq!(said.handed(Side::A).attributes.len(), 0);
+        }
     }
 
     #[test]

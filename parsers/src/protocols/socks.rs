@@ -271,7 +271,6 @@ impl Connection {
         let mut handed = Handed {
             by: "socks",
             client: Some(self.client),
-            operation: if self.command == 2 { b"BIND".to_vec() } else { b"CONNECT".to_vec() },
             resource: self.target.clone(),
             server: self.target.clone(),
             ..Handed::default()

@@ -7,11 +7,9 @@ use crate::message::Side;
 
 /// What a request asks for.
 pub(in crate::protocols) struct Wish {
-    operation: Vec<u8>,
     /// What it is asked for, as it may be shown.
     resource: Vec<u8>,
     leads: Leads,
-    headers: handed::Fields,
 }
 
 /// Where a request wants to lead.
@@ -33,19 +31,9 @@ impl Leads {
 }
 
 impl Wish {
-    /// Of a request of this method for what may be shown of its target.
-    pub(in crate::protocols) fn of<'b>(
-        method: &[u8],
-        resource: &[u8],
-        leads: Leads,
-        headers: impl Iterator<Item = (&'b [u8], &'b [u8])>,
-    ) -> Self {
-        Self {
-            operation: method.get(..OPERATION).unwrap_or(method).to_vec(),
-            resource: resource.get(..RESOURCE).unwrap_or(resource).to_vec(),
-            leads,
-            headers: handed::Fields::of(headers),
-        }
+    /// Of a request for what may be shown of its target.
+    pub(in crate::protocols) fn of(resource: &[u8], leads: Leads) -> Self {
+        Self { resource: resource.get(..RESOURCE).unwrap_or(resource).to_vec(), leads }
     }
 }
 
@@ -74,9 +62,7 @@ pub(in crate::protocols) fn granted<'b>(
             Leads::Elsewhere => {}
             Leads::To(name) => protocol = Some(name),
         }
-        handed.operation = wish.operation;
         handed.resource = wish.resource;
-        handed.asked = wish.headers;
     }
     // Several protocols may be switched to at once, of which the first is the next layer.
     let mut names = protocol.as_deref().unwrap_or_default().split(|byte| *byte == b',');
@@ -85,7 +71,6 @@ pub(in crate::protocols) fn granted<'b>(
     handed
 }
 
-/// Bytes of what is asked for that are kept, of the method, and of the name of a protocol.
+/// Bytes of what is asked for that are kept, and of the name of a protocol.
 const RESOURCE: usize = 1 << 10;
-const OPERATION: usize = 64;
 const PROTOCOL: usize = 64;

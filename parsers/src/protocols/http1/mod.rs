@@ -476,7 +476,7 @@ impl Connection {
                     let shown = masked(path, scratch, |f| settings.secrets.in_path(path, f));
                     let is_connect = asked == Some(Asked::Connect);
                     let leads = if is_connect { Leads::Away } else { Leads::Elsewhere };
-                    let wish = Wish::of(method, shown, leads, headers.clone());
+                    let wish = Wish::of(shown, leads);
                     self.wish = Some(Box::new((self.asked, wish)));
                 }
                 let target = (method, target);

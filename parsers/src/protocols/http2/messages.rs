@@ -144,7 +144,7 @@ impl Connection {
             let secrets = &settings.secrets;
             let shown = masked(target.path, scratch, |found| secrets.in_path(target.path, found));
             let leads = head.protocol.map_or(Leads::Away, Leads::to);
-            Box::new(Wish::of(method, shown, leads, list.regular()))
+            Box::new(Wish::of(shown, leads))
         });
         let key = head.fields.open_request(message, asked, settings, scratch, out);
         text(out, key, "url.scheme", head.scheme.filter(|scheme| *scheme != b"http"), scratch);
