@@ -17,7 +17,7 @@ pub mod files;
 pub mod captured;
 mod claims;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, OPERATION};
 use crate::given::{Given, GivenBy, GivenNames, any_host_word, host_word, is_own, surer};
 use crate::names::claims::Claims;
 use crate::names::files::{ALIASES, NameFiles, is_called};
@@ -26,6 +26,7 @@ use foldhash::fast::{FixedState, RandomState};
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use smallvec::{SmallVec, smallvec};
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use wirespan_capture::packet::NetworkId;
@@ -231,7 +232,7 @@ impl Names {
         }
         let asked = host(exchange);
         if let Some(target) = tunnel(exchange) {
-            return self.beyond_tunnel(exchange, target, asked);
+            return self.beyond_tunnel(exchange, &target, asked);
         }
         // What every host calls itself is no name where more is known.
         let other = asked.filter(|name| !is_own(name));
@@ -338,12 +339,22 @@ fn resolved_in(exchange: &Exchange) -> Option<NetworkId> {
 }
 
 /// Where the tunnel leads through which an exchange went, as host and port.
-fn tunnel(exchange: &Exchange) -> Option<&str> {
-    std::str::from_utf8(exchange.text.text(TUNNEL)?).ok()
+fn tunnel(exchange: &Exchange) -> Option<Cow<'_, str>> {
+    exchange.text.text(TUNNEL).map(String::from_utf8_lossy)
 }
 
-/// The host that a request names.
+/// Whether a tunnel is asked for: what that names is the host at its end, not who is asked. A stream
+/// that becomes another protocol leads nowhere else (RFC 8441 section 4).
+fn asks_for_tunnel(exchange: &Exchange) -> bool {
+    exchange.text.text(OPERATION) == Some(b"CONNECT")
+        && exchange.text.text("wirespan.http.protocol").is_none()
+}
+
+/// The host that a request names as the one that it asks.
 fn host(exchange: &Exchange) -> Option<&str> {
+    if asks_for_tunnel(exchange) {
+        return None;
+    }
     exchange.text.text("server.address").and_then(|host| {
         let host = std::str::from_utf8(host).ok()?;
         any_host_word(host.rsplit_once(':').map_or(host, |(name, _)| name))
@@ -488,6 +499,28 @@ mod tests {
         ask(&mut names, "", "10.0.0.8:5432", "10.0.0.8:5432");
         // What is asked of the proxy itself bears its own name.
         ask(&mut names, "", "", "proxy.test");
+    }
+
+    #[test]
+    fn who_is_asked_for_a_tunnel_is_not_its_end() {
+        let mut names = Names::default();
+        let mut ask = |at: &str, through: &[u8], protocol: &str, expected: &str| {
+            let mut exchange = call(at, 0, "a.test:443");
+            exchange.text.add(Attribute { name: OPERATION, value: Value::Text(b"CONNECT") });
+            for (name, text) in [(TUNNEL, through), ("wirespan.http.protocol", protocol.as_bytes())]
+            {
+                if !text.is_empty() {
+                    exchange.text.add(Attribute { name, value: Value::Text(text) });
+                }
+            }
+            names.hear(&exchange);
+            names.complete(&mut exchange, 0);
+            assert_eq!(&*names.service(&exchange).label, expected);
+        };
+        ask("10.0.0.7:3128", b"", "", "10.0.0.7:3128");
+        ask("10.0.0.7:3128", b"other.test:3128", "", "other.test");
+        ask("10.0.0.7:3128", b"\xff.test:3128", "", "\u{fffd}.test");
+        ask("10.0.0.9:80", b"", "websocket", "a.test");
     }
 
     /// Asks these servers one after another: where, in which protocol, by which host.
