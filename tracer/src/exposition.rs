@@ -219,7 +219,7 @@ impl Metrics {
             })
         };
         let requests = operations().map(|(labels, counts)| (labels, counts.requests));
-        let help = "Calls of a service; also connections and logins that failed";
+        let help = "Calls of a service; also connections and handshakes that failed";
         out.counter_family("wirespan_requests", help, requests)?;
         let errors = operations().map(|(labels, counts)| (labels, counts.errors));
         let help = "Those of them that failed";
@@ -233,8 +233,7 @@ impl Metrics {
             })
         };
         let requests = edges().map(|(labels, counts)| (labels, counts.requests));
-        let help =
-            "Calls from one service or host to a service; also connections and logins that failed";
+        let help = "Calls from one service or host to a service; also connections and handshakes that failed";
         out.counter_family("wirespan_edge_requests", help, requests)?;
         let errors = edges().map(|(labels, counts)| (labels, counts.errors));
         let help = "Those of them that failed";

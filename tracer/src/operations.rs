@@ -14,7 +14,7 @@
 use crate::exchange::{Exchange, OPERATION, ProtocolIndex, RESOURCE, Sort, State};
 use crate::metrics::Latency;
 use crate::span::Trace;
-use crate::templates::{is_separator, pieces, template};
+use crate::templates::{is_separator, pieces, template_of};
 use foldhash::fast::{FixedState, RandomState};
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
@@ -180,7 +180,9 @@ impl Tree {
             _ if exchange.sort == Sort::Connect => {
                 Some(format!("to port {}", exchange.server.port()).into_bytes())
             }
-            Some(resource) if !is_name => template(resource),
+            Some(resource) if !is_name => {
+                template_of(exchange.text.text(OPERATION).unwrap_or_default(), resource)
+            }
             _ => None,
         };
         let applied_to: &[u8] = match &made {
@@ -502,6 +504,15 @@ mod tests {
             call(&mut all, "shop", HTTP, resource);
         }
         expect(&all, &[("/orders/{id}", 3), ("/orders", 1)]);
+    }
+
+    #[test]
+    fn where_a_tunnel_leads_is_told_whole() {
+        let mut all = operations();
+        for resource in ["a.test:443", "10.0.0.7:5432", "/stomp/7"] {
+            all.call("proxy", &exchange(HTTP, "CONNECT", resource, 1_000));
+        }
+        expect(&all, &[("/stomp/{id}", 1), ("10.0.0.7:5432", 1), ("a.test:443", 1)]);
     }
 
     #[test]

@@ -416,7 +416,7 @@ impl std::fmt::Display for Summary {
             ("exchanges", &self.exchanges),
             ("open", &self.open),
             ("because", &self.open_by),
-            ("logins", &self.handshakes),
+            ("handshake", &self.handshakes),
             ("one-way", &self.one_way),
             ("failed", &self.failed_connections),
         ] {

@@ -5,6 +5,13 @@
 //! nobody would choose it as a name: numbers, dates, addresses of mail, and what looks like
 //! chance. All of these hold a digit, or an `@`.
 
+/// The template of what this operation is applied to, where it is not that itself. A tunnel leads
+/// to a host and a port, which are chosen names both.
+pub fn template_of(operation: &[u8], resource: &[u8]) -> Option<Vec<u8>> {
+    let is_place = operation == b"CONNECT" && !resource.starts_with(b"/");
+    if is_place { None } else { template(resource) }
+}
+
 /// The template of a path or a key, where it is not that itself.
 pub fn template(resource: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();

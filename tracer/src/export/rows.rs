@@ -3,7 +3,7 @@
 
 use crate::exchange::{Exchange, OPERATION, RESOURCE, STATUS_TEXT};
 use crate::span::{Span, Trace};
-use crate::templates::template;
+use crate::templates::template_of;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -154,7 +154,8 @@ impl<'t> Rows<'t> {
         let together = self.alike(row).map(|(_, row)| row.to - row.from).sum();
         let first = self.get(row).and_then(|row| self.exchange(row.outer));
         let resource = first.and_then(|e| e.text.text(RESOURCE)).unwrap_or_default();
-        let resource = template(resource).unwrap_or_else(|| resource.to_vec());
+        let operation = first.and_then(|e| e.text.text(OPERATION)).unwrap_or_default();
+        let resource = template_of(operation, resource).unwrap_or_else(|| resource.to_vec());
         Some(Alike { resource, together })
     }
 
@@ -301,7 +302,8 @@ impl<'t> Rows<'t> {
         }
         hash.update(&[0xff, e.protocol.0, e.sort as u8, e.state as u8, e.outcome as u8]);
         hash.update(&e.code.to_le_bytes());
-        hash.update(template(resource).as_deref().unwrap_or(resource));
+        let operation = e.text.text(OPERATION).unwrap_or_default();
+        hash.update(template_of(operation, resource).as_deref().unwrap_or(resource));
         hash.digest()
     }
 

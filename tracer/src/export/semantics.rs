@@ -16,7 +16,7 @@ use crate::export::shares::{Shares, Times, between};
 use crate::given::GivenBy;
 use crate::span::{Link, LinkKind, Span, SpanLink, Trace};
 use crate::summary::protocol_name;
-use crate::templates::template;
+use crate::templates::template_of;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -263,7 +263,9 @@ impl Family {
         }
         // What a table, a service or a host is called is no value.
         let made = match self {
-            Self::Http(_) | Self::Database("redis") | Self::Other => template(resource),
+            Self::Http(_) | Self::Database("redis") | Self::Other => {
+                template_of(text(OPERATION), resource)
+            }
             Self::Database(_) | Self::Rpc(_) | Self::Dns => None,
         };
         let resource = lossy(made.as_deref().unwrap_or(resource));

@@ -141,7 +141,7 @@ impl fmt::Display for Report<'_> {
         );
         line("waiting", &wait)?;
         line("open", &self.counts(|vitals| &vitals.joined.open_by))?;
-        line("logins", &self.counts(|vitals| &vitals.joined.handshakes))?;
+        line("handshake", &self.counts(|vitals| &vitals.joined.handshakes))?;
         line("one-way", &self.counts(|vitals| &vitals.joined.one_way))?;
         line("failed", &self.counts(|vitals| &vitals.joined.failed_connections))?;
         let traces = format!(
