@@ -1,6 +1,7 @@
 """Conversations in which secrets stand in every place where secrets stand, and marks where none do."""
 import base64
 import itertools
+import json
 import random
 import struct
 import zlib
@@ -230,8 +231,8 @@ def redis_commands(garden, number):
 def thrift(capture, garden, rounds):
     """Texts of arguments and results, headers, and what errors say."""
     for number in range(rounds):
-        for talk in (Conversation(capture, 9090, SEGMENTS[number % len(SEGMENTS)]) for _ in range(2)):
-            framed = talk.ends[0][1] % 2 == 0
+        for framed in (True, False):
+            talk = Conversation(capture, 9090, SEGMENTS[number % len(SEGMENTS)])
             for asked, answered in thrift_calls(garden):
                 talk.client(frame(asked) if framed else asked)
                 talk.server(frame(answered) if framed else answered)
@@ -247,6 +248,12 @@ def thrift(capture, garden, rounds):
             frame(thrift_message(2, "x", b"\0")))
         half_lost(capture, 9090, garden, "text of Thrift", lambda garden, secret: thrift_message(
             1, garden.visible("a method"), thrift_text(1, secret) + b"\0"), thrift_message(2, "x", b"\0"))
+
+
+def error_words(garden, place):
+    """What an error says: of a secret by its name, and of one in an address."""
+    return (f"denied: password={garden.secret(f'error of {place}')} "
+            f"at http://admin:{garden.secret(f'address in an error of {place}')}@db.example/")
 
 
 def frame(message):
@@ -267,7 +274,7 @@ def thrift_calls(garden):
         name = garden.visible("a method")
         items = b"\x0f\0\2\x0b\0\0\0\1" + thrift_text(0, secret("list of Thrift"))[3:]
         yield (thrift_message(1, name, thrift_text(1, secret("text of Thrift")) + items + b"\0"),
-               thrift_message(3, name, thrift_text(1, f"denied: password={secret('error of Thrift')}") + failure) if kind == 3
+               thrift_message(3, name, thrift_text(1, error_words(garden, "Thrift")) + failure) if kind == 3
                else thrift_message(2, name, thrift_text(0, secret("result of Thrift")) + b"\0"))
     # An exception that the interface declares; behind the first line of what it says comes more.
     name = garden.visible("a method")
@@ -325,11 +332,287 @@ def bolt_calls(garden):
     name = b"com.alipay.sofa.rpc.core.response.SofaResponse"
     fields = b"".join(bytes([len(field)]) + field for field in (b"isError", b"errorMsg", b"appResponse", b"responseProps"))
     answer = b"O" + bytes([0x90 + len(name)]) + name + b"\x94" + fields + b"o\x90"
-    error = f"RPC-020100010: no password={secret('error of SOFA RPC')}\nat {secret('second line of an error of SOFA RPC')}".encode()
+    error = f"RPC-020100010: {error_words(garden, 'SOFA RPC')}\nat {secret('second line of an error of SOFA RPC')}".encode()
     for content in (b"FN" + b"S\0\x1f" + secret("result of SOFA RPC").encode() + b"N", b"TS" + struct.pack(">H", len(error)) + error + b"NN"):
         pairs = [("sofa_head_target_service", "lab.Shop:1.0"), ("sofa_head_method_name", garden.visible("a method")),
                  ("X-Auth-Token", secret("header of SOFA RPC"))]
         yield bolt_command(True, pairs, secret("argument of SOFA RPC").encode()), bolt_command(False, [], answer + content)
+
+
+def dubbo(capture, garden, rounds):
+    """Arguments, results, exceptions, attachments, and what errors say, in each serialisation that is read."""
+    kinds = [HessianForm, FastjsonForm, LinesForm, KryoForm, JavaForm, MarkedForm, CompactedForm]
+    for number in range(rounds):
+        for kind in kinds:
+            talk = Conversation(capture, 20880, SEGMENTS[number % len(SEGMENTS)])
+            for asked, answered in dubbo_calls(kind(), garden, kind.name):
+                talk.client(asked)
+                talk.server(answered)
+            talk.close()
+        capture.wait(0.01)
+        form, answer = HessianForm(), dubbo_message(HessianForm, 20, HessianForm().number(2))
+        half_lost(capture, 20880, garden, "argument of Dubbo", lambda garden, secret: dubbo_message(form, 0, dubbo_names(
+            form, garden, 1) + form.value(secret) + form.pairs([("token", garden.secret("attachment behind a gap"))])), answer)
+        for name in ("token", "note"):
+            half_lost(capture, 20880, garden, f"attachment {name}", lambda garden, secret: dubbo_message(form, 0, dubbo_names(
+                form, garden, 0) + form.pairs([(name, secret), ("k", garden.secret("attachment behind a gap"))])), answer)
+
+
+def dubbo_message(form, status, body):
+    flags = form.number_of_form | (0 if status else 0xC0)
+    return struct.pack(">HBBQI", 0xDABB, flags, status, 1, len(body)) + body
+
+
+def dubbo_names(form, garden, arguments):
+    names = ("2.0.2", "lab.Shop", "0.0.0", garden.visible(f"a method of Dubbo, {form.name}"), "Ljava/lang/String;" * arguments)
+    return form.start + b"".join(map(form.text, names))
+
+
+def dubbo_calls(form, garden, place):
+    secret = garden.secret
+    pairs = [("trace", garden.visible(f"attachment, {place}")), ("X-Auth-Token", secret(f"attachment, {place}")),
+             ("origin", f"http://admin:{secret(f'address in an attachment, {place}')}@shop.example/")]
+    asked = dubbo_message(form, 0, dubbo_names(form, garden, 1) + form.value(secret(f"argument, {place}")) + form.pairs(
+        pairs, form.others(garden)))
+    result = form.start + form.number(4) + form.value(secret(f"result, {place}")) + form.pairs(
+        [("apikey", secret(f"attachment of a result, {place}"))], form.others(garden))
+    yield asked, dubbo_message(form, 20, result)
+    asked = dubbo_message(form, 0, dubbo_names(form, garden, 1) + form.value(secret(f"argument, {place}")) + form.pairs([]))
+    if hasattr(form, "thrown"):
+        thrown = form.thrown(error_words(garden, f"Dubbo, {place}"), secret(f"field of an exception, {place}"))
+        yield asked, dubbo_message(form, 20, form.start + form.number(0) + thrown)
+    lines = f"{error_words(garden, f'Dubbo, {place}')}\nat {secret(f'second line of an error of Dubbo, {place}')}"
+    yield asked, dubbo_message(form, 60, form.start + form.text(lines))
+
+
+class HessianForm:
+    """hessian2."""
+    name, number_of_form, start = "hessian2", 2, b""
+
+    def text(self, text):
+        return b"S" + struct.pack(">H", len(text)) + text.encode()
+
+    value = text
+
+    def number(self, number):
+        return bytes([0x90 + number])
+
+    def pairs(self, pairs, others=()):
+        texts = b"".join(self.text(name) + self.text(value) for name, value in pairs)
+        return b"H" + texts + b"".join(self.text(f"other{place}") + value for place, value in enumerate(others)) + b"Z"
+
+    def others(self, garden):
+        secret = garden.secret
+        yield b"H" + self.text("password") + self.text(secret("map in an attachment")) + b"Z"
+        yield b"\x79" + self.text(secret("list in an attachment"))
+        data = secret("bytes in an attachment").encode()
+        yield b"B" + struct.pack(">H", len(data)) + data
+        yield self.text(secret("long attachment") + "x" * 9000)
+
+    def thrown(self, words, other):
+        fields = b"".join(map(self.text, ("card", "detailMessage")))
+        return b"C" + self.text("lab.Sold") + b"\x92" + fields + b"\x60" + self.text(other) + self.text(words)
+
+
+class FastjsonForm:
+    """fastjson2: each value behind its length."""
+    name, number_of_form, start = "fastjson2", 23, b""
+
+    def item(self, text):
+        length = len(text)
+        head = bytes([0x49 + length]) if length < 40 else bytes([0x79, 0x38 + (length >> 8), length & 255])
+        return head + text.encode()
+
+    def text(self, text):
+        return frame(self.item(text))
+
+    value = text
+
+    def number(self, number):
+        return frame(bytes([number]))
+
+    def pairs(self, pairs, others=()):
+        texts = b"".join(self.item(name) + self.item(value) for name, value in pairs)
+        return frame(b"\xa6" + texts + b"".join(self.item(f"other{place}") + value for place, value in enumerate(others)) + b"\xa5")
+
+    def others(self, garden):
+        secret = garden.secret
+        yield b"\xa6" + self.item("password") + self.item(secret("map in an attachment, fastjson2")) + b"\xa5"
+        yield b"\x95" + self.item(secret("list in an attachment, fastjson2"))
+        data = secret("bytes in an attachment, fastjson2").encode()
+        yield b"\x91\x38" + bytes([len(data)]) + data
+
+    def thrown(self, words, other):
+        pairs = (("card", other), ("detailMessage", words))
+        return frame(b"\x92" + self.item("lab.Sold") + b"\0\xa6" + b"".join(self.item(text) for pair in pairs for text in pair) + b"\xa5")
+
+
+class LinesForm:
+    """JSON, a line for each value."""
+    name, number_of_form, start = "fastjson", 6, b""
+
+    def text(self, text):
+        return json.dumps(text).encode() + b"\n"
+
+    value = text
+
+    def number(self, number):
+        return b"%d\n" % number
+
+    def pairs(self, pairs, others=()):
+        return self.text(dict(pairs) | {f"other{place}": value for place, value in enumerate(others)})
+
+    def others(self, garden):
+        yield {"a": {"password": garden.secret("map in an attachment, JSON")}}
+        yield [1, garden.secret("list in an attachment, JSON")]
+
+    def thrown(self, words, other):
+        return self.text({"@type": "lab.Sold", "message": words, "card": other})
+
+
+class KryoForm:
+    """Kryo, whose texts are in UTF-8 here: in ASCII, the last letter is another one."""
+    name, number_of_form, start = "kryo", 8, b""
+
+    def text(self, text):
+        count = len(text) + 1
+        return (bytes([0xC0 | count & 63, count >> 6]) if count > 63 else bytes([0x80 | count])) + text.encode()
+
+    def value(self, text):
+        return b"\3\1" + self.text(text)
+
+    def number(self, number):
+        return bytes([number])
+
+    def pairs(self, pairs, others=()):
+        return b"\x0c\1" + bytes([len(pairs)]) + b"".join(self.value(text) for pair in pairs for text in pair)
+
+    def others(self, garden):
+        return ()
+
+
+class JavaForm:
+    """Java's own streams; here, what stands outside of objects is in one block each."""
+    name, number_of_form, start = "nativejava", 7, b"\xac\xed\0\5"
+    mark, hash_map = b"", b"\0\0\0\0\0\0\0\0\3\0\2F\0\5factrI\0\5limit"
+
+    def utf(self, text):
+        return struct.pack(">H", len(text)) + text.encode()
+
+    def block(self, data):
+        return (b"w" + bytes([len(data)]) if len(data) < 256 else b"z" + struct.pack(">I", len(data))) + data
+
+    def text(self, text):
+        return self.block(self.utf(text))
+
+    def value(self, text):
+        return self.mark + b"t" + self.utf(text)
+
+    def number(self, number):
+        return self.block(bytes([number]))
+
+    def named(self, name):
+        return b"r" + self.utf(name)
+
+    def pairs(self, pairs, others=()):
+        others = list(others)
+        items = b"".join(b"t" + self.utf(text) for pair in pairs for text in pair)
+        items += b"".join(b"t" + self.utf(f"other{place}") + value for place, value in enumerate(others))
+        head = b"s" + self.named("java.util.HashMap") + self.hash_map + b"xp" + bytes(8)
+        return self.mark + head + self.block(struct.pack(">II", 16, len(pairs) + len(others))) + items + b"x"
+
+    def others(self, garden):
+        secret = garden.secret(f"map in an attachment, {self.name}")
+        head = b"s" + self.named("java.util.HashMap") + self.hash_map + b"xp" + bytes(8)
+        yield head + self.block(struct.pack(">II", 16, 1)) + b"t" + self.utf("password") + b"t" + self.utf(secret) + b"x"
+        text = garden.secret(f"long attachment, {self.name}").encode()
+        yield b"|" + struct.pack(">Q", len(text)) + text
+
+
+class MarkedForm(JavaForm):
+    name, number_of_form, mark = "java", 3, b"w\1\1"
+
+    def text(self, text):
+        return self.block(struct.pack(">I", len(text)) + self.utf(text))
+
+
+class CompactedForm(MarkedForm):
+    name, number_of_form, hash_map = "compactedjava", 4, b""
+
+    def named(self, name):
+        return b"r\1" + self.utf(name)
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+def http2(capture, garden, rounds):
+    """Headers in plain literals, a body of JSON, messages and errors of gRPC."""
+    for number in range(rounds):
+        talk = Conversation(capture, 8080, SEGMENTS[number % len(SEGMENTS)])
+        talk.client(PREFACE + h2_frame(4, 0, 0))
+        talk.server(h2_frame(4, 0, 0))
+        for stream, (asked, answered) in enumerate(http2_calls(garden)):
+            talk.client(b"".join(h2_frame(kind, flags, 2 * stream + 1, data) for kind, flags, data in asked))
+            talk.server(b"".join(h2_frame(kind, flags, 2 * stream + 1, data) for kind, flags, data in answered))
+        talk.close()
+        capture.wait(0.01)
+
+
+def h2_frame(kind, flags, stream, data=b""):
+    return struct.pack(">IBI", len(data) << 8 | kind, flags, stream) + data
+
+
+def h2_literals(*pairs):
+    """Names and values, some of which are to be remembered, and some never."""
+    def plain(text):
+        assert len(text) < 127 + 128
+        return (bytes([len(text)]) if len(text) < 127 else bytes([127, len(text) - 127])) + text.encode()
+    return b"".join(b"\x00\x40\x10"[place % 3:place % 3 + 1] + plain(name) + plain(value) for place, (name, value) in enumerate(pairs))
+
+
+def http2_calls(garden):
+    secret, visible = garden.secret, garden.visible
+    heads = [(name.lower(), secret(f"header {name} of HTTP/2")) for name in HEADERS if "_" not in name]
+    path = f"/{visible('a path of HTTP/2')}?token={secret('parameter of HTTP/2')}&page={visible('parameter page of HTTP/2')}"
+    names = [(":method", "POST"), (":path", path), (":scheme", "http"), (":authority", "canary.example")]
+    body = f'{{"n": 1, "password": "{secret("JSON of HTTP/2")}", "token": "{secret("JSON of HTTP/2")}"}}'.encode()
+    asked = h2_literals(*names, *heads, ("content-type", "application/json"), ("cookie", f"id={secret('Cookie of HTTP/2')}"))
+    answered = h2_literals((":status", "200"), ("content-type", "application/json"), ("set-cookie", f"id={secret('Set-Cookie of HTTP/2')}"))
+    yield [(1, 4, asked), (0, 1, body)], [(1, 4, answered), (0, 1, json_body(garden)[1].encode())]
+    names[1] = (":path", f"/lab.Shop/{visible('a method of gRPC')}")
+    asked = h2_literals(*names, ("content-type", "application/grpc"), ("te", "trailers"), ("authorization", secret("metadata of gRPC")))
+    # A field of a text.
+    message, answer = (b"\n" + bytes([len(text)]) + text.encode() for text in (secret("message of gRPC"), secret("answer of gRPC")))
+    message, answer = (b"\0" + frame(data) for data in (message, answer))
+    trailers = h2_literals(("grpc-status", "7"), ("grpc-message", error_words(garden, "gRPC")), ("x-api-key", secret("trailer of gRPC")))
+    head = h2_literals((":status", "200"), ("content-type", "application/grpc"))
+    yield [(1, 4, asked), (0, 1, message)], [(1, 4, head), (0, 0, answer), (1, 5, trailers)]
+
+
+def websocket(capture, garden, rounds):
+    """Messages of JSON, and bytes."""
+    for number in range(rounds):
+        talk = Conversation(capture, 80, SEGMENTS[number % len(SEGMENTS)])
+        upgrade = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"),
+                   ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Authorization", garden.secret("header of an upgrade"))]
+        target = f"/{garden.visible('a path of WebSocket')}?token={garden.secret('parameter of an upgrade')}"
+        talk.client(request("GET", target, upgrade))
+        talk.server(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+        for body in (json_body, nested_body):
+            talk.client(ws_frame(1, body(garden)[1].encode(), masked=True))
+            talk.server(ws_frame(1, body(garden)[1].encode()))
+        talk.client(ws_frame(2, garden.secret("bytes of WebSocket").encode() + b"\0\xff", masked=True))
+        talk.server(ws_frame(2, garden.secret("bytes of WebSocket").encode() + b"\0\xff"))
+        talk.close()
+        capture.wait(0.01)
+
+
+def ws_frame(kind, data, masked=False):
+    """A message; what masks it is zeros, so that it can be found."""
+    length = bytes([len(data)]) if len(data) < 126 else b"\x7e" + struct.pack(">H", len(data))
+    return bytes([0x80 | kind, length[0] | 0x80 * masked]) + length[1:] + bytes(4 * masked) + data
 
 
 # {s} is a secret, {n} a number that is one, {v} a table's name. Each statement is followed by what a

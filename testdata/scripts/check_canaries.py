@@ -26,9 +26,12 @@ from conversation import HOST
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--keep", metavar="FOLDER", help="leave capture and outputs there")
+    arguments.add_argument("--only", metavar="PROTOCOL", action="append", help="these protocols alone")
     wirespan.add_binary_option(arguments)
     given = arguments.parse_args()
-    capture, garden = canaries.plant([canaries.http, canaries.redis, canaries.mysql, canaries.postgresql, canaries.thrift, canaries.bolt])
+    kinds = [canaries.http, canaries.http2, canaries.websocket, canaries.redis, canaries.mysql, canaries.postgresql,
+             canaries.dubbo, canaries.thrift, canaries.bolt]
+    capture, garden = canaries.plant([kind for kind in kinds if not given.only or kind.__name__ in given.only])
     with tempfile.TemporaryDirectory() as folder:
         folder = given.keep or folder
         os.makedirs(folder, exist_ok=True)
