@@ -7,7 +7,7 @@ use crate::exchange::{
 };
 use crate::given::GivenNames;
 use crate::losses::Touched;
-use crate::resent::Part;
+use crate::resent::{Over, Part};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use wirespan_capture::packet::{Frame, NetworkId, Timestamp};
@@ -51,26 +51,6 @@ pub struct Pairing {
 enum Beginning {
     Byte(Side, u64),
     Packet(Frame),
-}
-
-/// Where an exchange that is over lies in the streams of its sides.
-#[derive(Clone, Copy, Debug)]
-struct Over {
-    id: ExchangeId,
-    /// The side that asked.
-    from: Side,
-    request: (u64, u64),
-    response: (u64, u64),
-}
-
-impl Over {
-    fn part_at(&self, from: Side, offset: u64) -> Option<Part> {
-        let (part, (start, len)) = match self.from == from {
-            true => (Part::Request, self.request),
-            false => (Part::Response, self.response),
-        };
-        (start..start.saturating_add(len)).contains(&offset).then_some(part)
-    }
 }
 
 /// What is the same for all exchanges of a flow.
@@ -565,7 +545,7 @@ impl Pairing {
         let before = self.latest.filter(|(latest, _)| *latest == beginning);
         let in_packet = before.map_or(0, |(_, number)| number.wrapping_add(1));
         self.latest = Some((beginning, in_packet));
-        let exchange = Box::new(Exchange {
+        let mut exchange = Box::new(Exchange {
             id: exchanges.id(),
             network: ends.network,
             point: ends.point,
@@ -608,6 +588,9 @@ impl Pairing {
             touched: Touched::NONE,
             clock: None,
         });
+        if message.kind == Kind::OneWay {
+            set_status(&mut exchange, &message.status);
+        }
         let offsets = [place.offset; 2];
         let open = Open {
             exchange,

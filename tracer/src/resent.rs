@@ -5,6 +5,7 @@ use crate::exchange::{Exchange, ExchangeId, Resent};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
+use wirespan_parsers::message::Side;
 
 /// Which message of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,27 @@ pub enum Part {
     Request,
     /// The response.
     Response,
+}
+
+/// Where an exchange that is over lies in the streams of its sides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Over {
+    pub(crate) id: ExchangeId,
+    /// The side that asked.
+    pub(crate) from: Side,
+    pub(crate) request: (u64, u64),
+    pub(crate) response: (u64, u64),
+}
+
+impl Over {
+    /// The part that holds this byte of a side, if one does.
+    pub(crate) fn part_at(&self, from: Side, offset: u64) -> Option<Part> {
+        let (part, (start, len)) = match self.from == from {
+            true => (Part::Request, self.request),
+            false => (Part::Response, self.response),
+        };
+        (start..start.saturating_add(len)).contains(&offset).then_some(part)
+    }
 }
 
 /// What came again too late to be noted at once.
