@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Blocks refer to fields of earlier ones. What was told before the capture began, or in a gap, is
-//! said to be unknown and never guessed ([`hpack`]).
+//! said to be unknown and never guessed (`hpack`).
 
 pub(crate) mod hpack;
 
