@@ -207,7 +207,6 @@ const UPGRADED: &[(&str, &str)] = &[
 
 const TEXTS: &[(&[u8], &str, Sender)] = &[
     // RFC 9113 section 3.4.
-    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/2", Sender::Client),
     // RFC 4253 section 4.2; both sides begin so.
     (b"SSH-2.0-", "SSH", Sender::Either),
     (b"SSH-1.", "SSH", Sender::Either),
@@ -241,7 +240,6 @@ mod tests {
 
     #[test]
     fn protocols_are_told_by_their_first_bytes() {
-        check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0", Some(("HTTP/2", Some(Side::B))));
         check(b"SSH-2.0-OpenSSH_9.2p1\r\n", Some(("SSH", None)));
         check(b"AMQP\x00\x00\x09\x01", Some(("AMQP", Some(Side::B))));
         check(b"\0\0\0\x08\x04\xd2\x16\x2f", Some(("PostgreSQL", Some(Side::B))));
