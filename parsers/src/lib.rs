@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod random;
 pub mod reader;
+mod stop;
 pub mod secrets;
 pub mod values;
 pub mod trace_context;

@@ -1,17 +1,9 @@
 //! What reading a part of a body comes to, whatever its serialisation.
 
+pub(super) use crate::stop::{Stop, short};
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-
-/// Why reading stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// At least so many bytes more are needed.
-    Short(NonZeroUsize),
-    /// The field is not valid, or too large, however it goes on.
-    Bad(&'static str),
-}
 
 /// What a part came to, and how many bytes it takes.
 pub(super) type Taken<T> = Result<(T, usize), Stop>;
@@ -57,11 +49,6 @@ pub(super) struct Thrown<'b> {
     pub(super) class: Option<Cow<'b, [u8]>>,
     /// What it says.
     pub(super) message: Option<Cow<'b, [u8]>>,
-}
-
-/// So many bytes are missing.
-pub(super) fn short(missing: usize) -> Stop {
-    Stop::Short(NonZeroUsize::new(missing).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// The first bytes of a number of them.

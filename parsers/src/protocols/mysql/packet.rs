@@ -3,16 +3,7 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html>
 
 use crate::reader::Reader;
-use std::num::NonZeroUsize;
-
-/// Why reading stopped.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// At least so many bytes more are needed.
-    Short(NonZeroUsize),
-    /// The field is not valid, however it goes on.
-    Bad(&'static str),
-}
+pub(super) use crate::stop::{Stop, short};
 
 /// What stands before each packet's payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +33,6 @@ pub(super) fn payload(input: &[u8], header: Header, limit: usize) -> Result<&[u8
     let wanted = header.len.min(limit);
     let there = input.get(HEADER..).unwrap_or_default();
     there.get(..wanted).ok_or_else(|| short(wanted.saturating_sub(there.len())))
-}
-
-pub(super) fn short(more: usize) -> Stop {
-    Stop::Short(NonZeroUsize::new(more).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// An integer of so many bytes, least significant first.

@@ -1,15 +1,6 @@
 //! The frame of all messages but those that start a session: a type, a length, a body.
 
-use std::num::NonZeroUsize;
-
-/// Why reading stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// At least so many bytes more are needed.
-    Short(NonZeroUsize),
-    /// The field is not valid, however it goes on.
-    Bad(&'static str),
-}
+pub(super) use crate::stop::{Stop, short};
 
 /// Type and length of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +49,6 @@ pub(super) struct View<'b> {
 pub(super) fn string(input: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(0, input)?;
     Some((input.get(..end)?, input.get(end + 1..)?))
-}
-
-pub(super) fn short(more: usize) -> Stop {
-    Stop::Short(NonZeroUsize::new(more).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// Bytes of a head.

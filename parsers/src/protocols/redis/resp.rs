@@ -1,18 +1,10 @@
 //! The pieces that RESP is made of: lines, numbers, values.
 
+pub(super) use crate::stop::{Stop, short};
 use memchr::memchr;
 use nom::character::streaming::{crlf, i64 as number};
 use nom::sequence::terminated;
 use nom::{IResult, Parser};
-use std::num::NonZeroUsize;
-
-/// Why reading stopped.
-pub(super) enum Stop {
-    /// At least so many bytes more are needed.
-    Short(NonZeroUsize),
-    /// The field is not valid, however it goes on.
-    Bad(&'static str),
-}
 
 /// A value and what follows it.
 pub(super) struct Bulk<'b> {
@@ -64,10 +56,6 @@ pub(super) fn line_end(input: &[u8]) -> Result<(), Stop> {
 
 pub(super) fn split(input: &[u8], size: usize) -> Result<(&[u8], &[u8]), Stop> {
     input.split_at_checked(size).ok_or_else(|| short(size.saturating_sub(input.len())))
-}
-
-pub(super) fn short(more: usize) -> Stop {
-    Stop::Short(NonZeroUsize::new(more).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// A 64-bit number with its sign, line end and a few zeros.

@@ -1,20 +1,7 @@
 //! Why reading stops, and the numbers that Thrift's formats are made of.
 
 use crate::reader::Reader;
-use std::num::NonZeroUsize;
-
-/// Why reading stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// At least so many bytes more are needed.
-    Short(NonZeroUsize),
-    /// The field is not valid, however it goes on.
-    Bad(&'static str),
-}
-
-pub(super) fn short(more: usize) -> Stop {
-    Stop::Short(NonZeroUsize::new(more).unwrap_or(NonZeroUsize::MIN))
-}
+pub(super) use crate::stop::{Stop, short};
 
 /// The next `n` bytes.
 pub(super) fn take<'b>(reader: &mut Reader<'b>, n: usize) -> Result<&'b [u8], Stop> {
