@@ -26,7 +26,7 @@ SLACK = 2_000_000
 # What of a span tells where it was read, and not what it is.
 PLACE = {"tap", "file", "last_file", "frames"}
 # What tells moments or processes, or is derived from them.
-OWN = {"start", "duration", "at", "end", "opened", "closed", "trace", "span", "parent", "round_trip", "time", "between"}
+OWN = {"start", "duration", "at", "end", "opened", "closed", "trace", "span", "parent", "round_trip", "time", "between", "stalled"}
 OWN |= {"client_process", "server_process", "service"}
 
 # By kind.
