@@ -60,6 +60,10 @@ impl Joiner for OneCandidate {
             if usual.zip(asked).is_some_and(|(usual, asked)| usual.contradicts(asked)) {
                 continue;
             }
+            // What told others from it may have been found to be so by chance since.
+            if member.cause.by == By::Listener && !member.cause.pattern.tells_apart {
+                continue;
+            }
             // What one exchange causes carries one trace id, mostly: where its own may be lost, that
             // tells what it has caused.
             let may_be_lost =

@@ -20,6 +20,8 @@ pub(crate) struct Patterns {
     kinds: [HashMap<u64, Seen, RandomState>; 2],
     /// Of ports that are asked by their own machine: which of its ports that is mostly done for.
     outer: HashMap<u64, Listeners, RandomState>,
+    /// How many calls of all kinds began while only what a port is asked was open.
+    alone: HashMap<u64, u32, RandomState>,
 }
 
 /// Ports, and how often each was asked.
@@ -39,8 +41,18 @@ pub(crate) enum Began {
     Idle,
     /// One exchange, that asks this address and port, as far as it is known still.
     One(Option<u64>),
-    /// More.
-    Several,
+    /// More; all of them ask this address and port, if they ask the same.
+    Several(Option<u64>),
+}
+
+impl Began {
+    /// The address and port that all that was open asks.
+    fn listener(self) -> Option<u64> {
+        match self {
+            Self::Idle => None,
+            Self::One(listener) | Self::Several(listener) => listener,
+        }
+    }
 }
 
 /// How often calls of one kind began while how much was open at their caller.
@@ -49,7 +61,7 @@ struct Seen {
     idle: u32,
     one: u32,
     all: u32,
-    /// Where exactly one exchange was open: which port it asked, and how often.
+    /// Where all that was open asked one port: which one, and how often.
     listeners: Listeners,
 }
 
@@ -66,6 +78,8 @@ pub struct Pattern {
     pub load: Load,
     /// The port of the caller that most of them are made for, where that is known well.
     pub listener: Option<Usual>,
+    /// Whether that tells what such a call is made for from what else is open.
+    pub tells_apart: bool,
 }
 
 /// The port of a machine that calls of a kind are mostly made for.
@@ -114,13 +128,18 @@ impl Patterns {
         seen.all = seen.all.saturating_add(1);
         match began {
             Began::Idle => seen.idle = seen.idle.saturating_add(1),
-            Began::One(listener) => {
-                seen.one = seen.one.saturating_add(1);
-                if let Some(listener) = listener {
-                    note(&mut seen.listeners, listener);
-                }
+            Began::One(_) => seen.one = seen.one.saturating_add(1),
+            Began::Several(_) => {}
+        }
+        if let Some(listener) = began.listener() {
+            note(&mut seen.listeners, listener);
+        }
+        if let Began::One(Some(listener)) = began {
+            if self.alone.len() >= KINDS && !self.alone.contains_key(&listener) {
+                self.alone.clear();
             }
-            Began::Several => {}
+            let alone = self.alone.entry(listener).or_default();
+            *alone = alone.saturating_add(1);
         }
     }
 
@@ -130,14 +149,15 @@ impl Patterns {
         seen.all = seen.all.saturating_sub(1);
         match began {
             Began::Idle => seen.idle = seen.idle.saturating_sub(1),
-            Began::One(listener) => {
-                seen.one = seen.one.saturating_sub(1);
-                let mut known = seen.listeners.iter_mut();
-                if let Some((_, times)) = known.find(|(known, _)| Some(*known) == listener) {
-                    *times = times.saturating_sub(1);
-                }
-            }
-            Began::Several => {}
+            Began::One(_) => seen.one = seen.one.saturating_sub(1),
+            Began::Several(_) => {}
+        }
+        let Some(listener) = began.listener() else { return };
+        if let Some((_, times)) = seen.listeners.iter_mut().find(|(known, _)| *known == listener) {
+            *times = times.saturating_sub(1);
+        }
+        if let (Began::One(_), Some(alone)) = (began, self.alone.get_mut(&listener)) {
+            *alone = alone.saturating_sub(1);
         }
     }
 
@@ -159,16 +179,37 @@ impl Patterns {
                 nearly_always: share >= NEARLY_ALWAYS,
                 outer: self.outer.get(&listener).and_then(most).map(|(outer, _)| outer),
             });
-            Pattern { one, idle, all, load, listener }
+            let tells_apart = self.only(kind).is_some() || self.outer(kind).is_some();
+            Pattern { one, idle, all, load, listener, tells_apart }
         })
     }
 
     /// The only port of its caller that calls of a kind have been made for, if it is known well.
     pub(crate) fn listener(&self, kind: u64) -> Option<u64> {
+        self.only(kind).map(|(listener, _)| listener)
+    }
+
+    /// Whether calls of a kind that have been made for one port only are hardly made for this other
+    /// one of the same machine, too: by chance, none of them was seen to be.
+    ///
+    /// Of calls that are made for both, as many begin while only one of these is open as other calls
+    /// do. Were they all made for the first so far by chance, that was the less likely the more of
+    /// them there were.
+    pub(crate) fn never_for(&self, kind: u64, other: u64) -> bool {
+        let Some((listener, times)) = self.only(kind).filter(|(only, _)| *only != other) else {
+            return false;
+        };
+        let alone = |listener| f64::from(self.alone.get(&listener).copied().unwrap_or(0));
+        let share = alone(listener) / (alone(listener) + alone(other)).max(1.0);
+        share.powf(f64::from(times)) <= BY_CHANCE
+    }
+
+    /// The only port that calls of a kind have been made for, and how many of them.
+    fn only(&self, kind: u64) -> Option<(u64, u32)> {
         let seen = self.kinds.iter().find_map(|kinds| kinds.get(&kind))?;
         let mut asked = seen.listeners.iter().filter(|(_, times)| *times > 0);
         match (asked.next(), asked.next()) {
-            (Some((listener, times)), None) if *times >= KNOWN => Some(*listener),
+            (Some((listener, times)), None) if *times >= KNOWN => Some((*listener, *times)),
             _ => None,
         }
     }
@@ -240,6 +281,8 @@ const LISTENERS: usize = 8;
 const TEXT: usize = 256;
 /// How often a kind must have been made for one port, to be taken for one that always is.
 const KNOWN: u32 = 5;
+/// How likely it may be that a kind was made for one port only by chance.
+const BY_CHANCE: f64 = 0.01;
 /// The share of calls of a kind that are made for one port, for it to be the usual one.
 const NEARLY_ALWAYS: f64 = 0.9;
 /// The share of kinds of calls that are made for nobody, where nothing else is known.
@@ -256,5 +299,62 @@ mod tests {
         pub(crate) fn len(&self) -> usize {
             self.kinds.iter().map(HashMap::len).sum()
         }
+    }
+
+    /// What is known after so many calls of a kind began so, one after the other.
+    fn patterns(counted: &[(u64, Began, u32)]) -> Patterns {
+        let mut patterns = Patterns::default();
+        for (kind, began, times) in counted {
+            (0..*times).for_each(|_| patterns.count(*kind, *began));
+        }
+        patterns
+    }
+
+    const LOOKUP: u64 = 1;
+    const INSERT: u64 = 2;
+    const HTTP: u64 = 10;
+    const DUBBO: u64 = 20;
+
+    #[test]
+    fn port_that_was_alone_often_without_such_calls_is_not_what_they_are_made_for() {
+        let check = |lookups, inserts, expected| {
+            let counted = [
+                (LOOKUP, Began::One(Some(HTTP)), lookups),
+                (INSERT, Began::One(Some(DUBBO)), inserts),
+            ];
+            assert_eq!(
+                patterns(&counted).never_for(LOOKUP, DUBBO),
+                expected,
+                "{lookups} {inserts}"
+            );
+        };
+        check(4, 400, false);
+        check(5, 400, true);
+        // Nobody knows what is done for a port that is hardly ever asked alone.
+        check(5, 0, false);
+        check(100, 1, false);
+        check(100, 10, true);
+    }
+
+    #[test]
+    fn calls_that_begin_while_several_ask_another_port_are_made_for_that_one_too() {
+        let mut counted = vec![
+            (LOOKUP, Began::One(Some(HTTP)), 40),
+            (INSERT, Began::One(Some(DUBBO)), 40),
+            (LOOKUP, Began::Several(None), 40),
+        ];
+        assert_eq!(patterns(&counted).listener(LOOKUP), Some(HTTP));
+        counted.push((LOOKUP, Began::Several(Some(DUBBO)), 1));
+        assert_eq!(patterns(&counted).listener(LOOKUP), None);
+        assert!(!patterns(&counted).never_for(LOOKUP, DUBBO));
+    }
+
+    #[test]
+    fn what_is_taken_back_counts_no_more() {
+        let began = Began::Several(Some(DUBBO));
+        let mut patterns = patterns(&[(LOOKUP, Began::One(Some(HTTP)), 5), (LOOKUP, began, 1)]);
+        assert_eq!(patterns.listener(LOOKUP), None);
+        patterns.uncount(LOOKUP, began);
+        assert_eq!(patterns.listener(LOOKUP), Some(HTTP));
     }
 }

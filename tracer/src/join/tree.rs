@@ -134,7 +134,7 @@ fn considered(cause: &Cause, above: Option<&Above>) -> Option<Box<Considered>> {
     if !cause.asked || !above.is_none_or(by_open) {
         return None;
     }
-    let Pattern { one, idle, all, load, listener } = cause.pattern;
+    let Pattern { one, idle, all, load, listener, .. } = cause.pattern;
     let [free, busy] = [load.idle as f32, load.one.saturating_add(load.several) as f32];
     Some(Box::new(Considered {
         open: if cause.many { u32::MAX } else { cause.candidates.len() as u32 },

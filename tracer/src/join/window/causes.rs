@@ -186,23 +186,23 @@ impl Window {
             }
             let listener = kind.and_then(|kind| self.patterns.listener(kind));
             let outer = kind.and_then(|kind| self.patterns.outer(kind));
-            if listener.or(outer).is_some() {
-                let is_asked = |seat: &&Seat| {
+            if let Some(kind) = kind.filter(|_| listener.or(outer).is_some()) {
+                let is_for = |seat: &&Seat| {
                     held(seat).is_some_and(|h| match listener {
-                        Some(listener) => h.listener == listener,
+                        Some(_) => !self.patterns.never_for(kind, h.listener),
                         None => outer != Some(h.listener),
                     })
                 };
-                let asked: SmallVec<[Seat; 4]> = left.iter().filter(is_asked).copied().collect();
-                if !asked.is_empty() {
-                    (some, by) = (Some(asked), By::Listener);
+                let made_for: SmallVec<[Seat; 4]> = left.iter().filter(is_for).copied().collect();
+                if !made_for.is_empty() && made_for.len() < left.len() {
+                    (some, by) = (Some(made_for), By::Listener);
                 }
             }
         }
         match some.as_deref() {
             None | Some([]) => (candidates, By::Open),
             Some([only]) => (Candidates::One(*only), by),
-            Some(_) => (some.map_or(candidates, Candidates::Several), By::Open),
+            Some(_) => (some.map_or(candidates, Candidates::Several), by),
         }
     }
 
@@ -234,7 +234,12 @@ impl Window {
         let began = match candidates {
             Candidates::NotAsked | Candidates::None => Began::Idle,
             Candidates::One(seat) => Began::One(self.held_at(*seat).map(|above| above.listener)),
-            Candidates::Several(_) | Candidates::Many => Began::Several,
+            Candidates::Several(seats) => {
+                let asked = |seat: &Seat| self.held_at(*seat).map(|above| above.listener);
+                let first = seats.first().and_then(asked);
+                Began::Several(first.filter(|_| seats.iter().all(|seat| asked(seat) == first)))
+            }
+            Candidates::Many => Began::Several(None),
         };
         self.patterns.count(kind, began);
         if let Some(held) = self.held.get_mut(place) {
