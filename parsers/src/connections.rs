@@ -22,6 +22,11 @@ pub trait Reads: Send {
         &[]
     }
 
+    /// See [`Protocol::remembers`].
+    fn remembers(&self) -> bool {
+        false
+    }
+
     /// See [`Protocol::port`].
     fn port(&self, port: u16) -> bool;
 
@@ -120,6 +125,10 @@ impl<P: Reads> Protocol for Connections<P> {
 
     fn dialects(&self) -> &[&'static str] {
         self.protocol.dialects()
+    }
+
+    fn remembers(&self) -> bool {
+        self.protocol.remembers()
     }
 
     fn port(&self, port: u16) -> bool {

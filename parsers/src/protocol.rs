@@ -223,6 +223,13 @@ pub trait Protocol: Send {
         &[]
     }
 
+    /// Whether what a message says hangs on messages before it of its connection, so that it may be
+    /// unreadable without them: heads that are compressed with what came before, frames behind a
+    /// handshake.
+    fn remembers(&self) -> bool {
+        false
+    }
+
     /// Whether its default ports include this one; a tie-break only, never proof.
     fn port(&self, port: u16) -> bool;
 

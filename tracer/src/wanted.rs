@@ -12,7 +12,7 @@
 //! ```
 
 use crate::exchange::{
-    Exchange, Half, OPERATION, RESOURCE, STATUS_TEXT, SecretPlaces, Sort, State,
+    Exchange, Half, OPERATION, ProtocolIndex, RESOURCE, STATUS_TEXT, SecretPlaces, Sort, State,
 };
 use crate::export::ndjson::outcome_name;
 use crate::span::{LinkKind, Span, Trace};
@@ -32,6 +32,8 @@ use wirespan_parsers::message::Outcome;
 #[derive(Debug, Default)]
 pub struct Wanted {
     protocols: Vec<String>,
+    /// Those of them whose messages hang on earlier ones of the connection.
+    remembering: Vec<ProtocolIndex>,
     streams: HashMap<Connection, Parts, FixedState>,
     datagrams: HashMap<Frame, Vec<Datagram>, FixedState>,
     /// The latest datagrams that were wanted, to tell copies of them.
@@ -75,6 +77,16 @@ struct Parts {
     /// Until when packets of this exchange or an earlier one may come, for each.
     latest: Vec<Timestamp>,
     sorted: bool,
+    /// What came before an exchange that cannot be read without it, for each two places.
+    before: Vec<Before>,
+}
+
+/// What is wanted of a connection since what a wanted exchange says hangs on it: all of it.
+#[derive(Debug)]
+struct Before {
+    places: [TapId; 2],
+    until: Timestamp,
+    comment: String,
 }
 
 /// A wanted exchange on TCP.
@@ -198,7 +210,14 @@ impl Wanted {
             let exchange = &span.exchange;
             let label = Label::of(trace, span, &self.protocols);
             match exchange.transport {
-                Transport::Tcp => self.push(Connection::of(exchange), Part::of(span, label)),
+                Transport::Tcp => {
+                    let connection = Connection::of(exchange);
+                    if self.remembering.contains(&exchange.protocol) {
+                        let parts = self.streams.entry(connection).or_default();
+                        parts.remember(span, &label);
+                    }
+                    self.push(connection, Part::of(span, label));
+                }
                 Transport::Udp => self.add_datagrams(exchange, label),
             }
             self.pipelines.extend(Pipeline::of(exchange));
@@ -259,6 +278,9 @@ impl Wanted {
                 let connection = Connection::between(segment.source, segment.destination);
                 if let Some(parts) = self.streams.get_mut(&connection) {
                     parts.packet(segment, len as u64 + u64::from(segment.cut), told);
+                    if told.comments.is_empty() && !self.sanitize {
+                        told.comments.extend(parts.remembered(segment));
+                    }
                 }
             }
             Header::Udp => self.datagram(segment, &mut told.comments),
@@ -360,6 +382,26 @@ impl Parts {
             }
         }
         told.comments.reverse();
+    }
+
+    /// What is to be said of a packet that is only wanted for what comes behind it.
+    fn remembered(&self, segment: &Segment) -> Option<String> {
+        let (at, place) = (segment.seen.at, segment.place);
+        let before = self.before.iter().find(|b| b.until >= at && b.places.contains(&place));
+        before.map(|before| before.comment.clone())
+    }
+
+    /// All of the connection until this one ends is wanted.
+    fn remember(&mut self, span: &Span, label: &Label) {
+        let (places, until) = (span.exchange.point.taps, span.exchange.end());
+        let comment = || label.with("what came before on its connection");
+        match self.before.iter_mut().find(|before| before.places == places) {
+            Some(before) if before.until < until => {
+                (before.until, before.comment) = (until, comment());
+            }
+            Some(_) => {}
+            None => self.before.push(Before { places, until, comment: comment() }),
+        }
     }
 
     fn sort(&mut self) {
@@ -613,9 +655,10 @@ struct Noted {
 }
 
 impl Notes {
-    /// Nothing yet, of spans of these protocols.
-    pub fn new(protocols: Vec<String>) -> Self {
-        let wanted = Wanted { protocols, ..Wanted::default() };
+    /// Nothing yet, of spans of these protocols; of `remembering` with what came before on their
+    /// connections.
+    pub fn new(protocols: Vec<String>, remembering: Vec<ProtocolIndex>) -> Self {
+        let wanted = Wanted { protocols, remembering, ..Wanted::default() };
         Self(Arc::new(Mutex::new(Noted { wanted, ended: false })))
     }
 

@@ -70,7 +70,7 @@ fn written<S: PacketSource>(
     config: &Config,
     sanitize: bool,
 ) -> tempfile::NamedTempFile {
-    let notes = Notes::new(config.protocol_names());
+    let notes = Notes::new(config.protocol_names(), config.remembering());
     let traces = vec![IdPrefix::parse(&format!("{id:032x}")).unwrap()];
     let selection = Selection { traces, ..Selection::default() };
     let wanting = Wanting(notes.clone());
@@ -481,13 +481,9 @@ fn traces_of_the_shipped_captures_are_the_same_alone() {
                 .iter()
                 .any(|span| span.exchange.text.text("wirespan.db.command") == Some(b"EXECUTE"))
         };
-        // Heads of HTTP/2 refer to earlier ones, frames of WebSocket to the handshake. And a message of Dubbo is not found that begins in
-        // a packet behind the end of another one, which begins in a packet of another trace.
-        let refers = |span: &Span| {
-            let protocol = span.exchange.protocol.name(&protocols);
-            ["http2", "grpc", "dubbo", "websocket", "jsonrpc", "graphql", "stomp"]
-                .contains(&protocol)
-        };
+        // A message of Dubbo is not found that begins in a packet behind the end of another one,
+        // which begins in a packet of another trace.
+        let refers = |span: &Span| span.exchange.protocol.name(&protocols) == "dubbo";
         // The capture is read anew for each.
         let step = (whole.traces.len() / 12).max(4);
         for trace in whole.traces.iter().filter(|trace| !prepared(trace)).step_by(step) {

@@ -93,6 +93,10 @@ impl Reads for Http2 {
         DIALECTS
     }
 
+    fn remembers(&self) -> bool {
+        true
+    }
+
     fn port(&self, port: u16) -> bool {
         port == probe::PORT
     }

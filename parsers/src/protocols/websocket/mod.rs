@@ -72,6 +72,10 @@ impl Reads for WebSocket {
         said::DIALECTS
     }
 
+    fn remembers(&self) -> bool {
+        true
+    }
+
     fn port(&self, _port: u16) -> bool {
         false
     }
