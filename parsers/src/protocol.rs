@@ -5,7 +5,7 @@
 //! shard's connections itself, so that it needs no lock.
 
 use crate::handed::Handed;
-use crate::message::{Attribute, Message, Record, Side, Status};
+use crate::message::{Attribute, Dialect, Message, Record, Side, Status};
 use crate::trace_context::TraceContext;
 use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -186,6 +186,10 @@ pub trait Out {
     fn put_nothing(&mut self, _key: Key) {}
     /// The status of an open message is this, whatever was said before.
     fn status(&mut self, key: Key, status: Status<'_>);
+    /// What the request with this key asks for, which may be closed, goes by other words than those
+    /// that it was opened with: what came after it says what it is. Such as a call of gRPC, of which
+    /// nothing in the request's own head is known.
+    fn rename(&mut self, _key: Key, _dialect: Dialect, _operation: &[u8], _resource: &[u8]) {}
     /// These bytes of an open message are secret: what is shown of it has something else in their
     /// place. They may lie beyond the input, as those of a [`Step::Skip`] do. Told only where
     /// [`crate::settings::Settings::locate_secrets`] asks for it.

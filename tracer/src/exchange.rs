@@ -10,7 +10,7 @@ use std::sync::Arc;
 use wirespan_capture::owner::Process;
 use wirespan_capture::packet::{Frame, NetworkId, TapId, Timestamp};
 use wirespan_capture::stream::{PointId, RoundTrip, Transport};
-use wirespan_parsers::message::{Attribute, Outcome, Value};
+use wirespan_parsers::message::{Attribute, Outcome, Status, Value};
 use wirespan_parsers::trace_context::conceal::is_hidden;
 use wirespan_parsers::trace_context::{Format, TraceContext};
 use wirespan_parsers::values::Values;
@@ -97,6 +97,33 @@ pub struct SetRight {
 }
 
 impl Exchange {
+    /// What came of it is this.
+    pub(crate) fn set_status(&mut self, status: &Status<'_>) {
+        (self.outcome, self.code) = (status.outcome, status.code);
+        let said = self.text.text(STATUS_TEXT).unwrap_or_default();
+        if said == status.text {
+            return;
+        }
+        if !said.is_empty() {
+            self.text.remove(STATUS_TEXT);
+        }
+        if !status.text.is_empty() {
+            self.text.add(Attribute { name: STATUS_TEXT, value: Value::Text(status.text) });
+        }
+    }
+
+    /// It goes by other words than those that it was opened with.
+    pub(crate) fn rename(&mut self, protocol: ProtocolIndex, operation: &[u8], resource: &[u8]) {
+        self.protocol = protocol;
+        for (name, value) in [(OPERATION, operation), (RESOURCE, resource)] {
+            self.text.remove(name);
+            if name == OPERATION || !value.is_empty() {
+                // It takes the place of another one, so that it is none too many.
+                self.text.restore(Attribute { name, value: Value::Text(value) });
+            }
+        }
+    }
+
     /// The time of its last byte that was seen.
     pub fn end(&self) -> Timestamp {
         self.response

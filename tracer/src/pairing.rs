@@ -3,7 +3,7 @@
 use crate::doubt::{Doubt, TurnTaking};
 use crate::exchange::{
     Carrier, Context, Exchange, ExchangeId, Half, Mark, OPERATION, Processes, ProtocolIndex,
-    RESOURCE, Resent, STATUS_TEXT, Sort, State, Text, Turns,
+    RESOURCE, Resent, Sort, State, Text, Turns,
 };
 use crate::given::GivenNames;
 use crate::losses::Touched;
@@ -256,8 +256,14 @@ impl Pairing {
     /// A message's status is this.
     pub fn status(&mut self, key: Key, status: &Status<'_>) {
         if let Some((open, RESPONSE)) = self.find(key) {
-            set_status(&mut open.exchange, status);
+            open.exchange.set_status(status);
         }
+    }
+
+    /// A request goes by other words than those that it was opened with.
+    pub fn rename(&mut self, key: Key, protocol: ProtocolIndex, operation: &[u8], resource: &[u8]) {
+        let Some((open, REQUEST)) = self.find(key) else { return };
+        open.exchange.rename(protocol, operation, resource);
     }
 
     /// A message goes on up to this packet of this side, and to the byte before `end` in its
@@ -308,7 +314,7 @@ impl Pairing {
         let Some(open) = self.open.get_mut(at) else { return };
         let state = match why {
             Unanswered::TakenBack(why) => {
-                set_status(&mut open.exchange, &Status { text: why, ..Status::default() });
+                open.exchange.set_status(&Status { text: why, ..Status::default() });
                 State::Reset
             }
             Unanswered::Lost => State::ResponseLost,
@@ -589,7 +595,7 @@ impl Pairing {
             clock: None,
         });
         if message.kind == Kind::OneWay {
-            set_status(&mut exchange, &message.status);
+            exchange.set_status(&message.status);
         }
         let offsets = [place.offset; 2];
         let open = Open {
@@ -626,7 +632,7 @@ impl Pairing {
         open.request_done = true;
         open.exchange.response = Some(half(&place, message.cut));
         open.offsets = [0, place.offset];
-        set_status(&mut open.exchange, &message.status);
+        open.exchange.set_status(&message.status);
         key(open.exchange.ordinal, RESPONSE)
     }
 
@@ -675,7 +681,7 @@ impl Pairing {
         self.slowest = self.slowest.max(Some(took));
         open.exchange.response = Some(half(&place, message.cut));
         open.offsets[1] = place.offset;
-        set_status(&mut open.exchange, &message.status);
+        open.exchange.set_status(&message.status);
         key(open.exchange.ordinal, RESPONSE)
     }
 
@@ -845,21 +851,6 @@ fn half(place: &Place, cut: bool) -> Half {
         cut,
         lost: 0,
         resent: Resent::default(),
-    }
-}
-
-fn set_status(exchange: &mut Exchange, status: &Status<'_>) {
-    exchange.outcome = status.outcome;
-    exchange.code = status.code;
-    let said = exchange.text.text(STATUS_TEXT).unwrap_or_default();
-    if said == status.text {
-        return;
-    }
-    if !said.is_empty() {
-        exchange.text.remove(STATUS_TEXT);
-    }
-    if !status.text.is_empty() {
-        exchange.text.add(Attribute { name: STATUS_TEXT, value: Value::Text(status.text) });
     }
 }
 

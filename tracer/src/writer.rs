@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use wirespan_capture::stream::Seen;
 use wirespan_parsers::handed::{Handed, Told};
-use wirespan_parsers::message::{Attribute, Kind, Message, Record, Side, Status, Value};
+use wirespan_parsers::message::{Attribute, Dialect, Kind, Message, Record, Side, Status, Value};
 use wirespan_parsers::protocol::{FlowInfo, Hook, Inner, Key, Out, Timestamp, Unanswered};
 use wirespan_parsers::trace_context::TraceContext;
 
@@ -160,6 +160,10 @@ impl Out for Writer<'_> {
 
     fn status(&mut self, key: Key, status: Status<'_>) {
         self.pairing.status(key, &status);
+    }
+
+    fn rename(&mut self, key: Key, dialect: Dialect, operation: &[u8], resource: &[u8]) {
+        self.pairing.rename(key, number(self.spoken, dialect), operation, resource);
     }
 
     fn secret(&mut self, key: Key, bytes: Range<u64>) {

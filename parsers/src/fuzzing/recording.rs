@@ -238,6 +238,20 @@ impl Out for Recording {
         }
     }
 
+    fn rename(&mut self, key: Key, dialect: Dialect, operation: &[u8], resource: &[u8]) {
+        let late = !self.malformed.is_empty();
+        let message = usize::try_from(key.0).ok().and_then(|place| self.messages.get_mut(place));
+        match message {
+            // What is read behind malformed bytes depends on where reading resumed.
+            Some(message) if late && message.end.is_some() => {}
+            Some(message) => {
+                message.dialect = dialect;
+                (message.operation, message.resource) = (text(operation), text(resource));
+            }
+            None => self.broken.push(format!("rename: {key:?}")),
+        }
+    }
+
     fn secret(&mut self, key: Key, bytes: Range<u64>) {
         if bytes.is_empty() {
             self.broken.push("secret: no bytes".into());

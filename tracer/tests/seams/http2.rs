@@ -142,3 +142,24 @@ fn answers_that_may_be_lost_are_not_late() {
         ],
     );
 }
+
+#[test]
+fn request_is_called_what_its_answer_tells_that_it_is() {
+    let mut connection = connection();
+    let mut packets = opened(&mut connection);
+    let literal = |index: &[u8], text: &[u8]| [index, &[text.len() as u8], text].concat();
+    // The type of content is inserted in what is lost, as is the request that it belongs to.
+    let kind = literal(&[0x5f], b"application/grpc");
+    connection.asks(10, frame(0x01, 0x05, 1, &[&[0x83, 0x86, 0x84], &kind[..]].concat()));
+    let path = literal(&[0x04], b"/shop.Orders/Get");
+    let head = [&[0x83, 0x86], &path[..], &[0xbe]].concat();
+    let message = b"\0\0\0\0\x01a";
+    let request = [frame(0x01, 0x04, 3, &head), frame(0x00, 0x01, 3, message)];
+    packets.push(connection.asks(12, request.concat()));
+    let head = [&[0x88], &literal(&[0x0f, 0x10], b"application/grpc")[..]].concat();
+    let trailers = [&literal(&[0], b"grpc-status")[..], b"\x015"].concat();
+    let response =
+        [frame(0x01, 0x04, 3, &head), frame(0x00, 0, 3, message), frame(0x01, 0x05, 3, &trailers)];
+    packets.push(connection.tells(14, response.concat()));
+    check(&packets, &["40000 Get shop.Orders on 3 complete 5NOT_FOUND 12-14"]);
+}

@@ -9,7 +9,7 @@ use super::frame::{
 use super::hpack::Decoder;
 use super::probe::{block, chains, resumes};
 use super::stream::Stream;
-use super::unseen::UnseenCalls;
+use super::unseen::{Known, UnseenCalls};
 use crate::message::Side;
 use crate::protocol::{AfterGap, Inner, Malformed, Out, Step, Timestamp};
 use crate::protocols::http::Role;
@@ -37,6 +37,7 @@ pub(super) struct Connection {
     pub(super) has_first: bool,
     /// What is learned of fields that were told before.
     pub(super) unseen: UnseenCalls,
+    pub(super) known: Known,
     directions: [Direction; 2],
     /// Bytes of its tables of fields, which are a part of those of all connections.
     tables: usize,
@@ -115,6 +116,7 @@ impl Connection {
             latest: 0,
             has_first: false,
             unseen: UnseenCalls::default(),
+            known: Known::default(),
             directions: [Direction::new(), Direction::new()],
             tables: 0,
             all_tables: Arc::clone(all_tables),

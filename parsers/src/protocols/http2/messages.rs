@@ -129,12 +129,14 @@ impl Connection {
             cut: false,
         };
         let mut room = Vec::new();
+        let path = match call {
+            Some(_) => masked(target.path, &mut room, |found| {
+                settings.secrets.in_path(target.path, found);
+            }),
+            None => &[],
+        };
         let asked = match message.dialect {
             Dialect::Within(_) => {
-                let secrets = &settings.secrets;
-                let path = masked(target.path, &mut room, |found| {
-                    secrets.in_path(target.path, found);
-                });
                 let name = Name::of(path);
                 (name.method, Target { path: name.service, query: None, ..target })
             }
@@ -153,7 +155,11 @@ impl Connection {
             add(out, key, "wirespan.http2.pushed", Value::Int(1));
         }
         if let Some(call) = &mut call {
-            call.request(key, list.iter(), out);
+            call.request(key, path, list.iter(), out);
+        }
+        let is_known = call.as_ref().is_none_or(|call| call.is_sure());
+        if is_known && self.role(spot.from) == Role::Client {
+            self.known.add(call.as_ref().map_or(Dialect::Plain, |call| call.dialect()));
         }
         let query = target.query.filter(|_| !settings.ids.is_empty());
         let is_unseen = call.is_some()
@@ -217,6 +223,7 @@ impl Connection {
         head.fields.add_type(key, Role::Server, scratch, out);
         let half = open_half(key, Role::Server, head, None, list, (settings, room), out);
         let client = self.client;
+        let company = self.known.company();
         let stream = self.stream(id, spot, out);
         stream.asked = None;
         // A request that was not seen may come later only where the sides were captured out of order.
@@ -228,8 +235,11 @@ impl Connection {
             stream.call = Call::of_response(list.iter());
         }
         if let Some(call) = &mut stream.call
-            && let Some(status) =
-                call.response(key, code, list.iter(), ends, &settings.secrets, out)
+            && let Some(status) = {
+                call.accompany(company);
+                let (fields, unknown, secrets) = (list.iter(), list.unknown(), &settings.secrets);
+                call.response(key, code, fields, unknown, ends, secrets, out)
+            }
         {
             out.status(key, status);
         }
@@ -258,6 +268,7 @@ impl Connection {
         means: &mut Means,
         out: &mut dyn Out,
     ) {
+        let company = self.known.company();
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(key) = stream.half(role).key else { return };
         let (prefix, unknown) = match role {
@@ -265,7 +276,9 @@ impl Connection {
             Role::Server => ("http.response.trailer.", "wirespan.response.trailers.unknown"),
         };
         if let Some(call) = &mut stream.call {
-            call.trailers(role, key, list.iter(), &means.settings.secrets, out);
+            call.accompany(company);
+            let (unknown, secrets) = (list.unknown(), &means.settings.secrets);
+            call.trailers(role, key, list.iter(), unknown, secrets, out);
         }
         list.tell_secrets(key, &means.settings.secrets, out);
         if list.unknown() > 0 {
@@ -403,7 +416,7 @@ impl Connection {
         means: &mut Means,
         out: &mut dyn Out,
     ) {
-        let knows_windows = self.is_whole;
+        let (knows_windows, company) = (self.is_whole, self.known.company());
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let is_tunnel = stream.is_tunnel;
         let half = stream.half(role);
@@ -427,6 +440,8 @@ impl Connection {
                 add(out, key, name, Value::Int(blocked));
             }
             if let Some(call) = &mut stream.call {
+                call.accompany(company);
+                call.complete(role, key, out);
                 call.end(role, key, &means.settings.secrets, out);
             }
             out.close(key, spot.end);
@@ -445,7 +460,8 @@ impl Connection {
                 // Its answer was seen to end, but not to begin.
                 out.unanswered(key, spot.end, Unanswered::Lost);
             }
-            if stream.call.is_some_and(|call| call.is_sure()) {
+            if let Some(call) = stream.call.filter(|call| call.is_sure()) {
+                self.known.add(call.dialect());
                 self.unseen.was_call(&stream.unseen);
             }
         }

@@ -4,6 +4,9 @@
 //! What they say is never known, but where one request with some of them has turned out to be a call
 //! of gRPC, each later one that has them all is one too: whatever said so is among them.
 
+use crate::message::Dialect;
+use crate::protocols::http::rpc::{Company, GRPC, TRIPLE};
+
 /// Entries that fields of one block refer to and that are not known.
 #[derive(Default)]
 pub(super) struct UnseenFields {
@@ -82,6 +85,34 @@ impl UnseenCalls {
             self.calls.remove(0);
         }
         self.calls.push(entries.into());
+    }
+}
+
+/// What the requests of a connection are of which it is known.
+#[derive(Default)]
+pub(super) struct Known {
+    grpc: bool,
+    triple: bool,
+    other: bool,
+}
+
+impl Known {
+    /// A request is a call, of this kind, or none.
+    pub(super) fn add(&mut self, dialect: Dialect) {
+        match dialect {
+            GRPC => self.grpc = true,
+            TRIPLE => self.triple = true,
+            _ => self.other = true,
+        }
+    }
+
+    /// What all of them are, where they are all the same.
+    pub(super) fn company(&self) -> Option<Company> {
+        match (self.grpc, self.triple, self.other) {
+            (true, false, false) => Some(Company::Grpc),
+            (false, true, false) => Some(Company::Triple),
+            _ => None,
+        }
     }
 }
 

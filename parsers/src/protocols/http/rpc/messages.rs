@@ -42,6 +42,8 @@ pub(super) struct Messages {
     /// Bytes of the present message that are still to come.
     left: u64,
     coded: Base64,
+    /// Whether something came that is no message.
+    is_other: bool,
     /// How many there were.
     pub(super) count: u64,
     /// How many of them were compressed.
@@ -134,6 +136,13 @@ impl Messages {
         self.are_known() && self.place == Place::Head && self.filled == 0 && self.count > 0
     }
 
+    /// Whether all may be messages, those that were lost too. `has_ended`: nothing follows.
+    pub(super) fn may_be(&self, has_ended: bool) -> bool {
+        let breaks_off =
+            self.place != Place::Lost && (self.place != Place::Head || self.filled > 0);
+        !self.is_other && self.framing != Framing::None && !(has_ended && breaks_off)
+    }
+
     /// Reads the next bytes of the body.
     pub(super) fn read(&mut self, bytes: &[u8], at: Timestamp) {
         if self.framing != Framing::WebText {
@@ -199,6 +208,7 @@ impl Messages {
             Framing::None | Framing::Grpc | Framing::Kept => false,
         };
         if flags & !0x83 != 0 || (!ends && flags > 1) {
+            self.is_other = true;
             self.lose();
             return;
         }

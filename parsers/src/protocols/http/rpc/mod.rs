@@ -14,7 +14,7 @@ mod messages;
 
 mod heads;
 
-use super::Role;
+use super::{Role, fields};
 use crate::message::{Attribute, Dialect, Outcome, Status, Value};
 use crate::protocol::{Key, Out, Timestamp};
 use crate::secrets::{Secrets, masked};
@@ -25,6 +25,10 @@ use messages::{Framing, Messages};
 /// What the messages of calls go by, where they are not plain HTTP: the names that
 /// [`Call::dialect`] numbers.
 pub(in crate::protocols) const DIALECTS: &[&str] = &["grpc", "grpc-web", "connect", "triple"];
+
+/// gRPC as [`Call::dialect`] has it, and Triple.
+pub(in crate::protocols) const GRPC: Dialect = Dialect::Within(0);
+pub(in crate::protocols) const TRIPLE: Dialect = Dialect::Within(3);
 
 /// A call, as far as it was seen.
 pub(in crate::protocols) struct Call {
@@ -44,6 +48,34 @@ pub(in crate::protocols) struct Call {
     is_sure: bool,
     /// Whether its request goes by the name of a call, and not by that of HTTP.
     is_named: bool,
+    /// Of one that is not sure: what its request goes by once it is.
+    unnamed: Option<Box<Unnamed>>,
+    /// What all else on the connection is that is known.
+    company: Option<Company>,
+    /// Of one that is not sure: whether its request has ended.
+    has_asked: bool,
+    /// Whether the head of its response was seen.
+    is_answered: bool,
+    /// Whether that says that it is no call.
+    is_denied: bool,
+    /// Of one that is not sure: whether fields that are not known end the response.
+    has_tail: bool,
+    /// Of one that is not sure: whether its status was left open, since it may be one.
+    is_left_open: bool,
+}
+
+/// What all requests of a connection are of which it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocols) enum Company {
+    Grpc,
+    Triple,
+}
+
+/// A request that may be a call.
+struct Unnamed {
+    key: Key,
+    /// Its path as it may be shown; empty if that is not known.
+    path: Box<[u8]>,
 }
 
 /// What a call shows as operation and resource of its request.
@@ -105,22 +137,27 @@ impl Call {
         if !self.is_sure {
             return Dialect::Plain;
         }
-        Dialect::Within(match self.form {
-            _ if self.is_triple => 3,
-            Form::ConnectStream | Form::Unary => 2,
-            Form::Web | Form::WebText => 1,
-            Form::Grpc => 0,
-        })
+        match self.form {
+            _ if self.is_triple => TRIPLE,
+            Form::ConnectStream | Form::Unary => Dialect::Within(2),
+            Form::Web | Form::WebText => Dialect::Within(1),
+            Form::Grpc => GRPC,
+        }
     }
 
-    /// The request was opened under this key.
+    /// The request was opened under this key; its path, as it may be shown, is empty if it is not
+    /// known.
     pub(in crate::protocols) fn request<'b>(
         &mut self,
         key: Key,
+        path: &[u8],
         fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
         out: &mut dyn Out,
     ) {
         if !self.is_sure {
+            if path.len() <= PATH_LIMIT {
+                self.unnamed = Some(Box::new(Unnamed { key, path: path.into() }));
+            }
             return;
         }
         let head = RequestHead::of(fields);
@@ -142,12 +179,14 @@ impl Call {
     }
 
     /// The head of the final response was opened under this key; gives its status, unless that of
-    /// HTTP is right. `ends`: nothing follows it.
+    /// HTTP is right. `ends`: nothing follows it. So many fields of it are not known, and not given.
+    #[expect(clippy::too_many_arguments, reason = "what a head is, and what it has")]
     pub(in crate::protocols) fn response<'b>(
         &mut self,
         key: Key,
         http: Option<u16>,
         fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+        unknown: u32,
         ends: bool,
         secrets: &Secrets,
         out: &mut dyn Out,
@@ -155,14 +194,13 @@ impl Call {
         let head = ResponseHead::of(fields);
         self.http = http;
         let is_good = http.is_none_or(|http| http == 200);
-        self.is_sure |= head.form.is_some();
         if !self.is_sure {
-            // What has another type is no call.
-            let may_be = !head.has_type;
-            self.response = Messages::new(if may_be { Framing::Grpc } else { Framing::None });
+            self.meet(&head, unknown, ends, out);
+        }
+        if !self.is_sure {
             // Else HTTP may be content, and the call have failed.
-            let is_unknown = may_be && is_good && self.request.are_whole();
-            return is_unknown.then(|| self.status(None));
+            self.is_left_open &= is_good;
+            return self.is_left_open.then(|| self.status(None));
         }
         if let Some(http) = http.filter(|_| !is_good) {
             number(out, key, "http.response.status_code", http.into());
@@ -237,12 +275,14 @@ impl Call {
         self.messages(from).lose();
     }
 
-    /// The fields behind one side's body, which belong to the message with this key.
+    /// The fields behind one side's body, which belong to the message with this key. So many more
+    /// of them are not known.
     pub(in crate::protocols) fn trailers<'b>(
         &mut self,
         from: Role,
         key: Key,
         fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+        unknown: u32,
         secrets: &Secrets,
         out: &mut dyn Out,
     ) {
@@ -251,18 +291,44 @@ impl Call {
         }
         let head = ResponseHead::of(fields);
         if !self.is_sure {
-            // Nothing else has both, whole messages on either side and fields behind them.
-            self.is_sure =
-                head.status.is_some() || (self.request.are_whole() && self.response.are_whole());
-            if !self.is_sure {
+            self.has_tail = unknown > 0;
+            // Nothing else has both, whole messages on either side and fields behind them. Each
+            // call has a status there.
+            let are_whole = self.request.are_whole() && self.response.are_whole();
+            let may_tell = self.has_tail && (are_whole || self.is_in_company());
+            if head.status.is_none() && !may_tell {
                 return;
             }
+            self.make_sure(out);
             out.status(key, self.status(None));
         }
         self.take_exception(&head, key, out);
         if let Some(code) = head.status {
             let message = percent_decoded(head.message.unwrap_or_default());
             self.tell(code, &message, key, secrets, out);
+        }
+    }
+
+    /// One side has sent all, and [`Call::end`] follows.
+    pub(in crate::protocols) fn complete(&mut self, from: Role, key: Key, out: &mut dyn Out) {
+        if self.is_sure {
+            return;
+        }
+        if from == Role::Client {
+            self.has_asked = true;
+            if !self.is_answered && self.is_in_company() {
+                self.make_sure(out);
+            }
+            return;
+        }
+        let may_be =
+            self.has_tail && self.request.may_be(self.has_asked) && self.response.may_be(true);
+        if may_be && self.is_in_company() {
+            self.make_sure(out);
+            out.status(key, self.status(None));
+        } else if !may_be && self.is_left_open {
+            // It is none: each ends with a status.
+            out.status(key, self.http.map(fields::status).unwrap_or_default());
         }
     }
 
@@ -320,6 +386,56 @@ impl Call {
         self.is_sure
     }
 
+    /// Of a call that is not sure: all requests of its connection are these of which it is known.
+    pub(in crate::protocols) fn accompany(&mut self, company: Option<Company>) {
+        self.company = company;
+    }
+
+    /// Of a call that is not sure: the head of its response.
+    fn meet(&mut self, head: &ResponseHead<'_>, unknown: u32, ends: bool, out: &mut dyn Out) {
+        self.is_answered = true;
+        if let Some(form) = head.form {
+            if form == Form::WebText {
+                self.request = Messages::default();
+            }
+            self.form = form;
+            return self.make_sure(out);
+        }
+        if ends && !head.has_type && head.status.is_some() {
+            return self.make_sure(out);
+        }
+        // Each response of gRPC has a type of content, and what has another type is no call.
+        let mut may_be = !head.has_type && unknown > 0;
+        // Trailers-Only has a status beside the type.
+        may_be &= !ends || unknown > 1;
+        self.is_denied = !may_be;
+        self.has_tail = ends;
+        self.response = Messages::new(if may_be { Framing::Grpc } else { Framing::None });
+        if self.request.are_whole() && self.is_in_company() {
+            self.make_sure(out);
+        }
+        self.is_left_open = may_be && self.request.may_be(self.has_asked);
+    }
+
+    /// Whether it is a call since all else on its connection is, and its messages are those of one.
+    fn is_in_company(&self) -> bool {
+        let may_be = self.request.may_be(self.has_asked)
+            && (!self.is_answered || self.response.may_be(false));
+        let is_seen = self.request.are_whole() || self.response.are_whole();
+        self.company.is_some() && !self.is_denied && may_be && is_seen
+    }
+
+    /// It is a call for sure.
+    fn make_sure(&mut self, out: &mut dyn Out) {
+        self.is_sure = true;
+        self.is_triple |= self.company == Some(Company::Triple) && self.form == Form::Grpc;
+        if let Some(unnamed) = self.unnamed.take() {
+            let name = Name::of(&unnamed.path);
+            out.rename(unnamed.key, self.dialect(), name.method, name.service);
+            self.is_named = true;
+        }
+    }
+
     fn new(form: Form, is_triple: bool, at: Timestamp) -> Self {
         Self {
             form,
@@ -332,6 +448,13 @@ impl Call {
             is_told: false,
             is_sure: true,
             is_named: true,
+            unnamed: None,
+            company: None,
+            has_asked: false,
+            is_answered: false,
+            is_denied: false,
+            has_tail: false,
+            is_left_open: false,
         }
     }
 
@@ -482,6 +605,9 @@ fn percent_decoded(text: &[u8]) -> Vec<u8> {
 
 /// That the call is over is well, but what it brought is an exception.
 const THROWN: Status<'_> = Status { outcome: Outcome::ServerError, code: 0, text: b"EXCEPTION" };
+
+/// Bytes of a path that are kept until it is known whether it is that of a call.
+const PATH_LIMIT: usize = 512;
 
 /// Bytes of the text of an error that are shown.
 const ERROR_LIMIT: usize = 1 << 10;

@@ -11,6 +11,8 @@ use crate::trace_context::TraceContext;
 struct Sink {
     attributes: Vec<String>,
     status: Option<(Outcome, u32, String)>,
+    /// What the request was renamed to.
+    named: Option<String>,
 }
 
 fn owned(status: Status<'_>) -> (Outcome, u32, String) {
@@ -34,6 +36,14 @@ impl Out for Sink {
     fn context(&mut self, _key: Key, _context: &TraceContext<'_>) {}
     fn status(&mut self, _key: Key, status: Status<'_>) {
         self.status = Some(owned(status));
+    }
+    fn rename(&mut self, _key: Key, dialect: Dialect, operation: &[u8], resource: &[u8]) {
+        let dialect = match dialect {
+            Dialect::Within(place) => DIALECTS.get(usize::from(place)).copied(),
+            Dialect::Plain => None,
+        };
+        let [operation, resource] = [operation, resource].map(String::from_utf8_lossy);
+        self.named = Some(format!("{} {operation} of {resource}", dialect.unwrap_or("http")));
     }
     fn body(&mut self, _key: Key, _bytes: &[u8]) {}
     fn extend(&mut self, _key: Key, _end: usize) {}
@@ -78,20 +88,20 @@ fn run(case: &Case<'_>) -> (String, Vec<String>) {
     let mut sink = Sink::default();
     let secrets = Secrets::default();
     let mut call = Call::of_request(pairs(case.request), Timestamp(0)).expect("a call");
-    call.request(Key(0), pairs(case.request), &mut sink);
+    call.request(Key(0), b"", pairs(case.request), &mut sink);
     for (place, bytes) in (1..).zip(case.sent) {
         call.data(Role::Client, bytes, Timestamp(place * 10));
     }
     call.end(Role::Client, Key(0), &secrets, &mut sink);
     let ends = case.received.is_empty() && case.trailers.is_none();
     let status =
-        call.response(Key(1), Some(case.http), pairs(case.response), ends, &secrets, &mut sink);
+        call.response(Key(1), Some(case.http), pairs(case.response), 0, ends, &secrets, &mut sink);
     sink.status = status.map(owned);
     for (place, bytes) in (1..).zip(case.received) {
         call.data(Role::Server, bytes, Timestamp(place * 10));
     }
     if let Some(trailers) = case.trailers {
-        call.trailers(Role::Server, Key(1), pairs(trailers), &secrets, &mut sink);
+        call.trailers(Role::Server, Key(1), pairs(trailers), 0, &secrets, &mut sink);
     }
     call.end(Role::Server, Key(1), &secrets, &mut sink);
     let status = match sink.status {
@@ -317,8 +327,8 @@ fn triple_says_more_of_the_service() {
     let mut call = Call::of_request(pairs(request), Timestamp(0)).expect("a call");
     let response: Fields<'_> =
         &[("content-type", "application/grpc+proto"), ("tri-exception-code", "3")];
-    call.response(Key(1), Some(200), pairs(response), false, &secrets, &mut sink);
-    call.trailers(Role::Server, Key(1), pairs(&[("grpc-status", "0")]), &secrets, &mut sink);
+    call.response(Key(1), Some(200), pairs(response), 0, false, &secrets, &mut sink);
+    call.trailers(Role::Server, Key(1), pairs(&[("grpc-status", "0")]), 0, &secrets, &mut sink);
     assert_eq!(sink.status, Some((Outcome::ServerError, 0, "EXCEPTION".to_owned())));
     let expected = ["wirespan.triple.exception_code=3", "rpc.response.status_code=OK"];
     assert_eq!(sink.attributes, expected);
@@ -378,8 +388,8 @@ fn a_response_may_say_that_it_answers_a_call() {
     let secrets = Secrets::default();
     let fields: Fields<'_> = &[("content-type", "application/grpc")];
     let mut call = Call::of_response(pairs(fields)).expect("a call");
-    call.response(Key(1), Some(200), pairs(fields), false, &secrets, &mut sink);
-    call.trailers(Role::Server, Key(1), pairs(&[("grpc-status", "0")]), &secrets, &mut sink);
+    call.response(Key(1), Some(200), pairs(fields), 0, false, &secrets, &mut sink);
+    call.trailers(Role::Server, Key(1), pairs(&[("grpc-status", "0")]), 0, &secrets, &mut sink);
     call.end(Role::Client, Key(0), &secrets, &mut sink);
     call.end(Role::Server, Key(1), &secrets, &mut sink);
     assert_eq!(sink.status, Some((Outcome::Ok, 200, "OK".to_owned())));
@@ -387,39 +397,123 @@ fn a_response_may_say_that_it_answers_a_call() {
     assert!(Call::of_response(pairs(&[("content-type", "text/html")])).is_none());
 }
 
+/// What came of a request that may be a call for all that is known of it.
+struct Unknown<'a> {
+    company: Option<Company>,
+    sent: &'a [u8],
+    response: Fields<'a>,
+    /// Fields of the response's head that are not known, and whether the head is all there is.
+    head: (u32, bool),
+    received: &'a [u8],
+    /// Trailers, and how many more of them are not known.
+    trailers: Option<(Fields<'a>, u32)>,
+}
+
+const WHOLE: &[u8] = b"\0\0\0\0\x01a";
+const UNKNOWN: Unknown<'static> = Unknown {
+    company: None,
+    sent: WHOLE,
+    response: &[],
+    head: (1, false),
+    received: WHOLE,
+    trailers: Some((&[], 1)),
+};
+
+/// What the request goes by at last, and its status.
+fn find_out(case: &Unknown<'_>) -> String {
+    let mut sink = Sink::default();
+    let secrets = Secrets::default();
+    let unknown = pairs(&[(":method", "POST")]);
+    let mut call = Call::of_unknown(unknown, Timestamp(0), false).expect("a call, perhaps");
+    assert_eq!(call.dialect(), Dialect::Plain);
+    call.request(Key(0), b"/shop.Orders/Get", pairs(&[]), &mut sink);
+    call.data(Role::Client, case.sent, Timestamp(1));
+    call.accompany(case.company);
+    call.complete(Role::Client, Key(0), &mut sink);
+    call.end(Role::Client, Key(0), &secrets, &mut sink);
+    let (fields, (unknown, ends)) = (pairs(case.response), case.head);
+    let status = call.response(Key(1), Some(200), fields, unknown, ends, &secrets, &mut sink);
+    // What HTTP says stands where nothing else is said.
+    sink.status = status.or_else(|| Some(fields::status(200))).map(owned);
+    call.data(Role::Server, case.received, Timestamp(1));
+    if let Some((fields, unknown)) = case.trailers {
+        call.trailers(Role::Server, Key(1), pairs(fields), unknown, &secrets, &mut sink);
+    }
+    call.complete(Role::Server, Key(1), &mut sink);
+    call.end(Role::Server, Key(1), &secrets, &mut sink);
+    let named = sink.named.unwrap_or_else(|| "http".to_owned());
+    assert_eq!(call.is_sure(), named != "http");
+    let (outcome, code, text) = sink.status.expect("a status");
+    format!("{named}: {outcome:?} {code} {text}").trim_end().to_owned()
+}
+
+fn check_unknown(case: &Unknown<'_>, expected: &str) {
+    assert_eq!(find_out(case), expected);
+}
+
+const CALL: &str = "grpc Get of shop.Orders: Unknown 0";
+const OPEN: &str = "http: Unknown 200";
+const HTTP: &str = "http: Ok 200";
+
 #[test]
 fn messages_and_trailers_make_a_call_of_what_is_unknown() {
-    let run = |sent: &[u8], response: Fields<'_>, received: &[u8], trailers: Fields<'_>| {
-        let mut sink = Sink::default();
-        let secrets = Secrets::default();
-        let unknown = pairs(&[(":method", "POST")]);
-        let mut call = Call::of_unknown(unknown, Timestamp(0), false).expect("a call, perhaps");
-        assert_eq!(call.dialect(), Dialect::Plain);
-        call.data(Role::Client, sent, Timestamp(1));
-        call.end(Role::Client, Key(0), &secrets, &mut sink);
-        let status = call.response(Key(1), Some(200), pairs(response), false, &secrets, &mut sink);
-        sink.status = status.map(owned);
-        call.data(Role::Server, received, Timestamp(1));
-        call.trailers(Role::Server, Key(1), pairs(trailers), &secrets, &mut sink);
-        call.end(Role::Server, Key(1), &secrets, &mut sink);
-        (call.is_sure(), sink.status)
+    check_unknown(&UNKNOWN, CALL);
+    let case = Unknown { trailers: Some((&[("grpc-status", "5")], 0)), ..UNKNOWN };
+    check_unknown(&case, "grpc Get of shop.Orders: ClientError 5 NOT_FOUND");
+    let case = Unknown {
+        sent: b"a",
+        received: b"b",
+        trailers: Some((&[("grpc-status", "0")], 0)),
+        ..case
     };
-    let told = |outcome, name: &str| (true, Some((outcome, 200, name.to_owned())));
-    let whole: &[u8] = b"\0\0\0\0\x01a";
-    assert_eq!(run(whole, &[], whole, &[]), told(Outcome::Unknown, ""));
-    assert_eq!(
-        run(whole, &[], whole, &[("grpc-status", "5")]),
-        told(Outcome::ClientError, "NOT_FOUND")
-    );
-    assert_eq!(run(b"a", &[], b"b", &[("grpc-status", "0")]), told(Outcome::Ok, "OK"));
-    assert_eq!(run(b"", &[], whole, &[]), (false, None));
-    assert_eq!(run(b"{\"a\":1}", &[], whole, &[]), (false, None));
-    // A request in messages may be a call, also where its response is none.
-    let unknown = Some((Outcome::Unknown, 200, String::new()));
-    assert_eq!(run(whole, &[], b"\0\0\0\0\x02a", &[]), (false, unknown));
-    assert_eq!(run(whole, &[("content-type", "text/plain")], whole, &[]), (false, None));
+    check_unknown(&case, "grpc Get of shop.Orders: Ok 0 OK");
+    let typed = Unknown { response: &[("content-type", "application/grpc")], ..UNKNOWN };
+    check_unknown(&typed, CALL);
+    let web = Unknown { response: &[("content-type", "application/grpc-web")], ..UNKNOWN };
+    check_unknown(&web, "grpc-web Get of shop.Orders: Unknown 0");
+    let response: Fields<'_> = &[("grpc-status", "7")];
+    let only = Unknown { response, head: (1, true), received: b"", trailers: None, ..UNKNOWN };
+    check_unknown(&only, "grpc Get of shop.Orders: ClientError 7 PERMISSION_DENIED");
+}
+
+#[test]
+fn what_may_be_a_call_has_no_status_of_http() {
+    // A part of the response's message is missing, or the request is longer than it should be.
+    check_unknown(&Unknown { received: b"", ..UNKNOWN }, OPEN);
+    check_unknown(&Unknown { sent: b"", ..UNKNOWN }, OPEN);
+    // Trailers-Only has a type and a status.
+    let only = Unknown { head: (2, true), received: b"", trailers: None, ..UNKNOWN };
+    check_unknown(&only, OPEN);
+    check_unknown(&Unknown { head: (1, true), ..only }, HTTP);
+}
+
+#[test]
+fn what_cannot_be_a_call_has_the_status_of_http() {
+    // Bodies that are no messages; heads that are known, and lack the type of content.
+    check_unknown(&Unknown { sent: b"{\"a\":1}", ..UNKNOWN }, HTTP);
+    check_unknown(&Unknown { sent: b"\0\0\0\0\x02a", ..UNKNOWN }, HTTP);
+    check_unknown(&Unknown { received: b"\0\0\0\0\x02a", ..UNKNOWN }, HTTP);
+    check_unknown(&Unknown { received: b"hello", ..UNKNOWN }, HTTP);
+    check_unknown(&Unknown { head: (0, false), ..UNKNOWN }, HTTP);
+    check_unknown(&Unknown { response: &[("content-type", "text/plain")], ..UNKNOWN }, HTTP);
+    // A call has a status in its trailers.
+    check_unknown(&Unknown { trailers: None, ..UNKNOWN }, HTTP);
+    check_unknown(&Unknown { trailers: Some((&[("x", "y")], 0)), ..UNKNOWN }, HTTP);
     let known = |fields| Call::of_unknown(pairs(fields), Timestamp(0), false).is_some();
     assert!(!known(&[("content-type", "text/plain")]) && !known(&[(":method", "GET")]));
+}
+
+#[test]
+fn messages_make_a_call_where_all_else_on_the_connection_is_one() {
+    let known = Unknown { company: Some(Company::Grpc), received: b"", ..UNKNOWN };
+    check_unknown(&known, CALL);
+    let triple = Unknown { company: Some(Company::Triple), ..known };
+    check_unknown(&triple, "triple Get of shop.Orders: Unknown 0");
+    let only = Unknown { head: (2, true), trailers: None, ..known };
+    check_unknown(&only, CALL);
+    check_unknown(&Unknown { sent: b"", received: WHOLE, ..known }, CALL);
+    check_unknown(&Unknown { sent: b"", ..known }, OPEN);
+    check_unknown(&Unknown { sent: b"{}", ..known }, HTTP);
 }
 
 #[test]
@@ -431,7 +525,7 @@ fn what_was_lost_is_not_counted() {
     assert_eq!(call.skippable(Role::Client), 6);
     call.skip(Role::Client, 7);
     call.end(Role::Client, Key(0), &secrets, &mut sink);
-    call.response(Key(1), Some(200), pairs(GRPC), false, &secrets, &mut sink);
+    call.response(Key(1), Some(200), pairs(GRPC), 0, false, &secrets, &mut sink);
     call.lose(Role::Server);
     call.end(Role::Server, Key(1), &secrets, &mut sink);
     assert_eq!((sink.attributes.len(), sink.status), (0, None));

@@ -129,13 +129,13 @@ fn calls_are_found_where_their_beginning_was_not_seen() {
 fn what_is_unknown_is_a_call_if_its_messages_and_trailers_say_so() {
     // The fields of a request are inserted by the first one, which is not shown; :method POST.
     let request = r"> \x00\x00\x05\x01\x04\x00\x00\x00\xNN\x83\xbe\xbf\xc0\xc1\x00\x00\x06\x00\x01\x00\x00\x00\xNN\x00\x00\x00\x00\x01a";
-    let response = r"< \x00\x00\x01\x01\x04\x00\x00\x00\xNN\x88\x00\x00\x06\x00\x00\x00\x00\x00\xNN\x00\x00\x00\x00\x01a\x00\x00\x01\x01\x05\x00\x00\x00\xNN\xbe";
+    let response = r"< \x00\x00\x02\x01\x04\x00\x00\x00\xNN\x88\xbf\x00\x00\x06\x00\x00\x00\x00\x00\xNN\x00\x00\x00\x00\x01a\x00\x00\x01\x01\x05\x00\x00\x00\xNN\xbe";
     let call = |id: &str| format!("{request}\n{response}\n").replace("NN", id);
     check(
         &(call("03") + &call("05")),
         &[
-            "> http2 POST of ",
-            "< Unknown 200 , response.messages=1",
+            "> grpc  of ",
+            "< Unknown 0 , response.messages=1",
             "> grpc  of , request.messages=1",
             "< Unknown 0 , response.messages=1",
         ],
@@ -147,8 +147,8 @@ fn what_is_unknown_is_a_call_if_its_messages_and_trailers_say_so() {
         &[
             "> http2 POST of ",
             "< Ok 200 ",
-            "> http2 POST of ",
-            "< Unknown 200 , response.messages=1",
+            "> grpc  of ",
+            "< Unknown 0 , response.messages=1",
             "> grpc  of , request.messages=1",
             "< Unknown 0 , response.messages=1",
         ],
