@@ -158,8 +158,29 @@ pub(in crate::protocols) fn add_headers<'b>(
     }
 }
 
+/// Adds trailing fields by their names, secrets masked, as long as there is room.
+pub(in crate::protocols) fn add_trailers<'b>(
+    out: &mut dyn Out,
+    key: Key,
+    role: Role,
+    fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+    mut room: usize,
+    secrets: &Secrets,
+) {
+    let prefix = match role {
+        Role::Client => "http.request.trailer.",
+        Role::Server => "http.response.trailer.",
+    };
+    let mut scratch = Vec::new();
+    for (name, value) in fields {
+        let Some(left) = room.checked_sub(name.len() + value.len()) else { return };
+        room = left;
+        add_header(out, key, prefix, (name, value), secrets, &mut scratch);
+    }
+}
+
 /// Adds one header, or trailing field, as it may be shown.
-pub(in crate::protocols) fn add_header(
+fn add_header(
     out: &mut dyn Out,
     key: Key,
     prefix: &str,
@@ -211,5 +232,8 @@ const NAME_LIMIT: usize = 128;
 
 /// Bytes of a header's value that are shown.
 const VALUE_LIMIT: usize = 1 << 10;
+
+/// Bytes of trailing fields that are told.
+pub(in crate::protocols) const TRAILERS_ROOM: usize = 2 << 10;
 
 const CUT: &[u8] = "…".as_bytes();

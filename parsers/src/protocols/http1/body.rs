@@ -5,11 +5,12 @@ use super::framing::chunk_size;
 use super::{Connection, HEAD_LIMIT, Reading};
 use crate::message::Side;
 use crate::protocol::{AfterGap, Key, Malformed, Out, Step};
-use crate::protocols::http::Role;
 use crate::protocols::http::body_secrets::locate_secrets;
-use crate::protocols::http::fields::{add_header, add_size};
+use crate::protocols::http::fields::{TRAILERS_ROOM, add_size, add_trailers};
 use memchr::memchr;
+use std::iter;
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
 
 /// A message whose body is being read.
 #[derive(Clone, Copy)]
@@ -88,6 +89,7 @@ impl Connection {
         match body.framing {
             BodyFraming::Sized | BodyFraming::UntilEnd => {
                 self.end_content(from, &body, out);
+                self.end_call(from, body.key, out);
                 out.close(body.key, end);
             }
             BodyFraming::Chunked => {
@@ -110,6 +112,7 @@ impl Connection {
                 self.set_reading(from, Reading::ChunkSize { body, scanned: input.len() });
                 return Ok(Step::Incomplete(NonZeroUsize::MIN));
             }
+            self.lose_call(from, body.key, out);
             out.close(body.key, 0);
             return Err(Malformed("chunk size"));
         };
@@ -117,6 +120,7 @@ impl Connection {
         let len = newline + 1;
         match chunk_size(line).filter(|_| len <= CHUNK_LINE_LIMIT) {
             None => {
+                self.lose_call(from, body.key, out);
                 out.close(body.key, 0);
                 Err(Malformed("chunk size"))
             }
@@ -149,29 +153,24 @@ impl Connection {
             let line = input.get(start..newline).unwrap_or_default();
             let len = newline + 1 - start;
             if read + len > HEAD_LIMIT {
+                self.lose_call(from, body.key, out);
                 out.close(body.key, start);
                 return Err(Malformed("trailer length"));
             }
             if matches!(line, [] | [b'\r']) {
                 add_size(out, body.key, self.role(from), body.chunks);
+                self.end_call(from, body.key, out);
                 out.close(body.key, newline + 1);
                 return Ok(used(newline + 1));
             }
-            if out.wants_details() && read + len <= TRAILERS_ROOM {
-                self.trailer(from, body.key, line, out);
-            }
-            if self.settings.locate_secrets
-                && let Some((name, value)) = field(line)
-            {
-                let fields = std::iter::once((name, value));
-                locate_secrets(out, body.key, input, &self.settings.secrets, None, fields);
-            }
+            self.trailer(from, body.key, read, (input, line), out);
             read += len;
             start = newline + 1;
             scanned = start;
         }
         let unread = input.len() - start;
         if read + unread >= HEAD_LIMIT {
+            self.lose_call(from, body.key, out);
             out.close(body.key, start);
             return Err(Malformed("trailer length"));
         }
@@ -179,14 +178,28 @@ impl Connection {
         Ok(used(start))
     }
 
-    /// Adds one trailing field.
-    fn trailer(&self, from: Side, key: Key, line: &[u8], out: &mut dyn Out) {
-        let Some((name, value)) = field(line) else { return };
-        let prefix = match self.role(from) {
-            Role::Client => "http.request.trailer.",
-            Role::Server => "http.response.trailer.",
-        };
-        add_header(out, key, prefix, (name, value), &self.settings.secrets, &mut Vec::new());
+    /// One trailing field, behind so many bytes of them, is this line of the input.
+    fn trailer(
+        &mut self,
+        from: Side,
+        key: Key,
+        read: usize,
+        (input, line): (&[u8], &[u8]),
+        out: &mut dyn Out,
+    ) {
+        let Some(field) = field(line) else { return };
+        let (role, settings) = (self.role(from), Arc::clone(&self.settings));
+        let secrets = &settings.secrets;
+        if let Some(call) = self.call(from) {
+            call.trailers(role, key, iter::once(field), 0, secrets, out);
+        }
+        if out.wants_details() {
+            let room = TRAILERS_ROOM.saturating_sub(read);
+            add_trailers(out, key, role, iter::once(field), room, secrets);
+        }
+        if settings.locate_secrets {
+            locate_secrets(out, key, input, secrets, None, iter::once(field));
+        }
     }
 
     pub(super) fn gap_in_body(
@@ -203,12 +216,14 @@ impl Connection {
         }
         // Only an unbroken prefix is of use.
         self.lose_content(from, &body, out);
+        self.pass_over(from, lost.min(left));
         if body.framing == BodyFraming::UntilEnd {
             self.set_reading(from, Reading::Shown { body, left, line_end });
             return AfterGap::Continue;
         }
         match left.saturating_add(line_end).checked_sub(lost) {
             None => {
+                self.lose_call(from, body.key, out);
                 out.close(body.key, 0);
                 return AfterGap::Resync;
             }
@@ -237,9 +252,6 @@ pub(super) fn used(bytes: usize) -> Step {
 fn newline(input: &[u8], scanned: usize) -> Option<usize> {
     Some(scanned + memchr(b'\n', input.get(scanned..)?)?)
 }
-
-/// Bytes of trailing fields that are told.
-const TRAILERS_ROOM: usize = 2 << 10;
 
 /// The longest line before a chunk's data, in bytes.
 pub(super) const CHUNK_LINE_LIMIT: usize = 4 << 10;

@@ -10,10 +10,14 @@ use crate::protocols::http::content::Content;
 impl Connection {
     /// How many of the next bytes of a body are looked at.
     pub(super) fn looks_at(&mut self, from: Side) -> usize {
-        match self.secrets_mut(from) {
-            Some(_) => usize::MAX,
-            None => self.content_mut(from).as_ref().map_or(0, |content| content.looks_at()),
+        let role = self.role(from);
+        // What comes behind a message in a body is looked at too.
+        if self.secrets_mut(from).is_some()
+            || self.call(from).is_some_and(|call| call.skippable(role) < u64::MAX)
+        {
+            return usize::MAX;
         }
+        self.content_mut(from).as_ref().map_or(0, |content| content.looks_at())
     }
 
     /// Looks through the next bytes of a body, which stand at the start of the input.
@@ -21,6 +25,10 @@ impl Connection {
         let [a, b] = &mut self.secrets;
         if let Some(secrets) = if from == Side::A { a } else { b } {
             secrets.read(&self.settings.secrets, key, 0, bytes, out);
+        }
+        let (role, now) = (self.role(from), self.now);
+        if let Some(call) = self.call(from) {
+            call.data(role, bytes, now);
         }
         let [a, b] = &mut self.contents;
         if let Some(content) = if from == Side::A { a } else { b } {
@@ -32,6 +40,14 @@ impl Connection {
     pub(super) fn lose_content(&mut self, from: Side, body: &Body, out: &mut dyn Out) {
         if let Some(content) = self.content_mut(from).take() {
             content.lose(body.key, out);
+        }
+    }
+
+    /// So many bytes of a body are lost, and nothing else.
+    pub(super) fn pass_over(&mut self, from: Side, lost: u64) {
+        let role = self.role(from);
+        if let Some(call) = self.call(from) {
+            call.skip(role, lost);
         }
     }
 

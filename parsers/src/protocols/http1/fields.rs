@@ -13,6 +13,8 @@ pub(super) struct Fields<'b> {
     pub(super) expects: bool,
     pub(super) lengths: Lengths,
     transfer: Option<&'b [u8]>,
+    /// Whether it has a header that calls have beside the type of content.
+    is_of_call: bool,
 }
 
 impl<'b> Fields<'b> {
@@ -26,6 +28,17 @@ impl<'b> Fields<'b> {
             fields.common.codings.add(transfer);
         }
         fields
+    }
+
+    /// Whether it may be a call that HTTP carries: few others are looked at closer.
+    pub(super) fn may_call(&self) -> bool {
+        let starts = |value: &[u8], prefix: &[u8]| {
+            value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        self.is_of_call
+            || self.common.content_type.is_some_and(|value| {
+                starts(value, b"application/grpc") || starts(value, b"application/connect")
+            })
     }
 
     fn take(&mut self, name: &[u8], value: &'b [u8]) {
@@ -43,6 +56,15 @@ impl<'b> Fields<'b> {
             (17, Some(b't')) if name.eq_ignore_ascii_case(b"transfer-encoding") => {
                 self.lengths.transfer_encoding(value);
                 self.transfer.get_or_insert(value);
+            }
+            (24, Some(b'c')) if name.eq_ignore_ascii_case(b"connect-protocol-version") => {
+                self.is_of_call = true;
+            }
+            (8.., Some(b't'))
+                if name.get(1..4).is_some_and(|rest| rest.eq_ignore_ascii_case(b"ri-")) =>
+            {
+                self.is_of_call = true;
+                self.common.take(name, value);
             }
             _ => self.common.take(name, value),
         }

@@ -23,6 +23,8 @@ mod fields;
 
 mod framing;
 
+mod calls;
+
 mod body;
 
 mod body_scan;
@@ -38,12 +40,14 @@ use crate::protocols::http::body_ids;
 use crate::protocols::http::body_secrets::{BodySecrets, locate_secrets};
 use crate::protocols::http::content::Content;
 use crate::protocols::http::fields::{add, add_headers, add_size, is_interim, status};
+use crate::protocols::http::rpc::DIALECTS;
 use crate::protocols::http::target::Target;
 use crate::protocols::http::tunnel::{Leads, Wish, granted};
 use crate::secrets::masked;
 use crate::settings::Settings;
 use crate::trace_context::body::BodyReader;
 use body::{Body, BodyFraming, used};
+use calls::{Calls, named};
 use fields::Fields;
 use framing::{Asked, Framing};
 use head::{
@@ -90,6 +94,10 @@ impl Reads for Http1 {
         "http"
     }
 
+    fn dialects(&self) -> &'static [&'static str] {
+        DIALECTS
+    }
+
     fn port(&self, port: u16) -> bool {
         PORTS.contains(&port)
     }
@@ -112,15 +120,17 @@ impl Reads for Http1 {
         &mut self,
         connection: &mut Connection,
         from: Side,
-        _at: Timestamp,
+        at: Timestamp,
         input: &[u8],
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
+        connection.now = at;
         match connection.take_reading(from) {
             Reading::Head(scan) => connection.head(from, scan, input, &mut self.means, out),
             Reading::Expected { body, size, refused: true } => {
                 match strict_request_line_likeness(input) {
                     Likeness::Sure(Role::Client) => {
+                        connection.end_call(from, body.key, out);
                         out.close(body.key, 0);
                         connection.head(from, Scan::default(), input, &mut self.means, out)
                     }
@@ -186,6 +196,7 @@ impl Reads for Http1 {
             Reading::Skipped { body }
             | Reading::ChunkSize { body, .. }
             | Reading::Trailers { body, .. } => {
+                connection.lose_call(from, body.key, out);
                 out.close(body.key, 0);
                 AfterGap::Resync
             }
@@ -217,13 +228,17 @@ impl Reads for Http1 {
             Reading::Head(_) => {
                 connection.cut(from, head, 0, &mut self.means, out);
             }
-            Reading::Expected { body, refused: true, .. } => out.close(body.key, 0),
+            Reading::Expected { body, refused: true, .. } => {
+                connection.end_call(from, body.key, out);
+                out.close(body.key, 0);
+            }
             Reading::Expected { body, .. }
             | Reading::Shown { body, .. }
             | Reading::Skipped { body }
             | Reading::ChunkSize { body, .. }
             | Reading::Trailers { body, .. } => {
                 connection.end_content(from, &body, out);
+                connection.end_call(from, body.key, out);
                 if body.framing != BodyFraming::UntilEnd {
                     add(out, body.key, "wirespan.body.truncated", Value::Int(1));
                 }
@@ -251,6 +266,9 @@ struct Connection {
     secrets: [Option<Box<BodySecrets>>; 2],
     /// What is wanted of the bodies of side A and of side B, where anything is.
     contents: [Option<Box<Content>>; 2],
+    calls: Calls,
+    /// The time of the present call of [`Reads::parse`].
+    now: Timestamp,
 }
 
 /// What the next bytes of one side are.
@@ -301,6 +319,8 @@ impl Connection {
             wish: None,
             secrets: [None, None],
             contents: [None, None],
+            calls: Calls::default(),
+            now: Timestamp::default(),
         }
     }
 
@@ -398,6 +418,7 @@ impl Connection {
         let body = |framing| Body { key, framing, chunks: 0 };
         match framing {
             Framing::Empty | Framing::Faulty => {
+                self.end_call(from, key, out);
                 out.close(key, len);
                 Ok(used(len))
             }
@@ -479,8 +500,19 @@ impl Connection {
                     let wish = Wish::of(shown, leads);
                     self.wish = Some(Box::new((self.asked, wish)));
                 }
-                let target = (method, target);
-                let key = fields.common.open_request(message, target, settings, scratch, out);
+                let call = self.call_of((method, target), &fields, headers.clone());
+                let mut room = Vec::new();
+                let shown = match &call {
+                    Some(call) => {
+                        message.dialect = call.dialect();
+                        named(target, &mut room, &settings.secrets)
+                    }
+                    None => (method, target),
+                };
+                let key = fields.common.open_request(message, shown, settings, scratch, out);
+                if let Some(call) = call {
+                    self.ask(key, call, headers.clone(), out);
+                }
                 self.note(asked, out);
                 (key, fields.lengths.of_request(asked))
             }
@@ -490,6 +522,7 @@ impl Connection {
                 if upgrade.is_some_and(|name| name.eq_ignore_ascii_case(b"h2c")) {
                     next = Handoff::To("http2");
                 }
+                let number = self.answered;
                 // RFC 7540 section 3.2: the request is answered in HTTP/2.
                 let asked = if is_interim(code) || next != Handoff::Detect {
                     message.kind = Kind::Interim;
@@ -500,6 +533,9 @@ impl Connection {
                 };
                 let key = out.open(message);
                 fields.common.add_type(key, Role::Server, scratch, out);
+                if self.answered > number {
+                    self.reply(key, number, code, &fields, headers.clone(), out);
+                }
                 let framing = fields.lengths.of_response(code, asked);
                 if framing == Framing::Tunnel {
                     let wish = self.wish();
@@ -560,6 +596,7 @@ impl Connection {
         if means.settings.locate_secrets && known < input.len() {
             out.secret(key, known as u64..input.len() as u64);
         }
+        self.lose_call(from, key, out);
         out.close(key, end);
         // How much of a body is lost with the end of the head cannot be told, nor can it be skipped.
         if framing != Framing::Tunnel {
@@ -634,6 +671,7 @@ impl Connection {
     fn forget_asked(&mut self) {
         self.answered = self.asked;
         self.unusual.clear();
+        self.calls.forget();
     }
 
     /// Ends HTTP on both sides; the body of a request that is still being sent.

@@ -15,7 +15,7 @@ use crate::protocols::http::body_ids;
 use crate::protocols::http::body_secrets::BodySecrets;
 use crate::protocols::http::content::Content;
 use crate::protocols::http::fields::{
-    add, add_header, add_headers, add_size, is_interim, status, text,
+    TRAILERS_ROOM, add, add_headers, add_size, add_trailers, is_interim, status, text,
 };
 use crate::protocols::http::rpc::{Call, Name};
 use crate::protocols::http::target::{Target, without_user};
@@ -271,9 +271,9 @@ impl Connection {
         let company = self.known.company();
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(key) = stream.half(role).key else { return };
-        let (prefix, unknown) = match role {
-            Role::Client => ("http.request.trailer.", "wirespan.request.trailers.unknown"),
-            Role::Server => ("http.response.trailer.", "wirespan.response.trailers.unknown"),
+        let unknown = match role {
+            Role::Client => "wirespan.request.trailers.unknown",
+            Role::Server => "wirespan.response.trailers.unknown",
         };
         if let Some(call) = &mut stream.call {
             call.accompany(company);
@@ -285,13 +285,8 @@ impl Connection {
             add(out, key, unknown, Value::Int(list.unknown().into()));
         }
         if out.wants_details() {
-            let mut room = TRAILERS_ROOM;
-            for (name, value) in list.regular() {
-                let Some(left) = room.checked_sub(name.len() + value.len()) else { break };
-                room = left;
-                let secrets = &means.settings.secrets;
-                add_header(out, key, prefix, (name, value), secrets, &mut means.scratch);
-            }
+            let secrets = &means.settings.secrets;
+            add_trailers(out, key, role, list.regular(), TRAILERS_ROOM, secrets);
         }
     }
 
@@ -725,6 +720,3 @@ const STREAMS: usize = 4096;
 
 /// So many of the oldest ones are looked at for one that is to go.
 const OLDEST: usize = 64;
-
-/// Bytes of trailing fields that are told.
-const TRAILERS_ROOM: usize = 2 << 10;

@@ -131,6 +131,12 @@ impl Messages {
         self.place != Place::Lost && !matches!(self.framing, Framing::None | Framing::Kept)
     }
 
+    /// Whether there is more than one, if that is known.
+    pub(super) fn are_many(&self) -> Option<bool> {
+        let is_lost = self.place == Place::Lost && self.framing != Framing::None;
+        (!is_lost || self.count > 1).then_some(self.count > 1)
+    }
+
     /// Whether all that came are whole messages, one at least.
     pub(super) fn are_whole(&self) -> bool {
         self.are_known() && self.place == Place::Head && self.filled == 0 && self.count > 0

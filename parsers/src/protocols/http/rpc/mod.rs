@@ -303,9 +303,11 @@ impl Call {
             out.status(key, self.status(None));
         }
         self.take_exception(&head, key, out);
-        if let Some(code) = head.status {
-            let message = percent_decoded(head.message.unwrap_or_default());
-            self.tell(code, &message, key, secrets, out);
+        let message = percent_decoded(head.message.unwrap_or_default());
+        match head.status {
+            Some(code) => self.tell(code, &message, key, secrets, out),
+            // HTTP/1 gives one field after the other.
+            None => add_error(&message, key, secrets, out),
         }
     }
 
@@ -478,14 +480,14 @@ impl Call {
         }
     }
 
-    /// Which sides sent more than one message, as far as was seen.
+    /// Which sides sent more than one message.
     fn streaming(&self) -> Option<&'static str> {
-        let many = |messages: &Messages| messages.are_known() && messages.count > 1;
-        match (many(&self.request), many(&self.response)) {
-            (true, true) => Some("both"),
-            (true, false) => Some("client"),
-            (false, true) => Some("server"),
-            (false, false) => None,
+        // Those of one side may be lost, and then it may be both.
+        match (self.request.are_many(), self.response.are_many()) {
+            (Some(true), Some(true)) => Some("both"),
+            (Some(true), Some(false)) => Some("client"),
+            (Some(false), Some(true)) => Some("server"),
+            _ => None,
         }
     }
 

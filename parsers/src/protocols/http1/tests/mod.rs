@@ -10,6 +10,7 @@ mod upgrades;
 mod gaps;
 mod probe;
 mod vectors;
+mod calls;
 mod noise;
 
 use super::*;
