@@ -585,9 +585,15 @@ def http2_calls(garden):
     # A field of a text.
     message, answer = (b"\n" + bytes([len(text)]) + text.encode() for text in (secret("message of gRPC"), secret("answer of gRPC")))
     message, answer = (b"\0" + frame(data) for data in (message, answer))
-    trailers = h2_literals(("grpc-status", "7"), ("grpc-message", error_words(garden, "gRPC")), ("x-api-key", secret("trailer of gRPC")))
+    trailers = h2_literals(("grpc-status", "7"), ("grpc-message", error_words(garden, "gRPC")), ("x-api-key", secret("trailer of gRPC")),
+                           ("grpc-status-details-bin", status_details(secret("details of gRPC"))))
     head = h2_literals((":status", "200"), ("content-type", "application/grpc"))
     yield [(1, 4, asked), (0, 1, message)], [(1, 4, head), (0, 0, answer), (1, 5, trailers)]
+
+
+def status_details(text):
+    """A google.rpc.Status with a code and this text, in base64."""
+    return base64.b64encode(b"\x08\x07\x12" + bytes([len(text)]) + text.encode()).decode().rstrip("=")
 
 
 def websocket(capture, garden, rounds):

@@ -118,7 +118,7 @@ impl Secrets {
             }
         } else if name.eq_ignore_ascii_case(b"set-cookie") {
             in_cookie(before(value, memchr(b';', value)), 0, found);
-        } else if self.has(name) {
+        } else if self.has(name) || name.eq_ignore_ascii_case(STATUS_DETAILS) {
             if !value.is_empty() {
                 found(0..value.len());
             }
@@ -259,6 +259,11 @@ fn before(bytes: &[u8], at: Option<usize>) -> &[u8] {
 
 /// What is shown for a secret.
 pub(crate) const MASK: &[u8] = b"***";
+
+/// What gRPC tells of an error beside its code, as base64 of a message with anything in it: the
+/// words of the error once more, and what servers make of a request.
+/// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses>
+const STATUS_DETAILS: &[u8] = b"grpc-status-details-bin";
 
 /// Names of secrets, in lower case, letters and digits only.
 const SECRET_NAMES: &[&[u8]] = &[
@@ -422,6 +427,8 @@ mod tests {
         check("Grpc-Message", "at http://u:p@h", "at http://***@h");
         check("grpc-message", "%C3%A4 token%3Da%25b%20c%", "%C3%A4 token%3D***%20c%");
         check("grpc-message", "plain%", "plain%");
+        check("grpc-status-details-bin", "CAUSBXRva2Vu", "***");
+        check("Grpc-Status-Details-Bin", "", "");
     }
 
     #[test]
