@@ -8,6 +8,7 @@ use super::frame::{
 };
 use super::hpack::Decoder;
 use super::probe::{block, chains, resumes};
+use super::shares::{Share, Shares};
 use super::stream::Stream;
 use super::unseen::{Known, UnseenCalls};
 use crate::message::Side;
@@ -18,7 +19,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One connection.
 pub(super) struct Connection {
@@ -39,15 +39,7 @@ pub(super) struct Connection {
     pub(super) unseen: UnseenCalls,
     pub(super) known: Known,
     directions: [Direction; 2],
-    /// Bytes of its tables of fields, which are a part of those of all connections.
-    tables: usize,
-    all_tables: Arc<AtomicUsize>,
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.all_tables.fetch_sub(self.tables, Ordering::Relaxed);
-    }
+    pub(super) share: Share,
 }
 
 /// What one side sends.
@@ -105,8 +97,8 @@ pub(super) struct Spot {
 }
 
 impl Connection {
-    /// One of those that keep so many bytes in tables of fields together.
-    pub(super) fn new(client: Side, all_tables: &Arc<AtomicUsize>) -> Self {
+    /// One of those that keep this together.
+    pub(super) fn new(client: Side, shares: &Arc<Shares>) -> Self {
         Self {
             client,
             streams: BTreeMap::new(),
@@ -118,12 +110,25 @@ impl Connection {
             unseen: UnseenCalls::default(),
             known: Known::default(),
             directions: [Direction::new(), Direction::new()],
-            tables: 0,
-            all_tables: Arc::clone(all_tables),
+            share: Share::of(shares),
         }
     }
 
     pub(super) fn parse(
+        &mut self,
+        from: Side,
+        at: Timestamp,
+        input: &[u8],
+        means: &mut Means,
+        out: &mut dyn Out,
+    ) -> Result<Step, Malformed> {
+        let parsed = self.steps(from, at, input, means, out);
+        self.share.keep_streams(self.streams.len());
+        parsed
+    }
+
+    /// As many frames as there are.
+    fn steps(
         &mut self,
         from: Side,
         at: Timestamp,
@@ -167,6 +172,7 @@ impl Connection {
             let spot = Spot { from, at, end: 0 };
             self.pass_over(&spot, body.stream, body.left);
             self.end_data(&spot, &body, means, out);
+            self.share.keep_streams(self.streams.len());
         }
     }
 
@@ -470,20 +476,19 @@ impl Connection {
 
     /// Gives up what a side told of fields, where all connections keep too much of that.
     fn bound_tables(&mut self, from: Side, out: &mut dyn Out) {
-        self.account();
-        if self.all_tables.load(Ordering::Relaxed) > TABLES {
+        let tables = self.directions.iter().map(|direction| direction.decoder.bytes()).sum();
+        if self.share.keep_tables(tables) {
             out.lost("http2 header tables over the limit");
             self.direction(from).decoder.lost();
-            self.account();
+            let tables = self.directions.iter().map(|direction| direction.decoder.bytes()).sum();
+            self.share.keep_tables(tables);
         }
     }
 
-    /// Counts the bytes of its tables among those of all connections.
-    fn account(&mut self) {
-        let tables = self.directions.iter().map(|direction| direction.decoder.bytes()).sum();
-        let before = std::mem::replace(&mut self.tables, tables);
-        self.all_tables.fetch_add(tables, Ordering::Relaxed);
-        self.all_tables.fetch_sub(before, Ordering::Relaxed);
+    /// Whether there may be no further stream without that another one goes.
+    pub(super) fn is_full(&mut self) -> bool {
+        let all_are_full = self.share.keep_streams(self.streams.len());
+        self.streams.len() >= STREAMS || (all_are_full && !self.streams.is_empty())
     }
 
     /// Section 6.1.
@@ -668,8 +673,8 @@ fn prefix(bytes: &[u8], length: usize) -> &[u8] {
 /// The longest head, with the frames that it comes in.
 const HEAD_LIMIT: usize = 256 << 10;
 
-/// Bytes of the tables of fields of all connections of a shard.
-const TABLES: usize = 8 << 20;
+/// Streams of one connection of which something is kept.
+const STREAMS: usize = 4096;
 
 /// SETTINGS of one side that wait for their acknowledgement.
 const UNACKNOWLEDGED: usize = 16;

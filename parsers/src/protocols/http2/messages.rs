@@ -548,6 +548,7 @@ impl Connection {
             }
         }
         self.streams.retain(|_, stream| !stream.is_over());
+        self.share.keep_streams(self.streams.len());
     }
 
     /// The call that a request opens, or perhaps opens, where not all of its fields are known.
@@ -564,8 +565,8 @@ impl Connection {
 
     /// What is kept of a stream, made anew if need be.
     fn stream(&mut self, id: u32, spot: &Spot, out: &mut dyn Out) -> &mut Stream {
-        if self.streams.len() >= STREAMS
-            && !self.streams.contains_key(&id)
+        if !self.streams.contains_key(&id)
+            && self.is_full()
             && let Some(oldest) = self.forget()
         {
             out.lost("http2 streams over the limit");
@@ -714,9 +715,6 @@ fn refuse(pairing: Pairing<'_>, bytes: Range<usize>, text: &str, out: &mut dyn O
 fn error(code: u32) -> String {
     error_name(code).map_or_else(|| format!("0x{code:x}"), str::to_owned)
 }
-
-/// Streams of one connection of which something is kept.
-const STREAMS: usize = 4096;
 
 /// So many of the oldest ones are looked at for one that is to go.
 const OLDEST: usize = 64;

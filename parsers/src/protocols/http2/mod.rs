@@ -29,6 +29,8 @@ mod flow_control;
 
 mod stream;
 
+mod shares;
+
 mod probe;
 
 mod connection;
@@ -44,8 +46,8 @@ use crate::protocols::http::rpc::DIALECTS;
 use crate::settings::Settings;
 use connection::Connection;
 use fields::FieldList;
+use shares::Shares;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 /// Makes one shard's instance.
 #[must_use]
@@ -56,7 +58,7 @@ pub fn protocol(settings: &Arc<Settings>) -> Box<dyn Protocol> {
             scratch: Vec::new(),
             block: Default::default(),
             list: FieldList::default(),
-            tables: Arc::default(),
+            shares: Arc::default(),
             room: settings.room.clone(),
         },
     }))
@@ -76,8 +78,8 @@ struct Means {
     block: (Vec<u8>, Vec<(usize, usize)>),
     /// Reused for the fields of each block.
     list: FieldList,
-    /// Bytes of all tables of fields.
-    tables: Arc<AtomicUsize>,
+    /// What all connections keep together.
+    shares: Arc<Shares>,
     /// What windows of bodies that are inflated take.
     room: Room,
 }
@@ -106,7 +108,7 @@ impl Reads for Http2 {
     }
 
     fn open(&mut self, flow: &FlowInfo, client: Side) -> Connection {
-        let mut connection = Connection::new(client, &self.means.tables);
+        let mut connection = Connection::new(client, &self.means.shares);
         let is_upgrade = |handed: &Handed| handed.by == "http" && handed.protocol == b"h2c";
         if flow.handed.as_deref().is_some_and(is_upgrade) {
             connection.upgrade();

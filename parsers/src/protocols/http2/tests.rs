@@ -12,7 +12,7 @@ use crate::fuzzing::{
 };
 use crate::handed::Handed;
 use crate::message::{Kind, Side};
-use crate::protocol::{FlowInfo, Probe, Transport};
+use crate::protocol::{FlowInfo, Probe, Protocol, Timestamp, Transport};
 use crate::settings::Settings;
 use crate::trace_context::own::OwnIds;
 use flate2::Compression;
@@ -757,4 +757,26 @@ fn probe_is_sure_of_heads_and_of_frames_in_a_row() {
     let flow = self::flow(Transport::Tcp, 40_000, 50_051);
     let frames = window_update(0, 9).repeat(4);
     assert_eq!(protocol.probe(&flow, B, &frames), Probe::Certain { client: A });
+}
+
+#[test]
+fn streams_of_all_connections_are_bounded() {
+    let mut protocol = protocol(&Arc::new(Settings::default()));
+    let flow = flow(Transport::Tcp, 40_000, 80);
+    let opens = |protocol: &mut dyn Protocol, streams: u32| {
+        let mut recording = Recording::default();
+        let conn = protocol.open(&flow, A);
+        let frames = (0..streams).map(|number| get(2 * number + 1, "/a", END_STREAM));
+        let bytes = [preface(), frames.collect::<Vec<_>>().concat()].concat();
+        protocol.parse(conn, A, Timestamp(1), &bytes, &mut recording).unwrap();
+        (conn, recording.lost.len(), recording.messages.len())
+    };
+    let protocol = protocol.as_mut();
+    let (first, lost, _) = opens(protocol, 4096);
+    assert_eq!((lost, opens(protocol, 4096).1), (0, 0));
+    // Each may have one, and gives up its own for another one.
+    let (_, lost, messages) = opens(protocol, 3);
+    assert_eq!((lost, messages), (2, 3));
+    protocol.forget(first);
+    assert_eq!(opens(protocol, 3).1, 0);
 }
