@@ -66,7 +66,7 @@ def http(capture, garden, rounds):
     """Secrets in headers, addresses, and bodies, of requests and responses."""
     for number in range(rounds):
         talk = Conversation(capture, 80, SEGMENTS[number % len(SEGMENTS)])
-        for exchange in (in_headers, in_cookies, in_query, in_addresses, in_body, in_odd_heads, in_chunks):
+        for exchange in (in_headers, in_cookies, in_query, in_addresses, in_body, in_odd_heads, in_chunks, in_connect, in_grpc_web):
             asked, answered = exchange(garden, number)
             talk.client(asked)
             talk.server(answered)
@@ -142,6 +142,23 @@ def in_body(garden, number):
     method = ("POST", "PUT", "PATCH")[number % 3]
     asked = request(method, "/" + garden.visible("a path"), [("Content-Type", kind)], body.encode())
     return asked, response(200, [("Content-Type", kinds_of[kinds[(number // 2) % len(kinds)]])], back.encode())
+
+
+def in_connect(garden, number):
+    """A call of Connect that fails."""
+    headers = [("Content-Type", "application/json"), ("Connect-Protocol-Version", "1")]
+    asked = request("POST", f"/lab.Shop/{garden.visible('a method of Connect')}", headers, json_body(garden)[1].encode())
+    return asked, response(404, [("Content-Type", "application/json")], connect_error(garden, "Connect"))
+
+
+def in_grpc_web(garden, number):
+    """A call of gRPC-Web that fails, with trailers in its body."""
+    kind = ("Content-Type", "application/grpc-web+proto")
+    message = garden.secret("message of gRPC-Web").encode()
+    asked = request("POST", f"/lab.Shop/{garden.visible('a method of gRPC-Web')}", [kind], b"\0" + frame(message))
+    details = status_details(garden.secret("details of gRPC-Web"))
+    trailers = f"grpc-status: 7\r\ngrpc-message: {error_words(garden, 'gRPC-Web')}\r\ngrpc-status-details-bin: {details}\r\n"
+    return asked, response(200, [kind], b"\x80" + frame(trailers.encode()))
 
 
 def json_body(garden):
@@ -589,6 +606,15 @@ def http2_calls(garden):
                            ("grpc-status-details-bin", status_details(secret("details of gRPC"))))
     head = h2_literals((":status", "200"), ("content-type", "application/grpc"))
     yield [(1, 4, asked), (0, 1, message)], [(1, 4, head), (0, 0, answer), (1, 5, trailers)]
+    names[1] = (":path", f"/lab.Shop/{visible('a method of Connect')}")
+    asked = h2_literals(*names, ("content-type", "application/json"), ("connect-protocol-version", "1"))
+    head = h2_literals((":status", "404"), ("content-type", "application/json"))
+    yield [(1, 4, asked), (0, 1, json_body(garden)[1].encode())], [(1, 4, head), (0, 1, connect_error(garden, "Connect in HTTP/2"))]
+
+
+def connect_error(garden, place):
+    value = status_details(garden.secret(f"details of {place}"))
+    return f'{{"code": "not_found", "message": "no", "details": [{{"type": "lab.Why", "value": "{value}"}}]}}'.encode()
 
 
 def status_details(text):

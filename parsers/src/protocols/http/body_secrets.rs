@@ -10,6 +10,9 @@ use memchr::{memchr, memrchr};
 pub(in crate::protocols) enum BodySecrets {
     /// What has a name that says so.
     Named(Scanner),
+    /// The same, and what Connect tells of an error beside its code and text: base64 of a message
+    /// with anything in it. <https://connectrpc.com/docs/protocol#error-details>
+    Error(Box<(Scanner, Secrets)>),
     /// All of it, as nobody can look into it.
     All,
 }
@@ -33,6 +36,16 @@ impl BodySecrets {
         if is_text { Self::Named(Scanner::default()) } else { Self::All }
     }
 
+    /// The same of a body that may have an error of Connect in it.
+    pub(in crate::protocols) fn with_details(self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Named(scanner) => {
+                Self::Error(Box::new((scanner, secrets.clone().also([&b"details"[..]]))))
+            }
+            other => other,
+        }
+    }
+
     /// Reads on; these bytes stand at the offset of the input.
     pub(in crate::protocols) fn read(
         &mut self,
@@ -48,6 +61,7 @@ impl BodySecrets {
         };
         match self {
             Self::Named(scanner) => scanner.read(secrets, bytes, &mut tell),
+            Self::Error(both) => both.0.read(&both.1, bytes, &mut tell),
             Self::All if bytes.is_empty() => {}
             Self::All => tell(0..bytes.len()),
         }

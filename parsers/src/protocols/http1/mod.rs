@@ -566,7 +566,11 @@ impl Connection {
         if settings.locate_secrets {
             let secrets = &settings.secrets;
             locate_secrets(out, key, input, secrets, first.target(), headers.clone());
-            *self.secrets_mut(from) = Some(Box::new(BodySecrets::of(headers.clone())));
+            let body = BodySecrets::of(headers.clone());
+            let has_error = first.role() == Role::Server
+                && self.call(from).is_some_and(|call| call.has_error_body());
+            let body = if has_error { body.with_details(secrets) } else { body };
+            *self.secrets_mut(from) = Some(Box::new(body));
         }
         if out.wants_details() {
             add_headers(out, key, first.role(), headers, &settings.secrets);

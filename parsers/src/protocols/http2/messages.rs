@@ -243,6 +243,11 @@ impl Connection {
         {
             out.status(key, status);
         }
+        if stream.call.as_ref().is_some_and(|call| call.has_error_body()) {
+            let body = stream.response.secrets.take();
+            stream.response.secrets =
+                body.map(|body| Box::new(body.with_details(&settings.secrets)));
+        }
         if stream.is_tunnel {
             // RFC 9110 section 9.3.6: what follows is the tunnel's.
             stream.is_tunnel = matches!(code, Some(200..=299));

@@ -28,6 +28,7 @@ pub(in crate::protocols) const DIALECTS: &[&str] = &["grpc", "grpc-web", "connec
 
 /// gRPC as [`Call::dialect`] has it, and Triple.
 pub(in crate::protocols) const GRPC: Dialect = Dialect::Within(0);
+const CONNECT: Dialect = Dialect::Within(2);
 pub(in crate::protocols) const TRIPLE: Dialect = Dialect::Within(3);
 
 /// A call, as far as it was seen.
@@ -139,7 +140,7 @@ impl Call {
         }
         match self.form {
             _ if self.is_triple => TRIPLE,
-            Form::ConnectStream | Form::Unary => Dialect::Within(2),
+            Form::ConnectStream | Form::Unary => CONNECT,
             Form::Web | Form::WebText => Dialect::Within(1),
             Form::Grpc => GRPC,
         }
@@ -381,6 +382,13 @@ impl Call {
     pub(in crate::protocols) fn reset(&self, code: u32) -> Option<Status<'static>> {
         let is_open = self.is_sure && !self.is_told;
         is_open.then(|| self.status(Some(status::of_reset(code))))
+    }
+
+    /// Whether its response, which has begun, may have an error of Connect in its body.
+    pub(in crate::protocols) fn has_error_body(&self) -> bool {
+        let may_fail =
+            self.form == Form::ConnectStream || self.http.is_some_and(|code| code != 200);
+        self.is_sure && self.dialect() == CONNECT && may_fail
     }
 
     /// Whether it is a call for sure.
