@@ -13,6 +13,8 @@ pub(crate) struct Expected {
     exchanges: Vec<Told>,
     /// What the spans of an exchange say as JSON.
     says: Vec<(String, String)>,
+    /// What no span of an exchange says.
+    never_says: Vec<(String, String)>,
     /// Numbers that a span of an exchange has at a place of its JSON, at least.
     at_least: Vec<(String, &'static str, i64)>,
     /// Who got a message, who sent it, and the reason that is given.
@@ -74,6 +76,11 @@ impl Expected {
         self.says.push((name.to_owned(), text.to_owned()));
     }
 
+    /// No span of an exchange says this, as JSON.
+    pub(crate) fn never_says(&mut self, name: &str, text: &str) {
+        self.never_says.push((name.to_owned(), text.to_owned()));
+    }
+
     /// An exchange brought a message that another one had sent, which is told for this reason.
     pub(crate) fn message(&mut self, consumer: &str, producer: &str, reason: &'static str) {
         self.messages.push((consumer.to_owned(), producer.to_owned(), reason));
@@ -130,6 +137,11 @@ pub(crate) fn faults(net: &mut Net, expected: &Expected) -> (Vec<String>, Vec<Ve
     for (name, text) in &expected.says {
         if !look.lines(name).any(|line| line.contains(text)) {
             faults.push(format!("{name}: no span says {text}"));
+        }
+    }
+    for (name, text) in &expected.never_says {
+        if look.lines(name).any(|line| line.contains(text)) {
+            faults.push(format!("{name}: a span says {text}"));
         }
     }
     for (name, place, number) in &expected.at_least {

@@ -22,6 +22,7 @@ mod spans;
 mod queues;
 mod clocks;
 mod losses;
+mod tails;
 
 use dice::Dice;
 use expect::Expected;
@@ -217,6 +218,11 @@ fn q_id_behind_a_long_statement_joins() {
 #[test]
 fn s_prepared_statement_keeps_its_id() {
     check("S", identifiers::s);
+}
+
+#[test]
+fn t_what_was_told_before_the_capture_is_unknown() {
+    check("T", tails::t);
 }
 
 #[test]

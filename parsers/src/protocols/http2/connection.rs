@@ -225,7 +225,7 @@ impl Connection {
         out: &mut dyn Out,
     ) -> Result<Progress, Malformed> {
         let rest = input.get(used..).unwrap_or_default();
-        let is_client = from == self.client;
+        let (is_client, has_preface) = (from == self.client, self.has_preface);
         let direction = self.direction(from);
         if let Reading::Body(body) = direction.reading {
             return Ok(self.body(Spot { from, at, end: used }, body, rest, means, out));
@@ -248,6 +248,10 @@ impl Connection {
             return Err(Malformed(flaw));
         }
         if !std::mem::replace(&mut direction.has_begun, true) {
+            // A capture that begins in a body, which is no frame of a type that nobody knows.
+            if !has_preface && !header.is_usual() {
+                return Err(Malformed("first frame"));
+            }
             // Section 3.4: a server begins with SETTINGS.
             direction.is_whole = !is_client && header.kind == SETTINGS && !header.has(ACK);
         }

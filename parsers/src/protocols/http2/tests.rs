@@ -331,6 +331,18 @@ fn heads_over_the_limit_are_passed_over() {
 }
 
 #[test]
+fn a_capture_may_begin_in_a_body() {
+    check(
+        &[
+            sends(B, &[b"xxxxxxxxxxxxxxxxxxxxx".to_vec()]),
+            sends(A, &[get(3, "/a", END_STREAM)]),
+            sends(B, &[ok(3, END_STREAM)]),
+        ],
+        &["A Request id 0x3 by A GET /a", "B Response id 0x3 by A Ok 200 "],
+    );
+}
+
+#[test]
 fn what_was_told_before_the_capture_is_unknown() {
     // `:path` and a name of before, and what is literal.
     let block = [&[0x83, 0x86, 0xbe, 0x7f, 0x00, 0x01, b'v', 0xbf][..], b"\x01\x01h"].concat();
