@@ -199,6 +199,9 @@ pub trait Out {
     /// The message goes on up to `end`, an offset in the input (0 outside of `parse`: the last
     /// byte that was seen of this side).
     fn extend(&mut self, key: Key, end: usize);
+    /// So many bytes of an open message, from its first to its last one, are its own; between them
+    /// lie those of others. What is said last counts.
+    fn own(&mut self, _key: Key, _bytes: u64) {}
     /// The message is complete; its last byte stands just before `end`, as in [`Out::extend`]. One
     /// of the other side has come as far as it was known to.
     fn close(&mut self, key: Key, end: usize);

@@ -372,6 +372,7 @@ impl World {
             ttl: 64,
             cut: false,
             lost: 0,
+            own: None,
             resent: Resent::default(),
         }
     }

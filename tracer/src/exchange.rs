@@ -373,8 +373,10 @@ pub struct Half {
     pub last: Mark,
     /// The TCP sequence number of its first byte, if it lies on a TCP stream itself.
     pub seq: Option<u32>,
-    /// Its length in bytes, as far as it was seen.
+    /// The bytes from its first to its last one, as far as it was seen.
     pub len: u64,
+    /// How many of them are its own, where those of other messages lie between them.
+    pub own: Option<NonZeroU64>,
     /// TCP acknowledgement number of its first packet.
     pub ack: u32,
     /// TCP timestamp option of its first packet, 0 without.
@@ -389,6 +391,14 @@ pub struct Half {
     pub lost: u64,
     /// What of it was sent again, as far as that was seen before the exchange was over.
     pub resent: Resent,
+}
+
+impl Half {
+    /// Its length in bytes, as far as it was seen.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.own.map_or(self.len, |own| own.get().min(self.len))
+    }
 }
 
 /// Segments of a message that came again, or that had been missing for long, since those that were
@@ -777,6 +787,7 @@ mod tests {
                     ttl: 0,
                     cut: false,
                     lost: 0,
+                    own: None,
                     resent: Resent::default(),
                 }
             };

@@ -10,6 +10,7 @@ use crate::losses::Touched;
 use crate::resent::{Over, Part};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use wirespan_capture::packet::{Frame, NetworkId, Timestamp};
 use wirespan_capture::stream::{PointId, RoundTrip, Seen, Transport};
 use wirespan_parsers::message::{
@@ -284,6 +285,18 @@ impl Pairing {
         if len > half.len {
             half.last = mark(last);
             half.len = len;
+        }
+    }
+
+    /// So many bytes of a message are its own, and the others are those of messages in between.
+    pub fn own(&mut self, key: Key, bytes: u64) {
+        let half = match self.find(key) {
+            Some((open, REQUEST)) => Some(&mut open.exchange.request),
+            Some((open, RESPONSE)) => open.exchange.response.as_mut(),
+            _ => None,
+        };
+        if let Some(half) = half {
+            half.own = NonZeroU64::new(bytes);
         }
     }
 
@@ -850,6 +863,7 @@ fn half(place: &Place, cut: bool) -> Half {
         ttl: first.ttl,
         cut,
         lost: 0,
+        own: None,
         resent: Resent::default(),
     }
 }

@@ -706,6 +706,7 @@ impl ShardSink {
             ttl: seen.ttl,
             cut: false,
             lost: 0,
+            own: None,
             resent: Resent::default(),
         };
         let mut request = half(&syn, flow.first_seq.first().copied().flatten());

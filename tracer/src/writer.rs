@@ -188,6 +188,10 @@ impl Out for Writer<'_> {
         self.resent_before(key, end);
     }
 
+    fn own(&mut self, key: Key, bytes: u64) {
+        self.pairing.own(key, bytes);
+    }
+
     fn close(&mut self, key: Key, end: usize) {
         self.extend(key, end);
         self.pairing.close(key, self.exchanges);

@@ -78,6 +78,8 @@ pub struct Recorded {
     pub end: Option<u64>,
     /// Whether its end was lost before it was opened.
     pub cut: bool,
+    /// How many bytes of it are its own, where that was said.
+    pub own: Option<u64>,
     /// Why it will have no answer, printed.
     pub unanswered: Option<String>,
     /// Whether malformed bytes ended it, or came before its end.
@@ -178,6 +180,7 @@ impl Out for Recording {
             start: self.start + message.bytes.start as u64,
             end: None,
             cut: message.cut,
+            own: None,
             unanswered: None,
             broken: false,
         });
@@ -279,6 +282,12 @@ impl Out for Recording {
         let is_own = self.message(key, "extend").is_some_and(|message| Some(message.from) == from);
         if is_own && let Some(reached) = self.reached.get_mut(key.0 as usize) {
             *reached = end.max(*reached);
+        }
+    }
+
+    fn own(&mut self, key: Key, bytes: u64) {
+        if let Some(message) = self.message(key, "own") {
+            message.own = Some(bytes);
         }
     }
 

@@ -418,7 +418,7 @@ impl About<'_> {
         HalfFacts {
             frames: [half.first.frame.number, half.last.frame.number],
             seen_in: self.places.frames(half),
-            len: half.len,
+            len: half.size(),
             seq: half.seq,
             ack: half.ack,
             tsval: half.tsval,

@@ -168,7 +168,7 @@ impl Details<'_> {
             text.push(':');
         }
         for (place, (name, half)) in halves(e).enumerate() {
-            let bytes = match half.len {
+            let bytes = match half.size() {
                 0 => String::new(),
                 1 => " of 1 byte".to_owned(),
                 len => format!(" of {} bytes", grouped(len)),

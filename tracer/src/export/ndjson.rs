@@ -345,7 +345,7 @@ fn time_fields(shares: &Shares, fields: &mut Object<'_>) {
 fn half_fields(half: &Half, fields: &mut Object<'_>) {
     fields.int(key!("at"), half.first.at.0);
     fields.int(key!("end"), half.last.at.0);
-    fields.number(key!("len"), half.len);
+    fields.number(key!("len"), half.size());
     if let Some(seq) = half.seq {
         fields.number(key!("seq"), u64::from(seq));
     }

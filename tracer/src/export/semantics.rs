@@ -616,10 +616,10 @@ fn place<'s>(trace: &Trace, span: &'s Span, names: &'s Names, out: &mut Attribut
         out.add("wirespan.file", number(frame.file.0.into()));
     }
     out.add("wirespan.request.frame", number(frame.number));
-    out.add("wirespan.request.size", number(e.request.len));
+    out.add("wirespan.request.size", number(e.request.size()));
     if let Some(response) = &e.response {
         out.add("wirespan.response.frame", number(response.first.frame.number));
-        out.add("wirespan.response.size", number(response.len));
+        out.add("wirespan.response.size", number(response.size()));
     }
 }
 

@@ -537,6 +537,7 @@ impl Message {
             ttl: self.ttl,
             cut: self.cut,
             lost: self.lost,
+            own: None,
             resent: self.resent.as_ref().map_or_else(Resent::default, |again| Resent {
                 segments: again.segments,
                 stalled: again.stalled,
@@ -759,6 +760,7 @@ mod tests {
             ttl: u8::MAX,
             cut: true,
             lost: u64::MAX,
+            own: None,
             resent: Resent { segments: u32::MAX, stalled: i64::MAX },
         };
         exchange.round_trip =

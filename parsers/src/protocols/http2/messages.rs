@@ -45,7 +45,7 @@ impl Connection {
         if !self.asks(asker, out) {
             return;
         }
-        let role = self.role(spot.from);
+        let (role, length) = (self.role(spot.from), range.len());
         let has_begun = self.streams.get_mut(&id).is_some_and(|stream| stream.half(role).has_begun);
         if has_begun {
             self.trailers(id, role, list, means, out);
@@ -60,6 +60,9 @@ impl Connection {
             self.response(spot, id, range, list, ends, means, out);
         }
         self.latest = self.latest.max(id);
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.half(role).count(length);
+        }
         if ends {
             self.end_half(spot, id, role, means, out);
         }
@@ -332,6 +335,7 @@ impl Connection {
         match self.streams.get_mut(&id) {
             Some(stream) => {
                 let half = stream.half(role);
+                half.count(header.size());
                 half.window.send(header.length, header.has(END_STREAM), &mut window, spot.at);
             }
             None => window.send(header.length, spot.at),
@@ -444,13 +448,13 @@ impl Connection {
                 call.complete(role, key, out);
                 call.end(role, key, &means.settings.secrets, out);
             }
-            out.close(key, spot.end);
+            stream.half(role).close(key, spot.end, out);
         }
         if role == Role::Server && stream.request.has_gap && !stream.request.has_ended {
             // Its end was lost, mostly: it is answered.
             stream.request.has_ended = true;
             if let Some(key) = stream.request.key.take() {
-                out.close(key, spot.end);
+                stream.request.close(key, spot.end, out);
             }
         }
         if stream.is_over()
@@ -480,6 +484,7 @@ impl Connection {
         self.infer_upgrade(id);
         let pairing = self.pairing(id, self.is_upgraded(id));
         let Some(mut stream) = self.streams.remove(&id) else { return };
+        stream.half(self.role(spot.from)).count(range.len());
         if stream.is_tunnel {
             out.inner(u64::from(id), spot.from, Inner::End);
             out.inner(u64::from(id), spot.from.other(), Inner::End);
@@ -546,7 +551,7 @@ impl Connection {
                 if let Some(call) = &mut stream.call {
                     call.end(role, key, &means.settings.secrets, out);
                 }
-                out.close(key, 0);
+                stream.half(role).close(key, 0, out);
             }
             if stream.is_tunnel {
                 out.inner(u64::from(*id), from, Inner::End);
@@ -689,8 +694,10 @@ fn break_off(
             out.status(key, Status { outcome, code, text: name.as_bytes() });
         }
     }
-    for key in [request.key, response.key].into_iter().flatten() {
-        out.close(key, spot.end);
+    for half in [&request, &response] {
+        if let Some(key) = half.key {
+            half.close(key, spot.end, out);
+        }
     }
     if let Some(key) = stream.asked
         && response.key.is_none()

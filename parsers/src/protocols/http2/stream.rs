@@ -1,7 +1,7 @@
 //! What is kept of one stream: the two messages on it, as far as they have come.
 
 use super::flow_control::StreamWindow;
-use crate::protocol::Key;
+use crate::protocol::{Key, Out};
 use crate::protocols::http::Role;
 use crate::protocols::http::body_secrets::BodySecrets;
 use crate::protocols::http::content::Content;
@@ -58,6 +58,8 @@ pub(super) struct Half {
     pub(super) has_ended: bool,
     /// Whether bytes that were lost may be of it.
     pub(super) has_gap: bool,
+    /// Bytes of its frames so far.
+    pub(super) bytes: u64,
     /// Bytes of its body so far.
     pub(super) size: u64,
     pub(super) window: StreamWindow,
@@ -68,6 +70,20 @@ pub(super) struct Half {
 }
 
 impl Half {
+    /// So many more bytes of frames are its own.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// Its message, under this key, is complete.
+    pub(super) fn close(&self, key: Key, end: usize, out: &mut dyn Out) {
+        // What a frame of the connection says of it has no bytes of its own.
+        if self.bytes > 0 {
+            out.own(key, self.bytes);
+        }
+        out.close(key, end);
+    }
+
     /// Whether somebody looks at the next bytes of its body.
     pub(super) fn looks(&self) -> bool {
         self.secrets.is_some()

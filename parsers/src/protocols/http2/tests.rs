@@ -331,6 +331,22 @@ fn heads_over_the_limit_are_passed_over() {
 }
 
 #[test]
+fn bytes_of_other_streams_are_none_of_a_messages_own() {
+    let recording = record(&conversation(&[
+        sends(A, &[get(1, "/a", 0), get(3, "/b", END_STREAM), data(1, END_STREAM, 10)]),
+        sends(B, &[ok(1, 0), ok(3, 0), data(1, 0, 100), data(3, END_STREAM, 7)]),
+        sends(B, &[settings(&[]), data(1, END_STREAM, 5)]),
+    ]));
+    let lengths: Vec<_> = recording
+        .messages
+        .iter()
+        .map(|message| (message.end.unwrap() - message.start, message.own.unwrap()))
+        .collect();
+    // Heads of 15 and 10 bytes; each frame of DATA has nine before its own.
+    assert_eq!(lengths, [(49, 34), (15, 15), (168, 133), (135, 26)]);
+}
+
+#[test]
 fn a_capture_may_begin_in_a_body() {
     check(
         &[
