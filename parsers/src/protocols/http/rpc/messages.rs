@@ -56,6 +56,8 @@ pub(super) struct Messages {
     pub(super) tail: Vec<u8>,
     /// Whether there is all of it.
     pub(super) has_whole_tail: bool,
+    /// Whether it is compressed.
+    pub(super) is_tail_compressed: bool,
 }
 
 /// What the next bytes are.
@@ -219,9 +221,9 @@ impl Messages {
             return;
         }
         if ends {
-            // What is compressed cannot be read.
-            self.place = if flags & 1 == 0 { Place::Tail } else { Place::Message };
-            self.has_whole_tail = self.left == 0 && flags & 1 == 0;
+            self.place = Place::Tail;
+            self.has_whole_tail = self.left == 0;
+            self.is_tail_compressed = flags & 1 != 0;
         } else {
             self.place = Place::Message;
             self.count += 1;
@@ -283,7 +285,7 @@ impl Base64 {
 /// Bytes before each message.
 const HEAD: usize = 5;
 /// Of what a body ends with, so many bytes are read.
-const TAIL_LIMIT: usize = 4 << 10;
+pub(super) const TAIL_LIMIT: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -314,7 +316,7 @@ mod tests {
         let web = b"\0\0\0\0\x02ab\x80\0\0\0\x0egrpc-status: 0";
         check(Framing::Web, web, (1, 0, 2, b"grpc-status: 0"));
         check(Framing::Connect, b"\0\0\0\0\x02{}\x02\0\0\0\x02{}", (1, 0, 2, b"{}"));
-        check(Framing::Connect, b"\0\0\0\0\x02{}\x03\0\0\0\x02..", (1, 0, 2, b""));
+        check(Framing::Connect, b"\0\0\0\0\x02{}\x03\0\0\0\x02..", (1, 0, 2, b".."));
         check(Framing::Kept, b"{}", (0, 0, 0, b"{}"));
     }
 

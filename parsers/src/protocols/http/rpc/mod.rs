@@ -15,12 +15,13 @@ mod messages;
 mod heads;
 
 use super::{Role, fields};
+use crate::inflate::{Codings, Inflated};
 use crate::message::{Attribute, Dialect, Outcome, Status, Value};
 use crate::protocol::{Key, Out, Timestamp};
 use crate::secrets::{Secrets, masked};
 use error_body::{ErrorBody, Within};
 use heads::{Form, RequestHead, ResponseHead};
-use messages::{Framing, Messages};
+use messages::{Framing, Messages, TAIL_LIMIT};
 
 /// What the messages of calls go by, where they are not plain HTTP: the names that
 /// [`Call::dialect`] numbers.
@@ -39,6 +40,8 @@ pub(in crate::protocols) struct Call {
     began: Option<Timestamp>,
     request: Messages,
     response: Messages,
+    /// How messages of the response may be compressed.
+    codings: Codings,
     /// The code of HTTP.
     http: Option<u16>,
     /// Of Triple: what comes back is an exception.
@@ -209,6 +212,7 @@ impl Call {
         if let Some(value) = head.compression(self.form).filter(|value| !value.is_empty()) {
             let name = "wirespan.rpc.response.compression";
             out.add(key, Attribute { name, value: Value::Text(value) });
+            self.codings.add(value);
         }
         self.take_exception(&head, key, out);
         // What stands between may answer in another way than it was asked.
@@ -453,6 +457,7 @@ impl Call {
             began: Some(at),
             request: Messages::new(form.framing()),
             response: Messages::default(),
+            codings: Codings::default(),
             http: None,
             has_thrown: false,
             is_told: false,
@@ -519,7 +524,11 @@ impl Call {
 
     /// Reads what the body of a response ended with.
     fn read_tail(&mut self, key: Key, secrets: &Secrets, out: &mut dyn Out) {
-        let tail = std::mem::take(&mut self.response.tail);
+        let mut tail = std::mem::take(&mut self.response.tail);
+        if self.response.is_tail_compressed && self.response.has_whole_tail {
+            let Some(plain) = inflated(&tail, &self.codings) else { return };
+            tail = plain;
+        }
         match self.form {
             Form::Web | Form::WebText if self.response.has_whole_tail => {
                 let lines = tail.split(|byte| *byte == b'\n').filter_map(|line| {
@@ -593,6 +602,16 @@ fn add_error(text: &[u8], key: Key, secrets: &Secrets, out: &mut dyn Out) {
     let mut scratch = Vec::new();
     let shown = masked(shown, &mut scratch, |found| secrets.in_words(shown, found));
     out.add(key, Attribute { name: "wirespan.rpc.error", value: Value::Text(shown) });
+}
+
+/// What is compressed, if all of it is and it is not too long.
+fn inflated(tail: &[u8], codings: &Codings) -> Option<Vec<u8>> {
+    let (mut plain, mut inflater) = (Vec::new(), codings.inflater()?);
+    let state = inflater.push(tail, &mut |piece| {
+        let room = (TAIL_LIMIT + 1).saturating_sub(plain.len());
+        plain.extend_from_slice(piece.get(..room).unwrap_or(piece));
+    });
+    (state == Inflated::Whole && plain.len() <= TAIL_LIMIT).then_some(plain)
 }
 
 /// The text of `grpc-message`; what is no escape stands for itself.

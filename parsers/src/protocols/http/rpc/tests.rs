@@ -5,6 +5,9 @@ use crate::message::Side;
 use crate::message::{Message, Outcome};
 use crate::protocol::Inner;
 use crate::trace_context::TraceContext;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write as _;
 
 /// Keeps attributes and the last status.
 #[derive(Default)]
@@ -277,6 +280,30 @@ fn streams_of_connect_end_with_json() {
     );
     check(&case(&[b"\0\0\0\0\x02{}\x02\0\0\0\x09{\"error\"}"]), "OK", &counts);
     check(&case(&[b"\0\0\0\0\x02{}\x03\0\0\0\x01."]), "unknown", &counts);
+}
+
+#[test]
+fn what_a_body_ends_with_may_be_compressed() {
+    let ends = |flags: u8, text: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        let bytes = encoder.finish().unwrap();
+        [&[flags][..], &u32::try_from(bytes.len()).unwrap().to_be_bytes(), &bytes].concat()
+    };
+    let tell = |request: Fields<'static>, response: Fields<'static>, end: &[u8]| {
+        let received: &[&[u8]] = &[b"\0\0\0\0\x02ab", end];
+        run(&Case { request, response, received, trailers: None, ..CASE }).0
+    };
+    let web: Fields<'_> = &[("content-type", "application/grpc-web"), ("grpc-encoding", "gzip")];
+    assert_eq!(tell(web, web, &ends(0x81, b"grpc-status: 5\r\n")), "NOT_FOUND");
+    let unknown: Fields<'_> = &[("content-type", "application/grpc-web"), ("grpc-encoding", "x")];
+    assert_eq!(tell(web, unknown, &ends(0x81, b"grpc-status: 5\r\n")), "unknown");
+    let connect: Fields<'_> =
+        &[("content-type", "application/connect+json"), ("connect-content-encoding", "gzip")];
+    assert_eq!(tell(connect, connect, &ends(3, b"{}")), "OK");
+    assert_eq!(tell(connect, connect, &ends(3, br#"{"error":{"code":"aborted"}}"#)), "ABORTED");
+    // More than is read of one that is not compressed.
+    assert_eq!(tell(connect, connect, &ends(3, &[b' '; 5000])), "unknown");
 }
 
 #[test]

@@ -81,6 +81,29 @@ fn calls_of_each_kind_are_told() {
     );
 }
 
+#[test]
+fn calls_of_a_real_program_are_told() {
+    let vector = include_str!("../../../../../testdata/vectors/http/connect_go.txt");
+    check(
+        &Vector::parse(vector).unwrap().events,
+        &[
+            "> connect Get of shop.Orders",
+            "< Ok 0 OK, response.compression=gzip",
+            "> connect List of shop.Orders, request.messages=1",
+            "< ServerError 14 UNAVAILABLE, response.compression=gzip, error=over load, \
+             response.messages=3, response.messages.compressed=3, response.messages.largest=27, \
+             response.messages.first=1, response.messages.last=1, streaming=server",
+            "> grpc-web Get of shop.Orders, request.messages=1",
+            "< Ok 0 OK, response.compression=gzip, response.messages=1, \
+             response.messages.compressed=1",
+            "> grpc-web List of shop.Orders, request.messages=1",
+            "< ServerError 14 UNAVAILABLE, response.compression=gzip, error=over load, \
+             response.messages=3, response.messages.compressed=3, response.messages.largest=27, \
+             response.messages.first=1, response.messages.last=1, streaming=server",
+        ],
+    );
+}
+
 const ASKS: &str = "POST /a.B/C HTTP/1.1\r\nContent-Type: application/grpc-web\r\n\
                     Content-Length: 6\r\n\r\n\0\0\0\0\x011";
 const ANSWERS: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web\r\n\
