@@ -2,11 +2,12 @@
 """truth_table.py FOLDER: compares what is found in captures with what TShark finds, capture by capture.
 
 FOLDER holds captures, MANIFEST.tsv (what each is) and TRUTH.tsv (requests, responses and pairs that
-TShark finds in each). Looks at HTTP, Redis, DNS, MySQL and PostgreSQL in captures of link types that are read.
+TShark finds in each). Looks at HTTP, HTTP/2, gRPC, Thrift, Redis, DNS, MySQL and PostgreSQL in captures of link
+types that are read.
 
 Counts: TRUTH counts 1xx as responses of their own; its pairs are counted by request, so they are
 the same as exchanges here. Redis logins (AUTH, HELLO) are apart in the summary and added here; those
-of PostgreSQL are not, since they are none of TRUTH's requests.
+of PostgreSQL are not, since they are none of TRUTH's requests. Calls of gRPC are requests of HTTP/2 too.
 
 Operations: where tshark is installed, each exchange as `operation status` must be what it finds
 (with the options of TRUTH's column decode_as):
@@ -22,6 +23,11 @@ Operations: where tshark is installed, each exchange as `operation status` must 
   pgsql  tshark -n -2 -r FILE -Y pgsql -T fields -e tcp.stream -e pgsql.type -e pgsql.query
          -e pgsql.statement -e pgsql.code (queries and Executes by the first word of their
          statement, a Parse alone as PREPARE; 0 or the SQLSTATE)
+  http2  tshark -n -2 -r FILE -Y http2 -T pdml (of each stream the method and the status; where the
+         content type is gRPC's, the last part of the path and grpc-status, `?` where there is none)
+  grpc   the same, only of these
+  thrift tshark -n -2 -r FILE -Y thrift -T fields -e tcp.stream -e thrift.mtype -e thrift.method
+         -e thrift.seq_id (the method, and 0 for a reply or `exception` for one)
 
 A row that differs is a place to look, not always a fault: TShark errs too, and the projects that
 the captures come from have better expectations. What is known to differ, and why, stands in
@@ -36,11 +42,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 import wirespan
 
 # By the name in TRUTH.tsv: the name here.
-PROTOCOLS = {"http": "http", "redis": "redis", "dns": "dns", "mysql": "mysql", "pgsql": "postgresql"}
+PROTOCOLS = {
+    "http": ("http",), "redis": ("redis",), "dns": ("dns",), "mysql": ("mysql",), "pgsql": ("postgresql",),
+    "http2": ("http2", "grpc"), "grpc": ("grpc",), "thrift": ("thrift",),
+}
 LOGINS_APART = {"pgsql"}
 LINK_TYPES = {"NULL", "LOOP", "RAW", "ETHERNET", "LINUX_SLL", "LINUX_SLL2", "IPV4", "IPV6"}
 KNOWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "truth_known.tsv")
@@ -82,7 +92,7 @@ def main():
         file = os.path.join(options.folder, path)
         if path not in results:
             results[path] = read(options.binary, file)
-        found = [span for span in results[path] if span["protocol"] == PROTOCOLS[protocol]]
+        found = [span for span in results[path] if span["protocol"] in PROTOCOLS[protocol]]
         if protocol in LOGINS_APART:
             found = [span for span in found if span["sort"] != "handshake"]
         ours = collections.Counter(operation(span, protocol) for span in found)
@@ -129,6 +139,8 @@ def is_own_exchange(span):
     if span["protocol"] == "mysql":
         # Commands without an answer are requests there too.
         return span["operation"] not in ("LOGIN", "ERROR") and not copy
+    if span["protocol"] == "thrift" and span["sort"] == "one_way":
+        return not copy
     return span["sort"] in ("call", "handshake") and not copy
 
 
@@ -146,6 +158,12 @@ def operation(span, protocol):
     if protocol == "pgsql":
         status = span["status"]
         return f"{name} {0 if status['outcome'] == 'ok' else status.get('text')}"
+    status = span["status"]
+    if span["protocol"] == "grpc" and status["outcome"] == "unknown":
+        return f"{name} ?"
+    if protocol == "thrift":
+        # An exception that the method declares comes in a reply.
+        return f"{name} {'exception' if 'code' in status else 0}"
     return f"{name} {span['status'].get('code', 0)}"
 
 
@@ -238,6 +256,58 @@ def pgsql(tshark, file, decode_as):
     return found
 
 
+def http2(tshark, file, decode_as):
+    return collections.Counter(name for name, _ in streams_of_http2(tshark, file, decode_as))
+
+
+def grpc(tshark, file, decode_as):
+    return collections.Counter(name for name, is_grpc in streams_of_http2(tshark, file, decode_as) if is_grpc)
+
+
+def streams_of_http2(tshark, file, decode_as):
+    """What each request became, and whether it is one of gRPC."""
+    command = [tshark, "-n", "-2", "-r", file, *decode_as, "-Y", "http2", "-T", "pdml"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    requests, answers = {}, collections.defaultdict(dict)
+    for packet in xml.etree.ElementTree.fromstring(done.stdout).iter("packet"):
+        connection = value_of(packet, "tcp.stream")
+        # A client's later fields are its trailers.
+        for frame in (field for field in packet.iter("field") if field.get("name") == "http2.stream"):
+            headers = [field for field in frame.iter("field") if field.get("name") == "http2.header"]
+            fields = {value_of(header, "http2.header.name"): value_of(header, "http2.header.value") for header in headers}
+            stream = connection, value_of(frame, "http2.streamid")
+            if ":method" in fields:
+                requests[stream] = fields
+            elif fields.get(":status", "200")[:1] != "1":
+                answers[stream].update(fields)
+    for stream, fields in requests.items():
+        answer = answers[stream]
+        is_grpc = fields.get("content-type", "").startswith("application/grpc")
+        name = fields.get(":path", "").split("/")[-1] if is_grpc else fields[":method"]
+        status = answer.get("grpc-status", "?") if is_grpc else answer.get(":status")
+        yield f"{name} {status if ':status' in answer else '-'}", is_grpc
+
+
+def value_of(element, name):
+    return next((field.get("show") for field in element.iter("field") if field.get("name") == name), "")
+
+
+def thrift(tshark, file, decode_as):
+    found, waiting = collections.Counter(), collections.defaultdict(list)
+    fields = ["tcp.stream", "thrift.mtype", "thrift.method", "thrift.seq_id"]
+    for connection, kinds, methods, numbers in shark(tshark, file, decode_as, "thrift", fields):
+        for kind, method, number in zip(kinds, methods, numbers):
+            calls = waiting[connection, number]
+            if int(kind, 16) in (1, 4):
+                calls.append(method)
+            # Calls that were never answered are before the one that was, where numbers come again.
+            elif method in calls:
+                at = len(calls) - 1 - calls[::-1].index(method)
+                found[f"{calls.pop(at)} {'exception' if int(kind, 16) == 3 else 0}"] += 1
+    found.update(f"{name} -" for names in waiting.values() for name in names)
+    return found
+
+
 def verb(query):
     return query.split()[0].upper()
 
@@ -249,7 +319,7 @@ def bytes_of(value):
         return value
 
 
-SHARKS = {"http": http, "dns": dns, "redis": redis, "mysql": mysql, "pgsql": pgsql}
+SHARKS = {"http": http, "dns": dns, "redis": redis, "mysql": mysql, "pgsql": pgsql, "http2": http2, "grpc": grpc, "thrift": thrift}
 
 
 def shark(tshark, file, decode_as, wanted, fields):
