@@ -8,7 +8,8 @@ loss     one packet in a hundred taken out, with several seeds: an exchange coun
          the packets of the first byte of its request and of its response are left. How many of these
          are found, and whether anything that is told of them differs from what the whole capture
          told: a field may be missing, but not be another one; a pair may be missing, but not be
-         another one.
+         another one. Calls that HTTP/2 carries, such as gRPC's, are counted apart where they are
+         found, but known as HTTP/2 only, since what says what they are was lost.
 
 An exchange is known by its connection and the sequence number of its first byte. Reads classic pcap
 with microseconds, as `tcpdump -r OTHER -w THIS` makes it.
@@ -26,6 +27,10 @@ import wirespan
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Share of the possible exchanges that must be found where packets are lost.
 MUST = 0.997
+# Calls that HTTP/2 carries.
+CARRIED = ("grpc", "grpc-web", "connect", "triple")
+# Attributes that are times.
+TIMES = (".messages.first", ".messages.last")
 # What counts bytes or packets, and may come to less where some are lost; and what says so.
 COUNTED = ("size", "truncated", "messages", "length", "blocked", "rows", "frames", "unknown", "bytes")
 
@@ -96,7 +101,27 @@ def told(span):
         for name, value in identifier.items():
             if name not in ("format", "on"):
                 fields.setdefault(f"{identifier['format']}.{name}", set()).add(str(value))
-    return {name: value for name, value in fields.items() if value not in (None, "", "unknown")}
+    return {name: value for name, value in fields.items() if value not in (None, "", "unknown") and not name.endswith(TIMES)}
+
+
+def is_plain(before, after):
+    """Whether a call was found as the request of HTTP/2 that carries it."""
+    return before["protocol"] in CARRIED and after["protocol"] == "http2"
+
+
+def as_carried(before, after):
+    """What is told of a call, as HTTP/2 tells it of one whose request does not say that it is one."""
+    carried = {"protocol": "http2", "resource": f"/{before.get('resource', '')}/{before['operation']}"}
+    # The method is not told of calls.
+    if after.get("operation") in ("GET", "POST"):
+        carried["operation"] = after["operation"]
+    # Its response may say how the call ended, or not.
+    code = before.get("http.response.status_code", 200)
+    if after.get("status.code") == code:
+        carried["status.code"] = code
+    if "status.text" not in after:
+        carried["status.outcome"] = after.get("status.outcome")
+    return before | carried
 
 
 def same(whole, found, name):
@@ -121,19 +146,23 @@ def none_wrong(whole, found, left, name):
 
     possible = {key for key, span in whole.items() if survives(span)}
     complete = {key for key in possible if key in found and wirespan.complete(found[key])}
-    wrong = []
+    wrong, plain = [], 0
     for key, span in found.items():
         if key not in whole:
             wrong.append((key, name_of(found, key), {"found": (False, True)}))
             continue
         before, after = told(whole[key]), told(span)
+        if is_plain(before, after):
+            plain += key in complete
+            before = as_carried(before, after)
         bad = {field: (before.get(field), value) for field, value in after.items()
                if not may_be(field, value, before, after)}
         if bad:
             wrong.append((key, name_of(whole, key), bad))
     share = len(complete) / max(len(possible), 1)
     well = share >= MUST and not wrong
-    print(f"  {name}: {len(complete)} of {len(possible)} exchanges ({share:.2%}), {len(wrong)} wrong  "
+    apart = f", of them {plain} known as http2 only" if any(told(span)["protocol"] in CARRIED for span in whole.values()) else ""
+    print(f"  {name}: {len(complete)} of {len(possible)} exchanges ({share:.2%}){apart}, {len(wrong)} wrong  "
           f"{'ok' if well else 'WRONG'}")
     show(wrong)
     return well
