@@ -18,8 +18,9 @@ prefix=${prefix:-wsrpc}
 
 kinds=(grpc-go grpc-python grpc-go-python grpc-python-go nghttp2 nginx
   websocket dubbo-hessian2 dubbo-fastjson2 triple-hessian2 triple-fastjson2
-  thrift-go thrift-python thrift-go-python thrift-python-go sofa)
-cheap=(grpc-python nghttp2 nginx websocket dubbo-hessian2 thrift-python)
+  thrift-go thrift-python thrift-go-python thrift-python-go sofa
+  connect connect-go connect-http1 connect-go-http1)
+cheap=(grpc-python nghttp2 nginx websocket connect connect-http1 dubbo-hessian2 thrift-python)
 server=10.89.0.2
 
 main() {
@@ -255,6 +256,33 @@ thrift_go() { thrift go go; }
 thrift_python() { thrift python python; }
 thrift_go_python() { thrift go python; }
 thrift_python_go() { thrift python go; }
+
+# Connect, gRPC-Web and gRPC by one server and client each, over HTTP/2 and HTTP/1.1.
+
+connect() { connect_node 2 8090; }
+connect_http1() { connect_node 1.1 8091; }
+connect_go() { connect_in_go 2; }
+connect_go_http1() { connect_in_go 1.1; }
+
+connect_node() {
+  local programs
+  programs=$(installed connect)
+  serve server node "$programs/server.js" $server 8090 8091
+  wait_for_port srv 8090
+  wait_for_port srv 8091
+  record_calls
+  true >"$log"
+  logged client node "$programs/client.js" "http://$server:$2" "$1" "$(few 2 400)"
+}
+
+connect_in_go() {
+  local program
+  program=$(installed connect-go)/connect-go
+  serve server "$program" server $server:8090
+  wait_for_port srv 8090
+  record_calls
+  client client "$program" client $server:8090 "$1" "$here/grpc/plan${small:+-small}.json" "$log"
+}
 
 websocket() {
   local programs

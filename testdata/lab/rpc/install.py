@@ -74,8 +74,22 @@ def websocket():
     return [path]
 
 
+def connect():
+    need("node", "nodejs")
+    need("npm", "npm")
+    path = install.node("rpc/connect", at("connect", "package.json"))
+    for name in ("shop.js", "server.js", "client.js"):
+        shutil.copy(at("connect", name), path)
+    return [path]
+
+
+def connect_go():
+    need("go", "golang-go")
+    return [install.go("rpc/connect-go", at("connect", "go"))]
+
+
 KINDS = {
-    "grpc-go": grpc_go, "grpc-python": grpc_python, "nghttp2": nghttp2, "nginx": nginx, "websocket": websocket,
+    "grpc-go": grpc_go, "grpc-python": grpc_python, "nghttp2": nghttp2, "nginx": nginx, "websocket": websocket, "connect": connect, "connect-go": connect_go,
     "dubbo": dubbo, "sofa": sofa, "thrift-go": thrift_go, "thrift-python": thrift_python,
 }
 
