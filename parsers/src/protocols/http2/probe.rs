@@ -5,8 +5,8 @@
 
 use super::fields::{FieldList, Likeness};
 use super::frame::{
-    DATA, END_HEADERS, FrameHeader, HEADER, HEADERS, PADDED, PREFACE, PRIORITIZED, PUSH_PROMISE,
-    SETTINGS, STREAM, WINDOW_UPDATE,
+    DATA, END_HEADERS, END_STREAM, FrameHeader, HEADER, HEADERS, PADDED, PREFACE, PRIORITIZED,
+    PUSH_PROMISE, SETTINGS, STREAM, WINDOW_UPDATE,
 };
 use super::hpack::Decoder;
 use crate::message::Side;
@@ -21,7 +21,7 @@ pub(super) fn probe(flow: &FlowInfo, from: Side, head: &[u8]) -> Probe {
     if PREFACE.starts_with(head) {
         return Probe::Unsure { client: from };
     }
-    let chain = Chain::of(head);
+    let chain = Chain::of(head, STREAM);
     let client = match chain.likeness {
         Some(Likeness::Request) => from,
         Some(Likeness::Response) => from.other(),
@@ -40,10 +40,11 @@ pub(super) fn probe(flow: &FlowInfo, from: Side, head: &[u8]) -> Probe {
 /// lost. No stream above `latest` was open on either side before that, if it is not 0.
 pub(super) fn resumes(input: &[u8], latest: u32) -> bool {
     let Some(header) = FrameHeader::read(input) else { return false };
-    if latest > 0 && header.stream > latest.saturating_add(NEW_STREAMS) {
+    let highest = if latest > 0 { latest.saturating_add(NEW_STREAMS) } else { STREAM };
+    if header.stream > highest || is_padding(&header) {
         return false;
     }
-    let chain = Chain::of(input);
+    let chain = Chain::of(input, highest);
     // The header of one frame alone is sure where its stream is known.
     let is_known = header.stream != 0 && header.stream <= latest && header.kind != DATA;
     let is_large = header.kind == DATA && header.stream <= latest && header.length <= USUAL_DATA;
@@ -58,8 +59,17 @@ pub(super) fn chains(input: &[u8], latest: u32) -> bool {
     if !header.is_usual() || header.length > USUAL_DATA || header.stream > latest {
         return false;
     }
-    let chain = Chain::of(input);
+    if is_padding(&header) {
+        return false;
+    }
+    let chain = Chain::of(input, latest.saturating_add(NEW_STREAMS));
     chain.fits && (chain.likeness.is_some() || chain.frames >= 2)
+}
+
+/// Whether it is rather what frames are padded with, which is zeros: nobody sends an empty frame that
+/// ends nothing.
+fn is_padding(header: &FrameHeader) -> bool {
+    header.kind == DATA && header.length == 0 && !header.has(END_STREAM)
 }
 
 /// The frames at the start of some bytes.
@@ -73,11 +83,12 @@ struct Chain {
 }
 
 impl Chain {
-    fn of(bytes: &[u8]) -> Self {
+    /// No stream above `highest` is open.
+    fn of(bytes: &[u8], highest: u32) -> Self {
         let mut chain = Self { fits: true, frames: 0, likeness: None };
         let mut rest = bytes;
         while let Some(header) = FrameHeader::read(rest) {
-            if !header.is_usual() || !may_begin(rest) {
+            if !header.is_usual() || !may_begin(rest) || header.stream > highest {
                 return Self { fits: false, ..chain };
             }
             chain.frames += 1;
@@ -187,3 +198,25 @@ const NEW_STREAMS: u32 = 20_000;
 
 /// Frames of DATA are not longer unless the receiver says so.
 const USUAL_DATA: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::{chains, resumes};
+
+    /// Padding, trailers that are padded, and the head of a large frame of the next stream.
+    fn padded() -> Vec<u8> {
+        let trailers = [0, 0, 21, 1, 0x0d, 0, 0, 0, 3, 19, 0xbe];
+        let data = [0, 0x13, 0x9c, 0, 0x08, 0, 0, 0, 5, 19];
+        [&[0; 20][..], &trailers, &[0; 19], &data, &[b'7'; 40]].concat()
+    }
+
+    #[test]
+    fn padding_is_no_frame() {
+        let bytes = padded();
+        for latest in [63, 6_000, 2_000_000] {
+            let places = (0..bytes.len() - 50).filter(|at| chains(&bytes[*at..], latest));
+            assert_eq!(places.collect::<Vec<_>>(), [20], "{latest}");
+            assert!(!(0..20).any(|at| resumes(&bytes[at..], latest)), "{latest}");
+        }
+    }
+}
