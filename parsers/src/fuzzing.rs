@@ -15,6 +15,7 @@ pub use vector::Vector;
 
 use crate::client_hello::{ServerName, server_name};
 use crate::handed::{Fields, Handed};
+use crate::inflate::{Inflated, Inflater, Room, most_of};
 use crate::message::Side;
 use crate::protocol::{
     AfterGap, Conn, FlowInfo, Malformed, Probe, Protocol, Step, Timestamp, Transport,
@@ -41,7 +42,21 @@ use std::sync::Arc;
 /// # Panics
 /// If a protocol breaks a rule.
 pub fn protocol(data: &[u8]) {
-    let Some((choice, mut rest)) = data.split_first() else { return };
+    protocols_named(None, data);
+}
+
+/// Like [`protocol`], of only the one of this name, which a fuzzer comes further into.
+///
+/// # Panics
+/// If it breaks a rule, or there is none of this name.
+pub fn one_protocol(name: &str, data: &[u8]) {
+    assert!(protocols_named(Some(name), data), "there is no protocol {name}");
+}
+
+/// Whether there are any of this name.
+fn protocols_named(name: Option<&str>, data: &[u8]) -> bool {
+    let mut any = false;
+    let Some((choice, mut rest)) = data.split_first() else { return true };
     let transport = if choice & 1 == 0 { Transport::Tcp } else { Transport::Udp };
     let client = if choice & 2 == 0 { Side::A } else { Side::B };
     let mut events = Vec::new();
@@ -59,11 +74,15 @@ pub fn protocol(data: &[u8]) {
     let settings = Settings { locate_secrets: choice & 4 != 0, ids, ..Settings::default() };
     let flow = FlowInfo { handed: handed(*choice, client), ..flow(transport, 40_000, 50_000) };
     for mut protocol in protocols(&Arc::new(settings)) {
-        if !protocol.runs_over(transport) {
+        if name.is_some_and(|name| name != protocol.name()) {
             continue;
         }
-        check(protocol.as_mut(), &flow, client, &events);
+        any = true;
+        if protocol.runs_over(transport) {
+            check(protocol.as_mut(), &flow, client, &events);
+        }
     }
+    any
 }
 
 /// Reads lines of `name: value` as headers: identifiers come in the order of their formats, each
@@ -134,6 +153,47 @@ pub fn hpack(data: &[u8]) {
     header_blocks(&blocks, std::slice::from_ref(&(unseen..usize::MAX)));
 }
 
+/// Takes codings off a body, whole and in pieces: the same comes out of both. The first byte chooses
+/// the codings, and the second one the size of the pieces.
+///
+/// # Panics
+/// If it does not, or if memory is not given back.
+pub fn inflate(data: &[u8]) {
+    let [choice, size, body @ ..] = data else { return };
+    let codings = ["gzip", "deflate", "br", "zstd", "gzip, br", "zstd, deflate", "br, zstd"];
+    let Some(coding) = codings.get(usize::from(*choice) % codings.len()) else { return };
+    let room = Room::default();
+    let read = |size: usize| {
+        let mut content = Vec::new();
+        let mut inflater = Inflater::of(coding.as_bytes()).map(|inflater| inflater.within(&room));
+        let mut state = Inflated::Going;
+        for piece in body.chunks(size) {
+            let Some(inflater) = &mut inflater else { break };
+            state = inflater.push(piece, &mut |bytes| content.extend_from_slice(bytes));
+            assert_eq!((state, content.len() as u64), (inflater.state(), inflater.given()));
+        }
+        (content, state)
+    };
+    let (whole, all) = read(body.len().max(1));
+    let (pieces, last) = read(usize::from(*size) + 1);
+    let shown = body.escape_ascii();
+    assert_eq!(room.taken(), 0, "{coding}: {shown}");
+    assert!(whole.len() as u64 <= most_of(body.len() as u64), "{coding}: {shown}");
+    match (all, last) {
+        (Inflated::Going | Inflated::Whole, _) => {
+            let lengths = (whole.len(), all, pieces.len(), last);
+            assert!(whole == pieces && all == last, "{coding}: {lengths:?} of {shown}");
+        }
+        // How much came before that was seen depends on what came with it. And libzstd checks the
+        // size of the content of a frame that has none only where it sees the frame whole.
+        _ => {
+            let same = matches!(last, Inflated::Failed | Inflated::Capped);
+            assert!(same || coding.contains("zstd"), "{coding}: {shown}");
+            assert!(whole.starts_with(&pieces) || pieces.starts_with(&whole), "{coding}: {shown}");
+        }
+    }
+}
+
 /// What a flow was begun with, as the first byte says.
 fn handed(choice: u8, client: Side) -> Option<Arc<Handed>> {
     let subprotocol: &[u8] = match choice >> 5 {
@@ -146,10 +206,11 @@ fn handed(choice: u8, client: Side) -> Option<Arc<Handed>> {
         (&b"sec-websocket-protocol"[..], subprotocol),
         (b"sec-websocket-extensions", b"permessage-deflate"),
     ];
+    let protocol: &[u8] = if choice >> 5 == 7 { b"h2c" } else { b"websocket" };
     let handed = Handed {
         by: "http",
         client: Some(client),
-        protocol: b"websocket".to_vec(),
+        protocol: protocol.to_vec(),
         granted: Fields::of(granted.into_iter()),
         ..Handed::default()
     };

@@ -361,13 +361,14 @@ impl Flate {
             let taken = usize::try_from(self.0.total_in() - taken).unwrap_or(usize::MAX);
             let given = usize::try_from(self.0.total_out() - given).unwrap_or(usize::MAX);
             used += taken;
-            let full = piece.len() == given;
             if given > 0 && !give(piece.get(..given).unwrap_or_default()) {
                 return Err(Inflated::Capped);
             }
             match status {
                 Status::StreamEnd => return Ok((used, true)),
-                _ if !full && (used >= bytes.len() || (taken, given) == (0, 0)) => {
+                // Where its ring of 32 KiB is full, it holds back what fits a piece, and gives that
+                // only when it is asked again.
+                _ if given == 0 && (taken == 0 || used >= bytes.len()) => {
                     return Ok((used, false));
                 }
                 _ => {}
@@ -633,6 +634,8 @@ impl Brotli {
             }
             match result {
                 BrotliResult::NeedsMoreOutput => {}
+                // It says so too where it holds more than fits a piece.
+                BrotliResult::NeedsMoreInput if given == PIECE => {}
                 BrotliResult::NeedsMoreInput => return Inflated::Going,
                 BrotliResult::ResultSuccess => {
                     self.ended = true;
@@ -683,7 +686,8 @@ impl Zstd {
         self.decoder = Some(decoder);
         let head = std::mem::take(&mut self.head);
         match self.decode(&head, give) {
-            Inflated::Going => self.decode(rest, give),
+            // A frame may be over with what was taken for a head.
+            Inflated::Going | Inflated::Whole if !rest.is_empty() => self.decode(rest, give),
             state => state,
         }
     }

@@ -15,7 +15,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("target")
     arguments.add_argument("folder")
-    arguments.add_argument("--limit", type=int, default=400_000, help="bytes of inputs that are kept")
+    arguments.add_argument("--limit", type=int, default=1_500_000, help="bytes of inputs that are kept")
     options = arguments.parse_args()
 
     inputs = set()

@@ -78,6 +78,10 @@ fn members_and_frames_follow_on_each_other() {
     check("gzip", &two, b"onetwo", Inflated::Whole);
     let frame = |text: &[u8]| zstd::encode_all(text, 3).unwrap();
     check("zstd", &[frame(b"one"), frame(b"two")].concat(), b"onetwo", Inflated::Whole);
+    // The first is as long as the longest head.
+    assert_eq!(frame(b"ninebytes").len(), ZSTD_HEAD);
+    let two = [frame(b"ninebytes"), frame(b"two")].concat();
+    check("zstd", &two, b"ninebytestwo", Inflated::Whole);
     check("gzip", &[gzip(b"one"), b"\0\x1f\0".to_vec()].concat(), b"one", Inflated::Whole);
 }
 
@@ -95,6 +99,16 @@ fn what_is_cut_is_not_whole() {
             let (_, state) = inflate(coding, &body[..body.len() - cut], body.len());
             assert_eq!(state, Inflated::Going, "{coding}");
         }
+    }
+}
+
+#[test]
+fn nothing_is_held_back_where_the_ring_of_the_inflater_is_full() {
+    let body = deflate(&vec![0; 3 << 15]);
+    for length in 1..body.len() {
+        let cut = &body[..length];
+        let (whole, pieces) = (inflate("deflate", cut, length), inflate("deflate", cut, 1));
+        assert_eq!(whole.0.len(), pieces.0.len(), "the first {length} bytes");
     }
 }
 
