@@ -144,8 +144,10 @@ impl Connection {
         }
         // What a message says decides what it is, so that all of it is needed, if it is short.
         let begins = header.opcode != Opcode::Continuation;
+        // The other side may have shown that there is nothing to learn while the rest was awaited:
+        // whether it is asked sooner must make no difference.
         let looks = header.opcode == Opcode::Text
-            && !matches!(self.speech, Speech::Plain)
+            && (self.half(from).scan.is_begun() || !matches!(self.speech, Speech::Plain))
             && (!header.compressed || self.half(from).deflate.is_ready());
         if begins && looks {
             let half = self.half_mut(from);

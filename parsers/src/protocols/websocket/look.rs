@@ -8,6 +8,7 @@ use super::frame::{Header, Opcode, Stop, unmask};
 pub(super) struct Scan {
     /// Where the next frame begins.
     at: usize,
+    begun: bool,
 }
 
 /// What was found.
@@ -22,8 +23,14 @@ pub(super) enum Look {
 }
 
 impl Scan {
+    /// Whether a message is looked through that was not whole yet.
+    pub(super) fn is_begun(self) -> bool {
+        self.begun
+    }
+
     /// Looks on; the input begins with the first frame of the message.
     pub(super) fn look(&mut self, input: &[u8], content: &mut Vec<u8>) -> Look {
+        self.begun = true;
         loop {
             let rest = input.get(self.at..).unwrap_or_default();
             let header = match Header::read(rest) {
