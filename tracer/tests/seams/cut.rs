@@ -14,7 +14,7 @@ use wirespan::exchange::State;
 use wirespan::pipeline;
 use wirespan::select::{CaptureStart, IdPrefix, Selecting, Selection};
 use wirespan::span::{Link, Reason, Span, SpanSink, Trace};
-use wirespan::wanted::Notes;
+use wirespan::wanted::{Notes, Wanted};
 use wirespan_capture::packet::Batch;
 use wirespan_capture::savefile::Savefile;
 use wirespan_capture::source::file::FileSource;
@@ -51,6 +51,19 @@ impl SpanSink for Passing {
     }
 }
 
+/// Each of them sees all.
+struct Several(Vec<Passing>);
+
+impl SpanSink for Several {
+    fn trace(&mut self, trace: &Trace) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(|sink| sink.trace(trace))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(SpanSink::finish)
+    }
+}
+
 /// The file that holds the packets of the traces with this id.
 fn cut_out(packets: &[Packet], id: u128, config: &Config) -> tempfile::NamedTempFile {
     cut_out_of(&|| source(packets, 3), id, config)
@@ -70,15 +83,33 @@ fn written<S: PacketSource>(
     config: &Config,
     sanitize: bool,
 ) -> tempfile::NamedTempFile {
-    let notes = Notes::new(config.protocol_names(), config.remembering());
-    let traces = vec![IdPrefix::parse(&format!("{id:032x}")).unwrap()];
-    let selection = Selection { traces, ..Selection::default() };
-    let wanting = Wanting(notes.clone());
-    let chosen = Selecting::new(selection, CaptureStart::default(), wanting);
-    let mut sink = Passing(notes.clone(), chosen);
-    pipeline::run(&mut open(), &mut Here::default(), config, &mut sink);
-    let mut wanted = notes.take().unwrap();
+    let mut wanted = wanted_of(&mut open(), &[id], config).remove(0);
     wanted.sanitize = sanitize;
+    written_as(open, wanted, config)
+}
+
+/// What is wanted of the packets for each of these traces, from one run.
+fn wanted_of(source: &mut dyn PacketSource, ids: &[u128], config: &Config) -> Vec<Wanted> {
+    let mut notes = Vec::new();
+    let mut sink = Several(Vec::new());
+    for id in ids {
+        let own = Notes::new(config.protocol_names(), config.remembering());
+        let traces = vec![IdPrefix::parse(&format!("{id:032x}")).unwrap()];
+        let selection = Selection { traces, ..Selection::default() };
+        let wanting = Wanting(own.clone());
+        let chosen = Selecting::new(selection, CaptureStart::default(), wanting);
+        sink.0.push(Passing(own.clone(), chosen));
+        notes.push(own);
+    }
+    pipeline::run(source, &mut Here::default(), config, &mut sink);
+    notes.iter().map(|notes| notes.take().unwrap()).collect()
+}
+
+fn written_as<S: PacketSource>(
+    open: &dyn Fn() -> S,
+    mut wanted: Wanted,
+    config: &Config,
+) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut savefile = Savefile::new(file, "test").unwrap();
     let files = ["memory".to_owned()];
@@ -468,45 +499,55 @@ fn traces_of_the_shipped_captures_are_the_same_alone() {
         })
         .collect();
     captures.sort();
+    // They are many, and each takes its time.
+    let (first, second) = captures.split_at(captures.len() / 2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| first.iter().for_each(|capture| check_traces_alone(capture)));
+        second.iter().for_each(|capture| check_traces_alone(capture));
+    });
+}
+
+/// Some of the traces of a capture are the same alone.
+fn check_traces_alone(capture: &Path) {
     let config = Config::default();
     let protocols = config.protocol_names();
-    for capture in captures {
-        let open = || FileSource::open(&capture).unwrap();
-        let whole = run_source(&mut open(), &config);
-        let spans: BTreeSet<u64> = whole.spans().into_iter().map(|span| span.id).collect();
-        // What was prepared in another trace is not known from the packets of this one.
-        let prepared = |trace: &&Trace| {
-            trace
-                .spans
-                .iter()
-                .any(|span| span.exchange.text.text("wirespan.db.command") == Some(b"EXECUTE"))
-        };
-        // A message of Dubbo is not found that begins in a packet behind the end of another one,
-        // which begins in a packet of another trace.
-        let refers = |span: &Span| span.exchange.protocol.name(&protocols) == "dubbo";
-        // The capture is read anew for each.
-        let step = (whole.traces.len() / 12).max(4);
-        for trace in whole.traces.iter().filter(|trace| !prepared(trace)).step_by(step) {
-            let file = cut_out_of(&open, trace.id, &config);
-            let ran = run_source(&mut FileSource::open(file.path()).unwrap(), &config);
-            let what = format!("{} {:032x}: {:?}", capture.display(), trace.id, ran.trees());
-            // What was learnt from other traces is not known alone: which addresses are one machine's,
-            // and what calls of a kind are made for.
-            let learnt =
-                |link: &Link| matches!(link.reason, Reason::Content | Reason::OneCandidate);
-            let needs_others = trace.spans.iter().filter_map(|span| span.link.as_ref()).any(learnt);
-            if needs_others {
-                let ids = |spans: &[&Span]| spans.iter().map(|s| s.id).collect::<BTreeSet<_>>();
-                let own = ids(&trace.spans.iter().collect::<Vec<_>>());
-                assert!(ids(&ran.spans()).is_superset(&own), "{what}");
-            } else if !trace.spans.iter().any(&refers) {
-                let again = ran.traces.iter().find(|again| again.id == trace.id).expect(&what);
-                assert_eq!(identity(again), identity(trace), "{what}");
-            }
-            // With it comes only what is pipelined with it.
-            for other in ran.traces.iter().flat_map(|trace| &trace.spans) {
-                assert!(spans.contains(&other.id), "{what}");
-            }
+    let open = || FileSource::open(capture).unwrap();
+    let whole = run_source(&mut open(), &config);
+    let spans: BTreeSet<u64> = whole.spans().into_iter().map(|span| span.id).collect();
+    // What was prepared in another trace is not known from the packets of this one.
+    let prepared = |trace: &&Trace| {
+        trace
+            .spans
+            .iter()
+            .any(|span| span.exchange.text.text("wirespan.db.command") == Some(b"EXECUTE"))
+    };
+    // A message of Dubbo is not found that begins in a packet behind the end of another one,
+    // which begins in a packet of another trace.
+    let refers = |span: &Span| span.exchange.protocol.name(&protocols) == "dubbo";
+    // The packets are read anew for each.
+    let step = (whole.traces.len() / 12).max(4);
+    let traces = || whole.traces.iter().filter(|trace| !prepared(trace)).step_by(step);
+    let ids: Vec<u128> = traces().map(|trace| trace.id).collect();
+    let wanted = wanted_of(&mut open(), &ids, &config);
+    for (trace, wanted) in traces().zip(wanted) {
+        let file = written_as(&open, wanted, &config);
+        let ran = run_source(&mut FileSource::open(file.path()).unwrap(), &config);
+        let what = format!("{} {:032x}: {:?}", capture.display(), trace.id, ran.trees());
+        // What was learnt from other traces is not known alone: which addresses are one machine's,
+        // and what calls of a kind are made for.
+        let learnt = |link: &Link| matches!(link.reason, Reason::Content | Reason::OneCandidate);
+        let needs_others = trace.spans.iter().filter_map(|span| span.link.as_ref()).any(learnt);
+        if needs_others {
+            let ids = |spans: &[&Span]| spans.iter().map(|s| s.id).collect::<BTreeSet<_>>();
+            let own = ids(&trace.spans.iter().collect::<Vec<_>>());
+            assert!(ids(&ran.spans()).is_superset(&own), "{what}");
+        } else if !trace.spans.iter().any(&refers) {
+            let again = ran.traces.iter().find(|again| again.id == trace.id).expect(&what);
+            assert_eq!(identity(again), identity(trace), "{what}");
+        }
+        // With it comes only what is pipelined with it.
+        for other in ran.traces.iter().flat_map(|trace| &trace.spans) {
+            assert!(spans.contains(&other.id), "{what}");
         }
     }
 }
