@@ -152,6 +152,92 @@ def http2_data(size):
     return asked, frame(4, 0, 0) + frame(1, 5, 1, b"\x88")
 
 
+def http2_in_turn(capture, size):
+    """Streams of one connection, each of which is over before the next begins."""
+    talk = Conversation(capture, 80)
+    talk.client(PREFACE)
+    talk.server(frame(4, 0, 0))
+    for stream in range(1, 2 * size, 2):
+        talk.client(http2_get(stream))
+        talk.server(frame(1, 5, stream, b"\x88"))
+    talk.close()
+
+
+def http2_resets(capture, size):
+    """Streams that are taken back at once."""
+    streams = range(1, 2 * size, 2)
+    asked = [PREFACE, *(http2_get(stream) + frame(3, 0, stream, b"\0\0\0\x08") for stream in streams)]
+    pipeline(capture, 80, asked, [frame(4, 0, 0)])
+
+
+def http2_promises(capture, size):
+    """Streams that a server promises, and never begins."""
+    promise = b"\x82\x86\x84"
+    promises = (frame(5, 4, 1, struct.pack(">I", stream) + promise) for stream in range(2, 2 * size + 2, 2))
+    pipeline(capture, 80, [PREFACE, http2_get(1)], [frame(4, 0, 0), *promises])
+
+
+def http2_frames(kind, payload, stream=0):
+    """Frames of a kind that say nothing, on both sides and amid a call."""
+    def built(size):
+        flood = frame(kind, 0, stream, payload) * size
+        return PREFACE + http2_get(1) + flood, frame(4, 0, 0) + flood + frame(1, 5, 1, b"\x88")
+    return built
+
+
+def http2_pieces(size):
+    """A header field, in as many frames as it has bytes."""
+    value = b"\0\1k\x7f" + hpack_length(size - 127) + b"v" * size
+    middle = b"".join(frame(9, 0, 1, bytes([byte])) for byte in value)
+    return PREFACE + frame(1, 1, 1, b"\x82") + middle + frame(9, 4, 1, b"\x86\x84"), frame(4, 0, 0) + frame(1, 5, 1, b"\x88")
+
+
+def hpack_length(rest):
+    """What follows on a full prefix of an integer (RFC 7541 section 5.1)."""
+    more = b""
+    while rest >= 128:
+        more += bytes([rest & 127 | 128])
+        rest >>= 7
+    return more + bytes([rest])
+
+
+def hpack_resized(capture, size):
+    """Each block makes the table empty and large again, and fills it."""
+    resize = b"\x20\x3f\xe1\x1f"
+    added = b"".join(b"\x40\2k%c\2vv" % (97 + n) for n in range(20))
+    streams = range(1, 2 * size, 2)
+    asked = [PREFACE, *(frame(1, 5, stream, resize + b"\x82\x86\x84" + added) for stream in streams)]
+    pipeline(capture, 80, asked, [frame(4, 0, 0), *(frame(1, 5, stream, b"\x88") for stream in streams)])
+
+
+def hpack_evicted(capture, size):
+    """A full table, of which each field pushes one out."""
+    def added(n):
+        return b"\x40\5k%04d\1v" % (n % 10_000)
+    streams = range(1, 2 * size, 2)
+    blocks = (b"\x82\x86\x84" + b"".join(added(20 * stream + n) for n in range(20)) for stream in streams)
+    asked = [PREFACE, *(frame(1, 5, stream, block) for stream, block in zip(streams, blocks))]
+    pipeline(capture, 80, asked, [frame(4, 0, 0), *(frame(1, 5, stream, b"\x88") for stream in streams)])
+
+
+def hpack_referred(size):
+    """One long field, which is referred to time and again."""
+    long = b"\x40\1k\x7f" + hpack_length(3000 - 127) + b"v" * 3000
+    asked = PREFACE + frame(1, 5, 1, b"\x82\x86\x84" + long)
+    asked += b"".join(frame(1, 5, stream, b"\x82\x86\x84" + b"\xbe" * 100) for stream in range(3, 2 * size, 2))
+    return asked, frame(4, 0, 0)
+
+
+def grpc_messages(size):
+    """Short messages of one stream, several in a frame."""
+    head = b"\x83\x86\x44\4/a/b\x0f\x10\x10application/grpc"
+    message = b"\0\0\0\0\2\x08\1"
+    asked = PREFACE + frame(1, 4, 1, head) + frame(0, 0, 1, message * 3) * size + frame(0, 1, 1)
+    begun = frame(1, 4, 1, b"\x88\x0f\x10\x10application/grpc")
+    ended = frame(1, 5, 1, b"\0\x0bgrpc-status\0010")
+    return asked, frame(4, 0, 0) + begun + frame(0, 0, 1, message) * size + ended
+
+
 def message_frame(first, payload, masked=True):
     """A frame of WebSocket."""
     size = len(payload)
@@ -187,6 +273,20 @@ def rpc_answers(size):
 def fragments(size):
     middle = message_frame(0x00, b"x") * size
     return message_frame(0x01, b"x") + middle + message_frame(0x80, b"x")
+
+
+def pinged_fragments(size):
+    """A ping before each fragment of one message."""
+    middle = (message_frame(0x89, b"p") + message_frame(0x00, b"x")) * size
+    return message_frame(0x01, b"x") + middle + message_frame(0x80, b"x")
+
+
+def pings(size):
+    return message_frame(0x89, b"ping") * size
+
+
+def pongs(size):
+    return message_frame(0x8a, b"ping", False) * size
 
 
 def deep_rpc(size):
@@ -411,6 +511,18 @@ def thrift_headers(size):
     return struct.pack(">I", len(asked)) + asked, struct.pack(">I", len(answered)) + answered
 
 
+def thrift_nested(size):
+    """Structs in structs."""
+    return thrift(1, b"\x0c\0\1" * size + b"\0" * size + b"\0"), thrift(2, b"\0")
+
+
+def bolt_beats(capture, size):
+    beat = b"\1%c\0%c\1\0\0\0\1\1"
+    asked = beat % (1, 0) + struct.pack(">IHHI", 3000, 0, 0, 0)
+    answered = beat % (0, 0) + struct.pack(">HHHI", 0, 0, 0, 0)
+    pipeline(capture, 12200, [asked] * size, [answered] * size)
+
+
 def bolt_header(size):
     pairs = b"".join(b"\0\0\0\5k%04d\0\0\0\1v" % n for n in range(size))
     name = b"lab.core.Request"
@@ -450,6 +562,41 @@ def dubbo_attachments(size):
     return dubbo_call(b"N", b"H" + pairs + b"Z")
 
 
+def dubbo_attachment(size):
+    """One that is long."""
+    value = b"".join(b"R\x80\0" + b"v" * 0x8000 for _ in range(size)) + b"\0"
+    return dubbo_call(b"N", b"H\x01k" + value + b"Z")
+
+
+def dubbo_beats(capture, size):
+    """Heartbeats, each answered."""
+    talk = Conversation(capture, 20880)
+    talk.client(dubbo(0xE2, 0, b"N") * size)
+    talk.server(dubbo(0x22, 20, b"N") * size)
+    talk.close()
+
+
+def behind(port, head, answer=b""):
+    """Connections that begin with what a proxy is told, or says."""
+    def built(capture, size):
+        for n in range(size):
+            talk = Conversation(capture, port)
+            talk.client(head)
+            if answer:
+                talk.server(answer)
+            talk.client(request("GET", f"/{n}"))
+            talk.server(response(200))
+            talk.close()
+    return built
+
+
+def proxy_values(size):
+    """A head of PROXY protocol 2 with as many values."""
+    values = b"\xee\0\1v" * size
+    head = b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + struct.pack(">H", 12 + len(values))
+    return head + bytes([10, 0, 0, 1, 10, 0, 0, 2, 0x9c, 0x40, 0, 80]) + values + request("GET", "/a"), response(200)
+
+
 def dubbo_pipeline(capture, size):
     talk = Conversation(capture, 20880)
     asked, answered = dubbo_call(b"\x03tea")
@@ -472,6 +619,18 @@ SHAPES = [
     Shape("HTTP/2 settings", 20_000, http2_settings),
     Shape("HTTP/2 continuations", 10_000, one_call(segment=20)(http2_continuations)),
     Shape("HTTP/2 frames of a byte", 30_000, one_call()(http2_data), SANITIZE),
+    Shape("HTTP/2 streams in turn", 2_000, http2_in_turn, quick=True),
+    Shape("HTTP/2 streams taken back", 20_000, http2_resets),
+    Shape("HTTP/2 promises", 20_000, http2_promises),
+    Shape("HTTP/2 pings", 50_000, one_call()(http2_frames(6, bytes(8)))),
+    Shape("HTTP/2 windows", 50_000, one_call()(http2_frames(8, b"\0\0\0\1", 1))),
+    Shape("HTTP/2 priorities", 50_000, one_call()(http2_frames(2, bytes(5), 7))),
+    Shape("HTTP/2 frames of no known kind", 50_000, one_call()(http2_frames(0x77, b"x"))),
+    Shape("HTTP/2 field in pieces of a byte", 10_000, one_call()(http2_pieces)),
+    Shape("HPACK tables made anew", 2_000, hpack_resized),
+    Shape("HPACK tables that are full", 2_000, hpack_evicted),
+    Shape("HPACK field referred to", 2_000, one_call()(hpack_referred), DETAILS),
+    Shape("messages of gRPC", 20_000, one_call()(grpc_messages), SANITIZE),
     Shape("deep JSON", 40_000, one_call()(deep_json), SANITIZE, quick=True),
     Shape("secret fields", 10_000, one_call()(secret_fields), SANITIZE),
     Shape("many quotes", 100_000, one_call()(many_quotes), SANITIZE),
@@ -482,6 +641,8 @@ SHAPES = [
     Shape("calls of JSON-RPC over WebSocket", 1_500, websocket(rpc_calls, rpc_answers)),
     Shape("fragments of WebSocket", 4_000, websocket(fragments, lambda size: b""), SANITIZE),
     Shape("fragments of WebSocket beyond its limit", 20_000, websocket(fragments, lambda size: b"")),
+    Shape("fragments of WebSocket with pings between", 4_000, websocket(pinged_fragments, lambda size: b""), SANITIZE),
+    Shape("pings of WebSocket", 20_000, websocket(pings, pongs)),
     Shape("brackets in WebSocket", 10_000, websocket(deep_rpc, lambda size: b"")),
     Shape("pipeline of Redis", 2_000, redis_pipeline),
     Shape("pipeline of Redis beyond its limit", 10_000, redis_pipeline),
@@ -493,16 +654,23 @@ SHAPES = [
     Shape("structs (Thrift)", 20_000, one_call(9090)(thrift_list), SANITIZE, quick=True),
     Shape("numbers (Thrift, compact)", 200_000, one_call(9090)(thrift_varints)),
     Shape("structs (Thrift, JSON)", 10_000, one_call(9090)(thrift_json), SANITIZE),
-    Shape("headers (Thrift)", 1_000, one_call(9090)(thrift_headers), DETAILS),
+    Shape("headers (Thrift)", 4_500, one_call(9090)(thrift_headers), DETAILS),
+    Shape("structs in structs (Thrift)", 50_000, one_call(9090)(thrift_nested)),
     Shape("pipeline of Thrift", 3_000, thrift_pipeline),
-    Shape("headers (Bolt)", 1_000, one_call(12200)(bolt_header), DETAILS),
+    Shape("headers (Bolt)", 2_000, one_call(12200)(bolt_header), DETAILS),
+    Shape("heartbeats (Bolt)", 5_000, bolt_beats),
     Shape("a list (Dubbo)", 50_000, one_call(20880)(dubbo_list), SANITIZE, quick=True),
     Shape("a text in pieces (Dubbo)", 200, one_call(20880)(dubbo_text)),
     Shape("lists in lists (Dubbo)", 200_000, one_call(20880)(dubbo_nested)),
     Shape("classes (Dubbo)", 50_000, one_call(20880)(dubbo_classes)),
     Shape("attachments (Dubbo)", 128, one_call(20880)(dubbo_attachments), DETAILS),
+    Shape("a long attachment (Dubbo)", 50, one_call(20880)(dubbo_attachment), DETAILS),
+    Shape("heartbeats (Dubbo)", 20_000, dubbo_beats),
     Shape("pipeline of Dubbo", 2_000, dubbo_pipeline),
     Shape("records of DNS", 200, one_call(53)(dns_records)),
+    Shape("connections behind PROXY protocol", 1_000, behind(8080, b"PROXY TCP4 10.0.0.1 10.0.0.2 40000 80\r\n")),
+    Shape("values of PROXY protocol", 7_000, one_call(8080)(proxy_values)),
+    Shape("connections by SOCKS", 1_000, behind(1080, b"\4\1\0\x50\x0a\0\0\1\0", b"\0\x5a\0\0\0\0\0\0")),
     Shape("segments that come last first", 4_000, backwards, quick=True),
     Shape("many gaps", 1_500, many_gaps, quick=True),
     Shape("many connections", 2_000, many_connections),
