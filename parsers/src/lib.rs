@@ -7,7 +7,6 @@
 #[cfg(test)]
 mod random;
 pub mod reader;
-mod stop;
 pub mod secrets;
 pub mod values;
 pub mod trace_context;
@@ -16,6 +15,9 @@ pub mod settings;
 pub mod message;
 pub mod handed;
 pub mod protocol;
+mod stop;
+mod metadata;
+mod failure;
 pub mod connections;
 pub mod sql;
 pub mod protocols;

@@ -10,9 +10,9 @@ use crate::protocol::{
 };
 use crate::reader::Reader;
 use crate::settings::Settings;
+use crate::stop::{Stop, short};
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 /// Makes one shard's instance.
@@ -69,10 +69,7 @@ impl Reads for ProxyProtocol {
         };
         let said = match read {
             Ok(said) => said,
-            Err(Stop::Short(more)) => {
-                return Ok(Step::Incomplete(NonZeroUsize::new(more).unwrap_or(NonZeroUsize::MIN)));
-            }
-            Err(Stop::Bad(field)) => return Err(Malformed(field)),
+            Err(stop) => return stop.step(),
         };
         let text = said.ends.map(|[source, _]| source.to_string()).unwrap_or_default();
         let key = out.open(Message {
@@ -115,12 +112,6 @@ struct Said<'b> {
     end: usize,
 }
 
-/// Why it cannot be read.
-enum Stop {
-    Short(usize),
-    Bad(&'static str),
-}
-
 impl Said<'_> {
     fn handed(&self, client: Side) -> Handed {
         let mut handed = Handed { by: NAME, client: Some(client), ..Handed::default() };
@@ -157,7 +148,7 @@ fn line(input: &[u8]) -> Result<Said<'_>, Stop> {
     let shown = input.get(..LINE).unwrap_or(input);
     let Some(newline) = memchr::memchr(b'\n', shown) else {
         let full = input.len() >= LINE;
-        return Err(if full { Stop::Bad("proxy line") } else { Stop::Short(1) });
+        return Err(if full { Stop::Bad("proxy line") } else { short(1) });
     };
     let bad = Stop::Bad("proxy line");
     let line = input.get(..newline).and_then(|line| line.strip_suffix(b"\r"));
@@ -187,7 +178,7 @@ fn line(input: &[u8]) -> Result<Said<'_>, Stop> {
 /// Section 2.2: a signature, version and command, family, a length, addresses, values.
 fn header(input: &[u8]) -> Result<Said<'_>, Stop> {
     let mut reader = Reader::new(input);
-    let missing = || Stop::Short(HEADER.saturating_sub(input.len()).max(1));
+    let missing = || short(HEADER.saturating_sub(input.len()));
     let signature = reader.take(SIGNATURE.len()).ok_or_else(missing)?;
     let command = reader.u8().ok_or_else(missing)?;
     let family = reader.u8().ok_or_else(missing)?;
@@ -200,8 +191,7 @@ fn header(input: &[u8]) -> Result<Said<'_>, Stop> {
         return Err(Stop::Bad("proxy length"));
     }
     let end = HEADER + length;
-    let block =
-        input.get(HEADER..end).ok_or_else(|| Stop::Short(end.saturating_sub(input.len())))?;
+    let block = input.get(HEADER..end).ok_or_else(|| short(end.saturating_sub(input.len())))?;
     let mut said = Said { version: b"2", is_local, end, ..Said::default() };
     // What stands there says nothing then, whatever it is.
     if said.is_local {
@@ -342,6 +332,6 @@ mod tests {
         let long = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff";
         assert!(matches!(header(long), Err(Stop::Bad("proxy length"))));
         let short = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\x7f";
-        assert!(matches!(header(short), Err(Stop::Short(11))));
+        assert!(matches!(header(short), Err(stop) if stop == super::short(11)));
     }
 }

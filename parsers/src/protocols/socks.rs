@@ -12,6 +12,7 @@ use crate::protocol::{
 };
 use crate::reader::Reader;
 use crate::settings::Settings;
+use crate::stop::Stop;
 use memchr::memchr;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -105,11 +106,7 @@ impl Reads for Socks {
         } else {
             connection.answered(input, out)
         };
-        match step {
-            Ok(step) => Ok(step),
-            Err(Stop::Short) => Ok(Step::Incomplete(NonZeroUsize::MIN)),
-            Err(Stop::Bad(field)) => Err(Malformed(field)),
-        }
+        step.or_else(Stop::step)
     }
 
     fn gap(
@@ -130,12 +127,8 @@ impl Reads for Socks {
     fn end(&mut self, _: &mut Connection, _: Side, _: &[u8], _: &mut dyn Out) {}
 }
 
-/// Why a message cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    Short,
-    Bad(&'static str),
-}
+/// The rest of a message is missing.
+const SHORT: Stop = Stop::Short(NonZeroUsize::MIN);
 
 impl Connection {
     /// Reads what the client sends.
@@ -147,7 +140,7 @@ impl Connection {
     ) -> Result<Step, Stop> {
         match (self.asks, input.first()) {
             (Asks::Beyond, _) if self.answers == Answers::Nothing => Ok(skip_all()),
-            (Asks::Beyond, _) => Err(Stop::Short),
+            (Asks::Beyond, _) => Err(SHORT),
             (Asks::First, Some(4)) => {
                 let request = request_4(input)?;
                 self.is_version_4 = true;
@@ -209,12 +202,12 @@ impl Connection {
         match (self.answers, input.first()) {
             (Answers::Nothing, _) => Ok(skip_all()),
             (Answers::First | Answers::Accepted, Some(0)) if self.is_version_4 => {
-                let reply = input.get(..8).ok_or(Stop::Short)?;
+                let reply = input.get(..8).ok_or(SHORT)?;
                 let code = reply.get(1).copied().unwrap_or_default();
                 self.reply(code, code == GRANTED_4, text_4(code), reply.len(), out)
             }
             (Answers::First, Some(5)) => {
-                let method = *input.get(1).ok_or(Stop::Short)?;
+                let method = *input.get(1).ok_or(SHORT)?;
                 let refused = method == 0xff;
                 let text: &[u8] = if refused { b"no acceptable method" } else { b"" };
                 answer(out, method.into(), !refused, text, 2);
@@ -232,7 +225,7 @@ impl Connection {
                 Ok(used(2))
             }
             (Answers::Login, Some(1)) => {
-                let status = *input.get(1).ok_or(Stop::Short)?;
+                let status = *input.get(1).ok_or(SHORT)?;
                 let good = status == 0;
                 answer(out, status.into(), good, if good { b"" } else { b"login refused" }, 2);
                 self.answers = if good { Answers::Reply } else { Answers::Nothing };
@@ -298,16 +291,16 @@ struct Request {
 /// begins with three zeros.
 fn request_4(input: &[u8]) -> Result<Request, Stop> {
     let mut reader = Reader::new(input);
-    let command = reader.take(2).and_then(|head| head.last().copied()).ok_or(Stop::Short)?;
-    let port = reader.u16_be().ok_or(Stop::Short)?;
-    let address = reader.u32_be().ok_or(Stop::Short)?;
+    let command = reader.take(2).and_then(|head| head.last().copied()).ok_or(SHORT)?;
+    let port = reader.u16_be().ok_or(SHORT)?;
+    let address = reader.u32_be().ok_or(SHORT)?;
     if !matches!(command, 1 | 2) {
         return Err(Stop::Bad("socks command"));
     }
     let mut text = || {
         let rest = reader.rest();
         let end = memchr(0, rest.get(..NAME).unwrap_or(rest));
-        let end = end.ok_or(if rest.len() >= NAME { Stop::Bad("socks name") } else { Stop::Short });
+        let end = end.ok_or(if rest.len() >= NAME { Stop::Bad("socks name") } else { SHORT });
         let text = reader.take(end?).unwrap_or_default();
         reader.u8();
         Ok(text)
@@ -326,11 +319,11 @@ fn request_4(input: &[u8]) -> Result<Request, Stop> {
 
 /// Version, number of methods, methods.
 fn greeting(input: &[u8]) -> Result<usize, Stop> {
-    let count = usize::from(*input.get(1).ok_or(Stop::Short)?);
+    let count = usize::from(*input.get(1).ok_or(SHORT)?);
     if count == 0 {
         return Err(Stop::Bad("socks methods"));
     }
-    input.get(..2 + count).map(|_| 2 + count).ok_or(Stop::Short)
+    input.get(..2 + count).map(|_| 2 + count).ok_or(SHORT)
 }
 
 struct Login<'b> {
@@ -343,11 +336,11 @@ struct Login<'b> {
 fn login(input: &[u8]) -> Result<Login<'_>, Stop> {
     let mut reader = Reader::new(input);
     reader.u8();
-    let len = reader.u8().ok_or(Stop::Short)?;
-    let user = reader.take(len.into()).ok_or(Stop::Short)?;
-    let len = reader.u8().ok_or(Stop::Short)?;
+    let len = reader.u8().ok_or(SHORT)?;
+    let user = reader.take(len.into()).ok_or(SHORT)?;
+    let len = reader.u8().ok_or(SHORT)?;
     let start = reader.offset();
-    reader.take(len.into()).ok_or(Stop::Short)?;
+    reader.take(len.into()).ok_or(SHORT)?;
     let end = reader.offset();
     Ok(Login { user, password: start..end, end })
 }
@@ -355,7 +348,7 @@ fn login(input: &[u8]) -> Result<Login<'_>, Stop> {
 /// Version, command or reply, 0, kind of address, address, port (RFC 1928 sections 4 and 6).
 fn request_5(input: &[u8]) -> Result<Request, Stop> {
     let mut reader = Reader::new(input);
-    let mut byte = || reader.u8().ok_or(Stop::Short);
+    let mut byte = || reader.u8().ok_or(SHORT);
     if byte()? != 5 {
         return Err(Stop::Bad("socks version"));
     }
@@ -363,7 +356,7 @@ fn request_5(input: &[u8]) -> Result<Request, Stop> {
     if reserved != 0 {
         return Err(Stop::Bad("socks request"));
     }
-    let mut take = |n: usize| reader.take(n).ok_or(Stop::Short);
+    let mut take = |n: usize| reader.take(n).ok_or(SHORT);
     let host = match kind {
         1 => {
             let [a, b, c, d] = take(4)?.try_into().unwrap_or_default();
@@ -379,7 +372,7 @@ fn request_5(input: &[u8]) -> Result<Request, Stop> {
         }
         _ => return Err(Stop::Bad("socks address")),
     };
-    let port = reader.u16_be().ok_or(Stop::Short)?;
+    let port = reader.u16_be().ok_or(SHORT)?;
     Ok(Request {
         command,
         target: with_port(host, port),
@@ -410,7 +403,7 @@ fn likeness(head: &[u8]) -> Likeness {
     };
     let judged = |judged: Result<bool, Stop>, likeness: fn(bool) -> Likeness| match judged {
         Ok(sure) => likeness(sure),
-        Err(Stop::Short) => likeness(false),
+        Err(Stop::Short(_)) => likeness(false),
         Err(Stop::Bad(_)) => Likeness::No,
     };
     let client = |sure| Likeness::Client { sure };
@@ -434,7 +427,7 @@ fn likeness(head: &[u8]) -> Likeness {
                 _ => rest,
             };
             let judged_reply = match reply {
-                [] => Err(Stop::Short),
+                [] => Err(SHORT),
                 _ => request_5(reply).and_then(|reply| match reply.command {
                     0..=8 => Ok(true),
                     _ => Err(Stop::Bad("socks reply")),
@@ -454,7 +447,7 @@ fn likeness(head: &[u8]) -> Likeness {
                     rest = rest.get(login(rest)?.end..).unwrap_or_default();
                 }
                 match rest {
-                    [] => Err(Stop::Short),
+                    [] => Err(SHORT),
                     _ => request_5(rest).and_then(|request| {
                         let good = matches!(request.command, 1..=3) && is_host(&request.target);
                         if good { Ok(true) } else { Err(Stop::Bad("socks request")) }

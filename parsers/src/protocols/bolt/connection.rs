@@ -2,11 +2,12 @@
 
 use super::command::{Command, Stop, Type, is_class, pairs, short};
 use super::content::Answer;
+use crate::failure::Words;
 use crate::message::{
     Attribute, Dialect, Id, Kind, Message, Outcome, Pairing, Side, Status, Value,
 };
+use crate::metadata::Metadata;
 use crate::protocol::{AfterGap, Key, Malformed, Out, Step};
-use crate::secrets::masked;
 use crate::settings::Settings;
 use crate::trace_context::Collector;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -37,8 +38,7 @@ impl Connection {
             None => {
                 let command = match whole_head(input) {
                     Ok(command) => command,
-                    Err(Stop::Short(more)) => return Ok(Step::Incomplete(more)),
-                    Err(Stop::Bad(field)) => return Err(Malformed(field)),
+                    Err(stop) => return stop.step(),
                 };
                 let key = open(&command, from, input, false, settings, out);
                 let at = command.content_at();
@@ -227,7 +227,7 @@ fn open(
             text("rpc.response.status_code", b"SUCCESS");
         }
         if let Some(words) = answer.as_ref().and_then(|answer| answer.words) {
-            add_words(words, key, settings, out);
+            Words::of(words).add(key, &settings.secrets, out);
         }
     }
     contexts.finish(&mut |context| out.context(key, context));
@@ -285,25 +285,7 @@ fn error_code(words: &[u8]) -> &[u8] {
     }
 }
 
-/// The words of an error, up to the end of the first line, secrets masked.
-fn add_words(words: &[u8], key: Key, settings: &Settings, out: &mut dyn Out) {
-    let (line, _) = first_line(words);
-    let mut room = Vec::new();
-    // What the limit cuts off may tell that what stands before it is secret.
-    let shown = masked(line, &mut room, |found| settings.secrets.in_words(line, found));
-    let shown = shown.get(..WORDS).unwrap_or(shown);
-    if !shown.is_empty() {
-        out.add(key, Attribute { name: "wirespan.rpc.error", value: Value::Text(shown) });
-    }
-}
-
-/// The first line, and what of it is shown.
-fn first_line(words: &[u8]) -> (&[u8], &[u8]) {
-    let line = words.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    (line, line.get(..WORDS).unwrap_or(line))
-}
-
-/// All pairs of the header, so much of them, secrets masked.
+/// All that tells more than exchanges apart, with the pairs of the header.
 fn add_details(
     command: &Command,
     class: &[u8],
@@ -327,27 +309,14 @@ fn add_details(
         12 => add("wirespan.bolt.codec", Value::Text(b"json")),
         other => add("wirespan.bolt.codec", Value::Int(other.into())),
     }
-    let prefix = if is_response { "rpc.response.metadata." } else { "rpc.request.metadata." };
-    let (mut room, mut left_out) = (ROOM, 0);
-    let mut scratch = Vec::new();
-    for (place, (name, value)) in pairs(header).enumerate() {
-        let size = prefix.len() + name.len() + value.len().min(VALUE_LIMIT);
-        if place >= COUNT_LIMIT || size > room || name.len() > NAME_LIMIT {
-            left_out += 1;
-            continue;
-        }
-        room -= size;
-        let mut full_name = String::from(prefix);
-        full_name.extend(name.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
-        let secrets = &settings.secrets;
-        let shown = masked(value, &mut scratch, |found| secrets.in_header(name, value, found));
-        let value = Value::Text(shown.get(..VALUE_LIMIT).unwrap_or(shown));
-        out.add(key, Attribute { name: &full_name, value });
+    let mut metadata = match is_response {
+        true => Metadata::of_response(&settings.secrets),
+        false => Metadata::of_request(&settings.secrets),
+    };
+    for (name, value) in pairs(header) {
+        metadata.text(key, name, value, out);
     }
-    if left_out > 0 {
-        let value = Value::Int(left_out);
-        out.add(key, Attribute { name: "wirespan.rpc.metadata_left_out", value });
-    }
+    metadata.finish(key, out);
 }
 
 /// Tells what is secret: values of the header that are called so, and all of the content but what
@@ -381,15 +350,8 @@ fn locate(
         if let Some(words) = answer.words
             && !settings.secrets.are_shown()
         {
-            let (line, shown) = first_line(words);
             let start = content + answer.words_at as u64;
-            settings.secrets.in_words(line, &mut |range| {
-                let end = range.end.min(shown.len()) as u64;
-                if (range.start as u64) < end {
-                    out.secret(key, start + range.start as u64..start + end);
-                }
-            });
-            read = (answer.words_at + shown.len()) as u64;
+            read = Words::of(words).locate(start, key, &settings.secrets, out) - content;
         }
     }
     if command.content > read {
@@ -401,12 +363,3 @@ const HESSIAN2: u8 = 1;
 
 /// Bytes of an answer's content that are awaited.
 pub(super) const LOOKED_AT: usize = 1024;
-
-/// Bytes of an error's words that are shown.
-const WORDS: usize = 256;
-
-/// Pairs of a header that are added by their names, bytes of these, of a name, and of a value.
-const COUNT_LIMIT: usize = 64;
-const ROOM: usize = 6 << 10;
-const NAME_LIMIT: usize = 128;
-const VALUE_LIMIT: usize = 1 << 10;

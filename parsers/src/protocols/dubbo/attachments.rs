@@ -3,8 +3,8 @@
 use super::form::Form;
 use super::walk::{Stop, Value};
 use crate::message::{self, Attribute};
+use crate::metadata::Metadata;
 use crate::protocol::{Key, Out};
-use crate::secrets::{MASK, masked};
 use crate::settings::Settings;
 use crate::trace_context::Collector;
 use smallvec::SmallVec;
@@ -145,7 +145,7 @@ fn locate(
     }
 }
 
-/// Adds all by their names, so many and so much of them, secrets masked.
+/// Adds all by their names.
 fn add_all(
     is_request: bool,
     key: Key,
@@ -153,56 +153,16 @@ fn add_all(
     settings: &Settings,
     out: &mut dyn Out,
 ) {
-    let prefix = if is_request { "rpc.request.metadata." } else { "rpc.response.metadata." };
-    let (mut room, mut left_out) = (ROOM, 0);
-    let mut scratch = Vec::new();
-    for (place, (name, value)) in pairs.iter().enumerate() {
-        let size = match value {
-            Value::Text(text) => prefix.len() + name.len() + text.len().min(VALUE_LIMIT),
-            Value::Int(_) => prefix.len() + name.len(),
-            Value::Other => continue,
-        };
-        if place >= COUNT_LIMIT || size > room || name.len() > NAME_LIMIT {
-            left_out += 1;
-            continue;
-        }
-        room -= size;
-        let mut full_name = String::from(prefix);
-        full_name.extend(name.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+    let mut metadata = match is_request {
+        true => Metadata::of_request(&settings.secrets),
+        false => Metadata::of_response(&settings.secrets),
+    };
+    for (name, value) in pairs {
         match value {
-            Value::Text(text) => {
-                let find = |found: &mut dyn FnMut(Range<usize>)| {
-                    settings.secrets.in_header(name, text, found);
-                };
-                let mut shown = masked(text, &mut scratch, find).to_vec();
-                if shown.len() > VALUE_LIMIT {
-                    shown.truncate(VALUE_LIMIT);
-                    shown.extend_from_slice("…".as_bytes());
-                }
-                let value = message::Value::Text(&shown);
-                out.add(key, Attribute { name: &full_name, value });
-            }
-            Value::Int(number) => {
-                let is_secret = settings.secrets.has(name);
-                let value = match is_secret {
-                    true => message::Value::Text(MASK),
-                    false => message::Value::Int(*number),
-                };
-                out.add(key, Attribute { name: &full_name, value });
-            }
+            Value::Text(text) => metadata.text(key, name, text, out),
+            Value::Int(number) => metadata.number(key, name, *number, out),
             Value::Other => {}
         }
     }
-    if left_out > 0 {
-        let value = message::Value::Int(left_out);
-        out.add(key, Attribute { name: "wirespan.rpc.metadata_left_out", value });
-    }
+    metadata.finish(key, out);
 }
-
-/// Attachments of one message that are added by their names, and bytes of them.
-const COUNT_LIMIT: usize = 64;
-const ROOM: usize = 6 << 10;
-
-/// The longest name of one that is added, and bytes of a value that are shown.
-const NAME_LIMIT: usize = 128;
-const VALUE_LIMIT: usize = 1 << 10;

@@ -11,11 +11,12 @@ use super::attachments::{self, Place};
 use super::form::Form;
 use super::header::{EVENT_LIMIT, HEADER, Header, OK, outcome, serialization_name, status_name};
 use super::walk::{Passed, Stop, Thrown, short};
+use crate::failure::Words;
 use crate::message::{
     Attribute, Dialect, Id, Kind, Message, Outcome, Pairing, Side, Status, Value,
 };
+use crate::metadata::start;
 use crate::protocol::{AfterGap, Key, Out, Step};
-use crate::secrets::masked;
 use crate::settings::Settings;
 use std::borrow::Cow;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -396,7 +397,7 @@ impl<'b> Start<'_, 'b> {
             add("wirespan.rpc.service.version", &names.service_version);
         }
         add("wirespan.dubbo.version", &names.version);
-        add("wirespan.dubbo.types", names.types.get(..TYPES).unwrap_or(&names.types));
+        add("wirespan.dubbo.types", start(&names.types, TYPES));
         self.add_serialization(key, out);
         // Nothing of a message whose end is lost comes after this.
         let service = if self.cut { Vec::new() } else { names.service.into_owned() };
@@ -442,7 +443,7 @@ impl<'b> Start<'_, 'b> {
             let status = plain_status(code);
             let key = self.open(Kind::Response, self.pairing(), (b"", b""), status, out);
             if let Some(words) = form.start_of_text(self.body) {
-                self.add_words(key, &words, out);
+                Words::of(&words).add(key, &self.settings.secrets, out);
             }
             // The text is passed over as a value is, where it is written as one.
             let is_value = self.settings.locate_secrets
@@ -488,7 +489,7 @@ impl<'b> Start<'_, 'b> {
             let value = Value::Text(b"OK");
             out.add(key, Attribute { name: "rpc.response.status_code", value });
             if let Some(words) = &thrown.message {
-                self.add_words(key, words, out);
+                Words::of(words).add(key, &self.settings.secrets, out);
             }
         }
         Ok((key, stage, Vec::new(), used))
@@ -551,20 +552,6 @@ impl<'b> Start<'_, 'b> {
         };
         out.add(key, Attribute { name, value });
     }
-
-    /// The words of an error, up to the end of the first line, secrets masked.
-    fn add_words(&self, key: Key, words: &[u8], out: &mut dyn Out) {
-        let secrets = &self.settings.secrets;
-        let line = words.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
-        let mut room = Vec::new();
-        // What the limit cuts off may tell that what stands before it is secret.
-        let shown = masked(line, &mut room, |found| secrets.in_words(line, found));
-        let shown = shown.get(..WORDS).unwrap_or(shown).trim_ascii();
-        if !shown.is_empty() {
-            let value = Value::Text(shown);
-            out.add(key, Attribute { name: "wirespan.rpc.error", value });
-        }
-    }
 }
 
 fn plain_status(code: u8) -> Status<'static> {
@@ -613,6 +600,5 @@ pub(super) const HEAD_LIMIT: usize = 8 << 10;
 /// Bytes of attachments.
 const ATTACHMENTS_LIMIT: u64 = 64 << 10;
 
-/// Bytes of the types of arguments, and of an error, that are shown.
+/// Bytes of the types of arguments that are shown.
 const TYPES: usize = 256;
-const WORDS: usize = 256;

@@ -70,11 +70,7 @@ impl Reads for Dubbo {
         input: &[u8],
         out: &mut dyn Out,
     ) -> Result<Step, Malformed> {
-        match connection.read(from, input, &self.settings, out) {
-            Ok(step) => Ok(step),
-            Err(Stop::Short(more)) => Ok(Step::Incomplete(more)),
-            Err(Stop::Bad(field)) => Err(Malformed(field)),
-        }
+        connection.read(from, input, &self.settings, out).or_else(Stop::step)
     }
 
     fn skipped(

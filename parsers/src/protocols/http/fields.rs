@@ -5,12 +5,13 @@ use super::Role;
 use super::target::Target;
 use crate::inflate::Codings;
 use crate::message::{Attribute, Message, Outcome, Status, Value};
+use crate::metadata::{Metadata, Pairs};
 use crate::protocol::{Key, Out};
 use crate::secrets::{Secrets, masked};
 use crate::settings::Settings;
 use crate::trace_context::Collector;
 use crate::trace_context::own::OwnIds;
-use memchr::memchr;
+use memchr::memchr2;
 
 /// The headers of one message that say something to us in every version.
 #[derive(Default)]
@@ -141,21 +142,12 @@ pub(in crate::protocols) fn add_headers<'b>(
         Role::Client => "http.request.header.",
         Role::Server => "http.response.header.",
     };
+    let mut metadata = Metadata::new(prefix, "wirespan.http.headers_left_out", secrets);
     let mut scratch = Vec::new();
-    let mut room = HEADERS_ROOM;
-    let mut left_out = 0;
-    for (place, (name, value)) in headers.enumerate() {
-        let size = prefix.len() + name.len() + value.len().min(VALUE_LIMIT);
-        if place >= HEADERS_LIMIT || size > room || name.len() > NAME_LIMIT {
-            left_out += 1;
-            continue;
-        }
-        room -= size;
-        add_header(out, key, prefix, (name, value), secrets, &mut scratch);
+    for (name, value) in headers {
+        metadata.text(key, name, unfolded(value, &mut scratch), out);
     }
-    if left_out > 0 {
-        add(out, key, "wirespan.http.headers_left_out", Value::Int(left_out));
-    }
+    metadata.finish(key, out);
 }
 
 /// Adds trailing fields by their names, secrets masked, as long as there is room.
@@ -171,35 +163,13 @@ pub(in crate::protocols) fn add_trailers<'b>(
         Role::Client => "http.request.trailer.",
         Role::Server => "http.response.trailer.",
     };
+    let mut pairs = Pairs::new(prefix, secrets);
     let mut scratch = Vec::new();
     for (name, value) in fields {
         let Some(left) = room.checked_sub(name.len() + value.len()) else { return };
         room = left;
-        add_header(out, key, prefix, (name, value), secrets, &mut scratch);
+        pairs.text(key, name, unfolded(value, &mut scratch), out);
     }
-}
-
-/// Adds one header, or trailing field, as it may be shown.
-fn add_header(
-    out: &mut dyn Out,
-    key: Key,
-    prefix: &str,
-    (name, value): (&[u8], &[u8]),
-    secrets: &Secrets,
-    scratch: &mut Vec<u8>,
-) {
-    let mut full_name = String::from(prefix);
-    full_name.extend(name.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
-    let mut shown = masked(value, scratch, |f| secrets.in_header(name, value, f)).to_vec();
-    if shown.len() > VALUE_LIMIT {
-        shown.truncate(VALUE_LIMIT);
-        shown.extend_from_slice(CUT);
-    }
-    // RFC 9112 section 5.2: a line fold is replaced by spaces.
-    for byte in shown.iter_mut().filter(|byte| matches!(**byte, b'\r' | b'\n')) {
-        *byte = b' ';
-    }
-    add(out, key, &full_name, Value::Text(&shown));
 }
 
 pub(in crate::protocols) fn text(
@@ -210,30 +180,21 @@ pub(in crate::protocols) fn text(
     scratch: &mut Vec<u8>,
 ) {
     let Some(value) = value.filter(|value| !value.is_empty()) else { return };
-    if memchr(b'\n', value).is_none() {
-        add(out, key, name, Value::Text(value));
-        return;
+    add(out, key, name, Value::Text(unfolded(value, scratch)));
+}
+
+/// RFC 9112 section 5.2: a line fold is replaced by spaces.
+fn unfolded<'v>(value: &'v [u8], scratch: &'v mut Vec<u8>) -> &'v [u8] {
+    if memchr2(b'\r', b'\n', value).is_none() {
+        return value;
     }
-    // RFC 9112 section 5.2: a line fold is replaced by spaces.
     scratch.clear();
     scratch.extend(value.iter().map(|byte| match byte {
         b'\r' | b'\n' => b' ',
         byte => *byte,
     }));
-    add(out, key, name, Value::Text(scratch));
+    scratch
 }
-
-/// Headers of one message that are added by their names, and bytes of them.
-pub(in crate::protocols) const HEADERS_LIMIT: usize = 64;
-const HEADERS_ROOM: usize = 6 << 10;
-
-/// The longest name of a header that is added.
-const NAME_LIMIT: usize = 128;
-
-/// Bytes of a header's value that are shown.
-const VALUE_LIMIT: usize = 1 << 10;
 
 /// Bytes of trailing fields that are told.
 pub(in crate::protocols) const TRAILERS_ROOM: usize = 2 << 10;
-
-const CUT: &[u8] = "…".as_bytes();

@@ -5,12 +5,13 @@ use super::header::{Header, Lifetime};
 use super::ids::Ids;
 use super::json::JsonWalk;
 use super::opening::{Body, Opening};
-use super::outcome::{Failure, add_shown, add_text, status};
+use super::outcome::{Failure, add_text, status};
 use super::stop::Stop;
 use super::walk::{Role, Said, Walk, Walked};
+use crate::failure::Words;
 use crate::message::{Attribute, Dialect, Id, Kind, Message, Pairing, Side, Status, Value};
+use crate::metadata::Metadata;
 use crate::protocol::{AfterGap, Inner, Key, Malformed, Out, Step};
-use crate::secrets::masked;
 use crate::settings::Settings;
 use crate::trace_context::{Collector, TraceContext};
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -125,8 +126,7 @@ impl Connection {
                     self.is_framed |= opening.frame.is_some();
                     self.open(from, &opening, input, settings, out)
                 }
-                Err(Stop::Short(more)) => return Ok(Step::Incomplete(more)),
-                Err(Stop::Bad(field)) => return Err(Malformed(field)),
+                Err(stop) => return stop.step(),
             },
         };
         let out = if message.is_silent { &mut Silent } else { out };
@@ -345,25 +345,17 @@ impl Lane {
             }
         });
         let mut contexts = Collector::new(&settings.ids);
-        let mut scratch = Vec::new();
-        let details = out.wants_details();
-        let prefix = if is_answer { "rpc.response.metadata." } else { "rpc.request.metadata." };
-        let (mut room, mut count, mut left_out) = (DETAILS_ROOM, 0, 0);
-        let mut see = |name: &[u8], value, out: &mut dyn Out| {
+        let mut metadata = out.wants_details().then(|| match is_answer {
+            true => Metadata::of_response(&settings.secrets),
+            false => Metadata::of_request(&settings.secrets),
+        });
+        let mut see = |name: &[u8], value: &[u8], out: &mut dyn Out| {
             if is_answer {
                 failure.header(name, value, &settings.secrets, key, out);
             }
-            if !details {
-                return;
+            if let Some(metadata) = &mut metadata {
+                metadata.text(key, name, value, out);
             }
-            let size = prefix.len() + name.len() + value.len().min(VALUE_LIMIT);
-            count += 1;
-            if count > COUNT_LIMIT || size > room || name.len() > NAME_LIMIT {
-                left_out += 1;
-                return;
-            }
-            room -= size;
-            add_header(name, value, prefix, (key, settings), &mut scratch, out);
         };
         header.each(&mut |lifetime, name, value| {
             if lifetime == Lifetime::Message {
@@ -375,9 +367,8 @@ impl Lane {
             contexts.header(name, value);
             see(name, value, out);
         }
-        if left_out > 0 {
-            let value = Value::Int(left_out);
-            out.add(key, Attribute { name: "wirespan.rpc.metadata_left_out", value });
+        if let Some(metadata) = metadata {
+            metadata.finish(key, out);
         }
         contexts.finish(&mut |context| out.context(key, context));
     }
@@ -563,7 +554,7 @@ impl UnderWay {
                         .map(|place| usize::try_from(place).unwrap_or(usize::MAX));
                     let text = fields.get(from..).unwrap_or_default();
                     let text = text.get(..to.saturating_sub(from)).unwrap_or(text);
-                    add_shown(text, self.key, &settings.secrets, out);
+                    Words::of(text).add(self.key, &settings.secrets, out);
                     to
                 }
                 _ => return,
@@ -594,22 +585,6 @@ fn add_details(
     }
     let value = Value::Int(i64::from(seqid as i32));
     out.add(key, Attribute { name: "wirespan.thrift.seqid", value });
-}
-
-fn add_header(
-    name: &[u8],
-    value: &[u8],
-    prefix: &str,
-    (key, settings): (Key, &Settings),
-    scratch: &mut Vec<u8>,
-    out: &mut dyn Out,
-) {
-    let mut full_name = String::from(prefix);
-    full_name.extend(name.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
-    let secrets = &settings.secrets;
-    let shown = masked(value, scratch, |found| secrets.in_header(name, value, found));
-    let shown = shown.get(..VALUE_LIMIT).unwrap_or(shown);
-    out.add(key, Attribute { name: &full_name, value: Value::Text(shown) });
 }
 
 /// Tells where the values of headers are secret.
@@ -659,10 +634,3 @@ const BEGINNING: &str = "thrift messages without their beginning";
 /// Headers that hold for a connection, of one side, and bytes of them.
 const LASTING_LIMIT: usize = 32;
 const LASTING_BYTES: usize = 4 << 10;
-
-/// Headers of a message that are added by their names, the longest name of one, bytes of a value
-/// that are shown, and of all of them.
-const COUNT_LIMIT: usize = 64;
-const NAME_LIMIT: usize = 128;
-const VALUE_LIMIT: usize = 1 << 10;
-const DETAILS_ROOM: usize = 6 << 10;

@@ -5,7 +5,8 @@
 //! list `["str",2,"a","b"]`, a map `["str","i32",1,{"a":5}]`.
 
 use super::stop::{Stop, short};
-use super::walk::{DEPTH_LIMIT, LINE_LIMIT, Role, Said, Walked};
+use super::walk::{DEPTH_LIMIT, Role, Said, Walked};
+use crate::failure::LINE_LIMIT;
 use memchr::memchr2;
 
 /// Walks over what follows the head of a message, up to the bracket that ends it.

@@ -1,9 +1,11 @@
 //! What an answer says of how the call ended.
 
-use super::walk::{LINE_LIMIT, Said, TEXT_LIMIT};
+use super::walk::Said;
+use crate::failure::Words;
 use crate::message::{Attribute, Outcome, Status, Value};
+use crate::metadata::start;
 use crate::protocol::{Key, Out};
-use crate::secrets::{Secrets, masked};
+use crate::secrets::Secrets;
 use crate::settings::Settings;
 use std::ops::Range;
 
@@ -59,10 +61,10 @@ impl Failure {
         match name {
             b"uex" => {
                 self.is_told = true;
-                let value = Value::Text(value.get(..TEXT_LIMIT).unwrap_or(value));
+                let value = Value::Text(start(value, CLASS));
                 out.add(key, Attribute { name: "exception.type", value });
             }
-            b"uexw" => add_shown(value, key, secrets, out),
+            b"uexw" => Words::of(value).add(key, secrets, out),
             _ => {}
         }
     }
@@ -83,37 +85,15 @@ pub(super) fn add_text(
     settings: &Settings,
     out: &mut dyn Out,
 ) {
+    let words = Words::of(text);
     if settings.locate_secrets {
-        let (line, shown) = first_line(text);
-        settings.secrets.in_words(line, &mut |range| {
-            let end = range.end.min(shown.len()) as u64;
-            if (range.start as u64) < end {
-                out.secret(key, place.start + range.start as u64..place.start + end);
-            }
-        });
-        let behind = place.start + shown.len() as u64;
-        if behind < place.end {
-            out.secret(key, behind..place.end);
+        let end = words.locate(place.start, key, &settings.secrets, out);
+        if end < place.end {
+            out.secret(key, end..place.end);
         }
     }
-    add_shown(text, key, &settings.secrets, out);
+    words.add(key, &settings.secrets, out);
 }
 
-/// Adds the first line of the text of an exception, secrets masked.
-pub(super) fn add_shown(text: &[u8], key: Key, secrets: &Secrets, out: &mut dyn Out) {
-    let (line, _) = first_line(text);
-    let mut scratch = Vec::new();
-    // What the limit cuts off may tell that what stands before it is secret.
-    let shown = masked(line, &mut scratch, |found| secrets.in_words(line, found));
-    let shown = shown.get(..TEXT_LIMIT).unwrap_or(shown);
-    if !shown.is_empty() {
-        out.add(key, Attribute { name: "wirespan.rpc.error", value: Value::Text(shown) });
-    }
-}
-
-/// The first line, and what of it is shown.
-fn first_line(text: &[u8]) -> (&[u8], &[u8]) {
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let line = line.get(..LINE_LIMIT).unwrap_or(line);
-    (line, line.get(..TEXT_LIMIT).unwrap_or(line))
-}
+/// Bytes of the name of an exception that are shown.
+const CLASS: usize = 256;

@@ -5,6 +5,7 @@
 //! <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>.
 
 use super::stop::{Stop, VARINT_32, VARINT_64, byte, short, take, u32_be, varint, zigzag};
+use crate::failure::LINE_LIMIT;
 use crate::reader::Reader;
 use smallvec::SmallVec;
 use std::num::NonZeroU64;
@@ -392,9 +393,3 @@ const LENGTH_LIMIT: u64 = i32::MAX as u64;
 
 /// Structs and containers within each other.
 pub(super) const DEPTH_LIMIT: usize = 64;
-
-/// Bytes of an exception's text that are shown.
-pub(super) const TEXT_LIMIT: usize = 256;
-
-/// Bytes of it that are awaited: those behind the ones that are shown may tell what is secret.
-pub(super) const LINE_LIMIT: usize = 1 << 10;

@@ -133,10 +133,11 @@ impl Connection {
         }
         let header = match Header::read(input) {
             Ok(header) => header,
-            Err(Stop::Short(more)) => return Ok(incomplete(more)),
-            Err(Stop::Bad(field)) => {
-                self.break_off(from, out);
-                return Err(Malformed(field));
+            Err(stop) => {
+                if matches!(stop, Stop::Bad(_)) {
+                    self.break_off(from, out);
+                }
+                return stop.step();
             }
         };
         if header.opcode.is_control() {
@@ -155,7 +156,7 @@ impl Connection {
             match scan.look(input, &mut means.content) {
                 Look::Short(more) => {
                     half.scan = scan;
-                    return Ok(incomplete(more));
+                    return Ok(Step::Incomplete(more));
                 }
                 Look::Whole => return Ok(self.read(from, &header, input, means, out)),
                 Look::TooLong => {}
@@ -436,7 +437,7 @@ impl Connection {
         let end = header_and_payload(header, input);
         let size = usize::try_from(header.size).unwrap_or(usize::MAX);
         let Some(payload) = input.get(header.len..header.len.saturating_add(size)) else {
-            return incomplete((header.len + size).saturating_sub(input.len()));
+            return Step::Incomplete(missing(header.len.saturating_add(size), input));
         };
         let mut payload: smallvec::SmallVec<[u8; 128]> = payload.into();
         if let Some(mask) = header.mask {
@@ -869,12 +870,13 @@ fn header_and_payload(header: &Header, input: &[u8]) -> usize {
     header.len.saturating_add(size).min(input.len())
 }
 
-fn incomplete(more: usize) -> Step {
-    Step::Incomplete(NonZeroUsize::new(more).unwrap_or(NonZeroUsize::MIN))
+/// Bytes that are missing up to this end.
+fn missing(end: usize, input: &[u8]) -> NonZeroUsize {
+    NonZeroUsize::new(end.saturating_sub(input.len())).unwrap_or(NonZeroUsize::MIN)
 }
 
 fn step_used(bytes: usize) -> Step {
-    NonZeroUsize::new(bytes).map_or_else(|| incomplete(1), Step::Used)
+    NonZeroUsize::new(bytes).map_or(Step::Incomplete(NonZeroUsize::MIN), Step::Used)
 }
 
 /// Bytes of content that are read to learn what a message says.

@@ -3,6 +3,7 @@
 use crate::message::Side;
 use crate::protocol::Probe;
 use crate::reader::Reader;
+pub(super) use crate::stop::{Stop, short};
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,20 +51,11 @@ pub(super) struct Header {
     is_shortest: bool,
 }
 
-/// Why there is no header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// So many more bytes are needed.
-    Short(usize),
-    /// There is none; names the field.
-    Bad(&'static str),
-}
-
 impl Header {
     /// Reads one from the start of the input.
     pub(super) fn read(input: &[u8]) -> Result<Self, Stop> {
         let mut reader = Reader::new(input);
-        let first = reader.u8().ok_or(Stop::Short(2))?;
+        let first = reader.u8().ok_or_else(|| short(2))?;
         let opcode = Opcode::of(first & 0x0f).ok_or(Stop::Bad("websocket opcode"))?;
         let fin = first & 0x80 != 0;
         let compressed = first & 0x40 != 0;
@@ -75,27 +67,27 @@ impl Header {
         if opcode.is_control() && (!fin || compressed) {
             return Err(Stop::Bad("websocket control frame"));
         }
-        let second = reader.u8().ok_or(Stop::Short(1))?;
+        let second = reader.u8().ok_or_else(|| short(1))?;
         let masked = second & 0x80 != 0;
-        let short = second & 0x7f;
-        if opcode.is_control() && short > 125 {
+        let brief = second & 0x7f;
+        if opcode.is_control() && brief > 125 {
             return Err(Stop::Bad("websocket control frame"));
         }
-        let extended: usize = match short {
+        let extended: usize = match brief {
             126 => 2,
             127 => 8,
             _ => 0,
         };
         let len = 2 + extended + if masked { 4 } else { 0 };
-        let missing = || Stop::Short(len.saturating_sub(input.len()).max(1));
-        let size = match short {
+        let missing = || short(len.saturating_sub(input.len()));
+        let size = match brief {
             126 => u64::from(reader.u16_be().ok_or_else(missing)?),
             127 => {
                 let high = u64::from(reader.u32_be().ok_or_else(missing)?);
                 let low = u64::from(reader.u32_be().ok_or_else(missing)?);
                 high << 32 | low
             }
-            short => u64::from(short),
+            brief => u64::from(brief),
         };
         if size > u64::MAX >> 1 {
             return Err(Stop::Bad("websocket length"));
@@ -104,7 +96,7 @@ impl Header {
             true => Some(reader.take(4).and_then(|mask| mask.try_into().ok()).ok_or_else(missing)?),
             false => None,
         };
-        let is_shortest = match short {
+        let is_shortest = match brief {
             126 => size > 125,
             127 => size > 0xffff,
             _ => true,

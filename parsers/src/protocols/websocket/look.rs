@@ -2,6 +2,7 @@
 //! hold, without their masks.
 
 use super::frame::{Header, Opcode, Stop, unmask};
+use std::num::NonZeroUsize;
 
 /// How far the frames of a message were looked for; kept while the input grows at its end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,7 +16,7 @@ pub(super) struct Scan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     /// So many bytes more are needed.
-    Short(usize),
+    Short(NonZeroUsize),
     /// All of the message is there; its content was put out.
     Whole,
     /// It is too long, or is not gone on with as it must.
@@ -46,7 +47,9 @@ impl Scan {
                 return Look::TooLong;
             }
             if end > input.len() {
-                return Look::Short(end - input.len());
+                return Look::Short(
+                    NonZeroUsize::new(end - input.len()).unwrap_or(NonZeroUsize::MIN),
+                );
             }
             self.at = end;
             if header.fin {

@@ -17,6 +17,7 @@ mod heads;
 use super::{Role, fields};
 use crate::inflate::{Codings, Inflated};
 use crate::message::{Attribute, Dialect, Outcome, Status, Value};
+use crate::metadata::start;
 use crate::protocol::{Key, Out, Timestamp};
 use crate::secrets::{Secrets, masked};
 use error_body::{ErrorBody, Within};
@@ -595,13 +596,14 @@ fn clamped(number: u64) -> i64 {
 
 /// Adds the text of an error, secrets masked.
 fn add_error(text: &[u8], key: Key, secrets: &Secrets, out: &mut dyn Out) {
-    let shown = text.get(..ERROR_LIMIT).unwrap_or(text);
-    if shown.is_empty() {
-        return;
-    }
     let mut scratch = Vec::new();
-    let shown = masked(shown, &mut scratch, |found| secrets.in_words(shown, found));
-    out.add(key, Attribute { name: "wirespan.rpc.error", value: Value::Text(shown) });
+    // What the limit cuts off may tell that what stands before it is secret.
+    let text = start(text, 2 * ERROR_LIMIT);
+    let shown = masked(text, &mut scratch, |found| secrets.in_words(text, found));
+    let shown = start(shown, ERROR_LIMIT);
+    if !shown.is_empty() {
+        out.add(key, Attribute { name: "wirespan.rpc.error", value: Value::Text(shown) });
+    }
 }
 
 /// What is compressed, if all of it is and it is not too long.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fuzzing::{Event, Split, drive};
-use crate::protocols::http::fields::HEADERS_LIMIT;
+use crate::metadata::PAIRS_LIMIT;
 use crate::secrets::Secrets;
 use crate::secrets::masked;
 use std::num::NonZeroU64;
@@ -64,7 +64,7 @@ fn what_is_told_of_headers_is_bounded() {
         report(&[c(format!("GET / HTTP/1.1\r\n{headers}\r\n"))], wanted)
     };
     let many = told(&many);
-    assert_eq!(many.matches("http.request.header.x-").count(), HEADERS_LIMIT);
+    assert_eq!(many.matches("http.request.header.x-").count(), PAIRS_LIMIT);
     assert!(many.ends_with(" wirespan.http.headers_left_out=36"), "{many}");
     let long = told(&long);
     assert!(long.len() < 1_200 && long.contains("lll… http.request.header.x-next=z"), "{long}");
