@@ -12,6 +12,7 @@
 
 use crate::reader::Reader;
 pub(super) use crate::stop::{Stop, short};
+use crate::stop::{byte, take};
 
 /// RpcCommandType.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,14 +156,8 @@ fn text<'b>(reader: &mut Reader<'b>) -> Option<Option<&'b [u8]>> {
     }
 }
 
-fn byte(reader: &mut Reader<'_>) -> Result<u8, Stop> {
-    reader.u8().ok_or_else(|| short(1))
-}
-
 fn number(reader: &mut Reader<'_>, bytes: usize) -> Result<u64, Stop> {
-    let left = reader.rest().len();
-    let bytes = reader.take(bytes).ok_or_else(|| short(bytes.saturating_sub(left)))?;
-    Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    Ok(take(reader, bytes)?.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
 const CMDCODE_LIMIT: u16 = 8;

@@ -446,8 +446,7 @@ impl<'b> Start<'_, 'b> {
                 Words::of(&words).add(key, &self.settings.secrets, out);
             }
             // The text is passed over as a value is, where it is written as one.
-            let is_value = self.settings.locate_secrets
-                && matches!(form, Form::Hessian2(_) | Form::Jsonb(_) | Form::Lines);
+            let is_value = self.settings.locate_secrets && form.is_text_a_value();
             let stage = if is_value {
                 Stage::Values { left: 1, has_attachments: false }
             } else {
@@ -463,7 +462,8 @@ impl<'b> Start<'_, 'b> {
         let has_attachments = matches!(flag, Some(3..=5));
         let stage = match flag {
             Some(2 | 5) => Stage::Values { left: 0, has_attachments },
-            Some(0 | 1 | 3 | 4) => Stage::Values { left: 1, has_attachments },
+            Some(0 | 3) => Stage::Values { left: form.values_of_thrown(), has_attachments },
+            Some(1 | 4) => Stage::Values { left: 1, has_attachments },
             _ => Stage::Rest,
         };
         let thrown = match flag {

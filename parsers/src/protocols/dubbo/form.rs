@@ -1,18 +1,23 @@
 //! The serialisations of bodies, each read by its own structure.
 
-use super::walk::{Hide, Pair, Passed, Stop, Taken, Thrown};
-use super::{hessian2, java, jsonb, kryo, lines};
+use super::walk::{Hide, Measured, Pair, Passed, Stop, Taken, Thrown, head};
+use super::{fst, hessian2, java, jsonb, kryo, lines, msgpack, protobuf, protostuff};
 use std::borrow::Cow;
 
 /// How the body of a message is written, and how far it was read.
 #[derive(Clone, Debug)]
 pub(super) enum Form {
     Hessian2(hessian2::Walker),
-    Jsonb(jsonb::Walker),
+    Jsonb(Measured),
+    Protobuf(Measured),
+    Protostuff(Measured),
+    MsgPack(msgpack::Walker),
     Java(Box<java::Walker>),
     Lines,
     /// Only some values can be passed over without their classes.
     Kryo,
+    /// The same.
+    Fst,
     /// Nothing is read.
     Unknown,
 }
@@ -28,7 +33,11 @@ impl Form {
             7 => java(java::Dialect::Native),
             5 | 6 | 16 | 21 => Self::Lines,
             8 | 25 => Self::Kryo,
-            23 => Self::Jsonb(jsonb::Walker::default()),
+            9 => Self::Fst,
+            12 => Self::Protostuff(Measured::default()),
+            22 => Self::Protobuf(Measured::default()),
+            23 => Self::Jsonb(Measured::default()),
+            27 | 31 => Self::MsgPack(msgpack::Walker::default()),
             _ => Self::Unknown,
         }
     }
@@ -43,6 +52,10 @@ impl Form {
             Self::Java(walker) => walker.text(input),
             Self::Lines => lines::text(input),
             Self::Kryo => kryo::text(input),
+            Self::Fst => fst::text(input),
+            Self::Protobuf(_) => protobuf::text(input),
+            Self::Protostuff(_) => protostuff::text(input),
+            Self::MsgPack(_) => msgpack::text(input),
             Self::Unknown => Err(Stop::Bad("serialization")),
         }
     }
@@ -55,7 +68,11 @@ impl Form {
             Self::Java(walker) => walker.is_null(input),
             Self::Lines => input.trim_ascii() == b"null",
             Self::Kryo => matches!(input, [0 | 0x80]),
-            Self::Unknown => false,
+            Self::Fst => input == [0xff],
+            Self::Protostuff(_) => protostuff::is_null(input),
+            Self::MsgPack(_) => input == [0xc0],
+            // There is none.
+            Self::Protobuf(_) | Self::Unknown => false,
         }
     }
 
@@ -66,6 +83,10 @@ impl Form {
             Self::Jsonb(_) => jsonb::start_of_text(input).map(Cow::Borrowed),
             Self::Lines => lines::start_of_text(input).map(Cow::Borrowed),
             Self::Kryo => kryo::start_of_text(input),
+            Self::Fst => fst::start_of_text(input),
+            Self::Protobuf(_) => protobuf::start_of_text(input).map(Cow::Borrowed),
+            Self::Protostuff(_) => protostuff::start_of_text(input).map(Cow::Borrowed),
+            Self::MsgPack(_) => msgpack::start_of_text(input).map(Cow::Borrowed),
             Self::Java(_) | Self::Unknown => self.text(input).ok()?.0,
         }
     }
@@ -75,6 +96,8 @@ impl Form {
         match self {
             Self::Java(walker) => walker.object_text(input),
             Self::Kryo => kryo::object_text(input),
+            Self::Fst => fst::object_text(input),
+            Self::Protostuff(_) => protostuff::object_text(input),
             _ => self.text(input),
         }
     }
@@ -86,7 +109,11 @@ impl Form {
             Self::Jsonb(_) => jsonb::number(input),
             Self::Java(walker) => walker.byte(input),
             Self::Lines => lines::number(input),
-            Self::Kryo => kryo::byte(input),
+            Self::Kryo | Self::Fst | Self::Protostuff(_) => {
+                head(input, 0).map(|[byte]: [u8; 1]| (byte.into(), 1))
+            }
+            Self::Protobuf(_) => protobuf::number(input),
+            Self::MsgPack(_) => msgpack::number(input),
             Self::Unknown => Err(Stop::Bad("serialization")),
         }
     }
@@ -95,10 +122,14 @@ impl Form {
     pub(super) fn pass(&mut self, input: &[u8], hide: &mut Hide<'_>) -> Taken<Passed> {
         match self {
             Self::Hessian2(walker) => walker.pass(input, hide),
-            Self::Jsonb(walker) => walker.pass(input, hide),
+            Self::Jsonb(walker) => walker.pass(input, hide, jsonb::length),
+            Self::Protobuf(walker) => walker.pass(input, hide, protobuf::length),
+            Self::Protostuff(walker) => walker.pass(input, hide, protostuff::length),
+            Self::MsgPack(walker) => walker.pass(input, hide),
             Self::Java(walker) => walker.pass(input, hide),
             Self::Lines => Ok(lines::pass(input, hide)),
-            Self::Kryo => kryo::pass(input, hide),
+            Self::Kryo => kryo::VALUES.pass(input, hide),
+            Self::Fst => fst::VALUES.pass(input, hide),
             Self::Unknown => Err(Stop::Bad("serialization")),
         }
     }
@@ -107,9 +138,12 @@ impl Form {
     pub(super) fn passed(&mut self, bytes: u64) {
         match self {
             Self::Hessian2(walker) => walker.passed(bytes),
-            Self::Jsonb(walker) => walker.passed(bytes),
+            Self::Jsonb(walker) | Self::Protobuf(walker) | Self::Protostuff(walker) => {
+                walker.passed(bytes);
+            }
+            Self::MsgPack(walker) => walker.passed(bytes),
             Self::Java(walker) => walker.passed(bytes),
-            Self::Lines | Self::Kryo | Self::Unknown => {}
+            Self::Lines | Self::Kryo | Self::Fst | Self::Unknown => {}
         }
     }
 
@@ -127,6 +161,10 @@ impl Form {
             Self::Java(walker) => walker.pairs(input, found, hide),
             Self::Lines => lines::pairs(input, found, hide),
             Self::Kryo => kryo::pairs(input, found, hide),
+            Self::Fst => fst::pairs(input, found, hide),
+            Self::Protobuf(_) => protobuf::pairs(input, found, hide),
+            Self::Protostuff(_) => protostuff::pairs(input, found),
+            Self::MsgPack(_) => msgpack::pairs(input, found, hide),
             Self::Unknown => Err(Stop::Bad("serialization")),
         }
     }
@@ -138,7 +176,25 @@ impl Form {
             Self::Jsonb(_) => jsonb::thrown(input),
             Self::Java(walker) => walker.thrown(input),
             Self::Lines => lines::thrown(input),
+            Self::Fst => fst::thrown(input),
+            Self::Protobuf(_) => protobuf::thrown(input),
+            Self::Protostuff(_) => protostuff::thrown(input),
+            Self::MsgPack(_) => msgpack::thrown(input),
             Self::Kryo | Self::Unknown => Thrown::default(),
         }
+    }
+
+    /// How many values an exception is.
+    pub(super) fn values_of_thrown(&self) -> u32 {
+        // Its class stands before it.
+        if matches!(self, Self::MsgPack(_)) { 2 } else { 1 }
+    }
+
+    /// Whether a text that Dubbo wrote as such is written as a value is.
+    pub(super) fn is_text_a_value(&self) -> bool {
+        matches!(
+            self,
+            Self::Hessian2(_) | Self::Jsonb(_) | Self::Lines | Self::Protobuf(_) | Self::MsgPack(_)
+        )
     }
 }

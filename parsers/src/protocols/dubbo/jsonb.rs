@@ -5,51 +5,16 @@
 //! whole.
 
 use super::walk::{
-    DEPTH_LIMIT, Hide, PAIRS_LIMIT, Pair, Passed, Stop, TEXT_LIMIT, Taken, Thrown, Value, head,
-    piece, place, short,
+    DEPTH_LIMIT, Hide, PAIRS_LIMIT, Pair, Stop, TEXT_LIMIT, Taken, Thrown, Value, head, piece,
+    place, short,
 };
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Passes over values.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Walker {
-    /// Bytes of a value that are to be passed over, once its length was read.
-    left: Option<u64>,
-}
-
-impl Walker {
-    pub(super) fn pass(&mut self, input: &[u8], hide: &mut Hide<'_>) -> Taken<Passed> {
-        let mut at = 0;
-        if self.left.is_none() {
-            let length = match head(input, 0) {
-                Ok(length) => u32::from_be_bytes(length),
-                Err(Stop::Short(more)) => return Ok((Passed::Part(more), 0)),
-                Err(bad) => return Err(bad),
-            };
-            at = LENGTH;
-            self.left = Some(u64::from(length));
-        }
-        let left = self.left.unwrap_or_default();
-        let here = usize::try_from(left).unwrap_or(usize::MAX).min(input.len().saturating_sub(at));
-        hide(at..at + here);
-        at += here;
-        match left.saturating_sub(here as u64) {
-            0 => {
-                self.left = None;
-                Ok((Passed::Whole, at))
-            }
-            left => {
-                self.left = Some(left);
-                Ok((Passed::Opaque(left), at))
-            }
-        }
-    }
-
-    pub(super) fn passed(&mut self, bytes: u64) {
-        self.left = self.left.map(|left| left.saturating_sub(bytes));
-    }
+/// The length of a value, and the bytes that say so.
+pub(super) fn length(input: &[u8]) -> Taken<u64> {
+    Ok((u32::from_be_bytes(head(input, 0)?).into(), LENGTH))
 }
 
 /// A text, or a null in its place.

@@ -5,9 +5,7 @@
 //! on. Passed over are those whose numbers are Kryo's own: texts and numbers. A map is known by what
 //! is in it, and by ending where the body does.
 
-use super::walk::{
-    Hide, PAIRS_LIMIT, Pair, Passed, Stop, TEXT_LIMIT, Taken, Value, head, piece, short,
-};
+use super::walk::{Hide, Pair, Stop, TEXT_LIMIT, Taken, Values, head, piece, short};
 use std::borrow::Cow;
 
 /// A text, or a null in its place.
@@ -67,23 +65,8 @@ pub(super) fn object_text(input: &[u8]) -> Taken<Option<Cow<'_, [u8]>>> {
     Ok((text, 2 + used))
 }
 
-/// A byte.
-pub(super) fn byte(input: &[u8]) -> Taken<i64> {
-    let [byte] = head(input, 0)?;
-    Ok((i64::from(byte), 1))
-}
-
-/// Passes over a value.
-pub(super) fn pass(input: &[u8], hide: &mut Hide<'_>) -> Taken<Passed> {
-    match value_len(input) {
-        Ok(used) => {
-            hide(0..used);
-            Ok((Passed::Whole, used))
-        }
-        Err(Stop::Short(more)) => Ok((Passed::Part(more), 0)),
-        Err(bad) => Err(bad),
-    }
-}
+/// What values say.
+pub(super) const VALUES: Values = Values { len: value_len, text: object_text, int };
 
 /// The pairs of a map, which ends where the input does.
 pub(super) fn pairs<'b>(
@@ -101,46 +84,17 @@ pub(super) fn pairs<'b>(
         Ok(number)
     };
     let (mark, count) = (next()?, next()?);
-    if mark != u64::from(NEW) || count > PAIRS_LIMIT as u64 {
+    if mark != u64::from(NEW) {
         return Err(Stop::Bad("attachments"));
     }
-    // Nothing is told before it is sure that this is a map.
-    let start = at;
-    for _ in 0..2 * count {
-        at += value_len(input.get(at..).unwrap_or_default())?;
-    }
-    if at != input.len() {
-        return Err(Stop::Bad("attachments"));
-    }
-    at = start;
-    for _ in 0..count {
-        let rest = input.get(at..).unwrap_or_default();
-        let start = at;
-        at += value_len(rest)?;
-        let value = input.get(at..).unwrap_or_default();
-        let value_at = at;
-        at += value_len(value)?;
-        let Ok((Some(name), _)) = object_text(rest) else {
-            hide(start..at);
-            continue;
-        };
-        let value = match (object_text(value), value) {
-            (Ok((Some(text), _)), _) => Value::Text(text),
-            (_, [INT | LONG, number_at @ ..]) => {
-                let (number, _) = number(number_at)?;
-                // The sign is the lowest bit.
-                Value::Int((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
-            }
-            _ => {
-                if at - value_at > 1 {
-                    hide(value_at..at);
-                }
-                Value::Other
-            }
-        };
-        found(name, value);
-    }
-    Ok(())
+    VALUES.pairs(input, at, count, found, hide)
+}
+
+fn int(value: &[u8]) -> Option<i64> {
+    let [INT | LONG, rest @ ..] = value else { return None };
+    let (number, _) = number(rest).ok()?;
+    // The sign is the lowest bit.
+    Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
 }
 
 /// The bytes of a value of a class whose number is Kryo's own.

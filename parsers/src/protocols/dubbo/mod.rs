@@ -2,9 +2,9 @@
 //!
 //! <https://dubbo.apache.org/en/overview/reference/protocols/tcp/>. Either side calls the other, and
 //! an id of 64 bits pairs. A body is written in one of many serialisations: of hessian2, fastjson2,
-//! Java's and those of JSON all is read, arguments are passed over by their structure, not decoded,
-//! and attachments are read; of Kryo so much as needs no classes; of others the header. Dubbo 3's
-//! other protocol, Triple, is HTTP/2.
+//! Java's, those of JSON, Protobuf, Protostuff and MessagePack all is read, arguments are passed over
+//! by their structure, not decoded, and attachments are read; of Kryo and FST so much as needs no
+//! classes; of others the header. Dubbo 3's other protocol, Triple, is HTTP/2.
 
 mod walk;
 mod header;
@@ -13,6 +13,10 @@ mod jsonb;
 mod java;
 mod lines;
 mod kryo;
+mod fst;
+mod protobuf;
+mod protostuff;
+mod msgpack;
 mod form;
 mod attachments;
 mod connection;
