@@ -4,8 +4,8 @@
 //! that hold for the connection (info 2).
 
 use super::stop::{Stop, VARINT_32, byte, take, u32_be, varint};
+use super::transform::Transform;
 use crate::reader::Reader;
-use flate2::{Decompress, FlushDecompress, Status};
 
 /// A header as it was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,27 +19,6 @@ pub(super) struct Header<'b> {
     pub(super) len: usize,
     /// Bytes behind the message that belong to a transform.
     pub(super) trailer: usize,
-}
-
-/// What was done to the bytes of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transform {
-    /// Compressed as of RFC 1950.
-    Zlib,
-    /// Compressed in a way that is not undone here, or several things.
-    Unknown(u64),
-}
-
-impl Transform {
-    /// What it is called in the output.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Zlib => "zlib",
-            Self::Unknown(3) => "snappy",
-            Self::Unknown(5) => "zstd",
-            Self::Unknown(_) => "unknown",
-        }
-    }
 }
 
 impl<'b> Header<'b> {
@@ -69,8 +48,8 @@ impl<'b> Header<'b> {
             match varint(&mut fields, VARINT_32).map_err(bad)? {
                 // A code of authentication, of so many bytes; it changes nothing of the message.
                 2 => trailer = usize::from(byte(&mut fields).map_err(bad)?),
-                1 if transform.is_none() => transform = Some(Transform::Zlib),
-                other => transform = Some(Transform::Unknown(other)),
+                number if transform.is_none() => transform = Some(Transform::of(number)),
+                _ => transform = Some(Transform::Unknown),
             }
         }
         Ok(Self { seqid, transform, infos: fields.rest(), len, trailer })
@@ -109,24 +88,6 @@ fn text<'b>(reader: &mut Reader<'b>) -> Result<&'b [u8], Stop> {
     take(reader, usize::try_from(length).unwrap_or(usize::MAX))
 }
 
-/// The first bytes of what was compressed, at most [`PLAIN_LIMIT`]; what there is if it is damaged.
-pub(super) fn inflated(compressed: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(PLAIN_LIMIT);
-    let mut inflater = Decompress::new(true);
-    let mut rest = compressed;
-    while plain.len() < plain.capacity() && !rest.is_empty() {
-        let (read, written) = (inflater.total_in(), inflater.total_out());
-        let status = inflater.decompress_vec(rest, &mut plain, FlushDecompress::Sync);
-        let used = usize::try_from(inflater.total_in() - read).unwrap_or(usize::MAX);
-        rest = rest.get(used..).unwrap_or_default();
-        let stuck = used == 0 && inflater.total_out() == written;
-        if stuck || !matches!(status, Ok(Status::Ok)) {
-            break;
-        }
-    }
-    plain
-}
-
 /// HEADER_MAGIC.
 pub(super) const MAGIC: [u8; 2] = [0x0f, 0xff];
 
@@ -135,7 +96,3 @@ const HEADER_LIMIT: usize = 64 << 10;
 
 /// Binary is 0, JSON 1, compact 2; fbthrift has some more.
 const PROTOCOL_LIMIT: u64 = 15;
-
-/// So much of a compressed message is awaited, and so much is made of it: its head.
-pub(super) const COMPRESSED_LIMIT: usize = 16 << 10;
-const PLAIN_LIMIT: usize = 4 << 10;

@@ -9,6 +9,7 @@
 
 mod stop;
 mod head;
+mod transform;
 mod header;
 mod opening;
 mod ids;

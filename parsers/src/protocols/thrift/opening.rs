@@ -8,8 +8,9 @@
 //! No frame is as long as 0x0fff0000 bytes, so that its length is not taken for the magic.
 
 use super::head::Head;
-use super::header::{COMPRESSED_LIMIT, Header, MAGIC, Transform, inflated};
+use super::header::{Header, MAGIC};
 use super::stop::{Stop, short, u32_be};
+use super::transform::{COMPRESSED_LIMIT, Transform};
 use crate::reader::Reader;
 
 /// The beginning of a message.
@@ -75,20 +76,20 @@ impl<'b> Opening<'b> {
                 let head = Head::read(behind).map_err(bounded)?;
                 (Body::Plain(head), at + head.len)
             }
-            Some(Transform::Zlib) => {
+            Some(Transform::Unknown) => (Body::Unreadable, at),
+            Some(transform) => {
                 if !is_whole && behind.len() < COMPRESSED_LIMIT {
                     let left = frame.saturating_sub((at + behind.len()) as u64);
                     let left = usize::try_from(left).unwrap_or(usize::MAX);
                     return Err(short(left.min(COMPRESSED_LIMIT - behind.len())));
                 }
                 let looked_at = behind.get(..COMPRESSED_LIMIT).unwrap_or(behind);
-                let plain = inflated(looked_at);
+                let plain = transform.inflated(looked_at);
                 match Head::read(&plain) {
                     Ok(_) => (Body::Inflated(plain), at),
                     Err(_) => (Body::Unreadable, at),
                 }
             }
-            Some(Transform::Unknown(_)) => (Body::Unreadable, at),
         };
         Ok(Self { frame: Some(frame), header: Some(header), body, at })
     }
