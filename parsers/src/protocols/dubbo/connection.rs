@@ -350,6 +350,10 @@ impl<'b> Start<'_, 'b> {
     fn event(&self, form: &mut Form, out: &mut dyn Out) -> Result<Begun, Stop> {
         let Header { is_request, is_two_way, status, length, .. } = *self.header;
         let is_small = length <= EVENT_LIMIT;
+        // What is written as an object may begin as a text.
+        if is_small {
+            self.wait_for_head()?;
+        }
         let note = if is_small { self.wait(form.text(self.body))? } else { None };
         let operation: &[u8] = match note.and_then(|(note, _)| note).as_deref() {
             Some(b"R") => b"readonly",
