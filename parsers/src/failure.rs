@@ -50,3 +50,36 @@ pub(crate) const LINE_LIMIT: usize = 1 << 10;
 
 /// Bytes of that which are shown.
 const SHOWN: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzzing::Recording;
+    use crate::metadata::tests::opened;
+
+    #[test]
+    fn first_line_is_shown_without_secrets() {
+        let check = |text: &str, expected: Option<&str>, secret: &[&str], end: usize| {
+            let mut out = Recording::default();
+            let key = opened(&mut out);
+            let words = Words::of(text.as_bytes());
+            words.add(key, &Secrets::default(), &mut out);
+            let shown = words.locate(0, key, &Secrets::default(), &mut out);
+            assert_eq!(shown, end as u64, "{text}");
+            let message = &out.messages[0];
+            assert_eq!(message.attributes.first().map(|(_, words)| &**words), expected, "{text}");
+            let place =
+                |range: &std::ops::Range<u64>| &text[range.start as usize..range.end as usize];
+            assert_eq!(message.secrets.iter().map(place).collect::<Vec<_>>(), secret, "{text}");
+        };
+        check("", None, &[], 0);
+        check("gone\nat once", Some("gone"), &[], 4);
+        check("\r\n", None, &[], 1);
+        check("token=abc", Some("token=***"), &["abc"], 9);
+        let long = "\u{20ac}".repeat(100);
+        check(&long, Some(&long[..255]), &[], 255);
+        // What says that it is secret stands behind what is shown.
+        let address = format!("ftp://{}@host", "u".repeat(400));
+        check(&address, Some("ftp://***@host"), &[&"u".repeat(250)], 256);
+    }
+}

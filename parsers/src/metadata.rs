@@ -114,7 +114,14 @@ impl<'s> Pairs<'s> {
     fn write_name(&mut self, name: &[u8]) {
         self.full_name.clear();
         self.full_name.push_str(self.prefix);
-        self.full_name.extend(name.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+        let start = self.full_name.len();
+        match str::from_utf8(name) {
+            Ok(name) => self.full_name.push_str(name),
+            Err(_) => self.full_name.extend(name.iter().map(|byte| char::from(*byte))),
+        }
+        if let Some(name) = self.full_name.get_mut(start..) {
+            name.make_ascii_lowercase();
+        }
     }
 }
 
@@ -148,8 +155,79 @@ const VALUE_LIMIT: usize = 1 << 10;
 const CUT: &[u8] = "…".as_bytes();
 
 #[cfg(test)]
-mod tests {
-    use super::start;
+pub(crate) mod tests {
+    use super::*;
+    use crate::fuzzing::Recording;
+    use crate::message::{Dialect, Kind, Message, Pairing, Status};
+
+    /// Opens a message.
+    pub(crate) fn opened(out: &mut Recording) -> Key {
+        out.open(Message {
+            kind: Kind::Response,
+            dialect: Dialect::Plain,
+            pairing: Pairing::OneWay,
+            bytes: 0..0,
+            operation: b"",
+            resource: b"",
+            status: Status::default(),
+            cut: false,
+        })
+    }
+
+    fn told(tell: impl FnOnce(Key, &mut Recording)) -> Vec<String> {
+        let mut recording = Recording::default();
+        let key = opened(&mut recording);
+        tell(key, &mut recording);
+        let attributes = &recording.messages[0].attributes;
+        attributes.iter().map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
+    #[test]
+    fn pairs_have_their_names_and_no_secrets() {
+        let secrets = Secrets::default();
+        let found = told(|key, out| {
+            let mut metadata = Metadata::of_request(&secrets);
+            metadata.text(key, b"X-Id", b"7", out);
+            metadata.text(key, "\u{540d}".as_bytes(), b"name", out);
+            metadata.text(key, b"\xfc", b"latin", out);
+            metadata.text(key, b"password", b"p", out);
+            metadata.number(key, b"count", -1, out);
+            metadata.number(key, b"token", 1, out);
+            metadata.finish(key, out);
+        });
+        let expected =
+            ["x-id=7", "\u{540d}=name", "\u{fc}=latin", "password=***", "count=-1", "token=***"];
+        assert_eq!(found, expected.map(|pair| format!("rpc.request.metadata.{pair}")));
+    }
+
+    #[test]
+    fn pairs_that_are_too_many_or_too_long_are_counted() {
+        let secrets = Secrets::default();
+        let long = "\u{20ac}".repeat(400);
+        let found = told(|key, out| {
+            let mut metadata = Metadata::of_response(&secrets);
+            metadata.text(key, &[b'n'; 129], b"", out);
+            metadata.text(key, b"long", long.as_bytes(), out);
+            for _ in 0..PAIRS_LIMIT {
+                metadata.number(key, b"n", 1, out);
+            }
+            metadata.finish(key, out);
+        });
+        assert_eq!(found.len(), PAIRS_LIMIT);
+        assert_eq!(
+            found[0],
+            format!("rpc.response.metadata.long={}\u{2026}", "\u{20ac}".repeat(341))
+        );
+        assert_eq!(found[PAIRS_LIMIT - 1], "wirespan.rpc.metadata_left_out=3");
+        let found = told(|key, out| {
+            let mut metadata = Metadata::of_request(&secrets);
+            for _ in 0..7 {
+                metadata.text(key, b"n", &[b'v'; 1000], out);
+            }
+            metadata.finish(key, out);
+        });
+        assert_eq!(found.last().map(String::as_str), Some("wirespan.rpc.metadata_left_out=1"));
+    }
 
     #[test]
     fn text_that_is_cut_is_still_text() {

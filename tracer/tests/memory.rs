@@ -133,8 +133,26 @@ fn long_texts_and_many_ids(capture: &mut Capture) {
     }
 }
 
+/// One connection on which the server says something 300,000 times within a few milliseconds.
+fn storm_of_messages(capture: &mut Capture) {
+    capture.open(1);
+    let asked = "GET /prices HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let end = capture.sends(1, 0, asked.as_bytes());
+    let granted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    capture.packet(1, false, 100, 100 + end, ACK, granted.as_bytes());
+    let mut at = 100 + granted.len() as u32;
+    let messages = b"\x81\x07tea: 12".repeat(100);
+    for _ in 0..MESSAGES / 100 {
+        capture.packet(1, false, at, 100 + end, ACK, &messages);
+        at += messages.len() as u32;
+    }
+}
+
 #[test]
 fn memory_stays_below_its_bound_whatever_comes() {
+    check("a storm of messages", 128, storm_of_messages);
     check("half-open flows", 128, half_open);
     check("unanswered pipelines", 128, unanswered_pipelines);
     check("unfinished messages", 128, unfinished_messages);
@@ -143,5 +161,7 @@ fn memory_stays_below_its_bound_whatever_comes() {
 
 const SYN: u8 = 2;
 const ACK: u8 = 16;
+/// One-way messages of one connection.
+const MESSAGES: u32 = 300_000;
 /// Flows of a flood: half open, and without a bound, they take 250 MiB.
 const FLOWS: u32 = 60_000;

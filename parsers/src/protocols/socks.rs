@@ -204,13 +204,17 @@ impl Connection {
             (Answers::First | Answers::Accepted, Some(0)) if self.is_version_4 => {
                 let reply = input.get(..8).ok_or(SHORT)?;
                 let code = reply.get(1).copied().unwrap_or_default();
-                self.reply(code, code == GRANTED_4, text_4(code), reply.len(), out)
+                let (outcome, text) = meaning_4(code);
+                self.reply(code, outcome, text, reply.len(), out)
             }
             (Answers::First, Some(5)) => {
                 let method = *input.get(1).ok_or(SHORT)?;
                 let refused = method == 0xff;
-                let text: &[u8] = if refused { b"no acceptable method" } else { b"" };
-                answer(out, method.into(), !refused, text, 2);
+                let (outcome, text): (_, &[u8]) = match refused {
+                    true => (Outcome::ClientError, b"no acceptable method"),
+                    false => (Outcome::Ok, b""),
+                };
+                answer(out, method.into(), outcome, text, 2);
                 self.answers = match method {
                     0 => Answers::Reply,
                     2 => Answers::Login,
@@ -227,13 +231,18 @@ impl Connection {
             (Answers::Login, Some(1)) => {
                 let status = *input.get(1).ok_or(SHORT)?;
                 let good = status == 0;
-                answer(out, status.into(), good, if good { b"" } else { b"login refused" }, 2);
+                let (outcome, text): (_, &[u8]) = match good {
+                    true => (Outcome::Ok, b""),
+                    false => (Outcome::ClientError, b"login refused"),
+                };
+                answer(out, status.into(), outcome, text, 2);
                 self.answers = if good { Answers::Reply } else { Answers::Nothing };
                 Ok(used(2))
             }
             (Answers::Reply | Answers::Accepted, Some(5)) => {
                 let reply = request_5(input)?;
-                self.reply(reply.command, reply.command == 0, text_5(reply.command), reply.end, out)
+                let (outcome, text) = meaning_5(reply.command);
+                self.reply(reply.command, outcome, text, reply.end, out)
             }
             _ => Err(Stop::Bad("socks reply")),
         }
@@ -243,11 +252,12 @@ impl Connection {
     fn reply(
         &mut self,
         code: u8,
-        good: bool,
+        outcome: Outcome,
         text: &[u8],
         end: usize,
         out: &mut dyn Out,
     ) -> Result<Step, Stop> {
+        let good = outcome == Outcome::Ok;
         // A server that listens tells where, and once more when somebody has come.
         if good && self.command == 2 && self.answers != Answers::Accepted {
             let key = open(out, Kind::Interim, b"", b"", 0..end);
@@ -255,7 +265,7 @@ impl Connection {
             self.answers = Answers::Accepted;
             return Ok(used(end));
         }
-        answer(out, code.into(), good, text, end);
+        answer(out, code.into(), outcome, text, end);
         self.answers = Answers::Nothing;
         // Datagrams go elsewhere, as long as this connection stands.
         if !good || self.command == 3 {
@@ -484,8 +494,7 @@ fn version(out: &mut dyn Out, key: Key, version: &[u8]) {
     out.add(key, Attribute { name, value: Value::Text(version) });
 }
 
-fn answer(out: &mut dyn Out, code: u32, good: bool, text: &[u8], end: usize) {
-    let outcome = if good { Outcome::Ok } else { Outcome::ServerError };
+fn answer(out: &mut dyn Out, code: u32, outcome: Outcome, text: &[u8], end: usize) {
     let key = out.open(Message {
         kind: Kind::Response,
         dialect: Dialect::Plain,
@@ -507,29 +516,30 @@ fn skip_all() -> Step {
     Step::Skip { used: 0, skip: NonZeroU64::MAX }
 }
 
-fn text_4(code: u8) -> &'static [u8] {
+/// What a reply of version 4 is called, and whose fault it is.
+fn meaning_4(code: u8) -> (Outcome, &'static [u8]) {
     match code {
-        GRANTED_4 => b"",
-        91 => b"rejected or failed",
-        92 => b"no identd",
-        93 => b"another user",
-        _ => b"unknown",
+        GRANTED_4 => (Outcome::Ok, b""),
+        91 => (Outcome::ServerError, b"rejected or failed"),
+        92 => (Outcome::ClientError, b"no identd"),
+        93 => (Outcome::ClientError, b"another user"),
+        _ => (Outcome::ServerError, b"unknown"),
     }
 }
 
-/// RFC 1928 section 6.
-fn text_5(code: u8) -> &'static [u8] {
+/// RFC 1928 section 6: what it is called, and whose fault it is.
+fn meaning_5(code: u8) -> (Outcome, &'static [u8]) {
     match code {
-        0 => b"",
-        1 => b"general failure",
-        2 => b"not allowed",
-        3 => b"network unreachable",
-        4 => b"host unreachable",
-        5 => b"connection refused",
-        6 => b"TTL expired",
-        7 => b"command not supported",
-        8 => b"address type not supported",
-        _ => b"unknown",
+        0 => (Outcome::Ok, b""),
+        1 => (Outcome::ServerError, b"general failure"),
+        2 => (Outcome::ClientError, b"not allowed"),
+        3 => (Outcome::ServerError, b"network unreachable"),
+        4 => (Outcome::ServerError, b"host unreachable"),
+        5 => (Outcome::ServerError, b"connection refused"),
+        6 => (Outcome::ServerError, b"TTL expired"),
+        7 => (Outcome::ClientError, b"command not supported"),
+        8 => (Outcome::ClientError, b"address type not supported"),
+        _ => (Outcome::ServerError, b"unknown"),
     }
 }
 
@@ -619,7 +629,7 @@ mod tests {
             "Handshake Unknown 0 GREETING 5
              Response Ok 2
              Handshake Unknown 0 LOGIN lab secret 9..14
-             Response ServerError 1 login refused",
+             Response ClientError 1 login refused",
         );
         check(
             "five-unreachable",

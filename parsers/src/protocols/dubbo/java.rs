@@ -501,7 +501,6 @@ impl Walker {
             }
             Work::Data(place) => {
                 self.work.pop();
-                let is_outermost = self.work.iter().all(|work| matches!(work, Work::Data(_)));
                 let Some(class) = self.class(place) else { return Err(Stop::Bad("class")) };
                 if !class.is_known {
                     return Err(Stop::Bad("class without fields"));
@@ -511,6 +510,7 @@ impl Walker {
                     return Err(Stop::Bad("external data"));
                 }
                 if flags & EXTERNALIZABLE != 0 || flags & WRITES != 0 {
+                    let is_outermost = self.work.iter().all(|work| matches!(work, Work::Data(_)));
                     self.work.push(Work::UntilEnd { is_outermost });
                 }
                 if flags & EXTERNALIZABLE == 0 && flags & SERIALIZABLE != 0 {

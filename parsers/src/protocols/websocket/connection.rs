@@ -1,22 +1,24 @@
 //! One connection: frames of both sides in, messages out.
 
+use super::data::{Data, RESPONSE_SIZE, Secrets, size_of, text_of};
 use super::deflate::Deflate;
 use super::frame::{Chain, Header, Opcode, Stop, unmask};
 use super::look::{Look, Scan};
 use super::said::{Match, Said, Speech};
 use super::{Means, said};
 use crate::handed::Handed;
-use crate::inflate::Inflated;
 use crate::message::{
     Attribute, Dialect, Id, Kind, Message, Outcome, Pairing, Record, Side, Status, Value, digest,
 };
 use crate::protocol::{AfterGap, Key, Malformed, Out, Step};
-use crate::secrets::scan::Scanner;
+use crate::secrets::masked;
+use crate::settings::Settings;
 use crate::trace_context::Collector;
 use crate::trace_context::body::{BodyReader, Form};
 use smallvec::SmallVec;
 use std::collections::{HashMap, VecDeque};
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// What is known of a connection.
@@ -63,35 +65,6 @@ struct Frame {
     /// Bytes of the payload that are done with.
     at: u64,
     fin: bool,
-}
-
-/// A message that is being read.
-struct Data {
-    key: Key,
-    /// Whether it ends with its last frame, and not with a later message.
-    closes: bool,
-    /// Whether it answers another one.
-    answers: bool,
-    /// The answer that goes on, of which it is a part, by its place in the connection's.
-    part_of: Option<u128>,
-    /// Whether its own payload is no part of what it ends.
-    is_apart: bool,
-    /// Body bytes that somebody still wants.
-    wanted: usize,
-    ids: Option<Box<BodyReader>>,
-    secrets: Option<Secrets>,
-    /// Whether its payload goes through the inflater.
-    inflates: bool,
-    compressed: bool,
-    fragments: u32,
-    size: u64,
-}
-
-/// What is secret in a message, where that is asked for.
-enum Secrets {
-    Named(Box<Scanner>),
-    /// All of it, as nobody can look into it.
-    All,
 }
 
 impl Connection {
@@ -141,7 +114,7 @@ impl Connection {
             }
         };
         if header.opcode.is_control() {
-            return Ok(self.control(from, &header, input, out));
+            return Ok(self.control(from, &header, input, &means.settings, out));
         }
         // What a message says decides what it is, so that all of it is needed, if it is short.
         let begins = header.opcode != Opcode::Continuation;
@@ -195,7 +168,9 @@ impl Connection {
                 self.speech = self.speech.passed();
                 SmallVec::new()
             }
-            false => said::read(&mut self.speech, is_client, &content),
+            false => said::read(&mut self.speech, is_client, &content, &mut || {
+                out.lost("websocket_calls_over_limit");
+            }),
         };
         let end = header_and_payload(header, input);
         self.drop_unfinished(from, out);
@@ -433,7 +408,14 @@ impl Connection {
     }
 
     /// A control frame, which comes whole.
-    fn control(&mut self, from: Side, header: &Header, input: &[u8], out: &mut dyn Out) -> Step {
+    fn control(
+        &mut self,
+        from: Side,
+        header: &Header,
+        input: &[u8],
+        settings: &Settings,
+        out: &mut dyn Out,
+    ) -> Step {
         let end = header_and_payload(header, input);
         let size = usize::try_from(header.size).unwrap_or(usize::MAX);
         let Some(payload) = input.get(header.len..header.len.saturating_add(size)) else {
@@ -446,7 +428,7 @@ impl Connection {
         match header.opcode {
             Opcode::Ping => self.ping(from, &payload, end, out),
             Opcode::Pong => self.pong(from, &payload, end, out),
-            _ => self.close(from, &payload, end, out),
+            _ => self.close(from, &payload, header.len..end, settings, out),
         }
         step_used(end)
     }
@@ -482,26 +464,34 @@ impl Connection {
         out.close(key, end);
     }
 
-    /// Section 5.5.1: a code and a reason, if there is any.
-    fn close(&mut self, from: Side, payload: &[u8], end: usize, out: &mut dyn Out) {
+    /// Section 5.5.1: a code and a reason, if there is any. The payload stands at this place.
+    fn close(
+        &mut self,
+        from: Side,
+        payload: &[u8],
+        place: Range<usize>,
+        settings: &Settings,
+        out: &mut dyn Out,
+    ) {
         self.drop_unfinished(from, out);
-        let key = out.open(self.message(Kind::End, b"CLOSE", 0..end));
+        let key = out.open(self.message(Kind::End, b"CLOSE", 0..place.end));
         if let Some((code, reason)) = payload.split_first_chunk::<2>() {
-            let code = i64::from(u16::from_be_bytes(*code));
-            let name = "wirespan.websocket.close.code";
-            out.add(key, Attribute { name, value: Value::Int(code) });
-            text_of(out, key, "wirespan.websocket.close.reason", reason);
+            let value = Value::Int(i64::from(u16::from_be_bytes(*code)));
+            out.add(key, Attribute { name: "wirespan.websocket.close.code", value });
+            let mut room = Vec::new();
+            let shown = masked(reason, &mut room, |f| settings.secrets.in_words(reason, f));
+            text_of(out, key, "wirespan.websocket.close.reason", shown);
+            if settings.locate_secrets {
+                let start = (place.start + code.len()) as u64;
+                settings.secrets.in_words(reason, &mut |range| {
+                    out.secret(key, start + range.start as u64..start + range.end as u64);
+                });
+            }
         }
-        out.close(key, end);
+        out.close(key, place.end);
     }
 
-    fn open_plain(
-        &self,
-        opcode: Opcode,
-        bytes: std::ops::Range<usize>,
-        cut: bool,
-        out: &mut dyn Out,
-    ) -> Key {
+    fn open_plain(&self, opcode: Opcode, bytes: Range<usize>, cut: bool, out: &mut dyn Out) -> Key {
         let operation: &[u8] = if opcode == Opcode::Text { b"TEXT" } else { b"BINARY" };
         let key = out.open(Message { cut, ..self.message(Kind::OneWay, operation, bytes) });
         text_of(out, key, "wirespan.websocket.subprotocol", &self.subprotocol);
@@ -513,7 +503,7 @@ impl Connection {
         &mut self,
         from: Side,
         said: &Said<'_>,
-        bytes: std::ops::Range<usize>,
+        bytes: Range<usize>,
         means: &Means,
         out: &mut dyn Out,
     ) -> Opened {
@@ -555,7 +545,11 @@ impl Connection {
         self.logs_in |= kind == Kind::Handshake;
         let mut message = self.message(kind, said.operation, bytes);
         message.dialect = said.dialect;
-        message.status = said.status;
+        let mut room = Vec::new();
+        let words = said.status.text;
+        let secrets = &means.settings.secrets;
+        let words = masked(words, &mut room, |found| secrets.in_words(words, found));
+        message.status = Status { text: words, ..said.status };
         if !said.resource.is_empty() {
             message.resource = said.resource;
         }
@@ -567,7 +561,7 @@ impl Connection {
             text_of(out, key, name, value);
         }
         if kind != said.kind {
-            text_of(out, key, "wirespan.websocket.error", said.status.text);
+            text_of(out, key, "wirespan.websocket.error", words);
         }
         if kind != Kind::Response {
             text_of(out, key, "wirespan.websocket.subprotocol", &self.subprotocol);
@@ -600,12 +594,7 @@ impl Connection {
         }
     }
 
-    fn message<'b>(
-        &'b self,
-        kind: Kind,
-        operation: &'b [u8],
-        bytes: std::ops::Range<usize>,
-    ) -> Message<'b> {
+    fn message<'b>(&'b self, kind: Kind, operation: &'b [u8], bytes: Range<usize>) -> Message<'b> {
         Message {
             kind,
             dialect: Dialect::Plain,
@@ -777,60 +766,6 @@ impl Opened {
     }
 }
 
-impl Data {
-    /// Whether somebody looks at its payload.
-    fn is_shown(&self) -> bool {
-        self.wanted > 0 || self.ids.is_some() || self.secrets.is_some() || self.inflates
-    }
-
-    /// The next bytes of its content.
-    fn content(&mut self, bytes: &[u8], settings: &crate::settings::Settings, out: &mut dyn Out) {
-        let (wanted, _) = bytes.split_at_checked(self.wanted).unwrap_or((bytes, &[]));
-        if !wanted.is_empty() {
-            out.body(self.key, wanted);
-            self.wanted -= wanted.len();
-        }
-        let key = self.key;
-        if let Some(ids) = &mut self.ids {
-            ids.read(&settings.ids, bytes, &mut |context| out.context(key, context));
-            if ids.is_done() {
-                self.ids = None;
-            }
-        }
-    }
-
-    fn end_inflating(&mut self, state: Inflated, out: &mut dyn Out) {
-        if matches!(state, Inflated::Failed | Inflated::Capped) {
-            if let Some(flaw) = state.flaw() {
-                text_of(out, self.key, "wirespan.body.inflate", flaw.as_bytes());
-            }
-            (self.wanted, self.ids, self.inflates) = (0, None, false);
-        }
-    }
-
-    fn close(self, end: usize, out: &mut dyn Out) {
-        let number = |out: &mut dyn Out, name, value| {
-            out.add(self.key, Attribute { name, value: Value::Int(value) });
-        };
-        if !self.closes {
-            out.extend(self.key, end);
-            return;
-        }
-        let name = if self.answers { RESPONSE_SIZE } else { "wirespan.websocket.size" };
-        // Who ends it where nothing came says nothing of what would have come.
-        if !self.is_apart || self.size > 0 {
-            size_of(out, self.key, name, self.size);
-        }
-        if self.fragments > 1 {
-            number(out, "wirespan.websocket.fragments", self.fragments.into());
-        }
-        if self.compressed && !self.answers {
-            number(out, "wirespan.websocket.compressed", 1);
-        }
-        out.close(self.key, end);
-    }
-}
-
 /// In which call of the protocol something happens: offsets count only while bytes are parsed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Within {
@@ -846,17 +781,6 @@ impl Within {
             Self::Skip | Self::Gap => 0,
         }
     }
-}
-
-fn text_of(out: &mut dyn Out, key: Key, name: &str, text: &[u8]) {
-    if !text.is_empty() {
-        out.add(key, Attribute { name, value: Value::Text(text) });
-    }
-}
-
-fn size_of(out: &mut dyn Out, key: Key, name: &str, size: u64) {
-    let value = Value::Int(i64::try_from(size).unwrap_or(i64::MAX));
-    out.add(key, Attribute { name, value });
 }
 
 fn results_of(out: &mut dyn Out, key: Key, results: u32) {
@@ -887,4 +811,3 @@ const PINGS: usize = 16;
 const ANSWERS: usize = 1024;
 /// Answers for which room is kept while there are none.
 const FEW: usize = 4;
-const RESPONSE_SIZE: &str = "wirespan.websocket.response.size";

@@ -25,6 +25,7 @@ mod document;
 mod said;
 mod look;
 mod deflate;
+mod data;
 mod connection;
 
 use crate::connections::{Connections, Reads};

@@ -194,34 +194,33 @@ impl<'b> Said<'b> {
 }
 
 /// Reads a message of text; nothing if it is none of the sub-protocol's. What the connection speaks
-/// is learned from it.
+/// is learned from it. Those of a batch that are too many are told to `lost`.
 pub(super) fn read<'b>(
     speech: &mut Speech,
     from_client: bool,
     text: &'b [u8],
+    lost: &mut dyn FnMut(),
 ) -> SmallVec<[Said<'b>; 1]> {
     *speech = speech.seen(text);
     match speech {
         Speech::Unknown { .. } | Speech::Plain => SmallVec::new(),
-        Speech::JsonRpc => json_rpc(text),
+        Speech::JsonRpc => json_rpc(text, lost),
         Speech::GraphQl => graphql(from_client, text).into_iter().collect(),
         Speech::Stomp => stomp(text).into_iter().collect(),
     }
 }
 
 /// A message, or a batch of them (section 6).
-fn json_rpc(text: &[u8]) -> SmallVec<[Said<'_>; 1]> {
+fn json_rpc<'b>(text: &'b [u8], lost: &mut dyn FnMut()) -> SmallVec<[Said<'b>; 1]> {
     let mut all = SmallVec::new();
     if text.trim_ascii_start().first() != Some(&b'[') {
         all.extend(one_json_rpc(text));
         return all;
     }
-    json::elements(text, &mut |value| {
-        if let Value::Object(object) = value
-            && all.len() < BATCH
-        {
-            all.extend(one_json_rpc(object));
-        }
+    json::elements(text, &mut |value| match value {
+        Value::Object(object) if all.len() < BATCH => all.extend(one_json_rpc(object)),
+        Value::Object(_) => lost(),
+        _ => {}
     });
     all
 }

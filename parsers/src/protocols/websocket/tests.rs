@@ -466,3 +466,35 @@ fn passwords_of_stomp_are_located() {
     let shown = &frame[secrets.start as usize..secrets.end as usize];
     assert_eq!(shown.escape_ascii().to_string(), "canary-stomp-passcode");
 }
+
+#[test]
+fn what_ends_a_connection_or_fails_shows_no_secret() {
+    let reason = frame(false, 0x88, b"\x03\xf0token=abc at ws://u:pw@b/x");
+    let error = "< ERROR\\nmessage:no such token=abc\\n\\n\0";
+    let events = [said(error), vec![s(reason.clone())]].concat();
+    let vector = connection("granted: sec-websocket-protocol: v12.stomp", &events);
+    check(
+        &vector,
+        "B OneWay ERROR /c no such token=*** error=no such token=*** subprotocol=v12.stomp size=34
+         B End CLOSE /c close.code=1008 close.reason=token=*** at ws://***@b/x",
+    );
+    let settings = Settings { locate_secrets: true, ..Settings::default() };
+    let vector = connection("", &[s(reason.clone())]);
+    let recording = read(&vector, settings, 0, Split::Whole);
+    let found: Vec<&[u8]> = recording.messages[0]
+        .secrets
+        .iter()
+        .map(|range| &reason[range.start as usize..range.end as usize])
+        .collect();
+    assert_eq!(found, [&b"abc"[..], b"u:pw"]);
+}
+
+#[test]
+fn calls_of_a_batch_that_are_too_many_are_counted() {
+    let call = "{\"jsonrpc\":\"2.0\",\"method\":\"m\"}";
+    let batch = format!("[{}]", [call; 70].join(","));
+    let vector = connection("", &[c(frame(true, 0x81, batch.as_bytes()))]);
+    let recording = read(&vector, Settings::default(), 0, Split::Whole);
+    assert_eq!(recording.messages.len(), 64);
+    assert_eq!(recording.lost, ["websocket_calls_over_limit"; 6]);
+}
