@@ -20,6 +20,9 @@ pub struct Config {
     pub flows: FlowLimits,
     /// Requests of all flows that may be open at a time.
     pub open: usize,
+    /// Bytes of packets that each stage works on at a time, at most; as many as the source gives if it
+    /// gives fewer.
+    pub portion: usize,
     /// Taps that are one point each, by the user's word.
     pub points: Vec<NamedPoint>,
     /// What the user calls services and hosts.
@@ -50,6 +53,7 @@ impl Default for Config {
                 ..FlowLimits::default()
             },
             open: MAX_OPEN,
+            portion: usize::MAX,
             points: Vec::new(),
             names: Arc::default(),
             clocks: Vec::new(),
@@ -74,6 +78,7 @@ impl Config {
         self.flows.flows = self.flows.flows.min(limits.flows);
         self.flows.waiting = self.flows.waiting.min(limits.waiting);
         self.open = self.open.min(limits.open);
+        self.portion = self.portion.min(limits.portion);
         self.window.held = self.window.held.min(limits.held);
         self.window.members = self.window.members.min(limits.held);
     }

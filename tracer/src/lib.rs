@@ -46,6 +46,7 @@ pub mod evaluate;
 pub mod confine;
 pub mod load;
 pub mod config;
+pub mod portions;
 pub mod processes;
 pub mod pipeline;
 pub mod clock;

@@ -27,6 +27,7 @@ use crate::network;
 use crate::numbers::grouped;
 use crate::pairing::{Exchanges, mark};
 use crate::points::Points;
+use crate::portions::Portions;
 use crate::processes::{Asking, Told as ToldOwner};
 use crate::resent::Part;
 use crate::span::SpanSink;
@@ -95,8 +96,9 @@ pub fn run(
     config: &Config,
     sink: &mut (dyn SpanSink + Send),
 ) -> Outcomes {
+    let mut portions = Portions::new(source, config.portion);
     let mut reader = Reader {
-        source,
+        source: &mut portions,
         surroundings,
         decoder: Decoder::with_points(config.points.clone()),
         taps: 0,

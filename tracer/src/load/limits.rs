@@ -17,6 +17,8 @@ pub struct MemoryLimits {
     pub waiting: usize,
     /// Exchanges that are held until their traces settle.
     pub held: usize,
+    /// Bytes of packets that each stage works on at a time.
+    pub portion: usize,
     /// Traces that wait to be written or sent, for each of the two.
     pub queue: QueueLimits,
 }
@@ -46,7 +48,8 @@ pub fn is_enough(bytes: u64, ring_bytes: u64) -> bool {
 pub fn limits_for(bytes: u64, ring_bytes: u64, threads: usize) -> MemoryLimits {
     let threads = u64::try_from(threads).unwrap_or(u64::MAX);
     let fixed = PROGRAM.saturating_add(threads.saturating_mul(THREAD));
-    let room = (bytes.saturating_sub(ring_bytes) / 2).saturating_sub(fixed).max(LEAST);
+    let beside = bytes.saturating_sub(ring_bytes);
+    let room = (beside / 2).saturating_sub(fixed).max(LEAST);
     let part = |percent: u64| usize::try_from(room.saturating_mul(percent) / 100);
     let part = |percent: u64| part(percent).unwrap_or(usize::MAX);
     let queue = part(10);
@@ -55,6 +58,7 @@ pub fn limits_for(bytes: u64, ring_bytes: u64, threads: usize) -> MemoryLimits {
         open: part(15) / OPEN,
         waiting: part(5),
         held: part(15) / HELD,
+        portion: usize::try_from(beside / PORTION).unwrap_or(usize::MAX).max(LEAST_PORTION),
         queue: QueueLimits { spans: queue / SPAN, bytes: queue },
     }
 }
@@ -73,6 +77,11 @@ const FLOW: usize = 2_600;
 const OPEN: usize = 1_700;
 /// Bytes of an exchange that is held; measured at 1,000 with short texts, and doubled for others.
 const HELD: usize = 2_000;
+/// A part of all memory: what is made of packets may take a few hundred times as much as they, where
+/// their messages are as small as can be, and two stages have some.
+const PORTION: u64 = 4_096;
+/// Fewer bytes at a time take longer.
+const LEAST_PORTION: usize = 16 << 10;
 /// Bytes of a span in a queue.
 const SPAN: usize = 1_200;
 
