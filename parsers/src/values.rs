@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 /// Hashes of words, each once, in the order in which they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Values {
-    words: SmallVec<[u16; 4]>,
+    words: SmallVec<[u16; 8]>,
     /// The word that is being read.
     word: Word,
 }

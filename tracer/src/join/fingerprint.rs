@@ -1,7 +1,6 @@
 //! Numbers that stand for an exchange, or for a part of it.
 
 use crate::exchange::{Exchange, OPERATION, RESOURCE};
-use smallvec::SmallVec;
 use std::net::IpAddr;
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::values::Values;
@@ -9,9 +8,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 /// Equal for one exchange at all points that see it at the same addresses, and hardly ever else.
 pub fn fingerprint(exchange: &Exchange) -> u64 {
+    at_its_ends(exchange, bytes(exchange))
+}
+
+/// The same, given the number that is equal whatever its addresses are.
+pub(super) fn at_its_ends(exchange: &Exchange, bytes: u64) -> u64 {
     let mut hash = Digest::default();
     add_ends(&mut hash, exchange);
-    hash.update(&bytes(exchange).to_le_bytes());
+    hash.update(&bytes.to_le_bytes());
     hash.digest()
 }
 
@@ -80,16 +84,67 @@ pub fn values(exchange: &Exchange) -> u64 {
 
 /// Bytes that are hashed together by XXH3: for few, that is much quicker than piece by piece, and
 /// gives the same.
-#[derive(Default)]
-pub(super) struct Digest(SmallVec<[u8; 256]>);
+pub(super) struct Digest {
+    /// The last of them, and how many these are.
+    last: [u8; ROOM],
+    len: usize,
+    /// Those before.
+    before: Vec<u8>,
+}
+
+/// Bytes that most digests are of at most.
+const ROOM: usize = 256;
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self { last: [0; ROOM], len: 0, before: Vec::new() }
+    }
+}
 
 impl Digest {
     #[inline(always)]
     pub(super) fn update(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        match self.last.get_mut(self.len..self.len + bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.len += bytes.len();
+            }
+            None => self.make_room(bytes),
+        }
     }
 
-    pub(super) fn digest(&self) -> u64 {
-        xxh3_64(&self.0)
+    pub(super) fn digest(mut self) -> u64 {
+        let last = self.last.get(..self.len).unwrap_or_default();
+        if self.before.is_empty() {
+            return xxh3_64(last);
+        }
+        self.before.extend_from_slice(last);
+        xxh3_64(&self.before)
+    }
+
+    #[cold]
+    fn make_room(&mut self, bytes: &[u8]) {
+        self.before.extend_from_slice(self.last.get(..self.len).unwrap_or_default());
+        self.before.extend_from_slice(bytes);
+        self.len = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_hashed_as_the_whole() {
+        for pieces in [&[0, 1, 8][..], &[200, 56], &[200, 57, 3], &[1000, 1], &[1, 4096, 250, 250]]
+        {
+            let mut hash = Digest::default();
+            let mut whole = Vec::new();
+            for (number, len) in (1..).zip(pieces) {
+                hash.update(&vec![number; *len]);
+                whole.extend(vec![number; *len]);
+            }
+            assert_eq!(hash.digest(), xxh3_64(&whole), "{pieces:?}");
+        }
     }
 }

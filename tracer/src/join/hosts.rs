@@ -480,8 +480,8 @@ impl Asked {
             .filter(|closed| closed.arrival.start <= at && closed.end >= at)
             .map(|closed| &closed.arrival);
         let mut found: SmallVec<[&Arrival; CANDIDATES]> = SmallVec::new();
-        // Their bytes by themselves, as most differ in these.
-        let mut seen: SmallVec<[u64; CANDIDATES]> = SmallVec::new();
+        // A bit for the bytes of each: most differ in these, so that few are compared.
+        let mut seen = [0_u64; 16];
         for arrival in open.chain(lately) {
             let Sighting { fingerprint, bytes, point: seen_at } = arrival.sighting;
             // Where a machine calls itself, a call is not its own cause. One that asks what was
@@ -501,7 +501,11 @@ impl Asked {
                 other.sighting.fingerprint == fingerprint
                     || (elsewhere && other.sighting.bytes == bytes)
             };
-            let same = seen.contains(&bytes).then(|| found.iter_mut().find(is_same)).flatten();
+            let place = seen.get_mut((bytes >> 6) as usize % 16);
+            let bit = 1 << (bytes % 64);
+            let before = place.map_or(0, |place| std::mem::replace(place, *place | bit));
+            let may_be_seen = before & bit != 0;
+            let same = may_be_seen.then(|| found.iter_mut().find(is_same)).flatten();
             if let Some(other) = same {
                 let key = |arrival: &Arrival| (arrival.start, arrival.seat.number);
                 if key(arrival) > key(other) {
@@ -515,7 +519,6 @@ impl Asked {
             if found.len() >= CANDIDATES {
                 return Candidates::Many;
             }
-            seen.push(bytes);
             found.push(arrival);
         }
         let outer: SmallVec<[u64; 4]> = found.iter().filter_map(|other| other.under).collect();
@@ -527,13 +530,11 @@ impl Asked {
             false => found.iter().filter(alike).max_by_key(|a| (a.start, a.seat.number)),
         };
         let innermost = found.iter().filter(inner).chain(passed_on);
-        let mut innermost = innermost.map(|arrival| arrival.seat);
-        match (innermost.next(), innermost.next()) {
-            (None, _) => Candidates::None,
-            (Some(only), None) => Candidates::One(only),
-            (Some(first), Some(second)) => {
-                Candidates::Several([first, second].into_iter().chain(innermost).collect())
-            }
+        let innermost: SmallVec<[Seat; CANDIDATES]> = innermost.map(|a| a.seat).collect();
+        match innermost.as_slice() {
+            [] => Candidates::None,
+            [only] => Candidates::One(*only),
+            several => Candidates::Several(SmallVec::from_slice(several)),
         }
     }
 

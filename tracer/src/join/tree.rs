@@ -14,7 +14,13 @@ use wirespan_capture::stream::Transport;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Links a group's members and makes traces of them, in order of their first span.
-pub fn traces(group: Group, network_of: &(dyn Fn(&Exchange) -> u64 + Sync)) -> Vec<Trace> {
+pub fn traces(
+    group: Group,
+    network_of: &(dyn Fn(&Exchange) -> u64 + Sync),
+) -> SmallVec<[Trace; 1]> {
+    if group.members.len() == 1 {
+        return single(group, network_of).into_iter().collect();
+    }
     let mut links = Links::none(group.members.len());
     for joiner in JOINERS {
         joiner.link(&group, &mut links);
@@ -32,12 +38,7 @@ pub fn traces(group: Group, network_of: &(dyn Fn(&Exchange) -> u64 + Sync)) -> V
     }
     for plan in &mut plans {
         plan.order = depth_first(&plan.order, &below);
-        plan.wire = plan
-            .order
-            .iter()
-            .flat_map(|place| group.keys(*place))
-            .map(|(key, _)| key)
-            .find(|key| key.format.names_trace() && !key.hidden);
+        plan.wire = wire_id(&group, &plan.order);
     }
     let known = group.known;
     let mut members: SmallVec<[Option<Member>; 4]> = group.members.into_iter().map(Some).collect();
@@ -47,6 +48,21 @@ pub fn traces(group: Group, network_of: &(dyn Fn(&Exchange) -> u64 + Sync)) -> V
         Some(trace)
     });
     made.collect()
+}
+
+/// The trace of the only member of a group: nothing is there that it could be linked to.
+fn single(group: Group, network_of: &(dyn Fn(&Exchange) -> u64 + Sync)) -> Option<Trace> {
+    let wire = wire_id(&group, &[0]);
+    let Group { mut members, known, .. } = group;
+    let mut trace = trace(&[0], wire, &mut [members.pop()], &Links::none(1), network_of)?;
+    trace.late = wire.is_some_and(|key| known.contains(&key.loose()));
+    Some(trace)
+}
+
+/// The first of the trace ids of these members that stand on the wire.
+fn wire_id(group: &Group, order: &[usize]) -> Option<JoinKey> {
+    let mut keys = order.iter().flat_map(|place| group.keys(*place)).map(|(key, _)| key);
+    keys.find(|key| key.format.names_trace() && !key.hidden)
 }
 
 /// What a trace will be made of.
@@ -123,7 +139,7 @@ fn trace(
     let first = spans.first()?;
     let id = match wire {
         Some(key) => key.id.get(),
-        None => xxh3_128(&[&first.id.to_le_bytes()[..], b"trace"].concat()).max(1),
+        None => trace_id(first.id),
     };
     Some(Trace { id, wire: wire.map(|key| key.format), late: false, spans })
 }
@@ -196,6 +212,12 @@ fn span_id(exchange: &Exchange, network: u64, chain: u64) -> u64 {
     hash.update(&chain.to_le_bytes());
     // An id of zero means none in every format.
     hash.digest().max(1)
+}
+
+/// The id of a trace that bears none on the wire: from that of its first span.
+fn trace_id(first: u64) -> u128 {
+    let [a, b, c, d, e, f, g, h] = first.to_le_bytes();
+    xxh3_128(&[a, b, c, d, e, f, g, h, b't', b'r', b'a', b'c', b'e']).max(1)
 }
 
 /// A number for each member: the trace that it belongs to, in order of first appearance. And how

@@ -2,7 +2,7 @@
 
 use crate::exchange::{Context, Exchange, ExchangeId, Processes, Sort};
 use crate::join::IdSet;
-use crate::join::fingerprint::{bytes, content, fingerprint, listener, values};
+use crate::join::fingerprint::{at_its_ends, bytes, content, listener, values};
 use crate::join::machines::Ends;
 use crate::join::window::restrict;
 use crate::owners::Owners;
@@ -50,6 +50,7 @@ impl Opened {
         let records = exchange.records.as_deref();
         let asks = records.is_some_and(|records| records.asks);
         let consumes = asks || records.is_some_and(|records| records.has_consumed());
+        let bytes = bytes(exchange);
         Self {
             id: exchange.id,
             sort: exchange.sort,
@@ -59,8 +60,8 @@ impl Opened {
             listener: listener(exchange),
             content: content(exchange),
             values: values(exchange),
-            fingerprint: fingerprint(exchange),
-            bytes: bytes(exchange),
+            fingerprint: at_its_ends(exchange, bytes),
+            bytes,
             network: exchange.network,
             transport: exchange.transport,
             client: exchange.client,
