@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
 /// Adds the digits of a number.
-pub(crate) fn digits(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn digits(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
@@ -16,10 +16,10 @@ pub(crate) fn address(out: &mut Vec<u8>, value: SocketAddr) {
                 if place > 0 {
                     out.push(b'.');
                 }
-                digits(out, u64::from(octet));
+                digits(out, octet);
             }
             out.push(b':');
-            digits(out, u64::from(value.port()));
+            digits(out, value.port());
         }
         // Writing to memory does not fail.
         IpAddr::V6(_) => drop(write!(out, "{value}")),

@@ -403,7 +403,8 @@ fn will_be(path: &Path) -> Option<(PathBuf, &OsStr)> {
     Some((folder.ok()?, path.file_name()?))
 }
 
-const BUFFER: usize = 1 << 16;
+/// Bytes up to which what is written waits for more; what is longer is written as it is.
+const BUFFER: usize = 1 << 14;
 /// Rows of each part of the table where it stands behind traces.
 const ROWS: usize = 20;
 /// Columns where the output is no terminal.

@@ -71,7 +71,7 @@ impl<'a> Object<'a> {
     /// A whole number.
     pub(crate) fn int(&mut self, key: Key, value: i64) {
         self.key(key);
-        int(self.out, value);
+        digits(self.out, value);
     }
 
     /// A whole number that is not negative.
@@ -131,6 +131,16 @@ impl<'a> Object<'a> {
         self.out.push(b'"');
     }
 
+    /// Numbers of 16 bits, four hexadecimal digits each.
+    pub(crate) fn words_in_hex(&mut self, key: Key, values: &[u16]) {
+        self.key(key);
+        self.out.push(b'"');
+        for value in values {
+            hex_digits(self.out, &value.to_be_bytes());
+        }
+        self.out.push(b'"');
+    }
+
     /// A whole number as text, for readers whose numbers have 53 bits.
     pub(crate) fn number_in_quotes(&mut self, key: Key, value: u64) {
         self.key(key);
@@ -143,7 +153,7 @@ impl<'a> Object<'a> {
     pub(crate) fn int_in_quotes(&mut self, key: Key, value: i64) {
         self.key(key);
         self.out.push(b'"');
-        int(self.out, value);
+        digits(self.out, value);
         self.out.push(b'"');
     }
 
@@ -261,7 +271,7 @@ fn word(out: &mut Vec<u8>, value: &str) {
 fn either(out: &mut Vec<u8>, value: Value<'_>) {
     match value {
         Value::Text(value) => text(out, value),
-        Value::Int(value) => int(out, value),
+        Value::Int(value) => digits(out, value),
     }
 }
 
@@ -303,10 +313,6 @@ fn escaped(out: &mut Vec<u8>, text: &str) {
             }
         }
     }
-}
-
-fn int(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 fn hex(out: &mut Vec<u8>, value: u64) {

@@ -221,9 +221,7 @@ impl Ndjson {
             });
         }
         if !e.values.words().is_empty() {
-            let digits: String =
-                e.values.words().iter().map(|word| format!("{word:04x}")).collect();
-            line.name(key!("values"), &digits);
+            line.words_in_hex(key!("values"), e.values.words());
         }
         if let Some(records) = &e.records {
             if records.asks {

@@ -76,7 +76,8 @@ impl<'t> Rows<'t> {
         rows
     }
 
-    fn unmarked(trace: &'t Trace) -> Self {
+    /// A row for each exchange, for whoever draws no lines between them.
+    pub(super) fn unmarked(trace: &'t Trace) -> Self {
         let spans = trace.spans.len();
         let (rows, row_of) = (Vec::with_capacity(spans), SmallVec::with_capacity(spans));
         let mut rows = Self { trace, rows, row_of };

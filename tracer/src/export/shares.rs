@@ -74,7 +74,7 @@ impl Shares {
 
 /// Where the time of each exchange of a trace went, by the place of its outermost span.
 pub(super) fn of_trace(trace: &Trace) -> SmallVec<[Option<Shares>; 8]> {
-    let rows = Rows::each(trace);
+    let rows = Rows::unmarked(trace);
     let mut all: SmallVec<[Option<Shares>; 8]> = smallvec![None; trace.spans.len()];
     for (place, row) in rows.lines() {
         let mut shares = Shares::default();
