@@ -86,8 +86,9 @@ pub fn host_word(text: &str) -> Option<&str> {
 /// The same, though every host may call itself so.
 pub fn any_host_word(text: &str) -> Option<&str> {
     let text = text.strip_suffix('.').unwrap_or(text);
+    let belongs = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let is_name = text.len() <= LONGEST
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        && text.bytes().all(belongs)
         && text.bytes().any(|byte| byte.is_ascii_alphabetic());
     is_name.then_some(text)
 }

@@ -49,6 +49,8 @@ pub struct Names {
     /// What capture files say.
     captured: HashMap<IpAddr, Arc<Given>, FixedState>,
     claims: Claims,
+    /// What servers are called of which nothing is known but their addresses.
+    unnamed: HashMap<SocketAddr, Arc<str>, RandomState>,
     /// How often a name came for which there was no room: the same one counts again.
     beyond: u64,
 }
@@ -265,8 +267,21 @@ impl Names {
         let named = named.or_else(|| asked.map(|name| (name, Known::Address)));
         match named {
             Some((name, known)) => ServiceName { label: self.claims.named(name, exchange), known },
-            None => ServiceName::of_address(exchange),
+            None => self.unnamed(exchange),
         }
+    }
+
+    /// What to call a server by its address: the same text for all that ask it.
+    fn unnamed(&mut self, exchange: &Exchange) -> ServiceName {
+        if exchange.to_client {
+            return ServiceName::of_address(exchange);
+        }
+        if self.unnamed.len() >= UNNAMED && !self.unnamed.contains_key(&exchange.server) {
+            self.unnamed.clear();
+        }
+        let label = self.unnamed.entry(exchange.server);
+        let label = label.or_insert_with(|| ServiceName::of_address(exchange).label).clone();
+        ServiceName { label, known: Known::Address }
     }
 
     /// What to call a server that was asked through a tunnel, which leads to this host and port.
@@ -363,6 +378,8 @@ fn host(exchange: &Exchange) -> Option<&str> {
 
 /// Addresses whose names are kept, of each kind of name.
 pub const NAMES: usize = 1 << 16;
+/// Addresses that are kept as texts.
+const UNNAMED: usize = 4096;
 /// `255.255.255.255:65535`; those of IPv6 may be longer.
 const LONGEST_ADDRESS: usize = 21;
 
