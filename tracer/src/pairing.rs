@@ -825,6 +825,10 @@ impl Pairing {
 
     /// Where the open exchange with this number stands; they stand in order.
     fn place(&self, ordinal: u32) -> Option<usize> {
+        // Most is told of the one that came last.
+        if self.open.back().is_some_and(|last| last.exchange.ordinal == ordinal) {
+            return Some(self.open.len() - 1);
+        }
         self.open.binary_search_by_key(&ordinal, |open| open.exchange.ordinal).ok()
     }
 

@@ -253,7 +253,7 @@ impl Work {
         Told {
             // What is known of a packet's sockets comes before what is in it.
             events: std::iter::once(&mut self.owners)
-                .chain(shards.iter_mut().map(|shard| &mut shard.sink.events))
+                .chain(shards.iter_mut().map(|shard| &mut shard.sink.found.events))
                 .map(|events| std::mem::replace(events, spare.pop().unwrap_or_default()))
                 .collect(),
             until,
@@ -500,11 +500,17 @@ struct Shard {
 }
 
 struct ShardSink {
-    number: u16,
-    serial: u64,
     shared: Shared,
     flows: Vec<Option<Box<FlowDecoder>>>,
     patience: i64,
+    unknown: Unknowns,
+    found: Findings,
+}
+
+/// What a shard has found, to be joined and counted.
+struct Findings {
+    shard: u16,
+    serial: u64,
     order: Order,
     /// The point that sees the flow of which is told.
     point: PointId,
@@ -515,7 +521,6 @@ struct ShardSink {
     /// Requests that are open, and how many may be before flows give up their oldest.
     open: usize,
     may_open: usize,
-    unknown: Unknowns,
 }
 
 impl Shard {
@@ -530,22 +535,24 @@ impl Shard {
             shed: Shed::NOTHING,
             until: Timestamp(i64::MIN),
             sink: ShardSink {
-                number: number as u16,
-                serial: 0,
                 shared: Shared::new(config.made_protocols(), (config.hooks)())
                     .keeping_at_most(limits.waiting)
                     .with_details(config.details),
-                open: 0,
-                may_open: (config.open / SHARDS).max(1),
                 flows: Vec::new(),
                 patience: config.response_timeout,
-                order: (Timestamp(i64::MIN), Cause::Packet, 0),
-                point: PointId::at(TapId(0)),
-                events: Vec::new(),
-                messages: 0,
-                unpaired: 0,
-                evicted: 0,
                 unknown: Unknowns::default(),
+                found: Findings {
+                    shard: number as u16,
+                    serial: 0,
+                    order: (Timestamp(i64::MIN), Cause::Packet, 0),
+                    point: PointId::at(TapId(0)),
+                    events: Vec::new(),
+                    messages: 0,
+                    unpaired: 0,
+                    evicted: 0,
+                    open: 0,
+                    may_open: (config.open / SHARDS).max(1),
+                },
             },
         }
     }
@@ -564,9 +571,10 @@ impl Shard {
     ) {
         self.shed(shed);
         self.until = until;
-        for segment in segments.drain(..) {
-            self.table.segment(&segment, buffer, &mut self.sink);
+        for segment in &*segments {
+            self.table.segment(segment, buffer, &mut self.sink);
         }
+        segments.clear();
         self.table.expire(until, &mut self.sink);
         if last {
             self.table.finish(until, &mut self.sink);
@@ -594,7 +602,7 @@ impl Shard {
 
     fn count(&self, counters: &mut Counters, summary: &mut Summary) {
         counters.add(&self.table.counters);
-        summary.messages += self.sink.messages;
+        summary.messages += self.sink.found.messages;
         for (what, count) in self.lost() {
             add(&mut summary.lost, what, count);
         }
@@ -604,8 +612,8 @@ impl Shard {
     fn tell(&self, vitals: &mut Vitals) {
         vitals.counters.add(&self.table.counters);
         vitals.flows += self.table.len() as u64;
-        vitals.messages += self.sink.messages;
-        vitals.open_requests += self.sink.open as u64;
+        vitals.messages += self.sink.found.messages;
+        vitals.open_requests += self.sink.found.open as u64;
         for (what, count) in self.lost() {
             vitals.lose(what, count);
         }
@@ -615,8 +623,8 @@ impl Shard {
     fn lost(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let known = self.sink.shared.lost.iter().map(|(what, count)| (*what, *count));
         let own = [
-            ("responses_without_request", self.sink.unpaired),
-            (REQUESTS_EVICTED, self.sink.evicted),
+            ("responses_without_request", self.sink.found.unpaired),
+            (REQUESTS_EVICTED, self.sink.found.evicted),
         ];
         known.chain(own.into_iter().filter(|(_, count)| *count > 0))
     }
@@ -627,40 +635,33 @@ impl StreamSink for ShardSink {
         if self.flows.len() <= flow.slot {
             self.flows.resize_with(flow.slot + 1, || None);
         }
-        let Some(mut decoder) = self.flows.get_mut(flow.slot).map(Option::take) else { return };
-        self.point = flow.point;
+        let Some(place) = self.flows.get_mut(flow.slot) else { return };
+        self.found.point = flow.point;
         let ending = match event {
             StreamEvent::End(ending) => Some(ending),
             _ => None,
         };
         // What comes again was told before, or nothing was.
         let is_news = ending.is_none() && !matches!(event, StreamEvent::Again { .. });
-        if decoder.is_none() && is_news {
-            decoder = Some(Box::new(FlowDecoder::new(flow)));
+        if place.is_none() && is_news {
+            *place = Some(Box::new(FlowDecoder::new(flow)));
         }
-        if let Some(decoder) = &mut decoder {
-            // The decoder tells this sink what it finds while it borrows the shared protocols.
-            let mut shared =
-                std::mem::replace(&mut self.shared, Shared::new(Vec::new(), Vec::new()));
-            decoder.event(flow, from, seen, event, &mut shared, self);
-            self.shared = shared;
+        if let Some(decoder) = place {
+            decoder.event(flow, from, seen, event, &mut self.shared, &mut self.found);
         }
-        let Some(ending) = ending else {
-            if let Some(place) = self.flows.get_mut(flow.slot) {
-                *place = decoder;
+        let Some(ending) = ending else { return };
+        match place.take() {
+            Some(decoder) => {
+                if let Some((stranger, bytes)) = decoder.unknown() {
+                    self.unknown.add(stranger, bytes);
+                }
             }
-            return;
-        };
-        if let Some((stranger, bytes)) = decoder.as_ref().and_then(|decoder| decoder.unknown()) {
-            self.unknown.add(stranger, bytes);
-        }
-        if decoder.is_none() {
-            self.failed(flow, seen, ending);
+            None => self.found.failed(flow, seen, ending),
         }
     }
 
     fn clock(&mut self, now: Timestamp, cause: Cause, order: u64) {
-        self.order = (now, cause, order);
+        self.found.order = (now, cause, order);
     }
 
     fn deadline(&self, slot: usize) -> Option<Timestamp> {
@@ -668,18 +669,14 @@ impl StreamSink for ShardSink {
     }
 
     fn timeout(&mut self, flow: &Flow, now: Timestamp) {
-        self.point = flow.point;
-        let Some(mut decoder) = self.flows.get_mut(flow.slot).and_then(Option::take) else {
-            return;
-        };
-        decoder.time_out(now.plus(-self.patience), self);
-        if let Some(place) = self.flows.get_mut(flow.slot) {
-            *place = Some(decoder);
+        self.found.point = flow.point;
+        if let Some(Some(decoder)) = self.flows.get_mut(flow.slot) {
+            decoder.time_out(now.plus(-self.patience), &mut self.found);
         }
     }
 }
 
-impl ShardSink {
+impl Findings {
     fn tell(&mut self, what: News) {
         self.events.push(Event { order: self.order, what: Some(what) });
     }
@@ -757,12 +754,12 @@ impl ShardSink {
     }
 }
 
-impl Exchanges for ShardSink {
+impl Exchanges for Findings {
     fn id(&mut self) -> ExchangeId {
         self.serial += 1;
         self.open += 1;
         self.messages += 1;
-        ExchangeId { shard: self.number, serial: self.serial }
+        ExchangeId { shard: self.shard, serial: self.serial }
     }
 
     fn done(&mut self, mut exchange: Box<Exchange>) {
@@ -791,7 +788,7 @@ impl Exchanges for ShardSink {
     }
 }
 
-impl Found for ShardSink {
+impl Found for Findings {
     fn missed(&mut self, missed: Missed) {
         self.tell(News::Missed(missed));
     }
