@@ -11,15 +11,23 @@
 pub(super) fn decode(input: &[u8], text: &mut Vec<u8>) -> Option<()> {
     // The shortest code has five bits.
     text.reserve(input.len().saturating_mul(8) / 5);
-    let mut input = input.iter();
+    let mut input = input;
     // The next `held` bits, from the left; zeros behind them.
     let mut bits = 0_u64;
     let mut held = 0_u32;
     loop {
-        while held <= 56 {
-            let Some(byte) = input.next() else { break };
-            bits |= u64::from(*byte) << (56 - held);
-            held += 8;
+        // The longest code has 30 bits.
+        if held <= 32 {
+            if let Some((four, rest)) = input.split_first_chunk::<4>() {
+                bits |= u64::from(u32::from_be_bytes(*four)) << (32 - held);
+                held += 32;
+                input = rest;
+            } else {
+                for byte in std::mem::take(&mut input) {
+                    bits |= u64::from(*byte) << (56 - held);
+                    held += 8;
+                }
+            }
         }
         let Short { symbol, length } = SHORT.get((bits >> 56) as usize).copied()?;
         let (symbol, length) = if length != 0 && u32::from(length) <= held {
