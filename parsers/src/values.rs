@@ -27,26 +27,24 @@ struct Word {
 impl Values {
     /// Reads on in a text, which goes on behind what was read before.
     pub fn read(&mut self, text: &[u8]) {
+        let mut word = self.word;
         for byte in text {
             if byte.is_ascii_alphanumeric() || *byte >= 0x80 {
-                let Word { hash, len, has_digit } = &mut self.word;
-                *hash = (*hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(FNV_PRIME);
-                *len = len.saturating_add(1);
-                *has_digit |= byte.is_ascii_digit();
-            } else {
-                self.end();
+                word.hash =
+                    (word.hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(FNV_PRIME);
+                word.len = word.len.saturating_add(1);
+                word.has_digit |= byte.is_ascii_digit();
+            } else if word.len > 0 {
+                self.add_word(std::mem::take(&mut word));
             }
         }
+        self.word = word;
     }
 
     /// The text has ended.
     pub fn end(&mut self) {
-        let Word { hash, len, has_digit } = std::mem::take(&mut self.word);
-        // Short words without a digit are no values, mostly.
-        if len == 0 || (!has_digit && len < SHORT) || self.words.len() >= MOST {
-            return;
-        }
-        self.add((hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48) as u16);
+        let word = std::mem::take(&mut self.word);
+        self.add_word(word);
     }
 
     /// Adds a hash.
@@ -66,6 +64,14 @@ impl Values {
     pub fn clear(&mut self) {
         self.words.clear();
         self.word = Word::default();
+    }
+
+    fn add_word(&mut self, Word { hash, len, has_digit }: Word) {
+        // Short words without a digit are no values, mostly.
+        if len == 0 || (!has_digit && len < SHORT) || self.words.len() >= MOST {
+            return;
+        }
+        self.add((hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48) as u16);
     }
 }
 

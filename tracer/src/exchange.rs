@@ -10,6 +10,7 @@ use std::sync::Arc;
 use wirespan_capture::owner::Process;
 use wirespan_capture::packet::{Frame, NetworkId, TapId, Timestamp};
 use wirespan_capture::stream::{PointId, RoundTrip, Transport};
+use wirespan_parsers::handed::TUNNEL;
 use wirespan_parsers::message::{Attribute, Outcome, Status, Value};
 use wirespan_parsers::trace_context::conceal::is_hidden;
 use wirespan_parsers::trace_context::{Format, TraceContext};
@@ -765,6 +766,12 @@ const KNOWN: &[&str] = &[
     "dns.answers",
     "db.system.name",
     "db.namespace",
+    "db.query.summary",
+    "db.response.returned_rows",
+    "wirespan.db.affected_rows",
+    "wirespan.rpc.request.messages",
+    "wirespan.rpc.response.messages",
+    TUNNEL,
 ];
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Debug, Default)]
 pub struct Pairing {
     open: VecDeque<Open>,
+    /// Where the one stands whose request or response came last, if it is still there.
+    told_of: usize,
     /// How many of them have a whole response, while their request goes on.
     answered: usize,
     /// The next exchange's number on the connection.
@@ -620,6 +622,7 @@ impl Pairing {
             responded: false,
             may_be_lost: false,
         };
+        self.told_of = self.open.len();
         self.open.push_back(open);
         key(ordinal, REQUEST)
     }
@@ -686,10 +689,11 @@ impl Pairing {
         let found = self.answered_by(matching);
         self.stray |= found.is_none();
         let found = self.response_in_doubt(found, matching, &place, exchanges);
-        let Some(open) = found.and_then(|at| self.open.get_mut(at)) else {
+        let Some((at, open)) = found.and_then(|at| Some((at, self.open.get_mut(at)?))) else {
             exchanges.unpaired();
             return NOBODY;
         };
+        self.told_of = at;
         let took = place.first.at.0.saturating_sub(open.exchange.request.first.at.0);
         self.slowest = self.slowest.max(Some(took));
         open.exchange.response = Some(half(&place, message.cut));
@@ -825,9 +829,9 @@ impl Pairing {
 
     /// Where the open exchange with this number stands; they stand in order.
     fn place(&self, ordinal: u32) -> Option<usize> {
-        // Most is told of the one that came last.
-        if self.open.back().is_some_and(|last| last.exchange.ordinal == ordinal) {
-            return Some(self.open.len() - 1);
+        // More is told of one message after the other, mostly.
+        if self.open.get(self.told_of).is_some_and(|open| open.exchange.ordinal == ordinal) {
+            return Some(self.told_of);
         }
         self.open.binary_search_by_key(&ordinal, |open| open.exchange.ordinal).ok()
     }

@@ -128,7 +128,7 @@ struct Held {
     bytes: u64,
     ends: Ends,
     /// The identifiers that it is known to carry.
-    keys: SmallVec<[JoinKey; 1]>,
+    keys: SmallVec<[JoinKey; 2]>,
     content: u64,
     /// What left one candidate of several.
     by: By,

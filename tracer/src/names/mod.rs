@@ -372,7 +372,8 @@ fn host(exchange: &Exchange) -> Option<&str> {
     }
     exchange.text.text("server.address").and_then(|host| {
         let host = std::str::from_utf8(host).ok()?;
-        any_host_word(host.rsplit_once(':').map_or(host, |(name, _)| name))
+        let colon = host.bytes().rposition(|byte| byte == b':');
+        any_host_word(colon.and_then(|colon| host.get(..colon)).unwrap_or(host))
     })
 }
 
