@@ -178,7 +178,7 @@ def deepflow(text, found, compared):
             path = f"/{span.get('resource')}/{span['operation']}"
             yield from same(what, value(line, "path"), path, compared)
             yield from same(f"{what} service", value(line, "service_name"), span.get("resource"), compared)
-        else:
+        elif span["protocol"] == "http2":
             yield from same(what, value(line, "method").upper(), span["operation"], compared)
         if value(line, "host"):
             yield from same(f"{what} host", value(line, "host"), attributes(span).get("server.address"), compared)
@@ -195,7 +195,8 @@ def deepflow(text, found, compared):
                 code = value(answer, "grpc_status_code")
                 here = None if status.get("outcome") == "unknown" else str(status.get("code", 0))
                 yield from same(f"{what} grpc-status", code, here, compared)
-            else:
+            elif span["protocol"] == "http2":
+                # Messages and trailers may tell that it is a call, which has a method and a status of its own.
                 yield from same(f"{what} status", value(answer, "status_code"), str(status.get("code")), compared)
 
 
