@@ -654,7 +654,7 @@ SHAPES = [
     Shape("structs (Thrift)", 20_000, one_call(9090)(thrift_list), SANITIZE, quick=True),
     Shape("numbers (Thrift, compact)", 200_000, one_call(9090)(thrift_varints)),
     Shape("structs (Thrift, JSON)", 10_000, one_call(9090)(thrift_json), SANITIZE),
-    Shape("headers (Thrift)", 4_500, one_call(9090)(thrift_headers), DETAILS),
+    Shape("headers (Thrift)", 1_000, one_call(9090)(thrift_headers), DETAILS),
     Shape("structs in structs (Thrift)", 50_000, one_call(9090)(thrift_nested)),
     Shape("pipeline of Thrift", 3_000, thrift_pipeline),
     Shape("headers (Bolt)", 2_000, one_call(12200)(bolt_header), DETAILS),
