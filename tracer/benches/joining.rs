@@ -335,6 +335,8 @@ impl World {
             turns: Turns::default(),
             touched: Default::default(),
             clock: None,
+            remembers: false,
+            seemed: None,
         };
         let format = match self.requests % 4 {
             0 | 1 => Some(Format::Traceparent),

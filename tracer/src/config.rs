@@ -1,6 +1,5 @@
 //! What a run needs to know, and the default of every limit.
 
-use crate::exchange::ProtocolIndex;
 use crate::join::window::WindowLimits;
 use crate::load::limits::MemoryLimits;
 use crate::names::files::NameFiles;
@@ -86,11 +85,6 @@ impl Config {
     /// The names of the protocols, as [`spoken::names`] lists them.
     pub fn protocol_names(&self) -> Vec<String> {
         spoken::names(&self.made_protocols())
-    }
-
-    /// Of these, those whose messages hang on earlier ones of the connection.
-    pub fn remembering(&self) -> Vec<ProtocolIndex> {
-        spoken::remembering(&self.made_protocols())
     }
 }
 

@@ -86,6 +86,19 @@ pub struct Exchange {
     pub touched: Touched,
     /// How its times were set right, where its clock was off; set as it settles.
     pub clock: Option<SetRight>,
+    /// Whether it may be unreadable without what came before it on its connection.
+    pub remembers: bool,
+    /// What it seemed to ask for at first, where that turned out to be something else.
+    pub seemed: Option<Box<Asked>>,
+}
+
+/// What an exchange asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// What [`OPERATION`] said.
+    pub operation: Box<[u8]>,
+    /// What [`RESOURCE`] said.
+    pub resource: Box<[u8]>,
 }
 
 /// How times were set right.
@@ -116,12 +129,25 @@ impl Exchange {
     /// It goes by other words than those that it was opened with.
     pub(crate) fn rename(&mut self, protocol: ProtocolIndex, operation: &[u8], resource: &[u8]) {
         self.protocol = protocol;
+        if self.seemed.is_none() {
+            let [operation, resource] = [OPERATION, RESOURCE]
+                .map(|name| Box::from(self.text.text(name).unwrap_or_default()));
+            self.seemed = Some(Box::new(Asked { operation, resource }));
+        }
         for (name, value) in [(OPERATION, operation), (RESOURCE, resource)] {
             self.text.remove(name);
             if name == OPERATION || !value.is_empty() {
                 // It takes the place of another one, so that it is none too many.
                 self.text.restore(Attribute { name, value: Value::Text(value) });
             }
+        }
+    }
+
+    /// Operation and resource as they were known when it began, empty if they were not.
+    pub(crate) fn asked_at_first(&self) -> [&[u8]; 2] {
+        match &self.seemed {
+            Some(seemed) => [&seemed.operation, &seemed.resource],
+            None => [OPERATION, RESOURCE].map(|name| self.text.text(name).unwrap_or_default()),
         }
     }
 
@@ -831,6 +857,8 @@ mod tests {
                 turns: Default::default(),
                 touched: Touched::NONE,
                 clock: None,
+                remembers: false,
+                seemed: None,
             }
         }
     }

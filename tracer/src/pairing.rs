@@ -75,6 +75,8 @@ pub struct Ends {
     pub inside: u64,
     /// The client of a connection, once it is known.
     pub client: Option<Side>,
+    /// Whether what is read of the flow hangs on what came before.
+    pub remembers: bool,
 }
 
 /// Where a message's bytes were seen.
@@ -608,6 +610,8 @@ impl Pairing {
             turns: Turns::default(),
             touched: Touched::NONE,
             clock: None,
+            remembers: ends.remembers,
+            seemed: None,
         });
         if message.kind == Kind::OneWay {
             exchange.set_status(&message.status);

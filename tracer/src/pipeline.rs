@@ -747,6 +747,8 @@ impl Findings {
             turns: Turns::default(),
             touched: Touched::NONE,
             clock: None,
+            remembers: false,
+            seemed: None,
         };
         // It is over as soon as it is told.
         self.open = self.open.saturating_sub(1);

@@ -15,13 +15,6 @@ pub fn names(protocols: &[Box<dyn Protocol>]) -> Vec<String> {
     names
 }
 
-/// The numbers of those of these protocols whose messages hang on earlier ones of the connection.
-pub fn remembering(protocols: &[Box<dyn Protocol>]) -> Vec<ProtocolIndex> {
-    let spoken = Spoken::of(protocols);
-    let remembering = protocols.iter().enumerate().filter(|(_, protocol)| protocol.remembers());
-    remembering.flat_map(|(place, _)| spoken.by(place)).copied().collect()
-}
-
 fn names_of(protocol: &dyn Protocol) -> impl Iterator<Item = &str> {
     std::iter::once(protocol.name()).chain(protocol.dialects().iter().copied())
 }

@@ -12,7 +12,7 @@
 //! ```
 
 use crate::exchange::{
-    Exchange, Half, OPERATION, ProtocolIndex, RESOURCE, STATUS_TEXT, SecretPlaces, Sort, State,
+    Exchange, Half, OPERATION, RESOURCE, STATUS_TEXT, SecretPlaces, Sort, State,
 };
 use crate::export::ndjson::outcome_name;
 use crate::span::{LinkKind, Span, Trace};
@@ -32,8 +32,6 @@ use wirespan_parsers::message::Outcome;
 #[derive(Debug, Default)]
 pub struct Wanted {
     protocols: Vec<String>,
-    /// Those of them whose messages hang on earlier ones of the connection.
-    remembering: Vec<ProtocolIndex>,
     streams: HashMap<Connection, Parts, FixedState>,
     datagrams: HashMap<Frame, Vec<Datagram>, FixedState>,
     /// The latest datagrams that were wanted, to tell copies of them.
@@ -212,7 +210,7 @@ impl Wanted {
             match exchange.transport {
                 Transport::Tcp => {
                     let connection = Connection::of(exchange);
-                    if self.remembering.contains(&exchange.protocol) {
+                    if exchange.remembers {
                         let parts = self.streams.entry(connection).or_default();
                         parts.remember(span, &label);
                     }
@@ -655,10 +653,9 @@ struct Noted {
 }
 
 impl Notes {
-    /// Nothing yet, of spans of these protocols; of `remembering` with what came before on their
-    /// connections.
-    pub fn new(protocols: Vec<String>, remembering: Vec<ProtocolIndex>) -> Self {
-        let wanted = Wanted { protocols, remembering, ..Wanted::default() };
+    /// Nothing yet, of spans of these protocols.
+    pub fn new(protocols: Vec<String>) -> Self {
+        let wanted = Wanted { protocols, ..Wanted::default() };
         Self(Arc::new(Mutex::new(Noted { wanted, ended: false })))
     }
 

@@ -88,7 +88,7 @@ pub(super) fn read(args: &ReadArgs) -> Result<Exit> {
     let stop = source.progress().stop();
     let in_use: Vec<PathBuf> = inputs.files.iter().chain(args.packets.path()).cloned().collect();
     let mut showing = Showing::prepare(&args.choose, &args.output, &in_use, stop.clone())?;
-    let notes = Notes::new(protocols.clone(), config.remembering());
+    let notes = Notes::new(protocols.clone());
     if let Some(packets) = &packets {
         showing = showing.noting(packets, notes.clone())?;
     }

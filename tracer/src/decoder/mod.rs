@@ -151,6 +151,7 @@ impl FlowDecoder {
             round_trip: flow.round_trip,
             inside: 0,
             client: None,
+            remembers: false,
         };
         Self::with(info, ends, Mode::Detecting { tries: 0 }, true)
     }
@@ -550,6 +551,7 @@ impl FlowDecoder {
     ) -> Option<T> {
         let Mode::Reading { protocol, .. } = self.mode else { return None };
         let instance = shared.protocols.get_mut(protocol)?;
+        self.ends.remembers = instance.remembers();
         let resent = self.sides[call.from.index()].resent.take();
         let side = &self.sides[call.from.index()];
         let rest = call.input.get(call.used..).unwrap_or_default();

@@ -2,8 +2,8 @@
 //! in `tracer/docs/formats.md`.
 
 use crate::exchange::{
-    Carrier, Context, Exchange, Half, OPERATION, Opening, Processes, RESOURCE, Resent, STATUS_TEXT,
-    SetRight, Sort, Turn,
+    Asked, Carrier, Context, Exchange, Half, OPERATION, Opening, Processes, RESOURCE, Resent,
+    STATUS_TEXT, SetRight, Sort, Turn,
 };
 use crate::export::Render;
 use crate::export::json::{Object, key};
@@ -259,6 +259,16 @@ impl Ndjson {
             line.object(key!("clock"), |fields| {
                 fields.int(key!("ahead"), ahead);
                 fields.number(key!("error"), error);
+            });
+        }
+        if let Some(seemed) = &e.seemed {
+            line.object(key!("seemed"), |fields| {
+                let Asked { operation, resource } = &**seemed;
+                for (key, text) in [(key!("operation"), operation), (key!("resource"), resource)] {
+                    if !text.is_empty() {
+                        fields.text(key, text);
+                    }
+                }
             });
         }
         if let Some(opened) = &e.turns.opened {

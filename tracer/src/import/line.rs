@@ -3,9 +3,9 @@
 //! Trace, span and links are left aside: joining makes them anew.
 
 use crate::exchange::{
-    Carrier, Context, EventNumber, Exchange, ExchangeId, Half, Mark, OPERATION, Opening, Processes,
-    ProtocolIndex, RESOURCE, Resent, STATUS_TEXT, SetRight, Sort, State, Text, TraceNumber, Turn,
-    Turns,
+    Asked, Carrier, Context, EventNumber, Exchange, ExchangeId, Half, Mark, OPERATION, Opening,
+    Processes, ProtocolIndex, RESOURCE, Resent, STATUS_TEXT, SetRight, Sort, State, Text,
+    TraceNumber, Turn, Turns,
 };
 use crate::export::ndjson::{SCHEMA, known_at_first, outcome_name};
 use crate::given::{self, Given, GivenBy, GivenNames};
@@ -125,8 +125,19 @@ pub(super) struct Line<'a> {
     #[serde(borrow, default)]
     touched: Vec<Word<'a>>,
     clock: Option<Clock>,
+    #[serde(borrow)]
+    seemed: Option<AskedOf<'a>>,
     opened: Option<Event>,
     closed: Option<Event>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+struct AskedOf<'a> {
+    #[serde(borrow)]
+    operation: Option<Bytes<'a>>,
+    #[serde(borrow)]
+    resource: Option<Bytes<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -454,6 +465,12 @@ impl Line<'_> {
                 .clock
                 .as_ref()
                 .map(|Clock { ahead, error }| SetRight { ahead: *ahead, error: *error }),
+            remembers: false,
+            seemed: self.seemed.as_ref().map(|AskedOf { operation, resource }| {
+                let [operation, resource] =
+                    [operation, resource].map(|text| text.as_deref().unwrap_or_default().into());
+                Box::new(Asked { operation, resource })
+            }),
         }))
     }
 

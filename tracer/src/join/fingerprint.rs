@@ -1,6 +1,6 @@
 //! Numbers that stand for an exchange, or for a part of it.
 
-use crate::exchange::{Exchange, OPERATION, RESOURCE};
+use crate::exchange::Exchange;
 use std::net::IpAddr;
 use wirespan_capture::stream::Transport;
 use wirespan_parsers::values::Values;
@@ -23,13 +23,18 @@ pub(super) fn at_its_ends(exchange: &Exchange, bytes: u64) -> u64 {
 /// too, where their connections begin with equal numbers.
 pub fn bytes(exchange: &Exchange) -> u64 {
     let mut hash = Digest::default();
-    hash.update(&[exchange.protocol.0, exchange.transport as u8]);
+    hash.update(&[exchange.transport as u8]);
     match (exchange.request.seq, exchange.transport) {
+        // What of it was lost at one point tells what protocol it is at another.
         (Some(seq), _) => hash.update(&u64::from(seq).to_le_bytes()),
         // A datagram has no sequence number; its own id within the flow stands for it.
-        (None, Transport::Udp) => hash.update(&exchange.lane.to_le_bytes()),
+        (None, Transport::Udp) => {
+            hash.update(&[exchange.protocol.0]);
+            hash.update(&exchange.lane.to_le_bytes());
+        }
         // Nor has what a connection carries inside; its place there does.
         (None, Transport::Tcp) => {
+            hash.update(&[exchange.protocol.0]);
             add_ends(&mut hash, exchange);
             hash.update(&exchange.inside.to_le_bytes());
             hash.update(&exchange.lane.to_le_bytes());
@@ -61,12 +66,15 @@ pub fn listener(exchange: &Exchange) -> u64 {
     hash.digest()
 }
 
-/// Stands for what an exchange asks: equal where a proxy passes a request on.
+/// Stands for what an exchange asks: equal where a proxy passes a request on, also in another version
+/// of its protocol.
 pub fn content(exchange: &Exchange) -> u64 {
     let mut hash = Digest::default();
-    hash.update(&[exchange.protocol.0, exchange.sort as u8]);
-    for name in [OPERATION, RESOURCE, "url.query", "db.query.text"] {
-        hash.update(exchange.text.text(name).unwrap_or_default());
+    hash.update(&[exchange.sort as u8]);
+    let [operation, resource] = exchange.asked_at_first();
+    let said = |name| exchange.text.text(name).unwrap_or_default();
+    for text in [operation, resource, said("url.query"), said("db.query.text")] {
+        hash.update(text);
         hash.update(&[0]);
     }
     hash.digest()
@@ -75,8 +83,9 @@ pub fn content(exchange: &Exchange) -> u64 {
 /// Of the values in what an exchange asks for, one bit each: two that carry one share its bit.
 pub fn values(exchange: &Exchange) -> u64 {
     let mut values = Values::default();
-    for name in [RESOURCE, "url.query"] {
-        values.read(exchange.text.text(name).unwrap_or_default());
+    let [_, resource] = exchange.asked_at_first();
+    for text in [resource, exchange.text.text("url.query").unwrap_or_default()] {
+        values.read(text);
         values.end();
     }
     values.words().iter().fold(0, |bits, word| bits | 1 << (word % 64))

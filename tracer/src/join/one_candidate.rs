@@ -60,7 +60,7 @@ impl Joiner for OneCandidate {
             if usual.zip(asked).is_some_and(|(usual, asked)| usual.contradicts(asked)) {
                 continue;
             }
-            // What told others from it may have been found to be so by chance since.
+            // Such calls may have been seen to be made for others since.
             if member.cause.by == By::Listener && !member.cause.pattern.tells_apart {
                 continue;
             }

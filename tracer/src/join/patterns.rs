@@ -20,7 +20,7 @@ pub(crate) struct Patterns {
     kinds: [HashMap<u64, Seen, RandomState>; 2],
     /// Of ports that are asked by their own machine: which of its ports that is mostly done for.
     outer: HashMap<u64, Listeners, RandomState>,
-    /// How many calls of all kinds began while only what a port is asked was open.
+    /// How many calls of all kinds began while all that was open asked one port: which one.
     alone: HashMap<u64, u32, RandomState>,
 }
 
@@ -133,8 +133,6 @@ impl Patterns {
         }
         if let Some(listener) = began.listener() {
             note(&mut seen.listeners, listener);
-        }
-        if let Began::One(Some(listener)) = began {
             if self.alone.len() >= KINDS && !self.alone.contains_key(&listener) {
                 self.alone.clear();
             }
@@ -156,7 +154,7 @@ impl Patterns {
         if let Some((_, times)) = seen.listeners.iter_mut().find(|(known, _)| *known == listener) {
             *times = times.saturating_sub(1);
         }
-        if let (Began::One(_), Some(alone)) = (began, self.alone.get_mut(&listener)) {
+        if let Some(alone) = self.alone.get_mut(&listener) {
             *alone = alone.saturating_sub(1);
         }
     }
@@ -192,15 +190,20 @@ impl Patterns {
     /// Whether calls of a kind that have been made for one port only are hardly made for this other
     /// one of the same machine, too: by chance, none of them was seen to be.
     ///
-    /// Of calls that are made for both, as many begin while only one of these is open as other calls
+    /// Of calls that are made for both, as many begin while only one of these is asked as other calls
     /// do. Were they all made for the first so far by chance, that was the less likely the more of
-    /// them there were.
+    /// them there were: the share of the first, to the power of how many they are.
     pub(crate) fn never_for(&self, kind: u64, other: u64) -> bool {
         let Some((listener, times)) = self.only(kind).filter(|(only, _)| *only != other) else {
             return false;
         };
-        let alone = |listener| f64::from(self.alone.get(&listener).copied().unwrap_or(0));
-        let share = alone(listener) / (alone(listener) + alone(other)).max(1.0);
+        let alone = |listener| self.alone.get(&listener).copied().unwrap_or(0);
+        let (own, others) = (alone(listener), alone(other));
+        // Of what was forgotten of both, nothing follows.
+        if own < times {
+            return false;
+        }
+        let share = f64::from(own) / (f64::from(own) + f64::from(others));
         share.powf(f64::from(times)) <= BY_CHANCE
     }
 
@@ -332,6 +335,7 @@ mod tests {
         check(5, 400, true);
         // Nobody knows what is done for a port that is hardly ever asked alone.
         check(5, 0, false);
+        check(5, 1, false);
         check(100, 1, false);
         check(100, 10, true);
     }
@@ -347,6 +351,15 @@ mod tests {
         counted.push((LOOKUP, Began::Several(Some(DUBBO)), 1));
         assert_eq!(patterns(&counted).listener(LOOKUP), None);
         assert!(!patterns(&counted).never_for(LOOKUP, DUBBO));
+    }
+
+    #[test]
+    fn port_that_is_only_asked_several_times_at_once_excludes_no_other() {
+        let several = [(LOOKUP, Began::Several(Some(HTTP)), 5)];
+        assert!(!patterns(&several).never_for(LOOKUP, DUBBO));
+        let mut patterns = patterns(&several);
+        patterns.alone.clear();
+        assert!(!patterns.never_for(LOOKUP, DUBBO));
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn wanted_of(source: &mut dyn PacketSource, ids: &[u128], config: &Config) -> Ve
     let mut notes = Vec::new();
     let mut sink = Several(Vec::new());
     for id in ids {
-        let own = Notes::new(config.protocol_names(), config.remembering());
+        let own = Notes::new(config.protocol_names());
         let traces = vec![IdPrefix::parse(&format!("{id:032x}")).unwrap()];
         let selection = Selection { traces, ..Selection::default() };
         let wanting = Wanting(own.clone());

@@ -202,7 +202,10 @@ impl Window {
         match some.as_deref() {
             None | Some([]) => (candidates, By::Open),
             Some([only]) => (Candidates::One(*only), by),
-            Some(_) => (some.map_or(candidates, Candidates::Several), by),
+            Some(_) => {
+                let by = if by == By::Listener { by } else { By::Open };
+                (some.map_or(candidates, Candidates::Several), by)
+            }
         }
     }
 
