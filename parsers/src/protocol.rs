@@ -225,7 +225,7 @@ pub trait Protocol: Send {
     fn name(&self) -> &str;
 
     /// Names of what messages are that travel within its own, such as `grpc` in HTTP/2: what
-    /// [`Dialect`](crate::message::Dialect) numbers. Each reads like [`Protocol::name`].
+    /// [`Dialect`] numbers. Each reads like [`Protocol::name`].
     fn dialects(&self) -> &[&'static str] {
         &[]
     }

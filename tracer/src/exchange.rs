@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use wirespan_capture::owner::Process;
 use wirespan_capture::packet::{Frame, NetworkId, TapId, Timestamp};
-use wirespan_capture::stream::{PointId, RoundTrip, Transport};
+use wirespan_capture::stream::{PointId, RoundTrip, Seen, Transport};
 use wirespan_parsers::handed::TUNNEL;
 use wirespan_parsers::message::{Attribute, Outcome, Status, Value};
 use wirespan_parsers::trace_context::conceal::is_hidden;
@@ -516,6 +516,14 @@ pub struct Mark {
     pub at: Timestamp,
     /// In which frame.
     pub frame: Frame,
+}
+
+impl Mark {
+    /// Of what a byte was seen with.
+    #[must_use]
+    pub fn of(seen: &Seen) -> Self {
+        Self { at: seen.at, frame: seen.frame }
+    }
 }
 
 /// An identifier that an exchange carries.

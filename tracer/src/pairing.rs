@@ -287,7 +287,7 @@ impl Pairing {
         // What is closed only when something else comes goes on no further than it was known to.
         let len = end.saturating_sub(start);
         if len > half.len {
-            half.last = mark(last);
+            half.last = Mark::of(last);
             half.len = len;
         }
     }
@@ -857,16 +857,11 @@ impl Matching {
     }
 }
 
-/// A moment and frame of a packet.
-pub fn mark(seen: &Seen) -> Mark {
-    Mark { at: seen.at, frame: seen.frame }
-}
-
 fn half(place: &Place, cut: bool) -> Half {
     let Place { first, last, seq, len, .. } = place;
     Half {
-        first: mark(first),
-        last: mark(last),
+        first: Mark::of(first),
+        last: Mark::of(last),
         seq: *seq,
         len: *len,
         ack: first.ack,

@@ -14,8 +14,8 @@
 use crate::config::Config;
 use crate::decoder::{FlowDecoder, Found, Shared};
 use crate::exchange::{
-    Exchange, ExchangeId, Half, OPERATION, Processes, ProtocolIndex, Resent, Sort, State, Text,
-    Turns,
+    Exchange, ExchangeId, Half, Mark, OPERATION, Processes, ProtocolIndex, Resent, Sort, State,
+    Text, Turns,
 };
 use crate::given::GivenNames;
 use crate::join::window::Opened;
@@ -25,7 +25,7 @@ use crate::losses::{Missed, ShedLoss, Touched};
 use crate::names::captured::CapturedNames;
 use crate::network;
 use crate::numbers::grouped;
-use crate::pairing::{Exchanges, mark};
+use crate::pairing::Exchanges;
 use crate::points::Points;
 use crate::portions::Portions;
 use crate::processes::{Asking, Told as ToldOwner};
@@ -695,8 +695,8 @@ impl Findings {
         let mut text = Text::default();
         text.add(Attribute { name: OPERATION, value: Value::Text(b"connect") });
         let half = |seen: &Seen, seq| Half {
-            first: mark(seen),
-            last: mark(seen),
+            first: Mark::of(seen),
+            last: Mark::of(seen),
             seq,
             len: 0,
             ack: seen.ack,
@@ -712,7 +712,7 @@ impl Findings {
         let asked = if flow.opener == Some(Side::B) { Side::B } else { Side::A };
         request.resent.segments = flow.retransmissions.get(asked.index()).copied().unwrap_or(0);
         if state == State::Unanswered {
-            request.last = mark(seen);
+            request.last = Mark::of(seen);
         }
         let exchange = Exchange {
             id: self.id(),
