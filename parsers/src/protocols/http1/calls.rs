@@ -60,7 +60,7 @@ impl Connection {
         }
         let path = [target.path, b"?", target.query.unwrap_or_default()].concat();
         let pseudo: [(&[u8], &[u8]); 2] = [(b":method", method), (b":path", &path)];
-        Call::of_request(pseudo.into_iter().chain(headers), self.now)
+        Call::of_request(pseudo.into_iter().chain(headers), 0, self.now)
     }
 
     /// A request that was opened under this key is this call.
@@ -137,7 +137,15 @@ impl Connection {
         }
     }
 
-    /// The same, and nobody knows how it went on.
+    /// The same comes next, and the message is not whole.
+    pub(super) fn cut_call(&mut self, from: Side, is_cut: bool) {
+        let role = self.role(from);
+        if let Some(call) = self.call(from).filter(|_| is_cut) {
+            call.cut(role);
+        }
+    }
+
+    /// A message is over, and nobody knows how it went on.
     pub(super) fn lose_call(&mut self, from: Side, key: Key, out: &mut dyn Out) {
         let role = self.role(from);
         if let Some(call) = self.call(from) {

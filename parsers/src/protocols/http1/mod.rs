@@ -238,8 +238,10 @@ impl Reads for Http1 {
             | Reading::ChunkSize { body, .. }
             | Reading::Trailers { body, .. } => {
                 connection.end_content(from, &body, out);
+                let is_cut = body.framing != BodyFraming::UntilEnd;
+                connection.cut_call(from, is_cut);
                 connection.end_call(from, body.key, out);
-                if body.framing != BodyFraming::UntilEnd {
+                if is_cut {
                     add(out, body.key, "wirespan.body.truncated", Value::Int(1));
                 }
                 out.close(body.key, 0);

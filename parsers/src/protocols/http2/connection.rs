@@ -234,7 +234,9 @@ impl Connection {
         direction.reading = Reading::Frames;
         if !direction.has_begun && is_client && PREFACE.starts_with(prefix(rest, PREFACE.len())) {
             if rest.len() < PREFACE.len() {
-                return Ok(Progress::Incomplete(PREFACE.len() - rest.len()));
+                // Else it would depend on pieces when it is found to be damaged, and so whether
+                // the other side has begun to speak by then.
+                return Ok(Progress::Incomplete(1));
             }
             direction.has_begun = true;
             direction.decoder = Decoder::from_start();
@@ -633,7 +635,7 @@ impl Connection {
                 call.lose(role);
             }
             let half = stream.half(role);
-            half.has_gap = true;
+            (half.has_gap, half.may_have_ended) = (true, true);
             if let Some(secrets) = &mut half.secrets {
                 secrets.lose();
             }

@@ -160,7 +160,7 @@ impl Connection {
         if let Some(call) = &mut call {
             call.request(key, path, list.iter(), out);
         }
-        let is_known = call.as_ref().is_none_or(|call| call.is_sure());
+        let is_known = call.as_ref().is_none_or(|call| call.kind().is_some());
         if is_known && self.role(spot.from) == Role::Client {
             self.known.add(call.as_ref().map_or(Dialect::Plain, |call| call.dialect()));
         }
@@ -335,6 +335,7 @@ impl Connection {
         match self.streams.get_mut(&id) {
             Some(stream) => {
                 let half = stream.half(role);
+                half.may_have_ended = false;
                 half.count(header.size());
                 half.window.send(header.length, header.has(END_STREAM), &mut window, spot.at);
             }
@@ -464,9 +465,11 @@ impl Connection {
                 // Its answer was seen to end, but not to begin.
                 out.unanswered(key, spot.end, Unanswered::Lost);
             }
-            if let Some(call) = stream.call.filter(|call| call.is_sure()) {
+            if let Some(call) = stream.call
+                && let Some(kind) = call.kind()
+            {
                 self.known.add(call.dialect());
-                self.unseen.was_call(&stream.unseen);
+                self.unseen.was_call(&stream.unseen, kind);
             }
         }
     }
@@ -549,6 +552,7 @@ impl Connection {
                 end_content(half, key, &means.settings, out);
                 add(out, key, "wirespan.body.truncated", Value::Int(1));
                 if let Some(call) = &mut stream.call {
+                    call.cut(role);
                     call.end(role, key, &means.settings.secrets, out);
                 }
                 stream.half(role).close(key, 0, out);
@@ -563,13 +567,13 @@ impl Connection {
 
     /// The call that a request opens, or perhaps opens, where not all of its fields are known.
     fn call(&self, spot: &Spot, list: &FieldList) -> Option<Box<Call>> {
-        Call::of_request(list.iter(), spot.at).or_else(|| {
+        Call::of_request(list.iter(), list.unknown(), spot.at).or_else(|| {
             let entries = list.entries();
             // What a server promises refers to entries of its own.
             let may_be = list.unknown() > 0
                 && entries.len() <= ENTRIES
                 && self.role(spot.from) == Role::Client;
-            may_be.then(|| Call::of_unknown(list.iter(), spot.at, self.unseen.is_call(entries)))?
+            may_be.then(|| Call::of_unknown(list.iter(), spot.at, self.unseen.kind(entries)))?
         })
     }
 
@@ -678,6 +682,7 @@ fn break_off(
         let Some(key) = half.key else { continue };
         end_content(half, key, &means.settings, out);
         if let Some(call) = &mut call {
+            call.cut(part);
             call.end(part, key, &means.settings.secrets, out);
         }
         if part == role {
@@ -685,7 +690,8 @@ fn break_off(
         }
     }
     if let Some(key) = response.key.filter(|_| is_error) {
-        let of_call = call.as_ref().and_then(|call| call.reset(code));
+        let of_call =
+            call.as_ref().and_then(|call| call.reset(role, code, response.may_have_ended));
         let is_call = call.is_some_and(|call| call.is_sure());
         if let Some(status) = of_call {
             out.status(key, status);

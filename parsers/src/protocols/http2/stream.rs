@@ -58,6 +58,8 @@ pub(super) struct Half {
     pub(super) has_ended: bool,
     /// Whether bytes that were lost may be of it.
     pub(super) has_gap: bool,
+    /// Whether its end may be among them, as nothing of it was seen since.
+    pub(super) may_have_ended: bool,
     /// Bytes of its frames so far.
     pub(super) bytes: u64,
     /// Bytes of its body so far.

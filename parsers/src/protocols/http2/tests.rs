@@ -310,6 +310,20 @@ fn answer_to_an_upgrade_is_that_of_http1() {
 }
 
 #[test]
+fn pieces_of_a_preface_that_is_none_do_not_tell_of_an_upgrade() {
+    let mut damaged = PREFACE[..20].to_vec();
+    damaged[12] = b'1';
+    let events = [sends(A, &[damaged]), sends(B, &[settings(&[]), ok(1, END_STREAM)])];
+    for split in [Split::Whole, Split::Bytes, Split::Patient, Split::At(10)] {
+        let mut protocol = protocol(&Arc::new(Settings::default()));
+        let flow = flow(Transport::Tcp, 40_000, 80);
+        let recording = drive(protocol.as_mut(), &flow, A, &events, split);
+        let lines: Vec<String> = recording.messages.iter().map(line).collect();
+        assert_eq!(lines, ["B Response id 0x1 by A Ok 200 "], "{split:?}");
+    }
+}
+
+#[test]
 fn blocks_may_come_in_many_frames() {
     let block = get_block("/long/path");
     let mut frames = vec![frame(HEADERS, END_STREAM, 1, &block[..2])];

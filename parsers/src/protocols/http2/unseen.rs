@@ -1,11 +1,12 @@
 //! What is learned of fields that were told before the capture began, or in a gap.
 //!
 //! A connection that is joined late may refer to the same unknown entries for as long as it lives.
-//! What they say is never known, but where one request with some of them has turned out to be a call
-//! of gRPC, each later one that has them all is one too: whatever said so is among them.
+//! What they say is never known, but where one request with some of them has turned out to be a
+//! call whose type of content tells what it is, each later one that has them all is one too: that
+//! type is among them.
 
 use crate::message::Dialect;
-use crate::protocols::http::rpc::{Company, GRPC, TRIPLE};
+use crate::protocols::http::rpc::{Company, GRPC, Kind, TRIPLE};
 
 /// Entries that fields of one block refer to and that are not known.
 #[derive(Default)]
@@ -66,25 +67,34 @@ impl UnseenFields {
 /// The entries of requests that were calls.
 #[derive(Default)]
 pub(super) struct UnseenCalls {
-    /// The latest ones, each in order.
-    calls: Vec<Box<[i64]>>,
+    /// The latest ones, each in order, and what they were.
+    calls: Vec<(Box<[i64]>, Kind)>,
 }
 
 impl UnseenCalls {
-    /// Whether a request with these entries is surely a call.
-    pub(super) fn is_call(&self, entries: &[i64]) -> bool {
-        self.calls.iter().any(|call| call.iter().all(|entry| entries.contains(entry)))
+    /// What a request with these entries surely is; none where that is not known.
+    pub(super) fn kind(&self, entries: &[i64]) -> Option<Kind> {
+        let mut alike = self.alike(entries);
+        let kind = alike.next()?;
+        alike.all(|other| other == kind).then_some(kind)
     }
 
-    /// A request with these entries was a call.
-    pub(super) fn was_call(&mut self, entries: &[i64]) {
-        if entries.is_empty() || entries.len() > ENTRIES || self.is_call(entries) {
+    /// A request with these entries was such a call.
+    pub(super) fn was_call(&mut self, entries: &[i64], kind: Kind) {
+        let is_known = self.alike(entries).any(|known| known == kind);
+        if entries.is_empty() || entries.len() > ENTRIES || is_known || !kind.is_typed() {
             return;
         }
         if self.calls.len() >= CALLS {
             self.calls.remove(0);
         }
-        self.calls.push(entries.into());
+        self.calls.push((entries.into(), kind));
+    }
+
+    /// What those were of which these are all entries.
+    fn alike(&self, entries: &[i64]) -> impl Iterator<Item = Kind> {
+        let has = |call: &[i64]| call.iter().all(|entry| entries.contains(entry));
+        self.calls.iter().filter(move |(call, _)| has(call)).map(|(_, kind)| *kind)
     }
 }
 
@@ -124,6 +134,8 @@ const CALLS: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Timestamp;
+    use crate::protocols::http::rpc::Call;
 
     fn check(fields: &[Result<&str, (Option<i64>, &str)>], expected: &[i64]) {
         let mut unseen = UnseenFields::default();
@@ -148,16 +160,33 @@ mod tests {
         check(&[Ok(":path"), entry(-1), value("application/grpc")], &[]);
     }
 
+    fn kind(content_type: &str) -> Kind {
+        let fields = [(&b"content-type"[..], content_type.as_bytes())];
+        let call = Call::of_request(fields.into_iter(), 0, Timestamp(0)).expect("a call");
+        call.kind().expect("a kind")
+    }
+
     #[test]
     fn requests_with_all_entries_of_a_call_are_calls() {
-        let mut unseen = UnseenCalls::default();
-        unseen.was_call(&[]);
-        assert!(!unseen.is_call(&[]) && !unseen.is_call(&[-1]));
-        unseen.was_call(&[-1, -3]);
-        assert!(unseen.is_call(&[-3, -1]) && unseen.is_call(&[-4, -3, -2, -1]));
-        assert!(!unseen.is_call(&[-1, -2]) && !unseen.is_call(&[]));
-        (10..60).for_each(|entry| unseen.was_call(&[entry]));
-        assert!(unseen.is_call(&[59]) && !unseen.is_call(&[10]));
+        let (mut unseen, grpc) = (UnseenCalls::default(), kind("application/grpc"));
+        unseen.was_call(&[], grpc);
+        assert_eq!([unseen.kind(&[]), unseen.kind(&[-1])], [None; 2]);
+        unseen.was_call(&[-1, -3], grpc);
+        assert_eq!([unseen.kind(&[-3, -1]), unseen.kind(&[-4, -3, -2, -1])], [Some(grpc); 2]);
+        assert_eq!([unseen.kind(&[-1, -2]), unseen.kind(&[])], [None; 2]);
+        (10..60).for_each(|entry| unseen.was_call(&[entry], grpc));
+        assert_eq!([unseen.kind(&[59]), unseen.kind(&[10])], [Some(grpc), None]);
         assert_eq!(unseen.calls.len(), CALLS);
+    }
+
+    #[test]
+    fn calls_with_the_same_entries_are_the_same() {
+        let mut unseen = UnseenCalls::default();
+        let [web, stream] = ["application/grpc-web", "application/connect+json"].map(kind);
+        unseen.was_call(&[-1], web);
+        unseen.was_call(&[-2], stream);
+        assert_eq!([unseen.kind(&[-1]), unseen.kind(&[-2, -3])], [Some(web), Some(stream)]);
+        // What differs cannot be so, and tells nothing.
+        assert_eq!(unseen.kind(&[-1, -2]), None);
     }
 }

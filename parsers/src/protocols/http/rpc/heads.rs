@@ -13,6 +13,22 @@ pub(super) enum Form {
     ConnectStream,
     /// One message is the whole body: Connect, or Triple.
     Unary,
+    /// Connect or Triple, and the type of content that says more is not known.
+    Open,
+}
+
+/// What a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::protocols) struct Kind {
+    pub(super) form: Form,
+    pub(super) is_triple: bool,
+}
+
+impl Kind {
+    /// Whether the type of content of its request alone makes it a call.
+    pub(in crate::protocols) fn is_typed(self) -> bool {
+        !matches!(self.form, Form::Unary | Form::Open)
+    }
 }
 
 impl Form {
@@ -36,7 +52,8 @@ impl Form {
 
     pub(super) fn framing(self) -> Framing {
         match self {
-            Self::Grpc => Framing::Grpc,
+            // Requests of Connect's streams have the same messages.
+            Self::Grpc | Self::Open => Framing::Grpc,
             Self::Web => Framing::Web,
             Self::WebText => Framing::WebText,
             Self::ConnectStream => Framing::Connect,
@@ -137,20 +154,28 @@ impl<'b> RequestHead<'b> {
         self.content_type.is_none() && self.method.is_none_or(|method| method == b"POST")
     }
 
-    /// How the call is written, and whether it is Triple's. A request whose type of content is not
-    /// known is a call if it has a field that nothing else has.
-    pub(super) fn form(&self) -> Option<(Form, bool)> {
+    /// How the call is written, and whether the type of content says so. A request whose type of
+    /// content is not known is a call if it has a field that nothing else has. `is_whole`: all
+    /// fields are known.
+    pub(super) fn kind(&self, is_whole: bool) -> Option<(Kind, bool)> {
         if let Some(form) = self.content_type.and_then(Form::of) {
-            return Some((form, self.is_triple && form == Form::Grpc));
+            return Some((Kind { form, is_triple: self.is_triple && form == Form::Grpc }, true));
         }
+        let is_typed = is_whole || self.content_type.is_some();
+        let form = match is_typed {
+            true => Form::Unary,
+            false => Form::Open,
+        };
         if self.is_triple {
-            return Some((Form::Unary, true));
+            return Some((Kind { form, is_triple: true }, is_typed));
         }
         if self.is_grpc && self.content_type.is_none() {
-            return Some((Form::Grpc, false));
+            return Some((Kind { form: Form::Grpc, is_triple: false }, is_whole));
         }
-        let is_connect = self.is_connect || self.is_get_of_connect();
-        is_connect.then_some((Form::Unary, false))
+        if self.is_get_of_connect() {
+            return Some((Kind { form: Form::Unary, is_triple: false }, true));
+        }
+        self.is_connect.then_some((Kind { form, is_triple: false }, is_typed))
     }
 
     /// A call without side effects: it is in the query.
@@ -197,6 +222,8 @@ pub(super) struct ResponseHead<'b> {
     /// How its type of content says that it is written.
     pub(super) form: Option<Form>,
     pub(super) has_type: bool,
+    /// Whether the type is the one that errors of Connect have.
+    pub(super) is_json: bool,
     /// Whether its body is encoded as a whole.
     pub(super) is_coded: bool,
     pub(super) status: Option<u32>,
@@ -215,6 +242,10 @@ impl<'b> ResponseHead<'b> {
             match name.first().map(u8::to_ascii_lowercase) {
                 Some(b'c') if is(name, b"content-type") => {
                     head.has_type = true;
+                    let rest = after(value.trim_ascii(), b"application/json");
+                    head.is_json = rest.is_some_and(|rest| {
+                        matches!(rest.trim_ascii_start().first(), None | Some(b';'))
+                    });
                     head.form = head.form.or_else(|| Form::of(value));
                 }
                 Some(b'c') if is(name, b"content-encoding") => {
@@ -251,6 +282,7 @@ fn compression<'b>(
         Form::Grpc | Form::Web | Form::WebText => grpc,
         Form::ConnectStream => connect,
         Form::Unary => content,
+        Form::Open => None,
     };
     value.map(<[u8]>::trim_ascii).filter(|value| !is(value, b"identity"))
 }

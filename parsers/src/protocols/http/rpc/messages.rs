@@ -133,6 +133,26 @@ impl Messages {
         self.place != Place::Lost && !matches!(self.framing, Framing::None | Framing::Kept)
     }
 
+    /// Whether nobody knows what came last.
+    pub(super) fn are_lost(&self) -> bool {
+        self.place == Place::Lost
+    }
+
+    /// Whether the body ended with something else than a message, or began to.
+    pub(super) fn has_tail(&self) -> bool {
+        self.has_whole_tail || (self.place == Place::Tail && self.framing != Framing::Kept)
+    }
+
+    /// Whether the body is one message, as far as it was seen.
+    pub(super) fn is_kept(&self) -> bool {
+        self.framing == Framing::Kept && self.place == Place::Tail
+    }
+
+    /// Whether there is all of that so far.
+    pub(super) fn has_kept_all(&self) -> bool {
+        self.is_kept() && self.tail.len() < TAIL_LIMIT
+    }
+
     /// Whether there is more than one, if that is known.
     pub(super) fn are_many(&self) -> Option<bool> {
         let is_lost = self.place == Place::Lost && self.framing != Framing::None;

@@ -21,6 +21,7 @@ use crate::metadata::start;
 use crate::protocol::{Key, Out, Timestamp};
 use crate::secrets::{Secrets, masked};
 use error_body::{ErrorBody, Within};
+pub(in crate::protocols) use heads::Kind;
 use heads::{Form, RequestHead, ResponseHead};
 use messages::{Framing, Messages, TAIL_LIMIT};
 
@@ -37,12 +38,17 @@ pub(in crate::protocols) const TRIPLE: Dialect = Dialect::Within(3);
 pub(in crate::protocols) struct Call {
     form: Form,
     is_triple: bool,
+    /// Whether a type of content said how it is written, or something else that nothing else has.
+    is_typed: bool,
     /// When its request began.
     began: Option<Timestamp>,
     request: Messages,
     response: Messages,
-    /// How messages of the response may be compressed.
+    /// How messages of the response may be compressed, or its whole body.
     codings: Codings,
+    is_coded: bool,
+    /// Whether the body of the response broke off, or nobody knows whether it is compressed.
+    is_unclear: bool,
     /// The code of HTTP.
     http: Option<u16>,
     /// Of Triple: what comes back is an exception.
@@ -53,7 +59,7 @@ pub(in crate::protocols) struct Call {
     is_sure: bool,
     /// Whether its request goes by the name of a call, and not by that of HTTP.
     is_named: bool,
-    /// Of one that is not sure: what its request goes by once it is.
+    /// Of one that is not sure, or not what it is: what its request goes by once that is known.
     unnamed: Option<Box<Unnamed>>,
     /// What all else on the connection is that is known.
     company: Option<Company>,
@@ -105,25 +111,30 @@ impl<'b> Name<'b> {
 
 impl Call {
     /// The call that a request opens, if its fields say that it is one. `at` is when it began.
-    /// Pseudo-header fields are among the fields.
+    /// Pseudo-header fields are among the fields, of which so many more are not known.
     pub(in crate::protocols) fn of_request<'b>(
         fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
+        unknown: u32,
         at: Timestamp,
     ) -> Option<Box<Self>> {
-        let (form, is_triple) = RequestHead::of(fields).form()?;
-        Some(Box::new(Self::new(form, is_triple, at)))
+        let (kind, is_typed) = RequestHead::of(fields).kind(unknown == 0)?;
+        Some(Box::new(Self { is_typed, ..Self::new(kind, at) }))
     }
 
     /// What a request opens of which it is not known what it carries, but that may be a call of
-    /// gRPC for all that is known: its messages tell. `is_sure`: it is one.
+    /// gRPC for all that is known: its messages tell. `known`: what one was that had the same
+    /// fields, so that this one is it too.
     pub(in crate::protocols) fn of_unknown<'b>(
         fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
         at: Timestamp,
-        is_sure: bool,
+        known: Option<Kind>,
     ) -> Option<Box<Self>> {
         let may_be = RequestHead::of(fields).may_be_grpc();
         may_be.then(|| {
-            Box::new(Self { is_sure, is_named: is_sure, ..Self::new(Form::Grpc, false, at) })
+            let is_sure = known.is_some();
+            let kind = known.unwrap_or(Kind { form: Form::Grpc, is_triple: false });
+            let call = Self::new(kind, at);
+            Box::new(Self { is_sure, is_named: is_sure, is_typed: false, ..call })
         })
     }
 
@@ -133,7 +144,7 @@ impl Call {
         fields: impl Iterator<Item = (&'b [u8], &'b [u8])>,
     ) -> Option<Box<Self>> {
         let form = ResponseHead::of(fields).form?;
-        let call = Self::new(form, false, Timestamp::default());
+        let call = Self::new(Kind { form, is_triple: false }, Timestamp::default());
         Some(Box::new(Self { began: None, is_named: false, request: Messages::default(), ..call }))
     }
 
@@ -144,7 +155,7 @@ impl Call {
         }
         match self.form {
             _ if self.is_triple => TRIPLE,
-            Form::ConnectStream | Form::Unary => CONNECT,
+            Form::ConnectStream | Form::Unary | Form::Open => CONNECT,
             Form::Web | Form::WebText => Dialect::Within(1),
             Form::Grpc => GRPC,
         }
@@ -160,10 +171,10 @@ impl Call {
         out: &mut dyn Out,
     ) {
         if !self.is_sure {
-            if path.len() <= PATH_LIMIT {
-                self.unnamed = Some(Box::new(Unnamed { key, path: path.into() }));
-            }
-            return;
+            return self.keep_name(key, path);
+        }
+        if !self.is_typed {
+            self.keep_name(key, path);
         }
         let head = RequestHead::of(fields);
         let mut text = |name, value: Option<&[u8]>| {
@@ -207,6 +218,9 @@ impl Call {
             self.is_left_open &= is_good;
             return self.is_left_open.then(|| self.status(None));
         }
+        if !self.is_typed {
+            self.learn(&head, unknown, out);
+        }
         if let Some(http) = http.filter(|_| !is_good) {
             number(out, key, "http.response.status_code", http.into());
         }
@@ -219,20 +233,35 @@ impl Call {
         // What stands between may answer in another way than it was asked.
         let form = head.form.unwrap_or(self.form);
         let framing = match self.form {
-            Form::Unary if is_good || self.is_triple || head.is_coded => Framing::None,
+            Form::Open => Framing::None,
+            Form::Unary if is_good || self.is_triple => Framing::None,
+            // Clients look for errors in JSON only.
+            Form::Unary if head.has_type && !head.is_json => Framing::None,
             Form::Unary => Framing::Kept,
             _ if head.form.is_none() && head.has_type => Framing::None,
+            // It may turn out to be gRPC-Web.
+            Form::Grpc if !self.is_typed => Framing::Web,
             _ => form.framing(),
         };
+        self.is_coded = head.is_coded;
+        self.is_unclear |= unknown > 0 && !head.is_coded;
         self.response = Messages::new(framing);
+        if self.form == Form::Open {
+            return Some(self.status(None));
+        }
         if self.form == Form::Unary {
-            let code = match http {
-                Some(_) if self.is_triple => return None,
-                Some(200) => Some(0),
-                Some(http) => Some(status::of_http_in_connect(http)),
-                None => None,
+            return match http {
+                Some(_) if self.is_triple => None,
+                Some(200) => Some(self.status(Some(0))),
+                Some(http) if framing == Framing::None => {
+                    Some(self.status(Some(status::of_http_in_connect(http))))
+                }
+                // Its body tells.
+                Some(http) => {
+                    Some(Status { outcome: status::outcome_of(http), ..self.status(None) })
+                }
+                None => Some(self.status(None)),
             };
-            return Some(self.status(code));
         }
         // Trailers-Only: those are in the head. gRPC-Web has them there where the body is empty.
         let may_tell = ends || matches!(form, Form::Web | Form::WebText);
@@ -308,6 +337,15 @@ impl Call {
             self.make_sure(out);
             out.status(key, self.status(None));
         }
+        let are_whole = self.request.are_whole() && self.response.are_whole();
+        if !self.is_typed && (head.status.is_some() || (unknown > 0 && are_whole)) {
+            // Only gRPC has these, and Triple, which is it.
+            match self.form {
+                Form::Open if self.is_triple => self.turn_into(Form::Grpc, out),
+                Form::Grpc => self.is_typed = true,
+                _ => {}
+            }
+        }
         self.take_exception(&head, key, out);
         let message = percent_decoded(head.message.unwrap_or_default());
         match head.status {
@@ -352,7 +390,13 @@ impl Call {
             return;
         }
         if from == Role::Server {
+            if !self.is_typed && self.form == Form::Grpc && self.response.has_tail() {
+                self.turn_into(Form::Web, out);
+            }
             self.read_tail(key, secrets, out);
+        } else if self.form == Form::Open {
+            // Its body may be one message.
+            return;
         }
         let names = match from {
             Role::Client => &REQUEST_NAMES,
@@ -382,23 +426,47 @@ impl Call {
         }
     }
 
-    /// What a call has come to whose stream was reset with this code of HTTP/2, if it was not said
-    /// before how it ended.
-    pub(in crate::protocols) fn reset(&self, code: u32) -> Option<Status<'static>> {
-        let is_open = self.is_sure && !self.is_told;
-        is_open.then(|| self.status(Some(status::of_reset(code))))
+    /// One side's body breaks off before its end, and [`Call::end`] follows.
+    pub(in crate::protocols) fn cut(&mut self, from: Role) {
+        self.is_unclear |= from == Role::Server;
+    }
+
+    /// What a call has come to whose stream was reset by one side with this code of HTTP/2, if it
+    /// was not said before how it ended. `may_have_ended`: the response had, perhaps.
+    pub(in crate::protocols) fn reset(
+        &self,
+        by: Role,
+        code: u32,
+        may_have_ended: bool,
+    ) -> Option<Status<'static>> {
+        let has_failed = self.http.is_some_and(|http| http != 200);
+        if !self.is_sure || self.is_told || has_failed {
+            return None;
+        }
+        // The server may have said before how it ended: in what is lost, or cannot be read.
+        let may_have_ended = may_have_ended || self.response.has_tail() || {
+            self.form != Form::Grpc && self.response.are_lost()
+        };
+        let code = (by == Role::Server || !may_have_ended).then(|| status::of_reset(code));
+        Some(self.status(code))
     }
 
     /// Whether its response, which has begun, may have an error of Connect in its body.
     pub(in crate::protocols) fn has_error_body(&self) -> bool {
-        let may_fail =
-            self.form == Form::ConnectStream || self.http.is_some_and(|code| code != 200);
+        let may_fail = matches!(self.form, Form::ConnectStream | Form::Open)
+            || self.http.is_some_and(|code| code != 200);
         self.is_sure && self.dialect() == CONNECT && may_fail
     }
 
     /// Whether it is a call for sure.
     pub(in crate::protocols) fn is_sure(&self) -> bool {
         self.is_sure
+    }
+
+    /// What it is, if that is known for sure.
+    pub(in crate::protocols) fn kind(&self) -> Option<Kind> {
+        let kind = Kind { form: self.form, is_triple: self.is_triple };
+        (self.is_sure && self.is_typed).then_some(kind)
     }
 
     /// Of a call that is not sure: all requests of its connection are these of which it is known.
@@ -413,7 +481,7 @@ impl Call {
             if form == Form::WebText {
                 self.request = Messages::default();
             }
-            self.form = form;
+            (self.form, self.is_typed) = (form, true);
             return self.make_sure(out);
         }
         if ends && !head.has_type && head.status.is_some() {
@@ -444,17 +512,55 @@ impl Call {
     fn make_sure(&mut self, out: &mut dyn Out) {
         self.is_sure = true;
         self.is_triple |= self.company == Some(Company::Triple) && self.form == Form::Grpc;
-        if let Some(unnamed) = self.unnamed.take() {
+        self.rename(out);
+    }
+
+    /// Its request goes by what it is known to be.
+    fn rename(&mut self, out: &mut dyn Out) {
+        if let Some(unnamed) = &self.unnamed {
             let name = Name::of(&unnamed.path);
             out.rename(unnamed.key, self.dialect(), name.method, name.service);
             self.is_named = true;
         }
     }
 
-    fn new(form: Form, is_triple: bool, at: Timestamp) -> Self {
+    fn keep_name(&mut self, key: Key, path: &[u8]) {
+        if path.len() <= PATH_LIMIT {
+            self.unnamed = Some(Box::new(Unnamed { key, path: path.into() }));
+        }
+    }
+
+    /// Of a call of which it is not known how it is written: the head of its response.
+    fn learn(&mut self, head: &ResponseHead<'_>, unknown: u32, out: &mut dyn Out) {
+        // Streams of Connect are answered as such, unless HTTP has failed.
+        let is_unary = head.has_type || unknown == 0 || self.http.is_some_and(|http| http != 200);
+        match head.form {
+            Some(form) => self.turn_into(form, out),
+            None if self.form == Form::Open && is_unary => self.turn_into(Form::Unary, out),
+            None => {}
+        }
+    }
+
+    /// It is written so for sure.
+    fn turn_into(&mut self, form: Form, out: &mut dyn Out) {
+        let dialect = self.dialect();
+        if matches!(form, Form::WebText | Form::Unary) && form != self.form {
+            self.request = Messages::default();
+        }
+        (self.form, self.is_typed) = (form, true);
+        self.is_triple &= matches!(form, Form::Grpc | Form::Unary);
+        if self.dialect() != dialect {
+            self.rename(out);
+        }
+    }
+
+    fn new(Kind { form, is_triple }: Kind, at: Timestamp) -> Self {
         Self {
             form,
             is_triple,
+            is_typed: true,
+            is_coded: false,
+            is_unclear: false,
             began: Some(at),
             request: Messages::new(form.framing()),
             response: Messages::default(),
@@ -525,8 +631,13 @@ impl Call {
 
     /// Reads what the body of a response ended with.
     fn read_tail(&mut self, key: Key, secrets: &Secrets, out: &mut dyn Out) {
+        let is_all = !self.is_unclear && self.response.has_kept_all();
         let mut tail = std::mem::take(&mut self.response.tail);
-        if self.response.is_tail_compressed && self.response.has_whole_tail {
+        let is_coded = match self.form {
+            Form::Unary => self.is_coded && !tail.is_empty(),
+            _ => self.response.is_tail_compressed && self.response.has_whole_tail,
+        };
+        if is_coded {
             let Some(plain) = inflated(&tail, &self.codings) else { return };
             tail = plain;
         }
@@ -551,9 +662,11 @@ impl Call {
                     self.tell(code, &error.message, key, secrets, out);
                 }
             }
-            Form::Unary if !tail.is_empty() => {
+            Form::Unary if self.response.is_kept() => {
                 let error = ErrorBody::read(&tail, Within::Nothing);
-                if let Some(code) = error.code {
+                // What HTTP says holds only where the body says nothing.
+                let of_http = self.http.filter(|_| is_all || error.is_whole);
+                if let Some(code) = error.code.or_else(|| of_http.map(status::of_http_in_connect)) {
                     self.tell(code, &error.message, key, secrets, out);
                 }
             }

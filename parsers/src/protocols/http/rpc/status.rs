@@ -55,6 +55,18 @@ pub(super) fn of_http_in_connect(status: u16) -> u32 {
     if status == 431 { UNKNOWN } else { of_http(status) }
 }
 
+/// Whose fault an error of Connect is, where its body may or may not have a code: nobody knows
+/// where that makes a difference.
+pub(super) fn outcome_of(http: u16) -> Outcome {
+    let told = match http {
+        400..=499 => Outcome::ClientError,
+        500..=599 => Outcome::ServerError,
+        _ => Outcome::Unknown,
+    };
+    let untold = status(of_http_in_connect(http)).outcome;
+    if told == untold { told } else { Outcome::Unknown }
+}
+
 /// What a stream is taken for that is reset with a code of HTTP/2.
 /// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>, "Errors"
 pub(super) fn of_reset(code: u32) -> u32 {

@@ -90,7 +90,7 @@ const CASE: Case<'static> = Case {
 fn run(case: &Case<'_>) -> (String, Vec<String>) {
     let mut sink = Sink::default();
     let secrets = Secrets::default();
-    let mut call = Call::of_request(pairs(case.request), Timestamp(0)).expect("a call");
+    let mut call = Call::of_request(pairs(case.request), 0, Timestamp(0)).expect("a call");
     call.request(Key(0), b"", pairs(case.request), &mut sink);
     for (place, bytes) in (1..).zip(case.sent) {
         call.data(Role::Client, bytes, Timestamp(place * 10));
@@ -328,6 +328,173 @@ fn calls_of_connect_with_one_message_have_the_status_of_http() {
     );
 }
 
+const JSON: Fields<'static> = &[("content-type", "application/json")];
+
+/// What happens to the body of an error of Connect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    Nothing,
+    All,
+    End,
+    /// One of its head's fields is not known.
+    OfField,
+}
+
+/// The status of a call of Connect that is answered so.
+fn failed(http: u16, response: Fields<'_>, body: &[u8], loss: Loss) -> String {
+    let request: Fields<'_> =
+        &[("content-type", "application/json"), ("connect-protocol-version", "1")];
+    let (mut sink, secrets) = (Sink::default(), Secrets::default());
+    let mut call = Call::of_request(pairs(request), 0, Timestamp(0)).expect("a call");
+    call.request(Key(0), b"", pairs(request), &mut sink);
+    call.end(Role::Client, Key(0), &secrets, &mut sink);
+    let (key, fields) = (Key(1), pairs(response));
+    let unknown = u32::from(loss == Loss::OfField);
+    let status = call.response(key, Some(http), fields, unknown, false, &secrets, &mut sink);
+    sink.status = status.map(owned);
+    match loss {
+        Loss::All => call.lose(Role::Server),
+        _ => call.data(Role::Server, body, Timestamp(1)),
+    }
+    if loss == Loss::End {
+        call.cut(Role::Server);
+    }
+    call.end(Role::Server, key, &secrets, &mut sink);
+    let (outcome, code, text) = sink.status.expect("a status");
+    format!("{outcome:?} {code} {text}").trim_end().to_owned()
+}
+
+#[test]
+fn codes_of_http_hold_only_where_no_error_can_be_in_the_body() {
+    let error = br#"{"code":"resource_exhausted"}"#;
+    let check = |(http, body, loss): (u16, &[u8], Loss), expected: &str| {
+        assert_eq!(failed(http, JSON, body, loss), expected);
+    };
+    check((429, error, Loss::Nothing), "ClientError 8 RESOURCE_EXHAUSTED");
+    check((429, error, Loss::All), "Unknown 0");
+    check((429, &error[..9], Loss::End), "Unknown 0");
+    check((429, error, Loss::End), "ClientError 8 RESOURCE_EXHAUSTED");
+    check((429, b"", Loss::Nothing), "ServerError 14 UNAVAILABLE");
+    check((429, b"{}", Loss::End), "ServerError 14 UNAVAILABLE");
+    // Whatever the body says, this is the server's.
+    check((503, error, Loss::All), "ServerError 0");
+    check((404, &[b' '; 5000], Loss::Nothing), "Unknown 0");
+    // No client looks for an error in what is not JSON.
+    let html: Fields<'_> = &[("content-type", "text/html")];
+    assert_eq!(failed(404, html, error, Loss::All), "ServerError 12 UNIMPLEMENTED");
+    assert_eq!(failed(404, &[], error, Loss::All), "Unknown 0");
+}
+
+#[test]
+fn errors_of_connect_may_be_compressed() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(br#"{"code":"out_of_range"}"#).unwrap();
+    let body = encoder.finish().unwrap();
+    let fields: Fields<'_> = &[("content-type", "application/json"), ("content-encoding", "gzip")];
+    assert_eq!(failed(400, fields, &body, Loss::Nothing), "ClientError 11 OUT_OF_RANGE");
+    assert_eq!(failed(400, fields, &body[..20], Loss::End), "Unknown 0");
+    let fields: Fields<'_> = &[("content-type", "application/json"), ("content-encoding", "x")];
+    assert_eq!(failed(400, fields, &body, Loss::Nothing), "Unknown 0");
+    // A field that is not known may say so.
+    assert_eq!(failed(400, JSON, &body, Loss::OfField), "Unknown 0");
+    assert_eq!(failed(400, JSON, b"{}", Loss::OfField), "ServerError 13 INTERNAL");
+}
+
+/// What a call goes by at last whose request lacks a field, which is answered so, and its status.
+fn found(request: Fields<'_>, known: Option<Kind>, answer: (Fields<'_>, &[u8])) -> String {
+    let ((response, body), secrets) = (answer, Secrets::default());
+    let mut call = Call::of_request(pairs(request), 1, Timestamp(0))
+        .or_else(|| Call::of_unknown(pairs(request), Timestamp(0), known))
+        .expect("a call");
+    let Dialect::Within(place) = call.dialect() else { panic!("not a call") };
+    let named = DIALECTS[usize::from(place)].to_owned();
+    let mut sink = Sink { named: Some(named), ..Sink::default() };
+    call.request(Key(0), b"/a.B/C", pairs(request), &mut sink);
+    call.data(Role::Client, WHOLE, Timestamp(1));
+    call.end(Role::Client, Key(0), &secrets, &mut sink);
+    let unknown = u32::from(response.is_empty());
+    let (key, fields) = (Key(1), pairs(response));
+    let status = call.response(key, Some(200), fields, unknown, false, &secrets, &mut sink);
+    sink.status = status.map(owned);
+    call.data(Role::Server, body, Timestamp(1));
+    call.end(Role::Server, key, &secrets, &mut sink);
+    let (outcome, code, text) = sink.status.expect("a status");
+    let named = sink.named.expect("a name");
+    format!("{named}: {outcome:?} {code} {text}").trim_end().to_owned()
+}
+
+#[test]
+fn calls_of_connect_with_an_unknown_type_may_be_streams() {
+    let request: Fields<'_> = &[(":method", "POST"), ("connect-protocol-version", "1")];
+    let check = |response: Fields<'_>, body: &[u8], expected: &str| {
+        assert_eq!(found(request, None, (response, body)), expected);
+    };
+    let end = b"\x02\0\0\0\x1e{\"error\":{\"code\":\"data_loss\"}}";
+    check(&[], end, "connect: Unknown 0");
+    let stream: Fields<'_> = &[("content-type", "application/connect+json")];
+    check(stream, end, "connect: ServerError 15 DATA_LOSS");
+    check(JSON, b"{}", "connect: Ok 0 OK");
+}
+
+#[test]
+fn responses_tell_what_their_requests_did_not() {
+    let web: Fields<'_> = &[("content-type", "application/grpc-web+proto")];
+    let end = b"\x80\0\0\0\x10grpc-status: 5\r\n";
+    let timeout: Fields<'_> = &[("grpc-timeout", "1S")];
+    let expected = "grpc-web C of a.B: ClientError 5 NOT_FOUND";
+    assert_eq!(found(timeout, None, (web, end)), expected);
+    // Its body alone, too.
+    assert_eq!(found(timeout, None, (&[], end)), expected);
+    assert_eq!(found(timeout, None, (GRPC, b"")), "grpc: Unknown 0");
+    // What was remembered of others.
+    let kind = |fields| Call::of_request(pairs(fields), 0, Timestamp(0)).expect("a call").kind();
+    assert_eq!(found(&[], kind(web), (&[], end)), "grpc-web: ClientError 5 NOT_FOUND");
+    assert_eq!(found(&[], kind(GRPC), (web, end)), expected);
+    assert_eq!(kind(&[("grpc-timeout", "1S")]), kind(GRPC));
+    let unsure = Call::of_request(pairs(timeout), 1, Timestamp(0)).expect("a call");
+    assert_eq!(unsure.kind(), None);
+}
+
+/// What a call is that has no status yet and that one side resets with this code.
+fn reset(request: Fields<'_>, http: u16, body: &[u8], reset: (Role, u32, bool)) -> Option<String> {
+    let (mut sink, secrets) = (Sink::default(), Secrets::default());
+    let mut call = Call::of_request(pairs(request), 0, Timestamp(0)).expect("a call");
+    let response = match http {
+        200 => request,
+        _ => &[("content-type", "text/plain")],
+    };
+    call.response(Key(1), Some(http), pairs(response), 0, false, &secrets, &mut sink);
+    call.data(Role::Server, body, Timestamp(1));
+    call.cut(Role::Server);
+    call.end(Role::Server, Key(1), &secrets, &mut sink);
+    let (by, code, has_ended) = reset;
+    call.reset(by, code, has_ended).map(|status| String::from_utf8_lossy(status.text).into_owned())
+}
+
+#[test]
+fn clients_that_reset_say_nothing_of_what_was_answered() {
+    let check = |request: Fields<'_>, http, body: &[u8], by, expected: Option<&str>| {
+        assert_eq!(reset(request, http, body, by).as_deref(), expected, "{request:?} {http}");
+    };
+    let (cancel, lost) = ((Role::Client, 8, false), (Role::Client, 8, true));
+    let connect: Fields<'_> = &[("content-type", "application/connect+json")];
+    let unary: Fields<'_> =
+        &[("content-type", "application/json"), ("connect-protocol-version", "1")];
+    check(GRPC, 200, WHOLE, cancel, Some("CANCELLED"));
+    check(connect, 200, WHOLE, cancel, Some("CANCELLED"));
+    // An error of HTTP is one, whatever follows it.
+    for request in [GRPC, connect, unary] {
+        check(request, 404, b"", cancel, None);
+        check(request, 404, b"", (Role::Server, 2, false), None);
+    }
+    // The server may have said more.
+    check(GRPC, 200, WHOLE, lost, Some(""));
+    check(GRPC, 200, WHOLE, (Role::Server, 8, true), Some("CANCELLED"));
+    check(connect, 200, b"\x03\0\0\0\x01.", (Role::Client, 2, false), Some(""));
+    check(connect, 200, b"\xff\0\0\0\x01.", (Role::Client, 2, false), Some(""));
+    check(connect, 200, b"\x02\0\0\0\x02{}", (Role::Client, 2, false), None);
+}
+
 #[test]
 fn triple_says_more_of_the_service() {
     let request: Fields<'_> = &[
@@ -351,7 +518,7 @@ fn triple_says_more_of_the_service() {
     // The message is an exception.
     let mut sink = Sink::default();
     let secrets = Secrets::default();
-    let mut call = Call::of_request(pairs(request), Timestamp(0)).expect("a call");
+    let mut call = Call::of_request(pairs(request), 0, Timestamp(0)).expect("a call");
     let response: Fields<'_> =
         &[("content-type", "application/grpc+proto"), ("tri-exception-code", "3")];
     call.response(Key(1), Some(200), pairs(response), 0, false, &secrets, &mut sink);
@@ -384,7 +551,7 @@ fn names_are_told_from_paths() {
 }
 
 fn dialect(fields: Fields<'_>) -> Option<&'static str> {
-    match Call::of_request(pairs(fields), Timestamp(0))?.dialect() {
+    match Call::of_request(pairs(fields), 0, Timestamp(0))?.dialect() {
         Dialect::Within(place) => DIALECTS.get(usize::from(place)).copied(),
         Dialect::Plain => None,
     }
@@ -451,7 +618,7 @@ fn find_out(case: &Unknown<'_>) -> String {
     let mut sink = Sink::default();
     let secrets = Secrets::default();
     let unknown = pairs(&[(":method", "POST")]);
-    let mut call = Call::of_unknown(unknown, Timestamp(0), false).expect("a call, perhaps");
+    let mut call = Call::of_unknown(unknown, Timestamp(0), None).expect("a call, perhaps");
     assert_eq!(call.dialect(), Dialect::Plain);
     call.request(Key(0), b"/shop.Orders/Get", pairs(&[]), &mut sink);
     call.data(Role::Client, case.sent, Timestamp(1));
@@ -526,7 +693,7 @@ fn what_cannot_be_a_call_has_the_status_of_http() {
     // A call has a status in its trailers.
     check_unknown(&Unknown { trailers: None, ..UNKNOWN }, HTTP);
     check_unknown(&Unknown { trailers: Some((&[("x", "y")], 0)), ..UNKNOWN }, HTTP);
-    let known = |fields| Call::of_unknown(pairs(fields), Timestamp(0), false).is_some();
+    let known = |fields| Call::of_unknown(pairs(fields), Timestamp(0), None).is_some();
     assert!(!known(&[("content-type", "text/plain")]) && !known(&[(":method", "GET")]));
 }
 
@@ -547,7 +714,7 @@ fn messages_make_a_call_where_all_else_on_the_connection_is_one() {
 fn what_was_lost_is_not_counted() {
     let mut sink = Sink::default();
     let secrets = Secrets::default();
-    let mut call = Call::of_request(pairs(GRPC), Timestamp(0)).expect("a call");
+    let mut call = Call::of_request(pairs(GRPC), 0, Timestamp(0)).expect("a call");
     call.data(Role::Client, b"\0\0\0\0\x09abc", Timestamp(1));
     assert_eq!(call.skippable(Role::Client), 6);
     call.skip(Role::Client, 7);
@@ -556,7 +723,7 @@ fn what_was_lost_is_not_counted() {
     call.lose(Role::Server);
     call.end(Role::Server, Key(1), &secrets, &mut sink);
     assert_eq!((sink.attributes.len(), sink.status), (0, None));
-    assert_eq!(call.reset(8), Some(status::status(1)));
+    assert_eq!(call.reset(Role::Client, 8, false), Some(status::status(1)));
 }
 
 #[test]
