@@ -108,8 +108,8 @@ fn tell_own(place: &Place<'_>, key: Key, (name, value): (&[u8], &Value<'_>), out
     }
 }
 
-/// Tells which bytes are secret, beside those of values that are not told. What stands on the wire in another way than it reads is not looked
-/// for: then all attachments are.
+/// Tells which bytes are secret, beside those of values that are not told. What stands on the wire in
+/// another way than it reads is not looked for: then all attachments are.
 fn locate(
     place: &Place<'_>,
     key: Key,

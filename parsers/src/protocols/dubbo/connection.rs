@@ -466,6 +466,8 @@ impl<'b> Start<'_, 'b> {
         let has_attachments = matches!(flag, Some(3..=5));
         let stage = match flag {
             Some(2 | 5) => Stage::Values { left: 0, has_attachments },
+            // Hidden as a whole, as nothing follows.
+            Some(1) if self.settings.locate_secrets && form.leaves_numbers() => Stage::Rest,
             Some(0 | 3) => Stage::Values { left: form.values_of_thrown(), has_attachments },
             Some(1 | 4) => Stage::Values { left: 1, has_attachments },
             _ => Stage::Rest,
@@ -485,7 +487,7 @@ impl<'b> Start<'_, 'b> {
                 text: class.as_deref().unwrap_or(b"exception"),
             },
         };
-        if stage == Stage::Rest && !self.cut {
+        if !matches!(flag, Some(0..=5)) && !self.cut {
             out.lost(BODY);
         }
         let key = self.open(Kind::Response, self.pairing(), (b"", b""), status, out);

@@ -184,6 +184,12 @@ impl Form {
         }
     }
 
+    /// Whether passing over a value leaves numbers that are not hidden: those of one byte, which
+    /// cannot be overwritten such that what follows can still be read.
+    pub(super) fn leaves_numbers(&self) -> bool {
+        matches!(self, Self::Hessian2(_))
+    }
+
     /// How many values an exception is.
     pub(super) fn values_of_thrown(&self) -> u32 {
         // Its class stands before it.

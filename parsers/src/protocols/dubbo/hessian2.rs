@@ -110,9 +110,12 @@ impl Walker {
             [] => return Err(short(1)),
             _ => return Err(Stop::Bad("attachments")),
         };
-        for _ in 0..PAIRS_LIMIT {
+        for pairs in 0..=PAIRS_LIMIT {
             if input.get(at) == Some(&b'Z') {
                 return Ok(());
+            }
+            if pairs == PAIRS_LIMIT {
+                break;
             }
             let rest = input.get(at..).unwrap_or_default();
             let name = match text(rest) {

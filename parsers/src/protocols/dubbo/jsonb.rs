@@ -119,10 +119,11 @@ fn members<'b>(item: &'b [u8], found: &mut Member<'_, 'b>) -> Result<(), Stop> {
         return Err(Stop::Bad("object"));
     }
     at += 1;
-    for _ in 0..PAIRS_LIMIT {
+    for pairs in 0..=PAIRS_LIMIT {
         let rest = item.get(at..).unwrap_or_default();
         let (name, used) = match rest {
             [OBJECT_END, ..] => return Ok(()),
+            _ if pairs == PAIRS_LIMIT => break,
             [SYMBOL, symbol @ ..] => {
                 let name = string(symbol).map(|(name, _)| name);
                 (name.map_err(|_| &[][..]), 1 + type_len(symbol)?)

@@ -104,10 +104,11 @@ fn members<'b>(
     let Some(mut rest) = input.trim_ascii_start().strip_prefix(b"{") else {
         return Err(Stop::Bad("object"));
     };
-    for _ in 0..PAIRS_LIMIT {
+    for pairs in 0..=PAIRS_LIMIT {
         rest = rest.trim_ascii_start();
         rest = match rest {
             [b'}', ..] => return Ok(()),
+            _ if pairs == PAIRS_LIMIT => break,
             [b',', after @ ..] => after.trim_ascii_start(),
             _ => rest,
         };

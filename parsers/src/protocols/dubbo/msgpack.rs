@@ -39,6 +39,10 @@ impl Walker {
                 Err(Stop::Short(more)) => return Ok((Passed::Part(more), at)),
                 Err(bad) => return Err(bad),
             };
+            // It stands for a number where it is overwritten, which takes one byte, too.
+            if item.is_said_by_head {
+                hide(at..at + item.head);
+            }
             at += item.head;
             self.left = Some(others.saturating_add(item.within));
             self.bytes = item.bytes;
@@ -52,9 +56,11 @@ impl Walker {
 }
 
 /// What begins a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Item {
     is_text: bool,
+    /// Whether it is a number or a boolean that the first byte says by itself.
+    is_said_by_head: bool,
     /// Bytes that say what it is.
     head: usize,
     /// Bytes of a text, of a number, of anything that is no structure.
@@ -70,11 +76,12 @@ impl Item {
             let length = piece(input, 1, bytes)?;
             Ok(length.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)))
         };
-        let of = |head, bytes| Self { is_text: false, head, bytes, within: 0 };
-        let text = |head, bytes| Self { is_text: true, head, bytes, within: 0 };
-        let nest = |head, within| Self { is_text: false, head, bytes: 0, within };
+        let of = |head, bytes| Self { head, bytes, ..Self::default() };
+        let text = |head, bytes| Self { is_text: true, ..of(head, bytes) };
+        let nest = |head, within| Self { within, ..of(head, 0) };
         Ok(match kind {
-            0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => of(1, 0),
+            NIL => of(1, 0),
+            0x00..=0x7f | 0xc2 | 0xc3 | 0xe0..=0xff => Self { is_said_by_head: true, ..of(1, 0) },
             0x80..=0x8f => nest(1, 2 * u64::from(kind & 0xf)),
             0x90..=0x9f => nest(1, u64::from(kind & 0xf)),
             0xa0..=0xbf => text(1, u64::from(kind & 0x1f)),
@@ -128,7 +135,10 @@ pub(super) fn number(input: &[u8]) -> Taken<i64> {
         0xcc => (u8::from_be_bytes(head(input, 1)?).into(), 2),
         0xcd => (u16::from_be_bytes(head(input, 1)?).into(), 3),
         0xce => (u32::from_be_bytes(head(input, 1)?).into(), 5),
-        0xcf => (u64::from_be_bytes(head(input, 1)?).cast_signed(), 9),
+        0xcf => {
+            let number = u64::from_be_bytes(head(input, 1)?);
+            (i64::try_from(number).map_err(|_| Stop::Bad("number"))?, 9)
+        }
         0xd0 => (i8::from_be_bytes(head(input, 1)?).into(), 2),
         0xd1 => (i16::from_be_bytes(head(input, 1)?).into(), 3),
         0xd2 => (i32::from_be_bytes(head(input, 1)?).into(), 5),

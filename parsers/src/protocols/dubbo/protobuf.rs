@@ -48,6 +48,7 @@ pub(super) fn number(input: &[u8]) -> Taken<i64> {
     let mut reader = Reader::new(message);
     let number = match reader.u8() {
         None => 0,
+        // Numbers with a sign are written as what their 64 bits are without one.
         Some(FIRST_NUMBER) => varint(&mut reader, VARINT_64).map_err(bad)?.cast_signed(),
         Some(_) => return Err(Stop::Bad("number")),
     };
@@ -62,9 +63,12 @@ pub(super) fn pairs<'b>(
 ) -> Result<(), Stop> {
     let (map, _) = message(input, usize::MAX)?;
     let mut reader = Reader::new(map);
-    for _ in 0..PAIRS_LIMIT {
+    for pairs in 0..=PAIRS_LIMIT {
         if reader.rest().is_empty() {
             return Ok(());
+        }
+        if pairs == PAIRS_LIMIT {
+            break;
         }
         if reader.u8() != Some(FIRST_BYTES) {
             return Err(Stop::Bad("attachments"));

@@ -70,10 +70,10 @@ pub(super) fn pairs<'b>(input: &'b [u8], found: &mut Pair<'_, 'b>) -> Result<(),
     expect(&mut reader, &[GROUP_1, MAP_FIRST, MAP_SECOND])?;
     // The name of the map's class.
     bytes(&mut reader)?;
-    for _ in 0..PAIRS_LIMIT {
+    for pairs in 0..=PAIRS_LIMIT {
         match reader.u8() {
             Some(END_1) => return Ok(()),
-            Some(GROUP_1) => {}
+            Some(GROUP_1) if pairs < PAIRS_LIMIT => {}
             _ => return Err(Stop::Bad("attachments")),
         }
         expect(&mut reader, &[GROUP_1, TEXT])?;
@@ -81,6 +81,7 @@ pub(super) fn pairs<'b>(input: &'b [u8], found: &mut Pair<'_, 'b>) -> Result<(),
         expect(&mut reader, &[END_1, GROUP_2])?;
         let value = match reader.u8() {
             Some(TEXT) => Value::Text(Cow::Borrowed(bytes(&mut reader)?)),
+            // Java's, written as what their 64 bits are without a sign.
             Some(INT | LONG) => {
                 Value::Int(varint(&mut reader, VARINT_64).map_err(bad)?.cast_signed())
             }

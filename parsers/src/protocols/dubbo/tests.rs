@@ -1,6 +1,7 @@
 //! Bodies of each serialisation in, the messages of them out.
 
 use super::connection::HEAD_LIMIT;
+use super::walk::PAIRS_LIMIT;
 use super::*;
 use crate::fuzzing::{Event, Recorded, Recording, Split, drive, flow};
 use crate::message::Outcome;
@@ -511,6 +512,81 @@ fn attachments_that_are_no_texts_are_told_as_secret() {
         b"\xa5",
     ];
     check(0xd7, &names, &sized(&map.concat()), &["a", "pw", "ab", "xy"]);
+}
+
+#[test]
+fn numbers_of_one_byte_are_told_as_secret() {
+    let settings = Settings { locate_secrets: true, ..Settings::default() };
+    let check = |flags: u8, status: u8, body: &[u8], expected: &str| {
+        let bytes = message(flags, status, 1, body);
+        let events = [Event::Bytes { from: Side::A, bytes }];
+        for split in [Split::Whole, Split::Bytes] {
+            assert_eq!(located(&settings, &events, split).concat(), expected, "{flags:x}");
+        }
+    };
+    let names = &b"\xa1v\xa1s\xa1v\xa1m\xa4IZ[I"[..];
+    let pairs = &b"\x82\xa1k\xa1v\xa1l\xc2"[..];
+    let body = [names, b"\x05\xc3\x93\x07\xff\xc0", pairs].concat();
+    check(0xdb, 0, &body, "\\x05\\xc3\\x07\\xffl\\xc2");
+    check(0x1b, 20, b"\x01\x2a", "*");
+    // What is overwritten is of the same length.
+    let body = [names, b"11\x9311\xc0", pairs].concat();
+    assert_eq!(attachments(0xdb, &body), "k=v");
+    // Those of hessian2 only where nothing follows that could not be read any more.
+    check(2, 20, b"\x91\x95", "\\x95");
+    check(2, 20, b"\x91\x58\x92T\xc9\x01", "X\\x92T\\xc9\\x01");
+    check(2, 20, b"\x94\x58\x92\x95\xc9\x01HZ", "\\x01");
+}
+
+#[test]
+fn numbers_that_are_too_large_are_not_told() {
+    let body = |number: &[u8]| {
+        [&b"\xa1v\xa1s\xa1v\xa1m\xa0\x82\xa1k\xcf"[..], number, b"\xa1i\x05"].concat()
+    };
+    assert_eq!(attachments(0xdb, &body(&[0xff; 8])), "i=5");
+    assert_eq!(attachments(0xdb, &body(&i64::MAX.to_be_bytes())), format!("k={} i=5", i64::MAX));
+}
+
+#[test]
+fn attachments_are_told_up_to_their_limit() {
+    let sized = |bytes: &[u8]| [&[bytes.len() as u8], bytes].concat();
+    let jsonb = |item: &[u8]| [&(item.len() as u32).to_be_bytes()[..], item].concat();
+    let varint = |length: usize| vec![length as u8 | 0x80, (length >> 7) as u8];
+    let class = &b"org.apache.dubbo.common.serialize.protostuff.Wrapper"[..];
+    for (pairs, expected) in
+        [(PAIRS_LIMIT, None), (PAIRS_LIMIT + 1, Some("dubbo bodies not understood"))]
+    {
+        let many = |pair: &[u8]| pair.repeat(pairs);
+        let map = many(b"\x0a\x06\x0a\x01k\x12\x01v");
+        let protobuf = [&sized(b"\x08\x05")[..], &varint(map.len()), &map].concat();
+        let map = [
+            &b"\x0b\xd2\x01\x01M"[..],
+            &many(b"\x0b\x0b\x4a\x01k\x0c\x13\x4a\x01v\x14\x0c"),
+            b"\x0c",
+        ];
+        let map = map.concat();
+        let lengths = [class.len(), map.len()].map(|length| (length as u32).to_be_bytes());
+        let protostuff = [&[5], &lengths.concat()[..], class, &map].concat();
+        let map = [&b"\xa6"[..], &many(b"\x4ak\x4av"), b"\xa5"].concat();
+        let fastjson2 = [&jsonb(b"\x05")[..], &jsonb(&map)].concat();
+        let texts = many(b"\"k\":\"v\",");
+        let lines = [b"5\n{", &texts[..texts.len() - 1], b"}\n"].concat();
+        let hessian2 = [&b"\x95H"[..], &many(b"\x01k\x01v"), b"Z"].concat();
+        let count = (pairs as u16).to_be_bytes();
+        let msgpack = [&b"\x05\xde"[..], &count, &many(b"\xa1k\xa1v")].concat();
+        for (flags, body) in [
+            (0x16, protobuf),
+            (0x0c, protostuff),
+            (0x17, fastjson2),
+            (0x06, lines),
+            (0x02, hessian2),
+            (0x1b, msgpack),
+        ] {
+            let events = [Event::Bytes { from: Side::A, bytes: message(flags, 20, 1, &body) }];
+            let recording = run(&Settings::default(), &events, Split::Whole);
+            assert_eq!(recording.lost.first().copied(), expected, "{flags:x} {pairs}");
+        }
+    }
 }
 
 #[test]
