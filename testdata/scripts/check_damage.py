@@ -119,8 +119,7 @@ def as_carried(before, after):
     code = before.get("http.response.status_code", 200)
     if after.get("status.code") == code:
         carried["status.code"] = code
-    if "status.text" not in after:
-        carried["status.outcome"] = after.get("status.outcome")
+    # The outcome is that of the call, or not known: then it is not among what is told.
     return before | carried
 
 
