@@ -148,7 +148,7 @@ impl Connection {
 
     /// Whether the length of a frame that a message is in was lost: where it began is not told then.
     fn lacks_its_frame(&self, opening: &Opening<'_>) -> bool {
-        opening.frame.is_none() && (self.is_framed || opening.header.is_some())
+        opening.is_bare || (opening.frame.is_none() && self.is_framed)
     }
 
     pub(super) fn skipped(&mut self, from: Side, out: &mut dyn Out) {

@@ -16,8 +16,11 @@ use crate::reader::Reader;
 /// The beginning of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Opening<'b> {
-    /// The bytes of the whole frame, with its length; none without a frame.
+    /// The bytes of the whole frame, with its length if that is there; none without a frame, or if
+    /// only its content tells where it ends.
     pub(super) frame: Option<u64>,
+    /// The length of its frame is not there.
+    pub(super) is_bare: bool,
     pub(super) header: Option<Header<'b>>,
     pub(super) body: Body<'b>,
     /// Where the struct stands, or what was made of it.
@@ -66,7 +69,13 @@ impl<'b> Opening<'b> {
         if inside.first() != MAGIC.first() {
             let head = Head::read(inside).map_err(bounded)?;
             let at = 4 + head.len;
-            return Ok(Self { frame: Some(frame), header: None, body: Body::Plain(head), at });
+            return Ok(Self {
+                frame: Some(frame),
+                is_bare: false,
+                header: None,
+                body: Body::Plain(head),
+                at,
+            });
         }
         let header = Header::read(inside, length.into()).map_err(bounded)?;
         let at = 4 + header.len;
@@ -91,24 +100,50 @@ impl<'b> Opening<'b> {
                 }
             }
         };
-        Ok(Self { frame: Some(frame), header: Some(header), body, at })
+        Ok(Self { frame: Some(frame), is_bare: false, header: Some(header), body, at })
     }
 
     /// A header whose frame's length is not there, as some write that into a segment of its own, which
-    /// may be lost. What it holds says where it ends, unless it was transformed.
+    /// may be lost. What it holds says where it ends, also what was compressed.
     fn unframed_header(input: &'b [u8]) -> Result<Self, Stop> {
         let header = Header::read(input, u64::MAX)?;
-        if header.transform.is_some() || header.trailer > 0 {
+        if header.trailer > 0 {
             return Err(Stop::Bad("frame length"));
         }
-        let head = Head::read(input.get(header.len..).unwrap_or_default())?;
-        let at = header.len + head.len;
-        Ok(Self { frame: None, header: Some(header), body: Body::Plain(head), at })
+        let behind = input.get(header.len..).unwrap_or_default();
+        let Some(transform) = header.transform else {
+            let head = Head::read(behind)?;
+            let at = header.len + head.len;
+            let body = Body::Plain(head);
+            return Ok(Self { frame: None, is_bare: true, header: Some(header), body, at });
+        };
+        let shown = behind.get(..COMPRESSED_LIMIT).unwrap_or(behind);
+        let end = transform.end(shown).map_err(|stop| match stop {
+            Stop::Short(_) if shown.len() == COMPRESSED_LIMIT => Stop::Bad("frame length"),
+            stop => stop,
+        })?;
+        let plain = transform.inflated(shown.get(..end).unwrap_or(shown));
+        if Head::read(&plain).is_err() {
+            return Err(Stop::Bad("message"));
+        }
+        Ok(Self {
+            frame: Some((header.len + end) as u64),
+            is_bare: true,
+            header: Some(header),
+            body: Body::Inflated(plain),
+            at: header.len,
+        })
     }
 
     fn unframed(input: &'b [u8]) -> Result<Self, Stop> {
         let head = Head::read(input)?;
-        Ok(Self { frame: None, header: None, at: head.len, body: Body::Plain(head) })
+        Ok(Self {
+            frame: None,
+            is_bare: false,
+            header: None,
+            at: head.len,
+            body: Body::Plain(head),
+        })
     }
 
     /// The bytes of the whole frame that starts here, with its length, if one does and no more is

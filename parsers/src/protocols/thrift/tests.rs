@@ -73,6 +73,12 @@ fn failure(message: &str, kind: u8) -> Vec<u8> {
     fields
 }
 
+fn zlib(message: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(message).unwrap();
+    encoder.finish().unwrap()
+}
+
 fn run_with(settings: Settings, events: &[Event], split: Split) -> Recording {
     let flow = flow(crate::protocol::Transport::Tcp, 40_000, 9090);
     drive(protocol(&Arc::new(settings)).as_mut(), &flow, A, events, split)
@@ -298,11 +304,6 @@ fn headers_carry_identifiers_of_calls_and_of_connections() {
 
 #[test]
 fn compressed_message_is_read_behind_its_header() {
-    let zlib = |message: &[u8]| {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(message).unwrap();
-        encoder.finish().unwrap()
-    };
     let zstd = |message: &[u8]| zstd::stream::encode_all(message, 3).unwrap();
     let call = binary(1, "S:f", 0, &text(&"v".repeat(9000)));
     let reply = binary(3, "f", 0, &failure("no f", 6));
@@ -445,6 +446,29 @@ fn frame_that_lacks_its_length_is_passed_over() {
         );
         assert_eq!(recording.lost, ["thrift messages without their beginning"]);
     }
+}
+
+#[test]
+fn compressed_frame_that_lacks_its_length_is_passed_over() {
+    let message = |name, seqid| zlib(&binary(1, name, seqid, &text("x")));
+    let lacks = headed(2, &[1], &[], &message("g", 0));
+    let next = headed(3, &[1], &[], &message("h", 0));
+    let gap = Event::Gap { from: A, lost: NonZeroU64::new(100).unwrap() };
+    // Each length is a segment of its own, which is not sure to be one behind the gap.
+    let events = [
+        said(A, &headed(1, &[1], &[], &message("f", 0))),
+        gap,
+        said(A, b"the rest of something"),
+        said(A, &lacks[..4]),
+        said(A, &lacks[4..]),
+        said(A, &next[..4]),
+        said(A, &next[4..]),
+    ];
+    let recording = run_with(Settings::default(), &events, Split::Whole);
+    let names: Vec<&str> = recording.messages.iter().map(|m| &*m.operation).collect();
+    assert_eq!(names, ["f", "h"]);
+    assert_eq!(recording.lost, ["thrift messages without their beginning"]);
+    assert_eq!(recording.malformed, Vec::<&str>::new());
 }
 
 #[test]
