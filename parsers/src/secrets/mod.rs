@@ -118,7 +118,7 @@ impl Secrets {
             }
         } else if name.eq_ignore_ascii_case(b"set-cookie") {
             in_cookie(before(value, memchr(b';', value)), 0, found);
-        } else if self.has(name) || name.eq_ignore_ascii_case(STATUS_DETAILS) {
+        } else if self.has(name) {
             if !value.is_empty() {
                 found(0..value.len());
             }
@@ -260,16 +260,15 @@ fn before(bytes: &[u8], at: Option<usize>) -> &[u8] {
 /// What is shown for a secret.
 pub(crate) const MASK: &[u8] = b"***";
 
-/// What gRPC tells of an error beside its code, as base64 of a message with anything in it: the
-/// words of the error once more, and what servers make of a request.
-/// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses>
-const STATUS_DETAILS: &[u8] = b"grpc-status-details-bin";
-
 /// Names of secrets, in lower case, letters and digits only.
 const SECRET_NAMES: &[&[u8]] = &[
     b"auth",
     b"awsaccesskeyid",
     b"dpop",
+    // What gRPC tells of an error beside its code, as base64 of a message with anything in it: the
+    // words of the error once more, and what servers make of a request.
+    // <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses>
+    b"grpcstatusdetailsbin",
     b"jwt",
     b"key",
     b"otp",

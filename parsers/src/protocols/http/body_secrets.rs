@@ -111,3 +111,31 @@ const CODINGS: &[&[u8]] =
 /// Words in the types of bodies that are text with names in it.
 const TEXTS: &[&[u8]] =
     &[b"json", b"xml", b"x-www-form-urlencoded", b"multipart/", b"javascript", b"yaml", b"graphql"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzzing::Recording;
+    use crate::metadata::tests::opened;
+
+    #[test]
+    fn details_of_errors_of_grpc_are_secret_in_bodies_too() {
+        let check = |content_type: &str, body: &str, secret: &[&str]| {
+            let mut out = Recording::default();
+            let key = opened(&mut out);
+            let headers = [(&b"content-type"[..], content_type.as_bytes())];
+            let secrets = Secrets::default();
+            let mut reader = BodySecrets::of(headers.into_iter()).with_details(&secrets);
+            reader.read(&secrets, key, 0, body.as_bytes(), &mut out);
+            let place =
+                |range: &std::ops::Range<u64>| &body[range.start as usize..range.end as usize];
+            let found = out.messages[0].secrets.iter().map(place).collect::<Vec<_>>();
+            assert_eq!(found, secret, "{body}");
+        };
+        let frame = "\0\0\0\0\x0f{\"number\": \"7\"}\0\0\0\x3egrpc-status:2\r\n\
+                     grpc-status-details-bin:CAUSBXRva2Vu\r\ngrpc-message:no\r\n";
+        check("application/grpc-web+json", frame, &["CAUSBXRva2Vu"]);
+        let metadata = r#"{"metadata":{"grpc-status-details-bin":["CAUSBXRva2Vu"],"a":["b"]}}"#;
+        check("application/connect+json", metadata, &["CAUSBXRva2Vu"]);
+    }
+}
