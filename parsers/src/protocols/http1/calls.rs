@@ -72,10 +72,12 @@ impl Connection {
         out: &mut dyn Out,
     ) {
         call.request(key, &[], headers, out);
-        // One that goes on beyond its response is over with the next one.
-        self.calls.drop_before(self.answered);
+        // One that goes on beyond its response is over with the next one; one whose response goes on
+        // is not.
+        self.calls.drop_before(self.calls.answering.unwrap_or(self.answered));
         if self.calls.open.len() >= CALLS {
-            self.calls.open.pop_front();
+            // The first one may be being answered.
+            self.calls.open.remove(usize::from(self.calls.answering.is_some()));
             out.lost("http calls that await their answer");
         }
         self.calls.open.push_back((self.asked, call));
@@ -126,14 +128,15 @@ impl Connection {
     /// A message is over, and closed next.
     pub(super) fn end_call(&mut self, from: Side, key: Key, out: &mut dyn Out) {
         if self.calls.open.is_empty() {
+            self.calls.answering = None;
             return;
         }
         let (role, settings) = (self.role(from), Arc::clone(&self.settings));
         if let Some(call) = self.call(from) {
             call.end(role, key, &settings.secrets, out);
-            if role == Role::Server {
-                self.calls.answering = None;
-            }
+        }
+        if role == Role::Server {
+            self.calls.answering = None;
         }
     }
 
@@ -166,5 +169,6 @@ pub(super) fn named<'t>(
     (name.method, Target { path: name.service, query: None, ..target })
 }
 
-/// Calls of a connection that wait for their response.
-const CALLS: usize = 256;
+/// Calls of a connection that wait for their response, or are being answered. What calls over HTTP/1
+/// does not ask ahead by much.
+const CALLS: usize = 16;
