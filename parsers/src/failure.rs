@@ -4,6 +4,7 @@ use crate::message::{Attribute, Value};
 use crate::metadata::start;
 use crate::protocol::{Key, Out};
 use crate::secrets::{Secrets, masked};
+use std::ops::Range;
 
 /// The words of an error, as far as they are looked at.
 #[derive(Clone, Copy, Debug)]
@@ -21,9 +22,7 @@ impl<'b> Words<'b> {
     /// Adds them to a message, if there are any.
     pub(crate) fn add(self, key: Key, secrets: &Secrets, out: &mut dyn Out) {
         let mut scratch = Vec::new();
-        // What the limit cuts off may tell that what stands before it is secret.
-        let shown = masked(self.line, &mut scratch, |found| secrets.in_words(self.line, found));
-        let shown = start(shown, SHOWN).trim_ascii();
+        let shown = shown_words(self.line, SHOWN, secrets, &mut scratch).trim_ascii();
         if !shown.is_empty() {
             let value = Value::Text(shown);
             out.add(key, Attribute { name: "wirespan.rpc.error", value });
@@ -33,15 +32,41 @@ impl<'b> Words<'b> {
     /// Tells what is secret of those that are shown, which begin at this offset of the input; says
     /// where they end. What follows is not looked at.
     pub(crate) fn locate(self, at: u64, key: Key, secrets: &Secrets, out: &mut dyn Out) -> u64 {
-        let shown = start(self.line, SHOWN).len();
-        secrets.in_words(self.line, &mut |range| {
-            let end = range.end.min(shown);
-            if range.start < end {
-                out.secret(key, at + range.start as u64..at + end as u64);
-            }
+        let shown = start(self.line, SHOWN);
+        secrets_within(shown, self.line, secrets, &mut |range| {
+            out.secret(key, at + range.start as u64..at + range.end as u64);
         });
-        at + shown as u64
+        at + shown.len() as u64
     }
+}
+
+/// Of the words of an error, those within so many bytes, secrets masked; in `room` if there are any.
+/// All of the text is looked at, as what stands behind may tell that what is shown is secret: there
+/// should be more of it than is shown.
+pub(crate) fn shown_words<'t>(
+    text: &'t [u8],
+    limit: usize,
+    secrets: &Secrets,
+    room: &'t mut Vec<u8>,
+) -> &'t [u8] {
+    // To cut what is masked would show what stands near the end of what is looked at.
+    let shown = start(text, limit);
+    masked(shown, room, |found| secrets_within(shown, text, secrets, found))
+}
+
+/// Where secrets stand in the words that begin a text, all of which is looked at.
+fn secrets_within(
+    shown: &[u8],
+    text: &[u8],
+    secrets: &Secrets,
+    found: &mut dyn FnMut(Range<usize>),
+) {
+    secrets.in_words(text, &mut |range| {
+        let end = range.end.min(shown.len());
+        if range.start < end {
+            found(range.start..end);
+        }
+    });
 }
 
 /// Bytes of the words of an error in which their first line is looked for: those behind the ones that
@@ -68,8 +93,7 @@ mod tests {
             assert_eq!(shown, end as u64, "{text}");
             let message = &out.messages[0];
             assert_eq!(message.attributes.first().map(|(_, words)| &**words), expected, "{text}");
-            let place =
-                |range: &std::ops::Range<u64>| &text[range.start as usize..range.end as usize];
+            let place = |range: &Range<u64>| &text[range.start as usize..range.end as usize];
             assert_eq!(message.secrets.iter().map(place).collect::<Vec<_>>(), secret, "{text}");
         };
         check("", None, &[], 0);
@@ -80,6 +104,11 @@ mod tests {
         check(&long, Some(&long[..255]), &[], 255);
         // What says that it is secret stands behind what is shown.
         let address = format!("ftp://{}@host", "u".repeat(400));
-        check(&address, Some("ftp://***@host"), &[&"u".repeat(250)], 256);
+        check(&address, Some("ftp://***"), &[&"u".repeat(250)], 256);
+        // Nor are words shown that come into reach where others before them are masked: what tells
+        // that these are secret may not be looked at.
+        let (long, more) = ("t".repeat(900), "u".repeat(200));
+        let words = format!("token={long} at http://user:{more}@host");
+        check(&words, Some("token=***"), &[&long[..250]], 256);
     }
 }

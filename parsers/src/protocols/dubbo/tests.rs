@@ -633,7 +633,7 @@ fn passwords_in_addresses_of_errors_are_masked() {
     check(
         &[(Side::B, message(2, 60, 1, &body))],
         &["B Response id 0x1 by A   ServerError 60 SERVICE_NOT_FOUND \
-           wirespan.rpc.error=token=*** at http://***@db/x"],
+           wirespan.rpc.error=token=*** at http://***"],
     );
 }
 

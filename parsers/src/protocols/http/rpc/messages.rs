@@ -155,8 +155,8 @@ impl Messages {
 
     /// Whether there is more than one, if that is known.
     pub(super) fn are_many(&self) -> Option<bool> {
-        let is_lost = self.place == Place::Lost && self.framing != Framing::None;
-        (!is_lost || self.count > 1).then_some(self.count > 1)
+        let is_read = self.place != Place::Lost && self.framing != Framing::None;
+        (is_read || self.count > 1).then_some(self.count > 1)
     }
 
     /// Whether all that came are whole messages, one at least.

@@ -15,11 +15,12 @@ mod messages;
 mod heads;
 
 use super::{Role, fields};
+use crate::failure::shown_words;
 use crate::inflate::{Codings, Inflated};
 use crate::message::{Attribute, Dialect, Outcome, Status, Value};
 use crate::metadata::start;
 use crate::protocol::{Key, Out, Timestamp};
-use crate::secrets::{Secrets, masked};
+use crate::secrets::Secrets;
 use error_body::{ErrorBody, Within};
 pub(in crate::protocols) use heads::Kind;
 use heads::{Form, RequestHead, ResponseHead};
@@ -55,6 +56,8 @@ pub(in crate::protocols) struct Call {
     has_thrown: bool,
     /// Whether it was said how the call ended.
     is_told: bool,
+    /// Whether the text of an error was told.
+    has_error: bool,
     /// Whether it is a call for sure. If not, nothing is told of it.
     is_sure: bool,
     /// Whether its request goes by the name of a call, and not by that of HTTP.
@@ -230,6 +233,10 @@ impl Call {
             self.codings.add(value);
         }
         self.take_exception(&head, key, out);
+        if self.form == Form::Unary && http == Some(304) {
+            // The client has the answer already.
+            return None;
+        }
         // What stands between may answer in another way than it was asked.
         let form = head.form.unwrap_or(self.form);
         let framing = match self.form {
@@ -267,7 +274,7 @@ impl Call {
         let may_tell = ends || matches!(form, Form::Web | Form::WebText);
         if let Some(code) = head.status.filter(|_| may_tell) {
             self.is_told = true;
-            add_error(&percent_decoded(head.message.unwrap_or_default()), key, secrets, out);
+            self.tell_error(&percent_decoded(head.message.unwrap_or_default()), key, secrets, out);
             return Some(self.status(Some(code)));
         }
         let of_http = match self.form {
@@ -347,11 +354,15 @@ impl Call {
             }
         }
         self.take_exception(&head, key, out);
+        if matches!(self.form, Form::ConnectStream | Form::Unary) {
+            // These end in another way, and what looks like the status of gRPC is none.
+            return;
+        }
         let message = percent_decoded(head.message.unwrap_or_default());
         match head.status {
             Some(code) => self.tell(code, &message, key, secrets, out),
             // HTTP/1 gives one field after the other.
-            None => add_error(&message, key, secrets, out),
+            None => self.tell_error(&message, key, secrets, out),
         }
     }
 
@@ -568,6 +579,7 @@ impl Call {
             http: None,
             has_thrown: false,
             is_told: false,
+            has_error: false,
             is_sure: true,
             is_named: true,
             unnamed: None,
@@ -618,8 +630,19 @@ impl Call {
                 let value = Value::Text(b"OK");
                 out.add(key, Attribute { name: "rpc.response.status_code", value });
             }
-            add_error(message, key, secrets, out);
+            self.tell_error(message, key, secrets, out);
         }
+    }
+
+    /// Adds the text of an error, the first that there is, secrets masked.
+    fn tell_error(&mut self, text: &[u8], key: Key, secrets: &Secrets, out: &mut dyn Out) {
+        if text.is_empty() || std::mem::replace(&mut self.has_error, true) {
+            return;
+        }
+        let mut scratch = Vec::new();
+        let text = start(text, 2 * ERROR_LIMIT);
+        let value = Value::Text(shown_words(text, ERROR_LIMIT, secrets, &mut scratch));
+        out.add(key, Attribute { name: "wirespan.rpc.error", value });
     }
 
     fn take_exception(&mut self, head: &ResponseHead<'_>, key: Key, out: &mut dyn Out) {
@@ -705,18 +728,6 @@ fn number(out: &mut dyn Out, key: Key, name: &str, number: i64) {
 
 fn clamped(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Adds the text of an error, secrets masked.
-fn add_error(text: &[u8], key: Key, secrets: &Secrets, out: &mut dyn Out) {
-    let mut scratch = Vec::new();
-    // What the limit cuts off may tell that what stands before it is secret.
-    let text = start(text, 2 * ERROR_LIMIT);
-    let shown = masked(text, &mut scratch, |found| secrets.in_words(text, found));
-    let shown = start(shown, ERROR_LIMIT);
-    if !shown.is_empty() {
-        out.add(key, Attribute { name: "wirespan.rpc.error", value: Value::Text(shown) });
-    }
 }
 
 /// What is compressed, if all of it is and it is not too long.

@@ -496,6 +496,26 @@ fn clients_that_reset_say_nothing_of_what_was_answered() {
 }
 
 #[test]
+fn what_a_client_of_connect_has_already_is_no_failure() {
+    let request: Fields<'_> = &[(":method", "GET"), (":path", "/a.B/C?message=x&connect=v1")];
+    let case = Case { request, sent: &[], http: 304, response: &[], received: &[], trailers: None };
+    check(&case, "as HTTP", &["http.response.status_code=304"]);
+}
+
+#[test]
+fn trailers_of_grpc_say_nothing_of_calls_of_connect() {
+    let trailers: Option<Fields<'_>> = Some(&[("grpc-status", "5"), ("grpc-message", "no")]);
+    let request: Fields<'_> = &[("content-type", "application/connect+json")];
+    let ends: &[&[u8]] = &[b"\x02\0\0\0\x02{}"];
+    let case = Case { request, response: request, received: ends, trailers, ..CASE };
+    check(&case, "OK", &["request.messages=1", "response.messages=0"]);
+    let request: Fields<'_> =
+        &[("content-type", "application/json"), ("connect-protocol-version", "1")];
+    let response: Fields<'_> = &[("content-type", "application/json")];
+    check(&Case { request, response, trailers, ..CASE }, "OK", &[]);
+}
+
+#[test]
 fn triple_says_more_of_the_service() {
     let request: Fields<'_> = &[
         ("content-type", "application/grpc+proto"),
@@ -731,4 +751,35 @@ fn secrets_in_errors_are_not_shown() {
     let trailers: Fields<'_> = &[("grpc-status", "2"), ("grpc-message", "password=hunter2")];
     let (_, attributes) = run(&Case { trailers: Some(trailers), ..CASE });
     assert_eq!(attributes, ["request.messages=1", "error=password=***", "response.messages=1"]);
+}
+
+#[test]
+fn only_what_was_looked_at_of_errors_is_shown() {
+    // What is masked makes no room for what stands where it is not seen that it is secret.
+    let message = format!("token={} at http://user:hunter2@host", "t".repeat(2020));
+    let trailers: Fields<'_> = &[("grpc-status", "2"), ("grpc-message", &message)];
+    let (_, attributes) = run(&Case { trailers: Some(trailers), ..CASE });
+    assert_eq!(attributes, ["request.messages=1", "error=token=***", "response.messages=1"]);
+}
+
+#[test]
+fn errors_are_told_once() {
+    let (mut sink, secrets) = (Sink::default(), Secrets::default());
+    let mut call = Call::of_request(pairs(GRPC), Timestamp(0)).expect("a call");
+    call.response(Key(1), Some(200), pairs(GRPC), 0, false, &secrets, &mut sink);
+    // As of HTTP/1, one after the other.
+    for trailer in [("grpc-message", "no"), ("grpc-message", "yes"), ("grpc-status", "5")] {
+        call.trailers(Role::Server, Key(1), pairs(&[trailer]), 0, &secrets, &mut sink);
+    }
+    assert_eq!(sink.attributes, ["error=no"]);
+}
+
+#[test]
+fn who_sent_more_than_one_is_not_told_where_one_side_is_not_read() {
+    let (mut sink, secrets) = (Sink::default(), Secrets::default());
+    let mut call = Call::of_response(pairs(GRPC)).expect("a call");
+    call.response(Key(1), Some(200), pairs(GRPC), 0, false, &secrets, &mut sink);
+    call.data(Role::Server, b"\0\0\0\0\x01a\0\0\0\0\x01b", Timestamp(1));
+    call.end(Role::Server, Key(1), &secrets, &mut sink);
+    assert_eq!(sink.attributes, ["response.messages=2", "response.messages.largest=1"]);
 }
