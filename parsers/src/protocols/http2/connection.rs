@@ -8,7 +8,7 @@ use super::frame::{
 };
 use super::hpack::Decoder;
 use super::probe::{block, chains, resumes};
-use super::shares::{Share, Shares};
+use super::shares::{FAIR, Share, Shares};
 use super::stream::Stream;
 use super::unseen::{Known, UnseenCalls};
 use crate::message::Side;
@@ -77,6 +77,8 @@ struct Body {
     /// Bytes of the body that are still to come.
     left: usize,
     padding: usize,
+    /// Bytes of both in all.
+    size: usize,
     ends: bool,
 }
 
@@ -494,7 +496,7 @@ impl Connection {
     /// Whether there may be no further stream without that another one goes.
     pub(super) fn is_full(&mut self) -> bool {
         let all_are_full = self.share.keep_streams(self.streams.len());
-        self.streams.len() >= STREAMS || (all_are_full && !self.streams.is_empty())
+        self.streams.len() >= STREAMS || (all_are_full && self.streams.len() >= FAIR)
     }
 
     /// Section 6.1.
@@ -516,9 +518,10 @@ impl Connection {
             start += 1;
             left = left.checked_sub(1 + padding).ok_or(Malformed("padding"))?;
         }
-        let body = Body { stream: header.stream, left, padding, ends: header.has(END_STREAM) };
+        let (ends, size) = (header.has(END_STREAM), left + padding);
+        let body = Body { stream: header.stream, left, padding, size, ends };
         let spot = Spot { from, at, end: used + start };
-        self.begin_data(&spot, header);
+        self.begin_data(&spot, header, start);
         let looked_at = self.looks_at(from, &body) && left > 0;
         let there = rest.len().min(header.size());
         if looked_at && there > start {
@@ -579,6 +582,9 @@ impl Connection {
     fn end_data(&mut self, spot: &Spot, body: &Body, means: &mut Means, out: &mut dyn Out) {
         let role = self.role(spot.from);
         let Some(stream) = self.streams.get_mut(&body.stream) else { return };
+        // A frame that breaks off counts with its head only: where nobody looks at the others, it is
+        // not known how many of its bytes there were.
+        stream.half(role).count(body.size);
         if body.ends {
             self.end_half(spot, body.stream, role, means, out);
         } else if let Some(key) = stream.half(role).key {

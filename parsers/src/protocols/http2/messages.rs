@@ -323,8 +323,8 @@ impl Connection {
         }
     }
 
-    /// A frame of DATA begins.
-    pub(super) fn begin_data(&mut self, spot: &Spot, header: &FrameHeader) {
+    /// A frame of DATA begins, with so many bytes before those of the body.
+    pub(super) fn begin_data(&mut self, spot: &Spot, header: &FrameHeader, before: usize) {
         let (id, role) = (header.stream, self.role(spot.from));
         match role {
             Role::Server => self.lose_head(id),
@@ -336,7 +336,7 @@ impl Connection {
             Some(stream) => {
                 let half = stream.half(role);
                 half.may_have_ended = false;
-                half.count(header.size());
+                half.count(before);
                 half.window.send(header.length, header.has(END_STREAM), &mut window, spot.at);
             }
             None => window.send(header.length, spot.at),

@@ -56,5 +56,9 @@ fn account(all: &AtomicUsize, own: &mut usize, now: usize) -> usize {
 /// Bytes of the tables of fields of all connections of a shard.
 const TABLES: usize = 8 << 20;
 
-/// Streams of all connections of a shard; each may have one beyond that.
+/// Streams of all connections of a shard; each may have [`FAIR`] beyond that.
 pub(super) const STREAMS: usize = 8 << 10;
+
+/// Streams that a connection may have however many the others have: those of few clients that are
+/// never answered, or whose answers are not seen, must not take the place of all others.
+pub(super) const FAIR: usize = 64;

@@ -765,7 +765,7 @@ fn only_what_was_looked_at_of_errors_is_shown() {
 #[test]
 fn errors_are_told_once() {
     let (mut sink, secrets) = (Sink::default(), Secrets::default());
-    let mut call = Call::of_request(pairs(GRPC), Timestamp(0)).expect("a call");
+    let mut call = Call::of_request(pairs(GRPC), 0, Timestamp(0)).expect("a call");
     call.response(Key(1), Some(200), pairs(GRPC), 0, false, &secrets, &mut sink);
     // As of HTTP/1, one after the other.
     for trailer in [("grpc-message", "no"), ("grpc-message", "yes"), ("grpc-status", "5")] {
