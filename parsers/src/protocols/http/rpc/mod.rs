@@ -354,7 +354,7 @@ impl Call {
             }
         }
         self.take_exception(&head, key, out);
-        if matches!(self.form, Form::ConnectStream | Form::Unary) {
+        if matches!(self.form, Form::ConnectStream | Form::Unary | Form::Open) {
             // These end in another way, and what looks like the status of gRPC is none.
             return;
         }

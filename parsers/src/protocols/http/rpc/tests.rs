@@ -504,7 +504,8 @@ fn what_a_client_of_connect_has_already_is_no_failure() {
 
 #[test]
 fn trailers_of_grpc_say_nothing_of_calls_of_connect() {
-    let trailers: Option<Fields<'_>> = Some(&[("grpc-status", "5"), ("grpc-message", "no")]);
+    let fields: Fields<'_> = &[("grpc-status", "5"), ("grpc-message", "no")];
+    let trailers = Some(fields);
     let request: Fields<'_> = &[("content-type", "application/connect+json")];
     let ends: &[&[u8]] = &[b"\x02\0\0\0\x02{}"];
     let case = Case { request, response: request, received: ends, trailers, ..CASE };
@@ -513,6 +514,12 @@ fn trailers_of_grpc_say_nothing_of_calls_of_connect() {
         &[("content-type", "application/json"), ("connect-protocol-version", "1")];
     let response: Fields<'_> = &[("content-type", "application/json")];
     check(&Case { request, response, trailers, ..CASE }, "OK", &[]);
+    // Nor where it is not known in which way one of them is written.
+    let (mut sink, secrets) = (Sink::default(), Secrets::default());
+    let mut call = Call::of_request(pairs(&request[1..]), 1, Timestamp(0)).expect("a call");
+    call.response(Key(1), Some(200), pairs(&[]), 1, false, &secrets, &mut sink);
+    call.trailers(Role::Server, Key(1), pairs(fields), 0, &secrets, &mut sink);
+    assert_eq!((sink.status, sink.attributes), (None, Vec::new()));
 }
 
 #[test]
