@@ -146,6 +146,7 @@ def is_own_exchange(span):
 
 def operation(span, protocol):
     name = span["operation"] if isinstance(span["operation"], str) else "(bytes)"
+    name = name or "?"
     if protocol == "redis":
         return name.split(" ")[0]
     if protocol == "mysql":
