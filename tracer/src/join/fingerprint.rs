@@ -25,7 +25,7 @@ pub fn bytes(exchange: &Exchange) -> u64 {
     let mut hash = Digest::default();
     hash.update(&[exchange.transport as u8]);
     match (exchange.request.seq, exchange.transport) {
-        // What of it was lost at one point tells what protocol it is at another.
+        // A point that lost a part of it may take it for another protocol.
         (Some(seq), _) => hash.update(&u64::from(seq).to_le_bytes()),
         // A datagram has no sequence number; its own id within the flow stands for it.
         (None, Transport::Udp) => {

@@ -165,8 +165,7 @@ pub(super) fn named<'t>(
     secrets: &Secrets,
 ) -> (&'t [u8], Target<'t>) {
     let path = masked(target.path, room, |found| secrets.in_path(target.path, found));
-    let name = Name::of(path);
-    (name.method, Target { path: name.service, query: None, ..target })
+    Name::of(path).of_target(target)
 }
 
 /// Calls of a connection that wait for their response, or are being answered. What calls over HTTP/1

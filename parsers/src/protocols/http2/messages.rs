@@ -139,10 +139,7 @@ impl Connection {
             None => &[],
         };
         let asked = match message.dialect {
-            Dialect::Within(_) => {
-                let name = Name::of(path);
-                (name.method, Target { path: name.service, query: None, ..target })
-            }
+            Dialect::Within(_) => Name::of(path).of_target(target),
             Dialect::Plain => (method, target),
         };
         let wish = is_tunnel.then(|| {

@@ -14,6 +14,7 @@ mod messages;
 
 mod heads;
 
+use super::target::Target;
 use super::{Role, fields};
 use crate::failure::shown_words;
 use crate::inflate::{Codings, Inflated};
@@ -109,6 +110,11 @@ impl<'b> Name<'b> {
             None => (&[][..], path),
         };
         Self { method, service: service.strip_prefix(b"/").unwrap_or(service) }
+    }
+
+    /// What a call shows in place of its method and target.
+    pub(in crate::protocols) fn of_target(self, target: Target<'b>) -> (&'b [u8], Target<'b>) {
+        (self.method, Target { path: self.service, query: None, ..target })
     }
 }
 
